@@ -1,0 +1,44 @@
+# Everything a fresh machine needs is Python 3.11 or later, pip, git and make.
+PYTHON ?= python3
+TASK ?= colorization
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: run test lint viz mlflow lock clean
+
+run: $(INSTALLED)
+	$(BIN)/kedro run --pipeline=$(TASK)
+
+test: $(INSTALLED) lint
+	$(BIN)/pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+viz: $(INSTALLED)
+	@echo "kedro-viz serves http://127.0.0.1:4141"
+	$(BIN)/kedro viz run --no-browser --include-hooks
+
+mlflow: $(INSTALLED)
+	@echo "MLflow serves http://127.0.0.1:5000"
+	$(BIN)/kedro mlflow ui
+
+$(INSTALLED): requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $(INSTALLED)
+
+# Pins every dependency again, at the newest versions that pyproject.toml allows.
+lock: $(INSTALLED)
+	$(BIN)/pip-compile --quiet --strip-extras --no-header --no-emit-index-url \
+		--no-emit-find-links --no-emit-trusted-host --allow-unsafe --extra dev \
+		--output-file requirements.lock pyproject.toml
+	sed -i 's/^\(torch==[0-9.]*\)+.*/\1/' requirements.lock   # any build of torch will do
+
+clean:
+	rm -rf .venv .viz build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,82 @@
+"""``kedro run`` as its users need it: text stays text, errors are readable."""
+
+import copy
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import click
+from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.cli.utils import KedroCliError, split_string
+
+from image_translation.errors import InputError
+
+
+@click.group()
+def cli() -> None:
+    """Commands of this project."""
+
+
+def parse_parameters(
+    context: click.Context, option: click.Parameter, value: str | dict
+) -> dict[str, Any]:
+    """Read ``name=value,…`` into nested names; every value stays the text it is.
+
+    The parameter schema types the values. YAML would make ``on`` a boolean and
+    ``007`` the number 7 before anybody could ask for the text.
+
+    Raises:
+        KedroCliError: An item is not of the form ``name=value``.
+    """
+    if isinstance(value, dict):
+        return value
+    parameters: dict[str, Any] = {}
+    for item in split_string(context, option, value):
+        name, separator, text = item.partition("=")
+        if not separator or not all(name.strip().split(".")):
+            raise KedroCliError(
+                f"--params: {item!r} is not of the form name=value. A comma separates"
+                " parameters; a value with a comma goes into conf/local/parameters.yml"
+            )
+        *path, last = name.strip().split(".")
+        block = parameters
+        for part in path:
+            block = block.setdefault(part, {})
+            if not isinstance(block, dict):
+                raise KedroCliError(
+                    f"--params: {name.strip()!r} is both value and block"
+                )
+        block[last] = text
+    return parameters
+
+
+def _with_readable_errors(function: Any) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        warnings.filterwarnings("ignore", message="Option '--pipeline' is deprecated")
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            cause: BaseException | None = error
+            while cause is not None and not isinstance(cause, InputError):
+                cause = cause.__cause__
+            if cause is None:
+                raise
+            raise click.ClickException(str(cause)) from error
+
+    return wrapper
+
+
+def _project_run() -> click.Command:
+    command = copy.copy(kedro_run)
+    command.callback = _with_readable_errors(kedro_run.callback)
+    command.params = [copy.copy(option) for option in kedro_run.params]
+    for option in command.params:
+        if option.name == "params":
+            option.callback = parse_parameters
+    return command
+
+
+run = _project_run()
+cli.add_command(run, "run")

@@ -1,0 +1,122 @@
+"""Prepared pairs as memory-mapped arrays in a folder."""
+
+import logging
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pandas as pd
+from kedro.io import AbstractDataset, DatasetError
+from numpy.typing import NDArray
+
+from image_translation.fingerprint import Deferred, Stamp
+from image_translation.pairing.arrays import PairArrays
+from image_translation.pairing.preparation import PairStream
+from image_translation.progress import progress
+
+logger = logging.getLogger(__name__)
+
+INPUTS, TARGETS, INDEX = "inputs.npy", "targets.npy", "index.csv"
+
+
+class PairArraysDataset(AbstractDataset[Deferred[PairStream], PairArrays]):
+    """Prepared pairs: ``inputs.npy``, ``targets.npy`` (uint8, N×H×W×3), ``index.csv``.
+
+    Saving writes batch by batch, and does nothing where the fingerprint beside the
+    arrays matches. Loading maps the arrays into memory. The folder is local: arrays are
+    read at random while a network trains.
+
+    Example of use in a catalog:
+
+    ```yaml
+    colorization.train:
+      type: image_translation.datasets.pair_arrays.PairArraysDataset
+      filepath: data/05_model_input/colorization/train
+    ```
+
+    In Python:
+
+    ```pycon
+    >>> from image_translation.datasets.pair_arrays import PairArraysDataset
+    >>> path = "data/05_model_input/colorization/train"
+    >>> pairs = PairArraysDataset(filepath=path).load()
+    >>> pairs.inputs.shape
+    (285, 64, 64, 3)
+    ```
+    """
+
+    def __init__(
+        self, *, filepath: str, metadata: dict[str, Any] | None = None
+    ) -> None:
+        """Name the folder.
+
+        Args:
+            filepath: The folder of the arrays.
+            metadata: Anything; Kedro ignores it, plugins read it.
+        """
+        self._filepath = Path(filepath)
+        self._stamp = Stamp(self._filepath)
+        self.metadata = metadata
+
+    def load(self) -> PairArrays:
+        """Map the arrays into memory, read-only."""
+        fingerprint = self._stamp.read()
+        if fingerprint is None:
+            raise DatasetError(
+                f"{self._filepath} holds no finished arrays; run the preparation: "
+                "kedro run --tags=preparation"
+            )
+        return PairArrays(
+            inputs=np.load(self._filepath / INPUTS, mmap_mode="r"),
+            targets=np.load(self._filepath / TARGETS, mmap_mode="r"),
+            index=pd.read_csv(self._filepath / INDEX, dtype=str, keep_default_na=False),
+            fingerprint=fingerprint,
+        )
+
+    def save(self, data: Deferred[PairStream]) -> None:
+        """Write the arrays, unless they are up to date."""
+        if self._stamp.matches(data.fingerprint):
+            logger.info("%s is up to date", self._filepath)
+            return
+        self._filepath.mkdir(parents=True, exist_ok=True)
+        self._stamp.clear()
+        stream = data.make()
+        _write_arrays(stream, self._filepath)
+        stream.index.to_csv(self._filepath / INDEX, index=False)
+        self._stamp.write(data.fingerprint)
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+    def _exists(self) -> bool:
+        return self._stamp.read() is not None
+
+
+def _write_arrays(stream: PairStream, folder: Path) -> None:
+    """Write aside, then rename: another process may have the old arrays mapped.
+
+    Plain writes, not a memory map: on a full disk they raise an error, where a map
+    kills the process.
+    """
+    aside = [folder / f"{name}.part" for name in (INPUTS, TARGETS)]
+    total = len(stream.index)
+    batches = progress(
+        stream.batches(), f"preparing {folder.name}", total, "pairs", _count
+    )
+    with aside[0].open("wb") as inputs, aside[1].open("wb") as targets:
+        for file in (inputs, targets):
+            _write_header(file, (total, stream.image_size, stream.image_size, 3))
+        for input_batch, target_batch in batches:
+            inputs.write(np.ascontiguousarray(input_batch).data)
+            targets.write(np.ascontiguousarray(target_batch).data)
+    for path, name in zip(aside, (INPUTS, TARGETS), strict=True):
+        path.replace(folder / name)
+
+
+def _write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+
+
+def _count(batch: tuple[NDArray[np.uint8], NDArray[np.uint8]]) -> int:
+    return len(batch[0])

@@ -1,0 +1,47 @@
+"""A source, remembered as JSON."""
+
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+
+from image_translation.pairing.source import Source
+
+
+class SourceDataset(AbstractDataset[Source, Source]):
+    """The list of a source's files, as JSON; the images stay where they are.
+
+    Example:
+        ```yaml
+        source:
+          type: image_translation.datasets.source.SourceDataset
+          filepath: data/02_intermediate/colorization/source.json
+        ```
+    """
+
+    def __init__(
+        self, *, filepath: str, metadata: dict[str, Any] | None = None
+    ) -> None:
+        """Point at a file.
+
+        Args:
+            filepath: The JSON file.
+            metadata: Not used by Kedro; read by plugins.
+        """
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> Source:
+        """The source as it was listed."""
+        return Source.from_json(self._filepath.read_text("utf-8"))
+
+    def save(self, data: Source) -> None:
+        """Remember a source."""
+        self._filepath.parent.mkdir(parents=True, exist_ok=True)
+        self._filepath.write_text(data.to_json(), "utf-8")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()

@@ -1,0 +1,135 @@
+"""Fingerprints: what an output was made from, so that nothing is made twice.
+
+A fingerprint is a digest of the inputs, the parameters and the code behind an output.
+It is kept in a stamp beside the output. Where the stamp still matches, the output is
+up to date; a stamp is written last, so an output that was cut off never matches.
+"""
+
+import ast
+import hashlib
+import importlib.util
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel
+
+T = TypeVar("T")
+
+STAMP_NAME = "fingerprint.json"
+
+
+@dataclass(frozen=True)
+class Deferred(Generic[T]):
+    """An output whose fingerprint is known before it is made.
+
+    The dataset that saves it calls ``make`` only where its stamp does not match.
+    """
+
+    fingerprint: str
+    make: Callable[[], T]
+
+
+class Stamp:
+    """The fingerprint beside an output.
+
+    Args:
+        output: The output's folder or file. A folder holds its stamp, a file has it
+            as a hidden neighbour.
+    """
+
+    def __init__(self, output: Path) -> None:
+        is_file = bool(output.suffix) and not output.is_dir()
+        self.path = (
+            output.with_name(f".{output.name}.{STAMP_NAME}")
+            if is_file
+            else output / STAMP_NAME
+        )
+
+    def read(self) -> str | None:
+        """The stored fingerprint, or None where there is none that can be read."""
+        try:
+            return json.loads(self.path.read_text())["fingerprint"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def matches(self, fingerprint: str) -> bool:
+        """Whether the output beside the stamp was made from the same things."""
+        return self.read() == fingerprint
+
+    def write(self, fingerprint: str) -> None:
+        """Declare the output finished."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.path.with_suffix(".tmp")
+        temporary.write_text(json.dumps({"fingerprint": fingerprint}) + "\n")
+        temporary.replace(self.path)
+
+    def clear(self) -> None:
+        """Declare the output unfinished."""
+        self.path.unlink(missing_ok=True)
+
+
+def digest(*parts: object) -> str:
+    """Digest of values, independent of the machine, the process and the clock.
+
+    Args:
+        *parts: JSON values, paths (by name), pydantic models, arrays, data frames, or
+            anything that has a ``fingerprint``.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    sha = hashlib.sha256()
+    for part in parts:
+        sha.update(_canonical(part))
+        sha.update(b"\x1f")
+    return sha.hexdigest()
+
+
+@cache
+def code_digest(*modules: str) -> str:
+    """Digest of the code of modules or packages, comments and layout left out.
+
+    Args:
+        *modules: Dotted names; a package stands for all that is in it.
+    """
+    sha = hashlib.sha256()
+    for module in modules:
+        for path in _source_files(module):
+            sha.update(ast.dump(ast.parse(path.read_text("utf-8"))).encode())
+    return sha.hexdigest()
+
+
+def _source_files(module: str) -> list[Path]:
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(module)
+    origin = Path(spec.origin)
+    return (
+        sorted(origin.parent.rglob("*.py")) if origin.stem == "__init__" else [origin]
+    )
+
+
+def _canonical(part: object) -> bytes:
+    if hasattr(part, "fingerprint"):
+        return str(part.fingerprint).encode()
+    if isinstance(part, pd.DataFrame):
+        return part.to_csv(index=False).encode()
+    if isinstance(part, np.ndarray):
+        return f"{part.dtype}{part.shape}".encode() + np.ascontiguousarray(part).data
+    return json.dumps(part, sort_keys=True, default=_jsonable).encode()
+
+
+def _jsonable(value: object) -> object:
+    if hasattr(value, "fingerprint"):
+        return value.fingerprint
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, Path):
+        return value.as_posix()
+    raise TypeError(f"no fingerprint for a {type(value).__name__}")

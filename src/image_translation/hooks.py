@@ -1,0 +1,124 @@
+"""Where MLflow learns what a Kedro run does."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline.node import Node
+
+from image_translation.pipeline_registry import TASKS
+from image_translation.training.settings import ModelSettings
+
+if TYPE_CHECKING:
+    from image_translation.tracking.observer import MlflowObserver
+
+LAST_OF_REPORT = ".sample_grid"
+
+
+class TrackingHooks:
+    """One experiment a task, one parent run a pipeline, one child run a training.
+
+    kedro-mlflow starts and ends the parent run and logs the parameters of the nodes
+    to it; these hooks come before it where the store and the experiment are chosen.
+    """
+
+    def __init__(self) -> None:
+        self._context: Any = None
+        self._catalog: Any = None
+        self._parent_run_id: Any = None
+        self._observer: MlflowObserver | None = None
+
+    @hook_impl(tryfirst=True)
+    def after_context_created(self, context: KedroContext) -> None:
+        """Anchor the store to the project and make sure that it is there."""
+        from image_translation.tracking.store import anchor_store, check_store
+
+        config = anchor_store(context.config_loader["mlflow"], context.project_path)
+        context.config_loader["mlflow"] = config
+        check_store(config["server"]["mlflow_tracking_uri"] or "")
+        self._context = context
+
+    @hook_impl(tryfirst=True, specname="before_pipeline_run")
+    def choose_experiment(self, run_params: dict[str, Any]) -> None:
+        """Have kedro-mlflow start its run in the experiment of the task."""
+        names = run_params.get("pipeline_names") or [run_params.get("pipeline_name")]
+        name = names[0] if names[0] in TASKS else TASKS[0]
+        config = self._context.mlflow
+        config.tracking.experiment.name = name
+        config._set_experiment()
+
+    @hook_impl(trylast=True, specname="before_pipeline_run")
+    def remember_parent_run(self, catalog: CatalogProtocol) -> None:
+        """Keep the id of the run that kedro-mlflow started."""
+        import mlflow
+
+        self._catalog = catalog
+
+        active = mlflow.active_run()
+        self._parent_run_id = active.info.run_id if active else None
+
+    @hook_impl
+    def before_node_run(
+        self, node: Node, inputs: dict[str, Any]
+    ) -> dict[str, Any] | None:
+        """Let MLflow watch a training."""
+        if "training" not in node.tags or self._parent_run_id is None:
+            return None
+        task, model = _namespace(node).split(".")
+        settings = ModelSettings.model_validate(inputs[f"params:{task}.{model}"])
+        if not settings.is_trainable:
+            return None
+        from image_translation.tracking.observer import DatasetInput, MlflowObserver
+
+        pairs = {
+            side: inputs[f"{task}.{side}_pairs"] for side in ("train", "validation")
+        }
+        self._observer = MlflowObserver(
+            task,
+            model,
+            self._context.mlflow.tracking.experiment._experiment.experiment_id,
+            self._parent_run_id,
+            [
+                DatasetInput(f"{task}.{side}_pairs", side, data.fingerprint, len(data))
+                for side, data in pairs.items()
+            ],
+        )
+        name = f"{task}.{model}.workspace"
+        return {name: replace(inputs[name], observers=(self._observer,))}
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
+        """Add what is known at the end: test scores, tables, figures, the report."""
+        if self._parent_run_id is None:
+            return
+        if dataset_name.endswith(".scores"):
+            self._log_scores(_namespace(node))
+        elif dataset_name.endswith(LAST_OF_REPORT):
+            self._log_report(_namespace(node))
+
+    def _log_scores(self, namespace: str) -> None:
+        from image_translation.tracking.runs import link_replicates, log_test_scores
+
+        trained = self._catalog.load(f"{namespace}.trained")
+        link_replicates(self._parent_run_id, namespace.split(".")[1], trained)
+        log_test_scores(trained, self._catalog.load(f"{namespace}.scores"))
+
+    def _log_report(self, task: str) -> None:
+        from image_translation.tracking.runs import log_comparison
+
+        folder = Path(self._catalog[f"{task}.report"]._describe()["filepath"]).parent
+        comparison = self._catalog.load(f"{task}.comparison")
+        log_comparison(self._parent_run_id, comparison, folder)
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """Close the run of a training that was left in the middle."""
+        if self._observer is not None:
+            self._observer.close()
+
+
+def _namespace(node: Node) -> str:
+    return node.namespace or ""

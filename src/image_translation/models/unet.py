@@ -1,0 +1,74 @@
+"""The U-Net of pix2pix."""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from image_translation.models.blocks import (
+    check_image_size,
+    down_block,
+    image_block,
+    initialize,
+    level_widths,
+    up_block,
+)
+
+DROPOUT_BLOCKS = 3
+
+
+class UNet(nn.Module):
+    """Encoder and decoder with a skip connection at every level.
+
+    Isola et al. 2017, 6.1.1. At 256 px eight halvings down to 1×1,
+    64-128-256-512-512-512-512-512 channels, and back; a smaller image has fewer of
+    the innermost levels. Dropout in the first three blocks up. The 1×1 bottleneck has
+    no batch norm: at batch size 1 there is nothing to take statistics of.
+
+    Args:
+        image_size: Height and width in pixels, a power of two from 32 to 1024.
+        base_channels: Channels of the outermost level; 64 as published.
+
+    Raises:
+        ValueError: A size that is none of these.
+    """
+
+    def __init__(self, image_size: int = 256, base_channels: int = 64) -> None:
+        super().__init__()
+        check_image_size(image_size)
+        levels = image_size.bit_length() - 1  # log2: down to 1×1
+        widths = level_widths(levels, base_channels)
+        self.encoder = nn.ModuleList(
+            down_block(channels_in, channels_out, norm=0 < level < levels - 1)
+            for level, (channels_in, channels_out) in enumerate(pairwise([3, *widths]))
+        )
+        # Every block up but the innermost also takes the skip of its own level.
+        self.decoder = nn.ModuleList(
+            up_block(
+                widths[level] * (1 if level == levels - 1 else 2),
+                widths[level - 1],
+                dropout=levels - 1 - level < DROPOUT_BLOCKS,
+            )
+            for level in range(levels - 1, 0, -1)
+        )
+        self.head = image_block(2 * widths[0])
+        initialize(self)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Translate images.
+
+        Args:
+            inputs: N×3×H×W in [-1, 1], H and W the network's image size.
+
+        Returns:
+            N×3×H×W in [-1, 1].
+        """
+        x = inputs
+        skips = []
+        for down in self.encoder:
+            x = down(x)  # (N, C, H/2, W/2), in the end (N, 8·base, 1, 1)
+            skips.append(x)
+        skips.pop()  # the bottleneck is no skip
+        for up in self.decoder:
+            x = torch.cat([up(x), skips.pop()], dim=1)  # (N, 2C, 2H, 2W)
+        return self.head(x)

@@ -1,0 +1,296 @@
+"""Layouts: how a source's files become candidates for pairs."""
+
+import logging
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import permutations
+from pathlib import PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from image_translation.errors import InputError
+from image_translation.imaging.recipes import RECIPES, Recipe
+from image_translation.pairing.settings import PairingSettings
+from image_translation.pairing.source import Source
+
+logger = logging.getLogger(__name__)
+
+HALVES = ("left", "right")
+
+_SHOWN = 12  # sub-folders listed in an error
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A pair as the layout sees it, before any file was opened.
+
+    Attributes:
+        input: The file the input comes from, relative to the source's root, or None.
+        target: The file the target comes from, or None. For ``side_by_side`` and
+            ``single`` both sides come from the same file.
+        reason: Why it cannot be a pair; empty where it can.
+    """
+
+    input: str | None
+    target: str | None
+    reason: str = ""
+
+
+def form_pairs(source: Source, settings: PairingSettings) -> list[Candidate]:
+    """Form candidates for pairs from a source's files.
+
+    ``two_folders`` matches files by their path below the two sub-folders without the
+    suffix; ``side_by_side`` and ``single`` make a candidate of every file. Every file
+    of the folders in question stands in exactly one candidate.
+
+    Raises:
+        InputError: A parameter is missing or names what the source does not have.
+    """
+    form = {
+        "two_folders": _match_two_folders,
+        "side_by_side": _take_both_halves,
+        "single": _take_single_files,
+    }[settings.layout]
+    candidates = form(source, settings)
+    outside = len(source.files) - len({f for c in candidates for f in _files(c)})
+    if outside:
+        logger.info("%d images lie outside the sub-folders that are named", outside)
+    if settings.direction == "reversed":
+        return [Candidate(c.target, c.input, c.reason) for c in candidates]
+    return candidates
+
+
+def find_recipe(settings: PairingSettings) -> Recipe:
+    """The recipe of the layout ``single``.
+
+    Raises:
+        InputError: None is given.
+    """
+    if settings.recipe is None:
+        raise InputError(
+            "pairing.recipe: the layout single needs a recipe that makes the other "
+            f"side; one of {', '.join(RECIPES)}"
+        )
+    return RECIPES[settings.recipe]
+
+
+def input_half(settings: PairingSettings) -> str:
+    """The half of a ``side_by_side`` file that is the input, direction considered.
+
+    Raises:
+        InputError: ``pairing.input`` names no half.
+    """
+    if settings.input not in HALVES:
+        raise InputError(
+            "pairing.input: the layout side_by_side needs the half that is the input, "
+            f"left or right, not {settings.input!r}"
+        )
+    swap = settings.direction == "reversed"
+    return HALVES[(settings.input == "right") != swap]
+
+
+def split_halves(
+    image: NDArray[np.uint8], settings: PairingSettings
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Cut a ``side_by_side`` image into input and target.
+
+    Args:
+        image: uint8, H×2W×3.
+        settings: ``input`` and ``direction`` say which half is which.
+
+    Returns:
+        Input and target, each uint8, H×W×3.
+    """
+    middle = image.shape[1] // 2
+    left, right = image[:, :middle], image[:, middle:]
+    return (left, right) if input_half(settings) == "left" else (right, left)
+
+
+def derive_sides(
+    photo: NDArray[np.uint8], settings: PairingSettings
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Make input and target of a photo, as the layout ``single`` does.
+
+    Args:
+        photo: uint8, H×W×3.
+        settings: ``recipe`` says which side is derived and how, ``direction`` whether
+            the sides are swapped.
+
+    Returns:
+        Input and target, each uint8, H×W×3.
+    """
+    recipe = find_recipe(settings)
+    derived = recipe.derive(photo)
+    is_reversed = settings.direction == "reversed"
+    if (recipe.derived_side == "input") != is_reversed:
+        return derived, photo
+    return photo, derived
+
+
+def describe_transform(settings: PairingSettings) -> str:
+    """What tells pairs apart that come from the same files: part of their content."""
+    if settings.layout == "side_by_side":
+        return f"input {input_half(settings)}"
+    if settings.layout == "single":
+        return f"{find_recipe(settings).name} {settings.direction}"
+    return ""
+
+
+def _files(candidate: Candidate) -> list[str]:
+    return [file for file in (candidate.input, candidate.target) if file is not None]
+
+
+def _take_both_halves(source: Source, settings: PairingSettings) -> list[Candidate]:
+    input_half(settings)
+    return [Candidate(file, file) for file in source.files]
+
+
+def _take_single_files(source: Source, settings: PairingSettings) -> list[Candidate]:
+    recipe = find_recipe(settings)
+    names = settings.target if recipe.derived_side == "input" else settings.input
+    if names is None:
+        return [Candidate(file, file) for file in source.files]
+    kept = "target" if recipe.derived_side == "input" else "input"
+    folders = [_find_folder(source, n, f"pairing.{kept}") for n in names.split("|")]
+    return [
+        Candidate(file, file)
+        for file in source.files
+        if any(file.startswith(f"{folder}/") for folder in folders)
+    ]
+
+
+def _match_two_folders(source: Source, settings: PairingSettings) -> list[Candidate]:
+    inputs = _named_folders(source, settings.input, "pairing.input")
+    targets = _named_folders(source, settings.target, "pairing.target")
+    if len(inputs) != len(targets):
+        raise InputError(
+            f"pairing.input names {len(inputs)} sub-folders and pairing.target "
+            f"{len(targets)}; name as many on both sides: input=a|b,target=c|d"
+        )
+    _refuse_overlap(inputs + targets)
+    candidates = []
+    for input_folder, target_folder in zip(inputs, targets, strict=True):
+        candidates += _match_folders(source, input_folder, target_folder)
+    return candidates
+
+
+def _refuse_overlap(folders: list[str]) -> None:
+    for first, second in permutations(folders, 2):
+        if f"{second}/".startswith(f"{first}/"):
+            raise InputError(
+                f"pairing.input and pairing.target: {second!r} lies in {first!r} or is "
+                "the same; pass sub-folders that have no file in common"
+            )
+
+
+def _match_folders(source: Source, inputs: str, targets: str) -> list[Candidate]:
+    sides = {
+        "input": _files_by_stem(source.files, inputs),
+        "target": _files_by_stem(source.files, targets),
+    }
+    candidates: list[Candidate] = []
+    for stem in sorted(set(sides["input"]) | set(sides["target"])):
+        here = {side: files.get(stem, []) for side, files in sides.items()}
+        candidates += _match_stem(stem, here)
+    if not any(not candidate.reason for candidate in candidates):
+        raise InputError(
+            f"no file in {inputs!r} has a partner of the same name in {targets!r}: "
+            f"{_example(sides['input'])} there, {_example(sides['target'])} here; "
+            "check pairing.input and pairing.target"
+        )
+    return candidates
+
+
+def _match_stem(stem: str, files: Mapping[str, list[str]]) -> list[Candidate]:
+    """The candidates of all files that share a stem, which should be two."""
+    for side, found in files.items():
+        if len(found) > 1:
+            names = ", ".join(PurePosixPath(file).name for file in found)
+            reason = f"no clear partner: {side} {stem!r} stands twice ({names})"
+            return _alone(files, reason)
+    if not files["input"] or not files["target"]:
+        missing = "target" if files["input"] else "input"
+        return _alone(files, f"no partner: there is no {missing} named {stem!r}")
+    return [Candidate(files["input"][0], files["target"][0])]
+
+
+def _alone(files: Mapping[str, list[str]], reason: str) -> list[Candidate]:
+    return [Candidate(file, None, reason) for file in files["input"]] + [
+        Candidate(None, file, reason) for file in files["target"]
+    ]
+
+
+def _files_by_stem(files: Iterable[str], folder: str) -> dict[str, list[str]]:
+    stems = defaultdict(list)
+    for file in files:
+        if file.startswith(f"{folder}/"):
+            below = PurePosixPath(file).relative_to(folder).with_suffix("")
+            stems[_normal(below.as_posix())].append(file)
+    return stems
+
+
+def _named_folders(source: Source, names: str | None, parameter: str) -> list[str]:
+    if names is None:
+        raise InputError(
+            f"{parameter}: the layout two_folders needs a sub-folder of "
+            f"{source.root}; it has {_tell_folders(source)}"
+        )
+    return [_find_folder(source, name, parameter) for name in names.split("|")]
+
+
+def _find_folder(source: Source, name: str, parameter: str) -> str:
+    """The sub-folder of that path, or the only one whose path ends in it.
+
+    Archives often wrap their folders in another one.
+    """
+    folders = _folders(source)
+    wanted = _normal(name.strip("/"))
+    exact = [folder for folder in folders if _normal(folder) == wanted]
+    ending = [folder for folder in folders if _normal(folder).endswith(f"/{wanted}")]
+    matches = exact or ending
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise InputError(
+            f"{parameter}: {name!r} could be any of "
+            f"{', '.join(map(repr, matches))}; pass the whole path"
+        )
+    near = get_close_matches(name, folders + [_last(f) for f in folders], n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    raise InputError(
+        f"{parameter}: {source.root} has no sub-folder {name!r} with images{hint} "
+        f"It has {_tell_folders(source)}"
+    )
+
+
+def _folders(source: Source) -> list[str]:
+    parents = {
+        parent.as_posix()
+        for folder in {PurePosixPath(file).parent for file in source.files}
+        for parent in (folder, *folder.parents)
+    }
+    return sorted(parents - {"."})
+
+
+def _tell_folders(source: Source) -> str:
+    folders = _folders(source)
+    shown = ", ".join(map(repr, folders[:_SHOWN])) or "none"
+    more = len(folders) - _SHOWN
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _example(files: Mapping[str, list[str]]) -> str:
+    return repr(PurePosixPath(files[min(files)][0]).name)
+
+
+def _last(folder: str) -> str:
+    return PurePosixPath(folder).name
+
+
+def _normal(text: str) -> str:
+    # macOS writes é as two code points, others as one
+    return unicodedata.normalize("NFC", text)

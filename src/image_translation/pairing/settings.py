@@ -1,0 +1,45 @@
+"""Parameters of pairing, splitting and preparation."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from image_translation.schema import Nullable, OptionalText, Settings, Whole
+
+
+class PairingSettings(Settings):
+    """How a source's files become pairs."""
+
+    layout: Literal["two_folders", "side_by_side", "single"]
+    input: OptionalText
+    target: OptionalText
+    recipe: Annotated[Literal["grayscale"] | None, Nullable]
+    direction: Literal["forward", "reversed"]
+
+
+class Fractions(Settings):
+    """Shares of the pairs on each side of the split, as far as groups allow."""
+
+    train: float = Field(gt=0, lt=1)
+    validation: float = Field(gt=0, lt=1)
+    test: float = Field(gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _sum_to_one(self) -> "Fractions":
+        if abs(self.train + self.validation + self.test - 1) > 1e-6:
+            raise ValueError("train, validation and test must sum to 1")
+        return self
+
+
+class SplittingSettings(Settings):
+    """How groups are assigned to train, validation and test."""
+
+    fractions: Fractions
+    groups: OptionalText
+
+
+class PreparationSettings(Settings):
+    """How images become arrays."""
+
+    image_size: Annotated[Literal[32, 64, 128, 256, 512], Whole]
+    fit: Literal["resize", "pad", "crop"]

@@ -1,0 +1,248 @@
+"""Parameters: read in layers, checked as a whole, typed before any node runs.
+
+A value is looked for, lowest first, in the base environment, in the run's environment
+and on the command line; within each of these in what is shared by all, in what is set
+for a task, and in what is set for a model of a task. What comes out is one complete
+block a task: ``<task>.<section>`` and ``<task>.<model>.<section>``.
+"""
+
+import difflib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kedro.config import OmegaConfigLoader
+from omegaconf import OmegaConf
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from image_translation.errors import InputError
+from image_translation.pairing.settings import (
+    PairingSettings,
+    PreparationSettings,
+    SplittingSettings,
+)
+from image_translation.pipeline_registry import BASELINES, MODELS, TASKS
+from image_translation.reporting.settings import ReportSettings
+from image_translation.schema import OptionalText
+from image_translation.training.settings import ModelSettings
+
+TASK_SECTIONS: Mapping[str, Any] = {
+    "source": OptionalText,
+    "pairing": PairingSettings,
+    "splitting": SplittingSettings,
+    "preparation": PreparationSettings,
+    "report": ReportSettings,
+}
+MODEL_SECTIONS: Mapping[str, Any] = {
+    name: field.annotation for name, field in ModelSettings.model_fields.items()
+}
+SHARED_MODEL_SECTIONS = [name for name in MODEL_SECTIONS if name != "enabled"]
+ALL_MODELS = (*MODELS, *BASELINES)
+EMBEDDED_SOURCES = ("photographs",)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Parameters from one place: an environment, or the command line."""
+
+    name: str
+    values: Mapping[str, Any]
+
+
+class LayeredConfigLoader(OmegaConfigLoader):
+    """Kedro's loader, with this project's precedence for parameters.
+
+    Scalars in parameter files are read as text and typed by the schema, so that a
+    folder may be called ``2024`` or ``on``.
+    """
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        """Configuration by key; ``parameters`` resolved and checked."""
+        if key != "parameters" or key in self.data:
+            return super().__getitem__(key)
+        environments = dict.fromkeys([self.base_env, self.env or self.default_run_env])
+        layers = [
+            Layer(f"conf/{name}", self._read_parameters(name)) for name in environments
+        ]
+        layers.append(Layer("--params", self.runtime_params or {}))
+        self[key] = resolve_parameters(layers)
+        return self[key]
+
+    def _read_parameters(self, environment: str) -> dict[str, Any]:
+        files = self._read_dir_configs(
+            self._get_conf_env_path(environment),
+            self.config_patterns["parameters"],
+            "parameters",
+            set(),
+        )
+        merged: dict[str, Any] = {}
+        for path in sorted(files):
+            with self._fs.open(path.as_posix()) as file:
+                text = yaml.load(file.read(), Loader=yaml.BaseLoader)  # noqa: S506
+            config: Any = OmegaConf.to_container(
+                OmegaConf.create(text or {}), resolve=True
+            )
+            merged = _merged(merged, config)
+        return merged
+
+
+def resolve_parameters(layers: Sequence[Layer]) -> dict[str, Any]:
+    """Merge layers, lowest first, into one checked block a task.
+
+    Args:
+        layers: Where parameters come from. Each holds sections shared by all tasks,
+            ``models.<model>`` blocks and task blocks, which hold the same again and
+            ``<model>`` blocks.
+
+    Returns:
+        ``{task: {section: …, model: {section: …}}}`` with typed values.
+
+    Raises:
+        InputError: A name is unknown, or a value is out of range. All that is wrong
+            is named at once, with where it was set.
+    """
+    problems = [
+        problem
+        for layer in layers
+        for problem in _unknown_names(layer.values, _known_names(), layer.name)
+    ]
+    resolved = {}
+    if not problems:
+        resolved = {task: _resolve_task(task, layers, problems) for task in TASKS}
+    if problems:
+        listed = "\n".join(f"  - {problem}" for problem in dict.fromkeys(problems))
+        raise InputError(f"Parameters cannot be used:\n{listed}")
+    return resolved
+
+
+def _resolve_task(
+    task: str, layers: Sequence[Layer], problems: list[str]
+) -> dict[str, Any]:
+    sections = _gather(layers, [("", TASK_SECTIONS), (task, TASK_SECTIONS)])
+    block = {
+        name: _typed(schema, sections.get(name), (task, name), layers, problems)
+        for name, schema in TASK_SECTIONS.items()
+    }
+    block["source"] = _absolute_source(block["source"])
+    for model in ALL_MODELS:
+        settings = _gather(
+            layers,
+            [
+                ("", SHARED_MODEL_SECTIONS),
+                (f"models.{model}", MODEL_SECTIONS),
+                (task, SHARED_MODEL_SECTIONS),
+                (f"{task}.models.{model}", MODEL_SECTIONS),
+                (f"{task}.{model}", MODEL_SECTIONS),
+            ],
+        )
+        block[model] = _typed(ModelSettings, settings, (task, model), layers, problems)
+    return block
+
+
+def _gather(
+    layers: Sequence[Layer], scopes: Sequence[tuple[str, Collection[str]]]
+) -> dict[str, Any]:
+    """Merge the named sections of every scope of every layer, lowest first."""
+    gathered: dict[str, Any] = {}
+    for layer in layers:
+        for prefix, sections in scopes:
+            found = _find(layer.values, prefix)
+            if isinstance(found, Mapping):
+                chosen = {k: v for k, v in found.items() if k in sections}
+                gathered = _merged(gathered, chosen)
+    return gathered
+
+
+def _merged(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(low)
+    for key, value in high.items():
+        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            merged[key] = _merged(merged[key], value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _find(values: Any, dotted: str) -> Any:
+    for part in dotted.split(".") if dotted else ():
+        values = values.get(part) if isinstance(values, Mapping) else None
+    return values
+
+
+def _typed(
+    schema: Any,
+    value: Any,
+    location: tuple[str, str],
+    layers: Sequence[Layer],
+    problems: list[str],
+) -> Any:
+    """The value in its types, as plain data; what is wrong goes to ``problems``."""
+    try:
+        typed = TypeAdapter(schema).validate_python(value)
+    except ValidationError as error:
+        for detail in error.errors():
+            path = ".".join((location[1], *(str(part) for part in detail["loc"])))
+            given = "" if detail["type"] == "missing" else f", not {detail['input']!r}"
+            name, origin = _where_set(location[0], path, layers)
+            reason = detail["msg"].removeprefix("Value error, ")
+            problems.append(f"{name}: {reason}{given} (set in {origin})")
+        return None
+    return typed.model_dump() if isinstance(typed, BaseModel) else typed
+
+
+def _where_set(task: str, path: str, layers: Sequence[Layer]) -> tuple[str, str]:
+    """The name under which, and the layer in which, a value was set."""
+    model, _, inner = path.partition(".")
+    names = [f"{task}.{path}", path]
+    if model in ALL_MODELS:
+        shared = [f"{task}.{inner}", f"models.{model}.{inner}", inner]
+        names = [f"{task}.{path}", f"{task}.models.{model}.{inner}", *shared]
+    for layer in reversed(layers):
+        for name in names:
+            if _find(layer.values, name) is not None:
+                return name, layer.name
+    return f"{task}.{path}", "no layer"
+
+
+def _known_names() -> dict[str, Any]:
+    """The tree of parameter names; a leaf is None."""
+    models = {model: _names_of(ModelSettings) for model in ALL_MODELS}
+    shared = {name: _names_of(TASK_SECTIONS[name]) for name in TASK_SECTIONS}
+    for name in SHARED_MODEL_SECTIONS:
+        shared[name] = _names_of(MODEL_SECTIONS[name])
+    shared["models"] = models
+    return {**shared, **{task: {**shared, **models} for task in TASKS}}
+
+
+def _names_of(schema: Any) -> dict[str, Any] | None:
+    if not (isinstance(schema, type) and issubclass(schema, BaseModel)):
+        return None
+    return {
+        name: _names_of(field.annotation) for name, field in schema.model_fields.items()
+    }
+
+
+def _unknown_names(
+    values: Any, known: Mapping[str, Any] | None, origin: str, prefix: str = ""
+) -> Iterator[str]:
+    if known is None or not isinstance(values, Mapping):
+        return
+    for name, value in values.items():
+        if name in known:
+            yield from _unknown_names(value, known[name], origin, f"{prefix}{name}.")
+            continue
+        close = difflib.get_close_matches(str(name), known, n=1)
+        hint = f" Did you mean {prefix}{close[0]}?" if close else ""
+        yield (
+            f"{prefix}{name}: no such parameter (set in {origin}).{hint}"
+            f" Known here: {', '.join(known)}"
+        )
+
+
+def _absolute_source(source: str | None) -> str | None:
+    """A folder counts from where the command was started; other sources stay."""
+    if source is None or source in EMBEDDED_SOURCES or "://" in source:
+        return source
+    return str(Path.cwd() / Path(source).expanduser())

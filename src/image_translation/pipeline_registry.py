@@ -1,0 +1,20 @@
+"""The tasks, the models, and the pipelines made of them."""
+
+from kedro.pipeline import Pipeline
+
+TASKS = ("colorization", "custom")
+"""Every task is a name here and a block in ``parameters_<task>.yml``."""
+
+MODELS = ("pix2pix", "unet", "autoencoder", "autoencoder_gan")
+"""Every model is a name here and a block under ``models`` in ``parameters.yml``."""
+
+BASELINES = ("copy_input", "mean_target")
+"""Models without training that stand in every table."""
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    """One pipeline a task, ``colorization`` by default."""
+    from image_translation.pipelines.task import create_pipeline
+
+    pipelines = {task: create_pipeline(task, (*MODELS, *BASELINES)) for task in TASKS}
+    return {**pipelines, "__default__": pipelines["colorization"]}

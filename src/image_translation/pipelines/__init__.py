@@ -1,0 +1,1 @@
+"""Pipelines: thin nodes that call the rooms."""

@@ -1,0 +1,5 @@
+"""All models side by side: tables, figures and the report."""
+
+from image_translation.pipelines.comparison.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

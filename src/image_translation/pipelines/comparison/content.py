@@ -1,0 +1,196 @@
+"""Gather what the report of a task shows."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from image_translation.datasets.predictions import Predictions
+from image_translation.imaging.recipes import RECIPES
+from image_translation.metrics import METRICS
+from image_translation.pairing.arrays import PairArrays
+from image_translation.pairing.source import Source
+from image_translation.reporting.content import (
+    DataSummary,
+    GalleryItem,
+    ReportContent,
+)
+from image_translation.reporting.environment import describe_environment
+from image_translation.reporting.gallery import choose_gallery
+from image_translation.schema import flatten
+from image_translation.training.settings import ModelSettings
+from image_translation.training.trained import TrainedModel
+
+MAX_NAMED_GROUPS = 12
+
+QUESTION = "Which model translates these images best, by how much, and can I trust it?"
+
+
+def collect_content(
+    task: str,
+    settings: dict[str, Any],
+    source: Source,
+    manifest: pd.DataFrame,
+    split: pd.DataFrame,
+    tied: pd.DataFrame,
+    test: PairArrays,
+    comparison: pd.DataFrame,
+    verdicts: pd.DataFrame,
+    results: Mapping[str, Any],
+) -> ReportContent:
+    """Put the results of all stages into the report's form; see ``write_report``."""
+    trained = _by_model(results, "trained")
+    scores = _by_model(results, "scores")
+    predictions = _by_model(results, "predictions")
+    chosen = choose_gallery(scores, settings["report"]["gallery"])
+    return ReportContent(
+        task=task,
+        question=QUESTION,
+        comparison=comparison,
+        verdicts=verdicts,
+        scores=scores,
+        histories={name: _read_histories(model) for name, model in trained.items()},
+        models=pd.DataFrame(
+            [_describe_model(name, model, settings) for name, model in trained.items()]
+        ),
+        gallery=_fill_gallery(chosen, manifest, test, predictions, scores),
+        data=_summarise_data(settings, source, manifest, split, tied),
+        settings=flatten(settings),
+        environment=describe_environment(),
+    )
+
+
+def _by_model(results: Mapping[str, Any], thing: str) -> dict[str, Any]:
+    suffix = f".{thing}"
+    return {
+        name.removesuffix(suffix): value
+        for name, value in results.items()
+        if name.endswith(suffix)
+    }
+
+
+def _read_histories(trained: TrainedModel) -> pd.DataFrame:
+    """The histories of all replicates, one below the other."""
+    histories = [
+        replicate.history().assign(replicate=replicate.replicate)
+        for replicate in trained.replicates
+    ]
+    return pd.concat(histories, ignore_index=True) if histories else pd.DataFrame()
+
+
+def _describe_model(
+    name: str, trained: TrainedModel, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """One row of the table of models; costs are those of all replicates together."""
+    model = ModelSettings.model_validate(settings[name])
+    costs = [replicate.cost for replicate in trained.replicates]
+    first = costs[0] if costs else {}
+    is_baseline = trained.status == "trained" and not model.is_trainable
+    seconds = sum(cost["seconds"] for cost in costs)
+    samples = sum(cost["samples_seen"] for cost in costs)
+    return {
+        "model": name,
+        "network": model.network.name,
+        "objective": _describe_objective(model),
+        "status": "baseline" if is_baseline else trained.status,
+        "reason": trained.reason,
+        "parameters": first.get("parameters"),
+        "gmac": first.get("gmac"),
+        "seconds": seconds,
+        "images_per_second": samples / seconds if seconds else None,
+        "best_epoch": ", ".join(str(r.best_epoch) for r in trained.replicates),
+        "replicates": len(trained.replicates),
+    }
+
+
+def _describe_objective(model: ModelSettings) -> str:
+    weights = {"adversarial": model.objective.adversarial, "L1": model.objective.l1}
+    return " + ".join(
+        f"{weight:g} {name}" for name, weight in weights.items() if weight
+    )
+
+
+def _fill_gallery(
+    chosen: Sequence[tuple[str, str]],
+    manifest: pd.DataFrame,
+    test: PairArrays,
+    predictions: Mapping[str, Predictions],
+    scores: Mapping[str, pd.DataFrame],
+) -> list[GalleryItem]:
+    used = manifest[manifest["verdict"] == "used"]
+    files = dict(zip(used["pair_id"], used["input"], strict=True))
+    rows = {pair_id: row for row, pair_id in enumerate(test.index["pair_id"])}
+    first = {
+        name: frame[frame["replicate"] == 0].set_index("pair_id")
+        for name, frame in scores.items()
+        if len(frame)
+    }
+    return [
+        GalleryItem(
+            pair_id=pair_id,
+            group=test.index["group"].iloc[rows[pair_id]],
+            name=files[pair_id],
+            input=test.inputs[rows[pair_id]],
+            target=test.targets[rows[pair_id]],
+            predictions={name: predictions[name].read(pair_id) for name in first},
+            scores={
+                name: {metric: float(frame[metric][pair_id]) for metric in METRICS}
+                for name, frame in first.items()
+            },
+            why=why,
+        )
+        for pair_id, why in chosen
+    ]
+
+
+def _summarise_data(
+    settings: Mapping[str, Any],
+    source: Source,
+    manifest: pd.DataFrame,
+    split: pd.DataFrame,
+    tied: pd.DataFrame,
+) -> DataSummary:
+    pairing = settings["pairing"]
+    derived = None
+    if pairing["layout"] == "single":
+        derived = RECIPES[pairing["recipe"]].derived_side
+    used = manifest["verdict"] == "used"
+    return DataSummary(
+        source=source.name,
+        credit=source.credit,
+        n_found=len(manifest),
+        n_used=len(split),
+        left_out=_count_reasons(pd.concat([manifest[~used], tied])),
+        warnings=_count_reasons(manifest[used & (manifest["reason"] != "")]),
+        splits=_count_sides(split),
+        derived=derived,
+    )
+
+
+def _count_reasons(pairs: pd.DataFrame) -> pd.DataFrame:
+    """How often each kind of reason stands; what follows a colon is its example."""
+    kinds = pairs["reason"].str.split(":").str[0]
+    example = pairs["input"].where(pairs["input"] != "", pairs["target"])
+    return (
+        pd.DataFrame({"reason": kinds, "example": example})
+        .groupby("reason", sort=True)
+        .agg(count=("example", "size"), example=("example", "first"))
+        .reset_index()
+    )
+
+
+def _count_sides(split: pd.DataFrame) -> pd.DataFrame:
+    rows = []
+    for side in ("train", "validation", "test"):
+        pairs = split[split["split"] == side]
+        groups = sorted(pairs["group"].unique())
+        few = len(groups) <= MAX_NAMED_GROUPS
+        rows.append(
+            {
+                "split": side,
+                "n_pairs": len(pairs),
+                "n_groups": len(groups),
+                "groups": ", ".join(groups) if few else "",
+            }
+        )
+    return pd.DataFrame(rows)

@@ -1,0 +1,80 @@
+"""Nodes of the comparison pipeline."""
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from image_translation import metrics
+from image_translation.pairing.arrays import PairArrays
+from image_translation.pairing.source import Source
+from image_translation.pipelines.comparison.content import collect_content
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def compare_models(**scores: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Compare all models on the same test images.
+
+    Args:
+        **scores: The scores of each model, by ``<model>.scores``.
+
+    Returns:
+        The table of models and the table of verdicts.
+    """
+    by_model = {name.removesuffix(".scores"): frame for name, frame in scores.items()}
+    return metrics.compare_models(by_model), metrics.compare_pairs(by_model)
+
+
+def write_report(
+    task: str,
+    settings: dict[str, Any],
+    source: Source,
+    manifest: pd.DataFrame,
+    split: pd.DataFrame,
+    tied: pd.DataFrame,
+    test: PairArrays,
+    comparison: pd.DataFrame,
+    verdicts: pd.DataFrame,
+    **results: Any,
+) -> tuple[str, "Figure", "Figure", "Figure", "Figure"]:
+    """Draw the figures and write the report of a task.
+
+    Args:
+        task: Name of the task.
+        settings: All parameters of the task.
+        source: Where the images come from.
+        manifest: All pairs found.
+        split: All pairs used.
+        tied: Pairs left out because they tie sides of the split together.
+        test: The test pairs.
+        comparison: The table of models.
+        verdicts: The table of verdicts.
+        **results: What came of each model, by ``<model>.trained``,
+            ``<model>.predictions`` and ``<model>.scores``.
+
+    Returns:
+        The report's HTML; the figures of scores, curves, distributions and samples.
+    """
+    from image_translation.reporting import figures
+    from image_translation.reporting.page import render_report
+
+    content = collect_content(
+        task,
+        settings,
+        source,
+        manifest,
+        split,
+        tied,
+        test,
+        comparison,
+        verdicts,
+        results,
+    )
+    return (
+        render_report(content),
+        figures.comparison_chart(content.comparison),
+        figures.learning_curves(content.histories),
+        figures.score_distributions(content.scores, list(metrics.METRICS)),
+        figures.sample_grid(content.gallery),
+    )

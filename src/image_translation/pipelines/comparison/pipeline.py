@@ -1,0 +1,51 @@
+"""The comparison pipeline."""
+
+from collections.abc import Sequence
+
+from kedro.pipeline import Node, Pipeline
+
+from image_translation.pipelines.binding import bind
+from image_translation.pipelines.comparison.nodes import compare_models, write_report
+
+
+def create_pipeline(task: str, models: Sequence[str]) -> Pipeline:
+    """From the scores of all models to tables, figures and the report."""
+    scores = {f"{model}.scores": f"{model}.scores" for model in models}
+    results = {
+        f"{model}.{thing}": f"{model}.{thing}"
+        for model in models
+        for thing in ("trained", "predictions", "scores")
+    }
+    return Pipeline(
+        [
+            Node(
+                compare_models,
+                inputs=scores,
+                outputs=["comparison", "verdicts"],
+                name="compare_models",
+            ),
+            Node(
+                bind(write_report, task),
+                inputs={
+                    "settings": "params:task",
+                    "source": "source",
+                    "manifest": "manifest",
+                    "split": "split",
+                    "tied": "tied_pairs",
+                    "test": "test_pairs",
+                    "comparison": "comparison",
+                    "verdicts": "verdicts",
+                    **results,
+                },
+                outputs=[
+                    "report",
+                    "comparison_chart",
+                    "learning_curves",
+                    "score_distributions",
+                    "sample_grid",
+                ],
+                name="write_report",
+            ),
+        ],
+        tags="reporting",
+    )

@@ -1,0 +1,26 @@
+"""The ingestion pipeline."""
+
+from kedro.pipeline import Node, Pipeline
+
+from image_translation.pipelines.ingestion.nodes import form_pairs, list_source
+
+
+def create_pipeline() -> Pipeline:
+    """From a source to its manifest."""
+    return Pipeline(
+        [
+            Node(
+                list_source,
+                inputs=["params:source", "raw"],
+                outputs="source",
+                name="list_source",
+            ),
+            Node(
+                form_pairs,
+                inputs=["source", "params:pairing"],
+                outputs="manifest",
+                name="form_pairs",
+            ),
+        ],
+        tags="ingestion",
+    )

@@ -1,0 +1,88 @@
+"""Nodes of the model pipeline."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from image_translation.datasets.models import Workspace
+from image_translation.datasets.predictions import PredictionBatch, Predictions
+from image_translation.fingerprint import Deferred, code_digest, digest
+from image_translation.metrics import METRICS, score_stream
+from image_translation.pairing.arrays import PairArrays
+from image_translation.training.settings import InferenceSettings, ModelSettings
+from image_translation.training.trained import TrainedModel
+
+
+def train_model(
+    train: PairArrays,
+    validation: PairArrays,
+    workspace: Workspace,
+    settings: dict[str, Any],
+) -> TrainedModel:
+    """Train all replicates of a model; what is up to date is not trained again."""
+    from image_translation import training
+
+    return training.train(
+        workspace.folder.name,
+        ModelSettings.model_validate(settings),
+        train,
+        validation,
+        workspace.folder,
+        workspace.observers,
+    )
+
+
+def translate_test_pairs(
+    trained: TrainedModel, test: PairArrays, inference: dict[str, Any]
+) -> Deferred[Iterator[PredictionBatch]]:
+    """Translate the test inputs with every replicate of a model."""
+    settings = InferenceSettings.model_validate(inference)
+    return Deferred(
+        digest(
+            trained,
+            test,
+            settings,
+            code_digest(
+                "image_translation.models", "image_translation.training.inference"
+            ),
+        ),
+        lambda: _translate(trained, test, settings),
+    )
+
+
+def _translate(
+    trained: TrainedModel, test: PairArrays, settings: InferenceSettings
+) -> Iterator[PredictionBatch]:
+    from image_translation import training
+
+    pair_ids = test.index["pair_id"].tolist()
+    for number, replicate in enumerate(trained.replicates):
+        generator = replicate.load_generator()
+        start = 0
+        for images in training.translate(generator, test.inputs, settings):
+            chunk = pair_ids[start : start + len(images)]
+            yield PredictionBatch(number, chunk, images)
+            start += len(images)
+
+
+def score_predictions(
+    predictions: Predictions, test: PairArrays
+) -> Deferred[pd.DataFrame]:
+    """Score every prediction against its target."""
+    return Deferred(
+        digest(predictions, test, code_digest("image_translation.metrics")),
+        lambda: _score(predictions, test),
+    )
+
+
+def _score(predictions: Predictions, test: PairArrays) -> pd.DataFrame:
+    index = test.index[["pair_id", "group"]].reset_index(drop=True)
+    pair_ids = index["pair_id"].tolist()
+    tables = [index.head(0).assign(replicate=0, **dict.fromkeys(METRICS, 0.0))]
+    for replicate in range(predictions.replicates):
+        images = predictions.read_batches(pair_ids, replicate)
+        scores = score_stream(images, test.targets)
+        tables.append(pd.concat([index.assign(replicate=replicate), scores], axis=1))
+    # An empty table only gives a model that did not run its columns.
+    return pd.concat(tables[1:] or tables, ignore_index=True)

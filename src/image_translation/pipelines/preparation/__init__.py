@@ -1,0 +1,5 @@
+"""Images become arrays."""
+
+from image_translation.pipelines.preparation.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

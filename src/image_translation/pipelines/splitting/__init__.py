@@ -1,0 +1,5 @@
+"""Groups take sides: train, validation, test."""
+
+from image_translation.pipelines.splitting.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

@@ -1,0 +1,24 @@
+"""Nodes of the splitting pipeline."""
+
+from typing import Any
+
+import pandas as pd
+
+from image_translation.pairing.settings import SplittingSettings
+from image_translation.pairing.source import Source
+from image_translation.pairing.split import split_pairs
+
+
+def assign_sides(
+    manifest: pd.DataFrame,
+    previous: pd.DataFrame | None,
+    source: Source,
+    splitting: dict[str, Any],
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Give every used pair a side; known pairs keep theirs.
+
+    Returns:
+        The split, and the pairs left out because they tie sides together.
+    """
+    settings = SplittingSettings.model_validate(splitting)
+    return split_pairs(manifest, previous, settings, source.sides)

@@ -1,0 +1,20 @@
+"""The splitting pipeline."""
+
+from kedro.pipeline import Node, Pipeline
+
+from image_translation.pipelines.splitting.nodes import assign_sides
+
+
+def create_pipeline() -> Pipeline:
+    """From the manifest to the split."""
+    return Pipeline(
+        [
+            Node(
+                assign_sides,
+                inputs=["manifest", "remembered_split", "source", "params:splitting"],
+                outputs=["split", "tied_pairs"],
+                name="assign_sides",
+            )
+        ],
+        tags="splitting",
+    )

@@ -1,0 +1,42 @@
+"""A task: ingestion to report, with the model template once for every model."""
+
+from collections.abc import Sequence
+
+from kedro.pipeline import Pipeline, pipeline
+
+from image_translation.pipelines import (
+    comparison,
+    ingestion,
+    model,
+    preparation,
+    splitting,
+)
+
+
+def create_pipeline(task: str, models: Sequence[str]) -> Pipeline:
+    """Everything for a task, namespaced ``<task>`` and ``<task>.<model>``.
+
+    Args:
+        task: Name of the task.
+        models: Names of all models and baselines, in the order of the tables.
+    """
+    whole = (
+        ingestion.create_pipeline()
+        + splitting.create_pipeline()
+        + preparation.create_pipeline()
+        + sum((_create_model(name) for name in models), start=Pipeline([]))
+        + comparison.create_pipeline(task, models)
+    )
+    return pipeline(whole, namespace=task, parameters={"params:task": f"params:{task}"})
+
+
+def _create_model(name: str) -> Pipeline:
+    return pipeline(
+        model.create_pipeline(),
+        namespace=name,
+        inputs={"train_pairs", "validation_pairs", "test_pairs"},
+        parameters={
+            "params:model": f"params:{name}",
+            "params:model.inference": f"params:{name}.inference",
+        },
+    )

@@ -1,0 +1,74 @@
+"""Progress of long work: a bar on a terminal, a line now and then in a log."""
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_LINES = 15.0
+
+
+def progress(
+    iterable: Iterable[T],
+    description: str,
+    total: int,
+    unit: str,
+    size: Callable[[T], int] = lambda _: 1,
+) -> Iterator[T]:
+    """Hand on the items of an iterable and show how far it has come.
+
+    On a terminal this is a bar; elsewhere a log line at most every
+    ``SECONDS_BETWEEN_LINES``, none for work that is shorter.
+
+    Args:
+        iterable: The work.
+        description: What is being done, such as ``"checking images"``.
+        total: How many units there are in all.
+        unit: What is counted, in the plural, such as ``"images"``.
+        size: How many units an item stands for.
+    """
+    if sys.stderr.isatty():
+        yield from _with_bar(iterable, description, total, unit, size)
+    else:
+        yield from _with_lines(iterable, description, total, unit, size)
+
+
+def _with_bar(
+    iterable: Iterable[T],
+    description: str,
+    total: int,
+    unit: str,
+    size: Callable[[T], int],
+) -> Iterator[T]:
+    with tqdm(total=total, desc=description, unit=f" {unit}", leave=False) as bar:
+        for item in iterable:
+            yield item
+            bar.update(size(item))
+
+
+def _with_lines(
+    iterable: Iterable[T],
+    description: str,
+    total: int,
+    unit: str,
+    size: Callable[[T], int],
+) -> Iterator[T]:
+    start = last = time.monotonic()
+    done = 0
+    for item in iterable:
+        yield item
+        done += size(item)
+        now = time.monotonic()
+        if now - last >= SECONDS_BETWEEN_LINES:
+            last = now
+            rate = done / (now - start)
+            logger.info(
+                "%s: %d of %d %s, %.1f per second", description, done, total, unit, rate
+            )

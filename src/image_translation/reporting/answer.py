@@ -1,0 +1,453 @@
+"""The answer in plain words: what the tables say, and what they cannot say."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from image_translation.metrics import METRICS
+from image_translation.metrics.comparison import (
+    MIN_GROUPS,
+    NO_DIFFERENCE,
+    TOO_FEW_GROUPS,
+)
+from image_translation.reporting import words
+from image_translation.reporting.content import ReportContent
+
+COPY = "copy_input"
+
+Outcome = Literal["better", "worse", "open", "few"]
+
+
+@dataclass(frozen=True)
+class Relation:
+    """How model a stands to model b on one metric.
+
+    Attributes:
+        metric: The metric's name.
+        difference: Mean of a minus mean of b, in the metric's unit.
+        low: Lower end of its interval.
+        high: Upper end of its interval.
+        outcome: ``better`` and ``worse`` are claims; ``open`` is "no difference
+            found", ``few`` "too few independent photographs".
+        leads: Whether a's mean is the better one, claim or not; None where equal.
+    """
+
+    metric: str
+    difference: float
+    low: float
+    high: float
+    outcome: Outcome
+    leads: bool | None
+
+    @property
+    def numbers(self) -> str:
+        """The difference with its interval: ``+2.1 dB, 1.2 to 3.0 dB``."""
+        span = words.interval(self.metric, self.low, self.high, signs=True)
+        return ", ".join(
+            filter(None, [words.signed(self.metric, self.difference), span])
+        )
+
+
+@dataclass(frozen=True)
+class ModelAnswer:
+    """One model against copying the input: a sentence and its tone."""
+
+    model: str
+    sentence: str
+    tone: Literal["good", "bad", "open"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What stands at the top of the report.
+
+    Attributes:
+        lead: The best model by metric, one sentence.
+        support: How sure that is.
+        copying: What comes of simply copying the input, over all trained models.
+        copying_wins: Whether copying is as good or better on some metric.
+        against_copy: One sentence a trained model.
+        few: What few independent photographs mean here; empty where there are enough.
+        missing: Models that are not in the comparison, with their reasons.
+        cautions: What else the reader must know before believing the answer.
+    """
+
+    lead: str
+    support: Sequence[str]
+    copying: str
+    copying_wins: bool
+    against_copy: Sequence[ModelAnswer]
+    few: str
+    missing: Sequence[tuple[str, str]]
+    cautions: Sequence[str]
+
+
+def answer(content: ReportContent) -> Answer:
+    """Put the outcome of a comparison into words."""
+    trained = trained_models(content)
+    metrics = metrics_of(content)
+    copying, copying_wins = _copying(content, trained, metrics)
+    return Answer(
+        lead=_lead(content, trained, metrics),
+        support=_support(content, trained, metrics),
+        copying=copying,
+        copying_wins=copying_wins,
+        against_copy=_against_copy(content, trained, metrics),
+        few=_few(content),
+        missing=missing_models(content),
+        cautions=_cautions(content, trained),
+    )
+
+
+def metrics_of(content: ReportContent) -> list[str]:
+    """The metrics of the comparison, in its order."""
+    return list(dict.fromkeys(content.comparison["metric"]))
+
+
+def scored_models(content: ReportContent) -> list[str]:
+    """Models with scores, in the order of the table of models."""
+    table = content.comparison
+    scored = set(table.loc[table["mean"].notna(), "model"])
+    listed = [model for model in content.models["model"] if model in scored]
+    return listed + sorted(scored.difference(listed))
+
+
+def trained_models(content: ReportContent) -> list[str]:
+    """Trained models with scores."""
+    status = dict(zip(content.models["model"], content.models["status"], strict=True))
+    return [
+        model for model in scored_models(content) if status.get(model) != "baseline"
+    ]
+
+
+def missing_models(content: ReportContent) -> list[tuple[str, str]]:
+    """Models without scores, each with its reason in words."""
+    scored = set(scored_models(content))
+    return [
+        (row["model"], _reason(row["status"], words.text(row["reason"])))
+        for _, row in content.models.iterrows()
+        if row["model"] not in scored
+    ]
+
+
+def mean_of(content: ReportContent, model: str, metric: str) -> float:
+    """A model's mean; NaN where there is none."""
+    table = content.comparison
+    rows = table[(table["model"] == model) & (table["metric"] == metric)]
+    return float(rows["mean"].iloc[0]) if len(rows) else math.nan
+
+
+def best_models(
+    content: ReportContent, models: Iterable[str], metric: str
+) -> list[str]:
+    """The models that share the best mean; none where no model has one."""
+    means = {model: mean_of(content, model, metric) for model in models}
+    known = [mean for mean in means.values() if not math.isnan(mean)]
+    if not known:
+        return []
+    best = max(known) if METRICS[metric].higher_is_better else min(known)
+    return [model for model, mean in means.items() if mean == best]
+
+
+def outcome_of(row: pd.Series, more_is_better: bool) -> Outcome:
+    """What a row of the verdicts claims about its model a."""
+    verdict = str(row["verdict"])
+    if verdict.startswith(TOO_FEW_GROUPS):
+        return "few"
+    if verdict.startswith(NO_DIFFERENCE) or pd.isna(row["difference"]):
+        return "open"
+    return "better" if (row["difference"] > 0) == more_is_better else "worse"
+
+
+def relate(content: ReportContent, a: str, b: str, metric: str) -> Relation | None:
+    """How a stands to b on a metric, whichever of them the table names first."""
+    table = content.verdicts[content.verdicts["metric"] == metric]
+    forward = table[(table["model_a"] == a) & (table["model_b"] == b)]
+    backward = table[(table["model_a"] == b) & (table["model_b"] == a)]
+    rows = forward if len(forward) else backward
+    if not len(rows):
+        return None
+    row, more = rows.iloc[0], METRICS[metric].higher_is_better
+    difference, low, high = row["difference"], row["ci_low"], row["ci_high"]
+    outcome = outcome_of(row, more)
+    if not len(forward):
+        difference, low, high = -difference, -high, -low
+        swapped: dict[Outcome, Outcome] = {"better": "worse", "worse": "better"}
+        outcome = swapped.get(outcome, outcome)
+    equal = pd.isna(difference) or difference == 0
+    leads = None if equal else bool((difference > 0) == more)
+    return Relation(metric, difference, low, high, outcome, leads)
+
+
+def count_tested(content: ReportContent) -> tuple[int, int]:
+    """Count the test images and the independent groups among them."""
+    table = content.comparison
+    if not len(table):
+        return 0, 0
+    return int(table["n_images"].max()), int(table["n_groups"].max())
+
+
+def infinite_psnr(content: ReportContent) -> dict[str, int]:
+    """Model → number of predictions that equal their target exactly."""
+    counts = {
+        model: int((table["psnr"] == math.inf).sum())
+        for model, table in content.scores.items()
+        if "psnr" in table
+    }
+    return {model: number for model, number in counts.items() if number}
+
+
+def _reason(status: str, reason: str) -> str:
+    said = "trained, but without scores" if status == "trained" else status
+    return f"{said}: {reason}" if reason else said
+
+
+def _lead(
+    content: ReportContent, trained: Sequence[str], metrics: Sequence[str]
+) -> str:
+    if not trained:
+        return "No trained model has been scored, so there is no answer yet."
+    if len(trained) == 1:
+        return (
+            f"Only {trained[0]} has been trained and scored; "
+            "it can be compared with the baselines alone."
+        )
+    won: dict[tuple[str, ...], list[str]] = {}
+    for metric in metrics:
+        best = tuple(best_models(content, trained, metric))
+        if best:
+            won.setdefault(best, []).append(metric)
+    parts = [_wins(best, on) for best, on in won.items()]
+    return f"Of the {len(trained)} trained models, {'; '.join(parts)}."
+
+
+def _wins(best: Sequence[str], metrics: Sequence[str]) -> str:
+    verb = "has" if len(best) == 1 else "share"
+    return f"{words.join_words(best)} {verb} the best mean {words.labels(metrics)}"
+
+
+def _support(
+    content: ReportContent, trained: Sequence[str], metrics: Sequence[str]
+) -> list[str]:
+    """How the best model of each metric stands to the other trained models."""
+    if len(trained) < 2:
+        return []
+    said: dict[str, list[str]] = {}
+    for metric in metrics:
+        best = best_models(content, trained, metric)
+        if best:
+            others = [model for model in trained if model != best[0]]
+            sentence = _support_on(content, best[0], others, metric)
+            said.setdefault(sentence, []).append(metric)
+    return [f"On {_on(on, metrics)}, {sentence}" for sentence, on in said.items()]
+
+
+def _on(some: Sequence[str], metrics: Sequence[str]) -> str:
+    """``PSNR and SSIM``, or ``every metric`` where these are all of several."""
+    return "every metric" if len(some) == len(metrics) > 1 else words.labels(some)
+
+
+def _support_on(
+    content: ReportContent, best: str, others: Sequence[str], metric: str
+) -> str:
+    groups: dict[str, list[str]] = {"better": [], "open": [], "few": []}
+    for other in others:
+        relation = relate(content, best, other, metric)
+        if relation is not None and relation.outcome in groups:
+            groups[relation.outcome].append(other)
+    if len(groups["better"]) == len(others):
+        whom = "every other trained model" if len(others) > 1 else others[0]
+        return f"{best} is better than {whom}, and this is established."
+    parts = []
+    if groups["better"]:
+        parts.append(f"{best} is better than {words.join_words(groups['better'])}")
+    if groups["open"]:
+        parts.append(
+            f"no difference was found between {best} and "
+            f"{words.join_words(groups['open'])}"
+        )
+    if groups["few"]:
+        whom = (
+            "any other trained model"
+            if len(groups["few"]) == len(others)
+            else words.join_words(groups["few"])
+        )
+        parts.append(
+            f"{best}'s lead over {whom} is not established: "
+            "too few independent photographs"
+        )
+    return "; ".join(parts) + "." if parts else f"{best} was not compared in pairs."
+
+
+def _copying(
+    content: ReportContent, trained: Sequence[str], metrics: Sequence[str]
+) -> tuple[str, bool]:
+    if not trained:
+        return "", False
+    if COPY not in scored_models(content):
+        return (
+            f"{COPY} was not run, so it cannot be said whether any model is better "
+            "than doing nothing.",
+            False,
+        )
+    ahead = [m for m in metrics if _copy_is_as_good(content, trained, m)]
+    if len(ahead) == len(metrics):
+        return (
+            "Simply copying the input scores as well as or better than every trained "
+            f"model on every metric ({words.labels(metrics)}).",
+            True,
+        )
+    if ahead:
+        return (
+            f"On {words.labels(ahead)}, simply copying the input scores as well as or "
+            "better than every trained model.",
+            True,
+        )
+    return _training_paid(content, trained, metrics)
+
+
+def _copy_is_as_good(
+    content: ReportContent, trained: Sequence[str], metric: str
+) -> bool:
+    return COPY in best_models(content, [*trained, COPY], metric)
+
+
+def _training_paid(
+    content: ReportContent, trained: Sequence[str], metrics: Sequence[str]
+) -> tuple[str, bool]:
+    relations = [
+        relation
+        for model in trained
+        for metric in metrics
+        if (relation := relate(content, model, COPY, metric)) is not None
+    ]
+    whom = "Every trained model" if len(trained) > 1 else trained[0]
+    if relations and all(r.outcome == "better" for r in relations):
+        return f"{whom} is better than simply copying the input on every metric.", False
+    behind = _behind(content, trained, metrics)
+    if behind:
+        return behind, True
+    return (
+        f"{whom} scores better than a plain copy of the input on every metric, but "
+        "not every one of these differences is established.",
+        False,
+    )
+
+
+def _behind(
+    content: ReportContent, trained: Sequence[str], metrics: Sequence[str]
+) -> str:
+    """Which trained models' means are not above the copy's, and on which metrics."""
+    said: dict[tuple[str, ...], list[str]] = {}
+    for metric in metrics:
+        relations = {model: relate(content, model, COPY, metric) for model in trained}
+        models = tuple(m for m, r in relations.items() if r and r.leads is not True)
+        if models:
+            said.setdefault(models, []).append(metric)
+    return " ".join(
+        f"On {_on(on, metrics)}, {words.join_words(models)} "
+        f"{'scores' if len(models) == 1 else 'score'} no better than a plain copy of "
+        "the input."
+        for models, on in said.items()
+    )
+
+
+def _against_copy(
+    content: ReportContent, trained: Sequence[str], metrics: Sequence[str]
+) -> list[ModelAnswer]:
+    answers = []
+    for model in trained:
+        relations = [relate(content, model, COPY, metric) for metric in metrics]
+        known = [relation for relation in relations if relation is not None]
+        if known:
+            answers.append(ModelAnswer(model, _stand(known), _tone(known)))
+    return answers
+
+
+def _stand(relations: Sequence[Relation]) -> str:
+    """One model against the copy, metric by metric, claims first."""
+    parts = [
+        _phrase("better than copying the input on", relations, "better"),
+        _phrase("worse than copying the input on", relations, "worse"),
+        _phrase("no difference found on", relations, "open"),
+        _measured([r for r in relations if r.outcome == "few"]),
+    ]
+    sentence = "; ".join(filter(None, parts)) + "."
+    return sentence[0].upper() + sentence[1:]
+
+
+def _phrase(phrase: str, relations: Sequence[Relation], outcome: Outcome) -> str:
+    on = [
+        f"{words.label(r.metric)} ({r.numbers})"
+        for r in relations
+        if r.outcome == outcome
+    ]
+    return f"{phrase} {words.join_words(on)}" if on else ""
+
+
+def _measured(relations: Sequence[Relation]) -> str:
+    """What was measured where nothing can be claimed."""
+    parts: list[str] = []
+    for phrase, leads in (
+        ("ahead of a copy on", True),
+        ("behind it on", False),
+        ("equal to it on", None),
+    ):
+        on = [
+            f"{words.label(r.metric)} ({words.signed(r.metric, r.difference)})"
+            for r in relations
+            if r.leads is leads
+        ]
+        if on:
+            first = phrase if parts else phrase.replace(" it ", " a copy ")
+            parts.append(f"{first} {words.join_words(on)}")
+    if not parts:
+        return ""
+    return f"on these photographs {', '.join(parts)}; not established"
+
+
+def _tone(relations: Sequence[Relation]) -> Literal["good", "bad", "open"]:
+    outcomes = {relation.outcome for relation in relations}
+    if outcomes == {"better"}:
+        return "good"
+    return "bad" if "worse" in outcomes else "open"
+
+
+def _few(content: ReportContent) -> str:
+    images, groups = count_tested(content)
+    if not 0 < groups < MIN_GROUPS:
+        return ""
+    crops = (
+        "Images of one photograph resemble each other: they count once, not "
+        "many times. "
+        if images > groups
+        else ""
+    )
+    return (
+        f"The {words.count(images, 'test image')} come from "
+        f"{words.count(groups, 'independent photograph')}. {crops}"
+        f"With fewer than {MIN_GROUPS} photographs no difference is called "
+        "established, however large it is: the numbers describe these photographs, "
+        "and say little about others."
+    )
+
+
+def _cautions(content: ReportContent, trained: Sequence[str]) -> list[str]:
+    table = content.comparison[content.comparison["model"].isin(trained)]
+    cautions = []
+    if len(table) and int(table["n_replicates"].max()) == 1:
+        cautions.append(
+            "Each model was trained once. Training it again with another seed gives "
+            "somewhat different numbers; the intervals do not contain that variation."
+        )
+    perfect = [model for model in infinite_psnr(content) if model in trained]
+    if perfect:
+        cautions.append(
+            f"Some predictions of {words.join_words(perfect)} equal their target "
+            "exactly (infinite PSNR). That is unusual for a trained model: check that "
+            "it has not seen the targets."
+        )
+    return cautions

@@ -1,0 +1,373 @@
+"""Figures of a comparison, for the page (as SVG) and for other tools (as PNG).
+
+Every function returns a :class:`matplotlib.figure.Figure` of its own, drawn on the Agg
+canvas: no window, no global state, the same bytes for the same numbers.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from image_translation.metrics import METRICS
+from image_translation.reporting import words
+from image_translation.reporting.content import GalleryItem, Image
+from image_translation.reporting.gallery import first_replicate
+from image_translation.reporting.palette import INK, MUTED, RULE, look_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PANEL_WIDTH = 4.9
+"""Inches; in the page one inch is 72 CSS pixels, so a panel fits a phone."""
+
+DOTS_PER_INCH = 150
+
+MAX_VECTOR_DOTS = 1500
+"""More dots than this in a panel are drawn as pixels, to keep the page small."""
+
+MAX_GROUP_TICKS = 12
+"""More groups than this are not marked one by one: the marks would merge."""
+
+CURVES = {
+    "train/l1": "Training L1 loss",
+    "train/adversarial": "Training adversarial loss (generator)",
+    "train/discriminator": "Training discriminator loss",
+}
+
+P = ParamSpec("P")
+
+
+def _style() -> AbstractContextManager[None]:
+    import matplotlib as mpl
+
+    return mpl.rc_context(
+        {
+            "font.family": ["DejaVu Sans"],
+            "font.size": 12,
+            "text.color": INK,
+            "text.parse_math": False,
+            "figure.facecolor": "white",
+            "axes.facecolor": "white",
+            "axes.edgecolor": RULE,
+            "axes.labelcolor": MUTED,
+            "axes.titlesize": 13,
+            "axes.titleweight": "bold",
+            "axes.titlelocation": "left",
+            "axes.titlecolor": INK,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.axisbelow": True,
+            "axes.formatter.useoffset": False,
+            "grid.color": RULE,
+            "grid.linewidth": 0.6,
+            "xtick.color": RULE,
+            "ytick.color": RULE,
+            "xtick.labelcolor": MUTED,
+            "ytick.labelcolor": MUTED,
+            "legend.frameon": False,
+            "svg.image_inline": True,
+        }
+    )
+
+
+def _styled(draw: Callable[P, "Figure"]) -> Callable[P, "Figure"]:
+    """Run a function under this module's style, whatever the process's is."""
+
+    @wraps(draw)
+    def styled(*args: P.args, **kwargs: P.kwargs) -> "Figure":
+        with _style():
+            return draw(*args, **kwargs)
+
+    return styled
+
+
+@_styled
+def comparison_chart(
+    comparison: pd.DataFrame, metrics: Sequence[str] | None = None
+) -> "Figure":
+    """Every model's mean with its interval, one panel a metric.
+
+    The dotted line is the mean of ``copy_input``: what doing nothing scores.
+
+    Args:
+        comparison: Rows ``model, metric, mean, ci_low, ci_high``; models without a mean
+            are left out.
+        metrics: Which metrics to draw; all by default.
+    """
+    scored = comparison[comparison["mean"].notna()]
+    chosen = list(metrics or dict.fromkeys(scored["metric"]))
+    n_models = scored["model"].nunique()
+    figure, axes = _panels(len(chosen), height=1.0 + 0.32 * n_models)
+    for ax, metric in zip(axes, chosen, strict=True):
+        rows = scored[scored["metric"] == metric].reset_index(drop=True)
+        for position, row in rows.iterrows():
+            _dot_with_interval(ax, position, row)
+        copied = rows.loc[rows["model"] == "copy_input", "mean"]
+        if len(copied):
+            ax.axvline(copied.iloc[0], color=MUTED, lw=1, ls=(0, (1, 2)), zorder=1)
+        _models_on_y(ax, list(rows["model"]))
+        _name_metric(ax, metric)
+    return figure
+
+
+@_styled
+def score_distributions(
+    scores: Mapping[str, pd.DataFrame],
+    metrics: Sequence[str],
+    models: Sequence[str] | None = None,
+) -> "Figure":
+    """Every test image's score, one row a model, one panel a metric.
+
+    Dots are images (first replicate), spread by their density; upright ticks are the
+    means of groups, where there are few enough to tell them apart. Infinite values are
+    not drawn.
+
+    Args:
+        scores: Model → rows ``pair_id, group, replicate``, and a column a metric.
+        metrics: Which metrics to draw.
+        models: Which models, in which order; all by default.
+    """
+    shown = [model for model in models or scores if len(scores[model])]
+    figure, axes = _panels(len(metrics), height=0.75 + 0.46 * len(shown))
+    for ax, metric in zip(axes, metrics, strict=True):
+        for position, model in enumerate(shown):
+            rows = first_replicate(scores[model])
+            finite = rows[np.isfinite(rows[metric].astype(float))]
+            _swarm(ax, position, finite[metric].to_numpy(float), model, len(shown))
+            _group_ticks(ax, position, finite.groupby("group")[metric].mean())
+        _models_on_y(ax, shown)
+        _name_metric(ax, metric)
+    return figure
+
+
+@_styled
+def learning_curves(
+    histories: Mapping[str, pd.DataFrame],
+    curves: Sequence[str] | None = None,
+    best_epochs: Mapping[str, float] | None = None,
+    *,
+    legend: bool = True,
+) -> "Figure":
+    """Losses and validation metrics by epoch, one panel a curve, a line a replicate.
+
+    Args:
+        histories: Model → rows ``replicate, epoch`` and the curves' columns.
+        curves: Which columns to draw; all that hold something by default.
+        best_epochs: Model → epoch that was chosen; ringed on validation curves, on
+            the first replicate.
+        legend: Whether the figure names its lines; the page does it once for all.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    chosen = list(curves) if curves is not None else curves_of(histories)
+    figure, axes = _panels(len(chosen), height=2.9)
+    for ax, curve in zip(axes, chosen, strict=True):
+        for model, history in histories.items():
+            if curve in history and history[curve].notna().any():
+                best = (best_epochs or {}).get(model)
+                _lines(ax, model, history, curve, best)
+        ax.set_title(curve_title(curve))
+        ax.set_xlabel("epoch")
+        ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+        ax.grid(axis="y")
+    if legend and histories and chosen:
+        _legend(figure, list(histories))
+    return figure
+
+
+@_styled
+def sample_grid(items: Sequence[GalleryItem], derived: str | None = None) -> "Figure":
+    """Test images: input, target and every model, the scores under each image.
+
+    Args:
+        items: The images, one row each.
+        derived: ``"input"`` or ``"target"`` where a recipe made that side.
+    """
+    from matplotlib.figure import Figure
+
+    models = list(dict.fromkeys(m for item in items for m in item.predictions))
+    columns = ["input", "target", *models]
+    figure = Figure(
+        figsize=(1.7 * len(columns), 2.25 * max(len(items), 1) + 0.2),
+        dpi=DOTS_PER_INCH,
+        layout="constrained",
+    )
+    if not items:
+        return figure
+    axes = figure.subplots(len(items), len(columns), squeeze=False)
+    for row, item in zip(axes, items, strict=True):
+        images = {"input": item.input, "target": item.target, **item.predictions}
+        for ax, column in zip(row, columns, strict=True):
+            _tile(ax, images.get(column), item.scores.get(column, {}))
+        row[0].set_ylabel(_shortened(item.name, 24), fontsize=8, color=MUTED)
+    for ax, column in zip(axes[0], columns, strict=True):
+        made = " (derived)" if column == derived else ""
+        ax.set_title(column + made, loc="center", fontsize=9)
+    return figure
+
+
+def curves_of(histories: Mapping[str, pd.DataFrame]) -> list[str]:
+    """The curves that at least one history holds, validation first."""
+    found = dict.fromkeys(
+        column
+        for history in histories.values()
+        for column in history.columns
+        if "/" in str(column) and _says_something(history[column])
+    )
+    return sorted(found, key=lambda curve: not curve.startswith("validation/"))
+
+
+def curve_title(curve: str) -> str:
+    """What a curve is called in text."""
+    side, _, metric = curve.partition("/")
+    if side == "validation":
+        return f"Validation {METRICS[metric].title}"
+    return CURVES.get(curve, curve)
+
+
+def _says_something(column: pd.Series) -> bool:
+    """Whether a loss is there at all: a model without a GAN has none, or zeros."""
+    return bool(column.notna().any() and (column.fillna(0) != 0).any())
+
+
+def _panels(number: int, height: float) -> tuple["Figure", list["Axes"]]:
+    """A figure with a row of up to three panels, then the next row."""
+    from matplotlib.figure import Figure
+
+    columns = min(3, max(number, 1))
+    rows = -(-number // columns) or 1
+    figure = Figure(
+        figsize=(PANEL_WIDTH * columns, height * rows),
+        dpi=DOTS_PER_INCH,
+        layout="constrained",
+    )
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax in axes[number:]:
+        ax.set_axis_off()
+    return figure, list(axes[:number])
+
+
+def _dot_with_interval(ax: "Axes", position: Any, row: pd.Series) -> None:
+    look = look_of(row["model"])
+    ends = [row["ci_low"], row["ci_high"]]
+    if np.isfinite(ends).all():
+        ax.plot(ends, [position, position], color=look.colour, lw=2.6, alpha=0.7)
+    ax.plot(row["mean"], position, look.marker, color=look.colour, ms=7)
+
+
+def _models_on_y(ax: "Axes", models: Sequence[str]) -> None:
+    ax.set_yticks(range(len(models)), [_shortened(model, 22) for model in models])
+    ax.tick_params(axis="y", length=0, labelcolor=INK)
+    ax.set_ylim(len(models) - 0.4, -0.6)
+    ax.spines["left"].set_visible(False)
+    ax.grid(axis="x")
+    ax.locator_params(axis="x", nbins=5)
+
+
+def _name_metric(ax: "Axes", metric: str) -> None:
+    more = METRICS[metric].higher_is_better
+    ax.set_title(METRICS[metric].title)
+    ax.set_xlabel("higher is better →" if more else "← lower is better")
+
+
+def _swarm(
+    ax: "Axes", position: int, values: NDArray[np.float64], model: str, n_models: int
+) -> None:
+    look = look_of(model)
+    ax.scatter(
+        values,
+        position + 0.32 * _spread(values),
+        s=14 if len(values) <= 400 else 5,
+        marker=look.marker,
+        color=look.colour,
+        alpha=0.6 if len(values) <= 400 else 0.3,
+        linewidths=0,
+        rasterized=len(values) * n_models > MAX_VECTOR_DOTS,
+    )
+
+
+def _spread(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Offsets in [-1, 1], wide where values are dense; no randomness needed.
+
+    The golden ratio's multiples fill a line evenly (Weyl sequence), so neighbours
+    never lie on top of each other.
+    """
+    if len(values) < 2 or np.ptp(values) == 0:
+        return np.zeros(len(values))
+    counts, edges = np.histogram(values, bins=min(30, 2 + len(values) // 3))
+    inside = np.clip(np.digitize(values, edges) - 1, 0, len(counts) - 1)
+    density = counts[inside] / counts.max()
+    order = np.argsort(np.argsort(values, kind="stable"), kind="stable")
+    golden = (np.sqrt(5) - 1) / 2
+    return density * (2 * ((order * golden) % 1) - 1)
+
+
+def _group_ticks(ax: "Axes", position: int, means: pd.Series) -> None:
+    if 1 < len(means) <= MAX_GROUP_TICKS:
+        ax.plot(means, [position] * len(means), "|", color=INK, ms=14, mew=1)
+
+
+def _lines(
+    ax: "Axes", model: str, history: pd.DataFrame, curve: str, best: float | None
+) -> None:
+    look = look_of(model)
+    ordered = history.sort_values("epoch").groupby("replicate")
+    for number, (_, line) in enumerate(ordered):
+        ax.plot(
+            line["epoch"],
+            line[curve],
+            color=look.colour,
+            lw=1.6,
+            ls=(0, look.dashes) if look.dashes else "-",
+            marker=look.marker,
+            markevery=(0, max(1, len(line) // 6)),
+            ms=4,
+        )
+        chosen = line[line["epoch"] == best]
+        if number == 0 and curve.startswith("validation/") and len(chosen):
+            ax.plot(
+                chosen["epoch"], chosen[curve], "o", ms=9, mfc="none", color=look.colour
+            )
+
+
+def _legend(figure: "Figure", models: Collection[str]) -> None:
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=look_of(model).colour,
+            marker=look_of(model).marker,
+            ls=(0, look_of(model).dashes) if look_of(model).dashes else "-",
+            label=model,
+        )
+        for model in models
+    ]
+    figure.legend(handles=handles, loc="outside lower left", ncols=4)
+
+
+def _tile(ax: "Axes", image: Image | None, scores: Mapping[str, float]) -> None:
+    ax.set_xticks([])
+    ax.set_yticks([])
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    if image is None:
+        ax.text(0.5, 0.5, "missing", ha="center", color=MUTED)
+        return
+    ax.imshow(image, interpolation="bicubic" if image.shape[0] < 200 else "auto")
+    lines = [
+        f"{words.label(metric)} {words.value(metric, score)}"
+        for metric, score in scores.items()
+    ]
+    ax.set_xlabel("\n".join(lines), fontsize=7)
+
+
+def _shortened(name: str, length: int) -> str:
+    return name if len(name) <= length else name[: length - 1] + "…"

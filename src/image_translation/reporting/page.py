@@ -1,0 +1,247 @@
+"""The report: one self-contained HTML page."""
+
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from image_translation.metrics import INFINITE_PSNR_IN_MEANS, METRICS
+from image_translation.metrics.comparison import MIN_GROUPS, SIGNIFICANCE
+from image_translation.metrics.statistics import RESAMPLES
+from image_translation.reporting import figures, tables, words
+from image_translation.reporting.answer import (
+    COPY,
+    answer,
+    count_tested,
+    infinite_psnr,
+    metrics_of,
+    scored_models,
+)
+from image_translation.reporting.content import ReportContent
+from image_translation.reporting.svg import inline_svg, swatch
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def render_report(content: ReportContent) -> str:
+    """Write the report of one task.
+
+    The page refers to nothing outside itself, and the same content gives the same
+    bytes.
+
+    Args:
+        content: All that is shown.
+
+    Returns:
+        An HTML document.
+    """
+    metrics = metrics_of(content)
+    images, groups = count_tested(content)
+    main = tables.main_table(content)
+    return _template().render(
+        css=Markup(_resource("report.css")),
+        task=content.task.replace("_", " ").capitalize(),
+        content=content,
+        answer=answer(content),
+        metrics=[METRICS[metric] for metric in metrics],
+        copy_scored=COPY in scored_models(content),
+        n_images=images,
+        n_groups=groups,
+        min_groups=MIN_GROUPS,
+        resamples=f"{RESAMPLES:,}",
+        significance=SIGNIFICANCE,
+        n_replicates=_replicates(content),
+        main=main,
+        baseline_leads=any(
+            cell.badge == "best trained" for row in main for cell in row.cells
+        ),
+        comparison=_comparison_figures(content),
+        pairs={metric: tables.pair_rows(content, metric) for metric in metrics},
+        effects=tables.effects(content),
+        gallery=tables.gallery_rows(content),
+        curves=_curve_figures(content),
+        distributions=_distribution_figures(content),
+        costs=tables.cost_rows(content),
+        left_out=_findings(content.data.left_out),
+        warnings=_findings(content.data.warnings),
+        unexplained=_unexplained(content),
+        splits=_splits(content.data.splits),
+        marks_groups=1 < groups <= figures.MAX_GROUP_TICKS,
+        infinite=infinite_psnr(content),
+        psnr_cap=f"{INFINITE_PSNR_IN_MEANS:.0f}",
+        protocol=_protocol(content),
+    )
+
+
+@lru_cache(maxsize=1)
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(
+        swatch=lambda model, line=False: Markup(swatch(model, line=line)),
+        breakable=lambda name: Markup("_<wbr>").join(name.split("_")),
+        count=words.count,
+        value_range=words.value_range,
+        join_words=words.join_words,
+        text=words.text,
+    )
+    return environment.from_string(_resource("report.html"))
+
+
+def _resource(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text("utf-8")
+
+
+def _svg(figure: "Figure", prefix: str, description: str) -> Markup:
+    return Markup(inline_svg(figure, prefix, description))
+
+
+def _comparison_figures(content: ReportContent) -> list[Markup]:
+    return [
+        _svg(
+            figures.comparison_chart(content.comparison, [metric]),
+            f"comparison-{number}",
+            f"Mean {words.label(metric)} of every model with its 95 % interval; "
+            "the numbers are in the table above.",
+        )
+        for number, metric in enumerate(metrics_of(content))
+    ]
+
+
+def _curve_figures(content: ReportContent) -> list[Markup]:
+    epochs = pd.to_numeric(content.models["best_epoch"], errors="coerce")
+    best = dict(zip(content.models["model"], epochs, strict=True))
+    return [
+        _svg(
+            figures.learning_curves(content.histories, [curve], best, legend=False),
+            f"curve-{number}",
+            _curve_description(content.histories, curve),
+        )
+        for number, curve in enumerate(figures.curves_of(content.histories))
+    ]
+
+
+def _curve_description(histories: Mapping[str, pd.DataFrame], curve: str) -> str:
+    ends = []
+    for model, history in histories.items():
+        if curve in history and history[curve].notna().any():
+            line = history[history["replicate"] == history["replicate"].min()]
+            line = line.sort_values("epoch")[curve]
+            ends.append(f"{model} from {line.iloc[0]:.4g} to {line.iloc[-1]:.4g}")
+    return f"{figures.curve_title(curve)} by epoch: {'; '.join(ends)}."
+
+
+def _distribution_figures(content: ReportContent) -> list[Markup]:
+    order = [model for model in scored_models(content) if model in content.scores]
+    measured = [
+        metric
+        for metric in metrics_of(content)
+        if order and all(metric in content.scores[model] for model in order)
+    ]
+    return [
+        _svg(
+            figures.score_distributions(content.scores, [metric], order),
+            f"distribution-{number}",
+            f"{words.label(metric)} of every test image. "
+            + _spread_description(content, order, metric),
+        )
+        for number, metric in enumerate(measured)
+    ]
+
+
+def _spread_description(
+    content: ReportContent, models: Sequence[str], metric: str
+) -> str:
+    parts = []
+    for model in models:
+        values = content.scores[model][metric].to_numpy(float)
+        values = values[np.isfinite(values)]
+        if len(values):
+            low, high = (
+                words.value(metric, values.min()),
+                words.value(metric, values.max()),
+            )
+            parts.append(f"{model} from {low} to {high}")
+    return "; ".join(parts) + "."
+
+
+def _replicates(content: ReportContent) -> int:
+    column = content.comparison["n_replicates"]
+    return int(column.max()) if len(column) else 0
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [
+        {
+            str(key): words.whole(entry) if _is_number(entry) else words.text(entry)
+            for key, entry in record.items()
+        }
+        for record in table.to_dict("records")
+    ]
+
+
+def _is_number(entry: object) -> bool:
+    return isinstance(entry, int | float | np.number) and not isinstance(entry, bool)
+
+
+def _findings(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return _records(table) if len(table) else []
+
+
+def _splits(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Sides of the split; a long list of groups is cut short."""
+    return [
+        {**row, "groups": textwrap.shorten(row["groups"], 400, placeholder=" …")}
+        for row in _records(table)
+    ]
+
+
+def _unexplained(content: ReportContent) -> int:
+    """Pairs that were left out without standing under any reason."""
+    data = content.data
+    explained = int(data.left_out["count"].sum()) if len(data.left_out) else 0
+    return data.n_found - data.n_used - explained
+
+
+def _protocol(content: ReportContent) -> list[str]:
+    """What the settings say about how the numbers came about, in sentences."""
+    write: Sequence[tuple[str, Callable[[str], str]]] = (
+        ("preparation.image_size", lambda v: f"Images are {v} pixels wide and high."),
+        (
+            "training.select_by",
+            lambda v: (
+                f"The epoch of each model is chosen by its {v.upper()} on the "
+                "validation pairs; the test pairs are scored once, for what was chosen."
+            ),
+        ),
+        ("training.seed", lambda v: f"The first replicate's seed is {v}."),
+        (
+            "inference.dropout",
+            lambda v: f"Dropout at inference: {_switch(v)}.",
+        ),
+        (
+            "inference.batch_statistics",
+            lambda v: f"Batch statistics at inference: {_switch(v)}.",
+        ),
+    )
+    sentences = []
+    for name, sentence in write:
+        values = words.setting_values(content.settings, name)
+        if values:
+            sentences.append(sentence(words.join_words(values)))
+    return sentences
+
+
+def _switch(value: str) -> str:
+    return {"True": "on", "False": "off"}.get(value, value)

@@ -1,0 +1,113 @@
+"""Figures as SVG that lives inside a page and takes the page's colours."""
+
+import io
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+from image_translation.reporting.palette import INK, MUTED, RULE, look_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_PAGE_COLOURS = {INK: "currentColor", MUTED: "var(--muted)", RULE: "var(--rule)"}
+_DROPPED = {"metadata", "style"}
+
+
+def inline_svg(figure: "Figure", prefix: str, description: str) -> str:
+    """Draw a figure as an ``<svg>`` element for an HTML page.
+
+    Text stays text in the page's font, the background is transparent, ink and lines
+    follow the page's theme. The same figure gives the same bytes.
+
+    Args:
+        figure: A figure of ``reporting.figures``.
+        prefix: Distinguishes this figure's ids from all others on the page.
+        description: What the figure shows, for those who do not see it.
+    """
+    import matplotlib as mpl
+
+    buffer = io.StringIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": prefix}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    root = ElementTree.fromstring(buffer.getvalue().encode())
+    _clean(root, prefix)
+    for size in ("width", "height"):
+        del root.attrib[size]
+    width = float(root.attrib["viewBox"].split()[2])
+    root.attrib.update(
+        {"role": "img", "aria-label": description, "style": f"max-width:{width:.0f}px"}
+    )
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _clean(element: ElementTree.Element, prefix: str) -> None:
+    """Drop namespaces, metadata and fonts; make ids unique; free the colours."""
+    element.tag = _local(element.tag)
+    element.attrib = {
+        _local(key): _attribute(_local(key), entry, prefix)
+        for key, entry in element.attrib.items()
+    }
+    element.tail = None
+    if element.tag not in {"text", "tspan"}:
+        element.text = None
+    for child in list(element):
+        if _local(child.tag) in _DROPPED:
+            element.remove(child)
+        else:
+            _clean(child, prefix)
+
+
+def _attribute(key: str, entry: str, prefix: str) -> str:
+    if key == "id":
+        return f"{prefix}-{entry}"
+    if key == "href" and entry.startswith("#"):
+        return f"#{prefix}-{entry[1:]}"
+    entry = entry.replace("url(#", f"url(#{prefix}-")
+    if key == "d":
+        return " ".join(entry.split())
+    if key == "style":
+        entry = re.sub(r"font-family:[^;]*;?\s*", "", entry)
+        for drawn, shown in _PAGE_COLOURS.items():
+            entry = entry.replace(drawn, shown)
+    return entry
+
+
+def _local(name: str) -> str:
+    return name.rpartition("}")[2]
+
+
+def swatch(model: str, *, line: bool = False) -> str:
+    """A model's marker in its colour, to stand beside its name.
+
+    Args:
+        model: The model's name.
+        line: Whether to draw the model's line through the marker.
+    """
+    look = look_of(model)
+    dashes = f' stroke-dasharray="{" ".join(map(str, look.dashes))}"'
+    stroke = (
+        f'<path d="M-10 6H22" stroke="{look.colour}" stroke-width="1.6"'
+        f"{dashes if look.dashes else ''}/>"
+        if line
+        else ""
+    )
+    box, kind = ("-10 0 32 12", " line") if line else ("0 0 12 12", "")
+    return (
+        f'<svg class="swatch{kind}" viewBox="{box}" aria-hidden="true">{stroke}'
+        f'<path d="{_marker_path(look.marker)}" fill="{look.colour}"/></svg>'
+    )
+
+
+@cache
+def _marker_path(marker: str) -> str:
+    """A marker of matplotlib's as SVG path data, within 1…11 both ways."""
+    from matplotlib.markers import MarkerStyle
+
+    style = MarkerStyle(marker)
+    outline: Any = style.get_path().transformed(style.get_transform()).to_polygons()
+    return "".join(
+        "M" + "L".join(f"{6 + 10 * x:.1f} {6 - 10 * y:.1f}" for x, y in polygon) + "z"
+        for polygon in outline
+    )

@@ -1,0 +1,349 @@
+"""The report's tables and tiles, every number already in words."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from image_translation.metrics import METRICS
+from image_translation.reporting import words
+from image_translation.reporting.answer import (
+    COPY,
+    best_models,
+    mean_of,
+    metrics_of,
+    missing_models,
+    outcome_of,
+    scored_models,
+    trained_models,
+)
+from image_translation.reporting.content import GalleryItem, Image, ReportContent
+from image_translation.reporting.gallery import png_data_uri
+
+TWO_BY_TWO = {
+    ("unet", True): "pix2pix",
+    ("unet", False): "unet",
+    ("autoencoder", True): "autoencoder_gan",
+    ("autoencoder", False): "autoencoder",
+}
+"""(Network, with the adversarial loss) → model."""
+
+GALLERY_BYTES = 20 * 2**20
+"""What the gallery's images may weigh, so that the page stays under 25 MiB."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A mean with its interval and what marks it out, all text."""
+
+    mean: str
+    interval: str = ""
+    badge: str = ""
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """A model in the main table; ``missing`` says why it has no cells."""
+
+    model: str
+    about: str
+    cells: Sequence[Cell] = ()
+    missing: str = ""
+
+
+@dataclass(frozen=True)
+class PairRow:
+    """Two models on one metric."""
+
+    a: str
+    b: str
+    difference: str
+    interval: str
+    win_rate: str
+    p: str
+    n_groups: str
+    verdict: str
+    outcome: str
+
+
+@dataclass(frozen=True)
+class CostRow:
+    """What a model cost."""
+
+    model: str
+    network: str
+    objective: str
+    parameters: str
+    gmac: str
+    seconds: str
+    speed: str
+    best_epoch: str
+    replicates: str
+
+
+@dataclass(frozen=True)
+class Score:
+    """One score under an image."""
+
+    metric: str
+    value: str
+    best: bool
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One image of the gallery.
+
+    Attributes:
+        title: Which side it is; empty for a prediction.
+        model: The model that gives this image; empty for the target.
+        source: The image itself, as an address.
+        alt: What it shows, for those who do not see it.
+        scores: The model's scores on it.
+    """
+
+    title: str
+    model: str
+    source: str
+    alt: str
+    scores: Sequence[Score]
+
+
+@dataclass(frozen=True)
+class GalleryRow:
+    """One test image as every model sees it."""
+
+    name: str
+    group: str
+    why: str
+    tiles: Sequence[Tile]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One effect of the 2×2, a difference of means for every metric."""
+
+    name: str
+    about: str
+    cells: Sequence[Cell]
+
+
+def main_table(content: ReportContent) -> list[ModelRow]:
+    """Every model of the task, those without scores with their reason."""
+    about = {row["model"]: _about(row) for _, row in content.models.iterrows()}
+    missing = dict(missing_models(content))
+    order = list(dict.fromkeys([*content.models["model"], *scored_models(content)]))
+    badges = {metric: _badges(content, metric) for metric in metrics_of(content)}
+    return [
+        ModelRow(model, about.get(model, ""), missing=missing[model])
+        if model in missing
+        else ModelRow(
+            model,
+            about.get(model, ""),
+            [
+                _cell(content, model, metric, badges[metric].get(model, ""))
+                for metric in badges
+            ],
+        )
+        for model in order
+    ]
+
+
+def pair_rows(content: ReportContent, metric: str) -> list[PairRow]:
+    """All pairs of models on a metric."""
+    more = METRICS[metric].higher_is_better
+    table = content.verdicts[content.verdicts["metric"] == metric]
+    return [
+        PairRow(
+            a=row["model_a"],
+            b=row["model_b"],
+            difference=words.signed(metric, row["difference"]),
+            interval=words.interval(metric, row["ci_low"], row["ci_high"], signs=True),
+            win_rate=words.percent(row["win_rate"]),
+            p=words.p_value(row["p_adjusted"]),
+            n_groups=words.whole(row["n_groups"]),
+            verdict=words.text(row["verdict"]),
+            outcome=outcome_of(row, more),
+        )
+        for _, row in table.iterrows()
+    ]
+
+
+def effects(content: ReportContent) -> list[Effect]:
+    """Effects of architecture and adversarial loss; none without all four models."""
+    if not set(TWO_BY_TWO.values()) <= set(scored_models(content)):
+        return []
+    rows = [
+        (
+            "U-Net instead of encoder–decoder",
+            "mean over both objectives",
+            {key: 0.5 if key[0] == "unet" else -0.5 for key in TWO_BY_TWO},
+        ),
+        (
+            "With instead of without the adversarial loss",
+            "mean over both networks",
+            {key: 0.5 if key[1] else -0.5 for key in TWO_BY_TWO},
+        ),
+    ]
+    return [
+        Effect(name, about, [_effect(content, m, weights) for m in metrics_of(content)])
+        for name, about, weights in rows
+    ]
+
+
+def cost_rows(content: ReportContent) -> list[CostRow]:
+    """Size, work and time of every model that was trained; baselines cost nothing."""
+    shown = content.models[content.models["status"] == "trained"]
+    return [
+        CostRow(
+            model=row["model"],
+            network=words.text(row["network"]),
+            objective=words.text(row["objective"]),
+            parameters=words.quantity(
+                _positive(row["parameters"]), unit=1e6, suffix=" M"
+            ),
+            gmac=words.quantity(_positive(row["gmac"])),
+            seconds=words.duration(_positive(row["seconds"])),
+            speed=words.quantity(_positive(row["images_per_second"])),
+            best_epoch=words.whole(row["best_epoch"]),
+            replicates=words.whole(row["replicates"]),
+        )
+        for _, row in shown.iterrows()
+    ]
+
+
+def gallery_rows(content: ReportContent) -> list[GalleryRow]:
+    """The gallery, as many rows as its budget of bytes allows."""
+    models = scored_models(content)
+    trained = set(trained_models(content))
+    rows: list[GalleryRow] = []
+    weight = 0
+    for item in content.gallery:
+        row = _gallery_row(content, item, models, trained)
+        weight += sum(len(tile.source) for tile in row.tiles)
+        if rows and weight > GALLERY_BYTES:
+            break
+        rows.append(row)
+    return rows
+
+
+def _about(row: pd.Series) -> str:
+    if row["status"] == "baseline":
+        return "baseline, not trained"
+    parts = [words.text(row[part]) for part in ("network", "objective")]
+    return " · ".join(filter(None, parts))
+
+
+def _cell(content: ReportContent, model: str, metric: str, badge: str) -> Cell:
+    table = content.comparison
+    rows = table[(table["model"] == model) & (table["metric"] == metric)]
+    if not len(rows):
+        return Cell(words.NOTHING)
+    row = rows.iloc[0]
+    return Cell(
+        words.value(metric, row["mean"]),
+        words.interval(metric, row["ci_low"], row["ci_high"]),
+        badge,
+    )
+
+
+def _badges(content: ReportContent, metric: str) -> dict[str, str]:
+    """Model → badge: the best of all, and the best trained one if that is another."""
+    trained = best_models(content, trained_models(content), metric)
+    overall = best_models(content, scored_models(content), metric)
+    return dict.fromkeys(trained, "best trained") | dict.fromkeys(overall, "best")
+
+
+def _effect(
+    content: ReportContent, metric: str, weights: Mapping[tuple[str, bool], float]
+) -> Cell:
+    difference = sum(
+        weight * mean_of(content, TWO_BY_TWO[key], metric)
+        for key, weight in weights.items()
+    )
+    if math.isnan(difference):
+        return Cell(words.NOTHING)
+    helps = (difference > 0) == METRICS[metric].higher_is_better
+    reading = "no change" if difference == 0 else "better" if helps else "worse"
+    return Cell(words.signed(metric, difference), reading)
+
+
+def _gallery_row(
+    content: ReportContent,
+    item: GalleryItem,
+    models: Sequence[str],
+    trained: set[str],
+) -> GalleryRow:
+    best = _best_by_metric(content, item, trained)
+    order = [model for model in models if model in item.predictions]
+    order += [model for model in item.predictions if model not in order]
+    # The copy of the input is the input: embedded once, with the copy's scores.
+    copied = COPY in item.predictions and np.array_equal(
+        item.predictions[COPY], item.input
+    )
+    copy = COPY if copied else ""
+    tiles = [
+        _tile(item, _side(content, "input"), copy, item.input, best),
+        _tile(item, _side(content, "target"), "", item.target, best),
+    ]
+    tiles += [
+        _tile(item, "", model, item.predictions[model], best)
+        for model in order
+        if model != copy
+    ]
+    return GalleryRow(item.name, item.group, item.why, tiles)
+
+
+def _tile(
+    item: GalleryItem,
+    title: str,
+    model: str,
+    image: Image,
+    best: Mapping[str, set[str]],
+) -> Tile:
+    scores = _scores(item, model, best)
+    said = ", ".join(f"{score.metric} {score.value}" for score in scores)
+    what = title.lower() or f"prediction of {model}"
+    alt = f"{item.name}: {what}" + (f" ({said})" if said else "")
+    return Tile(title, model, png_data_uri(image), alt, scores)
+
+
+def _side(content: ReportContent, side: str) -> str:
+    """``Input`` or ``Target``, labelled where a recipe made it."""
+    return side.capitalize() + (" (derived)" if content.data.derived == side else "")
+
+
+def _scores(item: GalleryItem, model: str, best: Mapping[str, set[str]]) -> list[Score]:
+    return [
+        Score(words.label(metric), words.value(metric, number), model in best[metric])
+        for metric, number in item.scores.get(model, {}).items()
+    ]
+
+
+def _best_by_metric(
+    content: ReportContent, item: GalleryItem, trained: set[str]
+) -> dict[str, set[str]]:
+    """Metric → the trained models that are best on this image."""
+    metrics = dict.fromkeys(m for scores in item.scores.values() for m in scores)
+    known = set(metrics_of(content))
+    best: dict[str, set[str]] = {}
+    for metric in metrics:
+        values = {
+            model: scores[metric]
+            for model, scores in item.scores.items()
+            if model in trained and metric in scores
+        }
+        best[metric] = set()
+        if len(values) > 1 and metric in known:
+            choose = max if METRICS[metric].higher_is_better else min
+            top = choose(values.values())
+            best[metric] = {model for model, number in values.items() if number == top}
+    return best
+
+
+def _positive(number: object) -> float:
+    """A number above zero; NaN for anything else, such as a baseline's cost."""
+    known = isinstance(number, int | float | np.number) and number > 0
+    return float(number) if known else math.nan  # type: ignore[arg-type]

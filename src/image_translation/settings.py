@@ -1,0 +1,28 @@
+"""Project settings, read by Kedro. https://docs.kedro.org"""
+
+import os
+import warnings
+
+from image_translation.hooks import TrackingHooks
+from image_translation.parameters import LayeredConfigLoader
+
+HOOKS = (TrackingHooks(),)
+
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
+
+CONFIG_LOADER_CLASS = LayeredConfigLoader
+
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    "config_patterns": {"mlflow": ["mlflow*", "mlflow*/**", "**/mlflow*"]},
+}
+
+# A server that is not there is to be found out in seconds; nobody is to be told of runs.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "1")
+
+# Kedro 1.7 itself registers resolvers by a name that OmegaConf 2.4 deprecates.
+warnings.filterwarnings("ignore", message="register_new_resolver")

@@ -1,0 +1,66 @@
+"""Translating images with a trained generator."""
+
+import copy
+from collections.abc import Iterator
+from itertools import chain
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from image_translation.training.settings import InferenceSettings
+from image_translation.training.tensors import to_tensor, to_uint8
+
+
+def translate(
+    generator: nn.Module,
+    inputs: NDArray[np.uint8],
+    settings: InferenceSettings,
+    seed: int = 0,
+) -> Iterator[NDArray[np.uint8]]:
+    """Translate images, a batch at a time, in float32.
+
+    With dropout and batch statistics off, an image's translation depends on the image
+    alone. With either on, as in the original at batch size 1, every image is translated
+    by itself: its statistics are its own, its dropout is drawn from ``seed`` and its
+    position. So no result depends on the batch size but for the order of additions.
+
+    Args:
+        generator: Takes and gives N×3×H×W in [-1, 1]; not changed.
+        inputs: uint8, N×H×W×3; may be memory-mapped, is read batch by batch.
+        settings: The protocol.
+        seed: Where dropout starts from.
+
+    Yields:
+        uint8, n×H×W×3 with n at most the batch size, in the order of the inputs.
+    """
+    network = _under_protocol(generator, settings)
+    is_single = settings.dropout or settings.batch_statistics
+    size = 1 if is_single else settings.batch_size
+    for start in range(0, len(inputs), size):
+        yield _translate_batch(network, inputs[start : start + size], seed + start)
+
+
+def _under_protocol(generator: nn.Module, settings: InferenceSettings) -> nn.Module:
+    """Copy of the generator, sharing its tensors, in the mode the protocol wants."""
+    tensors = chain(generator.parameters(), generator.buffers())
+    network = copy.deepcopy(generator, {id(tensor): tensor for tensor in tensors})
+    network.eval()
+    for module in network.modules():
+        if isinstance(module, nn.Dropout):
+            module.train(settings.dropout)
+        elif isinstance(module, nn.BatchNorm2d) and settings.batch_statistics:
+            module.running_mean = module.running_var = None  # so it takes the batch's
+    return network
+
+
+@torch.inference_mode()
+def _translate_batch(
+    network: nn.Module, inputs: NDArray[np.uint8], seed: int
+) -> NDArray[np.uint8]:
+    tensors = chain(network.parameters(), network.buffers())
+    device = next((tensor.device for tensor in tensors), torch.device("cpu"))
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        return to_uint8(network(to_tensor(inputs).to(device)))

@@ -1,0 +1,98 @@
+"""Progress of a training: a bar on a terminal, a line now and then in a log."""
+
+import logging
+import sys
+import time
+from collections.abc import Mapping
+from types import TracebackType
+
+from tqdm import tqdm
+
+from image_translation.progress import SECONDS_BETWEEN_LINES
+
+logger = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_FIGURES = 0.5
+"""How often a bar's figures change."""
+
+
+class TrainingProgress:
+    """Images seen, images per second and losses of one training, as a context.
+
+    Its last state is logged, however short the training was.
+
+    Args:
+        description: What is trained: ``"pix2pix replicate 0"``.
+        total: Images to see in all epochs.
+        done: How many of them an earlier run has seen, in one that is continued.
+
+    Attributes:
+        figures: What is shown besides, such as losses.
+    """
+
+    def __init__(self, description: str, total: int, done: int = 0) -> None:
+        self.description = description
+        self.total = total
+        self.done = done
+        self._before = done
+        self._bar: tqdm | None = None
+        self._started = self._shown = time.monotonic()
+        self.figures: Mapping[str, float] = {}
+
+    def __enter__(self) -> "TrainingProgress":
+        self._started = self._shown = time.monotonic()
+        if sys.stderr.isatty():
+            self._bar = tqdm(
+                desc=self.description,
+                total=self.total,
+                initial=self.done,
+                unit=" images",
+                dynamic_ncols=True,
+            )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        elif error is None:
+            self._log()
+
+    def advance(self, count: int = 1) -> None:
+        """Count more images as seen."""
+        self.done += count
+        if self._bar is not None:
+            self._bar.update(count)
+
+    def is_due(self) -> bool:
+        """Whether it is time to show figures that cost something to come by."""
+        interval = (
+            SECONDS_BETWEEN_LINES if self._bar is None else SECONDS_BETWEEN_FIGURES
+        )
+        return time.monotonic() - self._shown >= interval
+
+    def show(self, figures: Mapping[str, float]) -> None:
+        """Show how far the training is, with figures such as losses."""
+        self._shown = time.monotonic()
+        self.figures = figures
+        if self._bar is None:
+            self._log()
+        else:
+            self._bar.set_postfix(
+                {name: f"{value:.3g}" for name, value in self.figures.items()}
+            )
+
+    def _log(self) -> None:
+        seconds = max(time.monotonic() - self._started, 1e-9)
+        logger.info(
+            "%s: %d of %d images, %.1f per second%s",
+            self.description,
+            self.done,
+            self.total,
+            (self.done - self._before) / seconds,
+            "".join(f", {name} {value:.3g}" for name, value in self.figures.items()),
+        )

@@ -1,0 +1,57 @@
+"""Training a model: all its replicates."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from image_translation.pairing.arrays import PairArrays
+from image_translation.training.loop import fit
+from image_translation.training.observer import Observer
+from image_translation.training.settings import ModelSettings
+from image_translation.training.trained import TrainedModel, TrainedReplicate
+
+
+def train(
+    name: str,
+    settings: ModelSettings,
+    train: PairArrays,
+    validation: PairArrays,
+    folder: Path,
+    observers: Sequence[Observer] = (),
+) -> TrainedModel:
+    """Train all replicates of a model that are not up to date.
+
+    A baseline has one: its replicates would be equal. The first replicate that fails
+    is the last.
+
+    Args:
+        name: The model's name.
+        settings: Its settings.
+        train: Pairs to learn from.
+        validation: Pairs that choose the epoch.
+        folder: The model's folder; replicate k goes to ``replicate-<k>``.
+        observers: Told of every epoch of every replicate.
+
+    Raises:
+        InputError: There is nothing to train on or to validate with.
+    """
+    if not settings.enabled:
+        reason = f"switched off by models.{name}.enabled=false"
+        return TrainedModel("not run", reason, (), settings)
+    replicates: list[TrainedReplicate] = []
+    count = settings.training.replicates if settings.is_trainable else 1
+    for replicate in range(count):
+        trained = fit(
+            settings,
+            train,
+            validation,
+            folder / f"replicate-{replicate}",
+            replicate=replicate,
+            name=name,
+            observers=observers,
+        )
+        if trained.best_epoch is not None:
+            replicates.append(trained)
+        if trained.failure is not None:
+            reason = f"replicate {replicate}: {trained.failure}"
+            return TrainedModel("failed", reason, tuple(replicates), settings)
+    return TrainedModel("trained", "", tuple(replicates), settings)

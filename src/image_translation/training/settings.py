@@ -1,0 +1,75 @@
+"""Parameters of a model: its network, its objective, its training, its inference."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from image_translation.schema import Settings
+
+
+class NetworkSettings(Settings):
+    """Which network, and how wide."""
+
+    name: Literal["unet", "autoencoder", "copy_input", "mean_target"]
+    base_channels: int = Field(ge=1, le=256)
+
+
+class ObjectiveSettings(Settings):
+    """Weights of the terms of the loss; all zero for a model without training."""
+
+    adversarial: float = Field(ge=0)
+    l1: float = Field(ge=0)
+    discriminator_channels: int = Field(ge=1, le=256)
+
+
+class TrainingSettings(Settings):
+    """How a model is trained."""
+
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    beta1: float = Field(ge=0, lt=1)
+    jitter: float = Field(ge=1, le=2)
+    flip: bool
+    select_by: Literal["mse", "psnr", "ssim"]
+    replicates: int = Field(ge=1, le=100)
+    seed: int = Field(ge=0)
+    force: bool
+
+
+class InferenceSettings(Settings):
+    """The protocol by which a trained model translates."""
+
+    batch_size: int = Field(ge=1)
+    dropout: bool
+    batch_statistics: bool
+
+
+class ModelSettings(Settings):
+    """A model: what is compared."""
+
+    enabled: bool
+    network: NetworkSettings
+    objective: ObjectiveSettings
+    training: TrainingSettings
+    inference: InferenceSettings
+
+    @property
+    def is_trainable(self) -> bool:
+        """Whether the network learns; a baseline does not."""
+        return self.network.name not in ("copy_input", "mean_target")
+
+    @model_validator(mode="after")
+    def _objective_suits_network(self) -> "ModelSettings":
+        has_objective = self.objective.adversarial > 0 or self.objective.l1 > 0
+        if self.is_trainable and not has_objective:
+            raise ValueError(
+                f"objective: network {self.network.name} needs something to be trained "
+                "for; set objective.l1 or objective.adversarial above 0"
+            )
+        if not self.is_trainable and has_objective:
+            raise ValueError(
+                f"objective: network {self.network.name} cannot be trained; set "
+                "objective.l1 and objective.adversarial to 0"
+            )
+        return self

@@ -1,0 +1,173 @@
+"""What training leaves behind."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pandas as pd
+
+from image_translation.errors import InputError
+from image_translation.fingerprint import digest
+from image_translation.training.settings import ModelSettings
+
+if TYPE_CHECKING:
+    from torch import nn
+
+WEIGHTS = "weights.safetensors"
+CONFIG = "config.json"
+HISTORY = "history.csv"
+
+
+@dataclass(frozen=True)
+class TrainedReplicate:
+    """One trained generator on disk.
+
+    Attributes:
+        folder: Holds ``weights.safetensors``, ``config.json`` and ``history.csv``.
+        config: What stands in ``config.json``: ``network``, ``image_size``,
+            ``objective``, ``seed``, ``replicate``, ``best_epoch``, ``select_by``,
+            ``failure``, ``fingerprint``, ``weights_sha256``, ``cost``.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+
+    @classmethod
+    def read(cls, folder: Path) -> "TrainedReplicate":
+        """Find a trained generator in its folder.
+
+        Raises:
+            InputError: There is none, or its description cannot be read.
+        """
+        path = folder / CONFIG
+        try:
+            return cls(folder, json.loads(path.read_text("utf-8")))
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{path} cannot be read ({error}); train the model again with "
+                "training.force=true"
+            ) from error
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of what it was made from and of the weights that came of it."""
+        return digest(self.config["fingerprint"], self.config["weights_sha256"])
+
+    @property
+    def replicate(self) -> int:
+        """Its number, from 0."""
+        return self.config["replicate"]
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch its weights are of; 0 for a baseline, None if there was none."""
+        return self.config["best_epoch"]
+
+    @property
+    def failure(self) -> str | None:
+        """Why its training was stopped, or None."""
+        return self.config["failure"]
+
+    @property
+    def cost(self) -> dict[str, Any]:
+        """What it took.
+
+        ``parameters`` and ``discriminator_parameters`` (trainable), ``gmac`` (10⁹
+        multiply–accumulates of the generator for one image), ``seconds`` and
+        ``images_per_second`` (of training steps, validation left out; 0 for a baseline), ``epochs``,
+        ``samples_seen``, ``device``, ``precision``.
+        """
+        return self.config["cost"]
+
+    def history(self) -> pd.DataFrame:
+        """One row an epoch, as in ``history.csv``; empty where not applicable."""
+        return pd.read_csv(self.folder / HISTORY)
+
+    def load_generator(self) -> "nn.Module":
+        """Build the generator and give it its weights; in evaluation mode, on the CPU.
+
+        Raises:
+            InputError: The weights are not there or do not fit.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        from image_translation.models import build_network
+
+        path = self.folder / WEIGHTS
+        network = self.config["network"]
+        generator = build_network(
+            network["name"], self.config["image_size"], network["base_channels"]
+        )
+        try:
+            generator.load_state_dict(load_file(path))
+        except (OSError, RuntimeError, SafetensorError) as error:
+            raise InputError(
+                f"{path} cannot be used ({error}); train the model again with "
+                "training.force=true"
+            ) from error
+        return generator.eval()
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model with all its replicates, or the reason why there are none.
+
+    Attributes:
+        status: ``failed`` if a replicate was stopped by a loss that is not a number.
+        reason: Empty for a trained model.
+        replicates: What there is on disk, in order; of a failed one the best before.
+        settings: What it was trained with.
+    """
+
+    status: Literal["trained", "not run", "failed"]
+    reason: str
+    replicates: tuple[TrainedReplicate, ...]
+    settings: ModelSettings | None
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of its status and of its replicates."""
+        return digest(self.status, self.reason, list(self.replicates))
+
+    def history(self) -> pd.DataFrame:
+        """One row a replicate and epoch: ``replicate`` and the columns of each."""
+        parts = [
+            replicate.history().assign(replicate=replicate.replicate)
+            for replicate in self.replicates
+        ]
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+    def to_json(self) -> str:
+        """Describe the model, with the names of its replicates' folders."""
+        settings = self.settings and self.settings.model_dump(mode="json")
+        content = {
+            "status": self.status,
+            "reason": self.reason,
+            "replicates": [replicate.folder.name for replicate in self.replicates],
+            "settings": settings,
+        }
+        return json.dumps(content, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, folder: Path) -> "TrainedModel":
+        """Read a description.
+
+        Args:
+            text: What `to_json` gave.
+            folder: The model's folder, which holds those of its replicates.
+
+        Raises:
+            InputError: A replicate is not there.
+        """
+        content = json.loads(text)
+        settings = content["settings"]
+        return cls(
+            status=content["status"],
+            reason=content["reason"],
+            replicates=tuple(
+                TrainedReplicate.read(folder / name) for name in content["replicates"]
+            ),
+            settings=settings and ModelSettings.model_validate(settings),
+        )

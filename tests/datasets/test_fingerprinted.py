@@ -1,0 +1,73 @@
+import logging
+
+import pandas as pd
+import pytest
+from kedro.io import DatasetError
+
+from image_translation.datasets.fingerprinted import (
+    FingerprintedCSVDataset,
+    RememberedCSVDataset,
+)
+from image_translation.fingerprint import Deferred
+
+FRAME = pd.DataFrame({"a": [1, 2]})
+
+
+def never():
+    raise AssertionError("made although up to date")
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    return FingerprintedCSVDataset(
+        filepath=str(tmp_path / "new" / "scores.csv"), save_args={"index": False}
+    )
+
+
+def test_table_makes_the_round_trip_with_its_fingerprint(dataset):
+    dataset.save(Deferred("f", lambda: FRAME))
+    loaded = dataset.load()
+    pd.testing.assert_frame_equal(loaded, FRAME)
+    assert loaded.attrs["fingerprint"] == "f"
+
+
+def test_table_is_not_made_again_while_its_fingerprint_matches(dataset, caplog):
+    dataset.save(Deferred("f", lambda: FRAME))
+    with caplog.at_level(logging.INFO):
+        dataset.save(Deferred("f", never))
+    assert "scores.csv is up to date" in caplog.text
+
+
+def test_table_is_made_again_with_another_fingerprint(dataset):
+    dataset.save(Deferred("f", lambda: FRAME))
+    dataset.save(Deferred("g", lambda: FRAME * 2))
+    assert dataset.load()["a"].tolist() == [2, 4]
+
+
+def test_table_that_was_deleted_is_made_again(dataset, tmp_path):
+    dataset.save(Deferred("f", lambda: FRAME))
+    (tmp_path / "new" / "scores.csv").unlink()
+    dataset.save(Deferred("f", lambda: FRAME))
+    assert dataset.exists()
+
+
+def test_failed_making_does_not_leave_a_valid_stamp(dataset):
+    dataset.save(Deferred("f", lambda: FRAME))
+    with pytest.raises(DatasetError, match="made although"):
+        dataset.save(Deferred("g", never))
+    dataset.save(Deferred("f", lambda: FRAME * 3))
+    assert dataset.load()["a"].tolist() == [3, 6]
+
+
+def test_remembered_table_is_none_until_it_is_written(tmp_path):
+    path = tmp_path / "split.csv"
+    dataset = RememberedCSVDataset(filepath=str(path))
+    assert dataset.load() is None
+    FRAME.to_csv(path, index=False)
+    pd.testing.assert_frame_equal(dataset.load(), FRAME)
+
+
+def test_remembered_table_cannot_be_saved(tmp_path):
+    dataset = RememberedCSVDataset(filepath=str(tmp_path / "split.csv"))
+    with pytest.raises(DatasetError, match="read only"):
+        dataset.save(FRAME)

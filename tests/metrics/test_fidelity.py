@@ -1,0 +1,171 @@
+"""mse, psnr and ssim against scikit-image."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage import data, metrics
+
+from image_translation.metrics import fidelity, mse, psnr, ssim
+
+
+def reference(predictions, targets):
+    """Scores of scikit-image, one image at a time: ``mse, psnr, ssim``."""
+    pairs = list(zip(targets, predictions, strict=True))
+    with np.errstate(divide="ignore"):
+        return (
+            [metrics.mean_squared_error(a / 255, b / 255) for a, b in pairs],
+            [metrics.peak_signal_noise_ratio(a, b, data_range=255) for a, b in pairs],
+            [
+                metrics.structural_similarity(
+                    a,
+                    b,
+                    gaussian_weights=True,
+                    sigma=1.5,
+                    use_sample_covariance=False,
+                    data_range=255,
+                    channel_axis=-1,
+                )
+                for a, b in pairs
+            ],
+        )
+
+
+def assert_equal_to_reference(predictions, targets):
+    expected_mse, expected_psnr, expected_ssim = reference(predictions, targets)
+    np.testing.assert_allclose(mse(predictions, targets), expected_mse, atol=1e-9)
+    np.testing.assert_allclose(psnr(predictions, targets), expected_psnr, atol=1e-9)
+    np.testing.assert_allclose(ssim(predictions, targets), expected_ssim, atol=1e-9)
+
+
+def disturb(images, strength=20):
+    random = np.random.default_rng(0)
+    noise = random.integers(-strength, strength + 1, images.shape)
+    return np.clip(images + noise, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("photo", [data.astronaut, data.chelsea, data.coffee])
+def test_photographs_score_as_in_scikit_image(photo):
+    image = photo()
+    target = np.stack([image[:200, :300], image[-200:, -300:]])
+    blurred = np.stack([np.roll(target, shift, 2) for shift in (0, 1, 2)]).mean(0)
+    assert_equal_to_reference(disturb(target), target)
+    assert_equal_to_reference(blurred.astype(np.uint8), target)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        (1, 11, 11, 3),
+        (5, 11, 40, 1),
+        (2, 64, 64, 3),
+        (7, 59, 58, 3),  # a tile and one window more
+        (2, 12, 258, 4),  # two tiles across
+        (1, 120, 510, 3),
+    ],
+)
+def test_random_images_of_any_shape_score_as_in_scikit_image(shape):
+    random = np.random.default_rng(1)
+    predictions = random.integers(0, 256, shape, dtype=np.uint8)
+    targets = random.integers(0, 256, shape, dtype=np.uint8)
+    assert_equal_to_reference(predictions, targets)
+
+
+@pytest.mark.parametrize("values", [(0, 0), (255, 255), (255, 254), (0, 255), (0, 1)])
+def test_flat_images_score_as_in_scikit_image(values):
+    predictions, targets = (np.full((1, 32, 32, 3), v, np.uint8) for v in values)
+    assert_equal_to_reference(predictions, targets)
+
+
+def test_flat_halves_score_as_in_scikit_image():
+    target = np.zeros((1, 64, 64, 3), np.uint8)
+    target[:, :, 32:] = 255
+    assert_equal_to_reference(disturb(target, 1), target)
+
+
+def test_identical_images_are_perfect():
+    images = data.astronaut()[np.newaxis, :100, :100]
+    assert mse(images, images).tolist() == [0]
+    assert psnr(images, images).tolist() == [np.inf]
+    np.testing.assert_allclose(ssim(images, images), [1], atol=1e-12)
+
+
+def test_largest_error_is_one_and_zero_decibels():
+    black, white = (np.full((1, 16, 16, 3), v, np.uint8) for v in (0, 255))
+    assert mse(black, white).tolist() == [1]
+    assert psnr(black, white).tolist() == [0]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    shape=st.tuples(
+        st.integers(1, 3), st.integers(11, 70), st.integers(11, 70), st.integers(1, 4)
+    ),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_scores_are_symmetric_and_in_range(shape, seed):
+    random = np.random.default_rng(seed)
+    low, high = np.sort(random.integers(0, 256, 2))
+    a, b = random.integers(low, high + 1, (2, *shape), dtype=np.uint8)
+    for metric in (mse, psnr, ssim):
+        np.testing.assert_allclose(metric(a, b), metric(b, a), rtol=1e-12)
+    assert ((mse(a, b) >= 0) & (mse(a, b) <= 1)).all()
+    assert (psnr(a, b) >= 0).all()
+    assert (np.abs(ssim(a, b)) <= 1 + 1e-12).all()
+
+
+@pytest.mark.parametrize("metric", [mse, psnr, ssim])
+def test_score_of_an_image_does_not_depend_on_the_others(metric):
+    random = np.random.default_rng(2)
+    predictions, targets = random.integers(0, 256, (2, 50, 40, 40, 3), dtype=np.uint8)
+    alone = [
+        metric(predictions[i : i + 1], targets[i : i + 1])[0]
+        for i in range(len(targets))
+    ]
+    np.testing.assert_array_equal(metric(predictions, targets), alone)
+
+
+@pytest.mark.parametrize("metric", [mse, psnr, ssim])
+def test_no_images_give_no_scores(metric):
+    empty = np.empty((0, 32, 32, 3), np.uint8)
+    assert metric(empty, empty).shape == (0,)
+
+
+def test_memory_mapped_and_strided_images_are_scored(tmp_path):
+    random = np.random.default_rng(3)
+    images = random.integers(0, 256, (4, 24, 24, 3), dtype=np.uint8)
+    np.save(tmp_path / "images.npy", images)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    expected = ssim(images[::2], images[1::2])
+    np.testing.assert_array_equal(ssim(mapped[::2], mapped[1::2]), expected)
+
+
+GOOD = np.zeros((2, 16, 16, 3), np.uint8)
+
+
+@pytest.mark.parametrize("metric", [mse, psnr, ssim])
+@pytest.mark.parametrize(
+    ("predictions", "targets", "message"),
+    [
+        (GOOD.astype(np.float32), GOOD, "predictions must be uint8.*float32"),
+        (GOOD, GOOD.astype(np.int16), "targets must be uint8.*int16"),
+        (GOOD[0], GOOD[0], "N×H×W×C"),
+        (GOOD, GOOD[:1], "one shape"),
+        (GOOD[:, :0], GOOD[:, :0], "without pixels"),
+    ],
+)
+def test_wrong_arrays_are_refused(metric, predictions, targets, message):
+    with pytest.raises(ValueError, match=message):
+        metric(predictions, targets)
+
+
+def test_ssim_refuses_images_smaller_than_its_window():
+    small = np.zeros((1, 10, 30, 3), np.uint8)
+    with pytest.raises(ValueError, match="at least 11×11 pixels, these are 10×30"):
+        ssim(small, small)
+
+
+def test_chunks_cover_all_images_and_stay_small():
+    chunks = list(fidelity._chunks((1000, 64, 64, 3)))
+    assert [i for chunk in chunks for i in range(1000)[chunk]] == list(range(1000))
+    assert chunks[0].stop * 64 * 64 * 3 < 2**18

@@ -1,0 +1,88 @@
+"""The metrics by name, scoring in batches, and values for people."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from image_translation.metrics import (
+    METRICS,
+    for_means,
+    format_value,
+    mse,
+    psnr,
+    score_images,
+    score_stream,
+    ssim,
+)
+
+RANDOM = np.random.default_rng(0)
+PREDICTIONS, TARGETS = RANDOM.integers(0, 256, (2, 7, 16, 16, 3), dtype=np.uint8)
+
+
+def test_scores_have_a_column_a_metric():
+    scores = score_images(PREDICTIONS, TARGETS)
+    assert list(scores) == ["mse", "psnr", "ssim"]
+    for name, function in (("mse", mse), ("psnr", psnr), ("ssim", ssim)):
+        np.testing.assert_array_equal(scores[name], function(PREDICTIONS, TARGETS))
+
+
+def test_entries_are_complete():
+    for name, metric in METRICS.items():
+        assert metric.name == name
+        assert metric.label and metric.definition.endswith(".") and metric.source
+        assert metric.range[0] < metric.range[1]
+    assert METRICS["psnr"].title == "PSNR (dB)"
+    assert METRICS["ssim"].title == "SSIM"
+    with pytest.raises(TypeError):
+        METRICS["mse"] = METRICS["psnr"]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("sizes", [[7], [3, 4], [1] * 7, [0, 5, 2]])
+def test_batches_score_like_the_whole(sizes):
+    batches = iter(np.split(PREDICTIONS, np.cumsum(sizes)[:-1]))
+    pd.testing.assert_frame_equal(
+        score_stream(batches, TARGETS), score_images(PREDICTIONS, TARGETS)
+    )
+
+
+def test_no_batches_for_no_targets_give_an_empty_table():
+    scores = score_stream(iter([]), TARGETS[:0])
+    assert scores.empty
+    assert list(scores) == list(METRICS)
+
+
+@pytest.mark.parametrize(
+    ("batches", "message"),
+    [
+        ([PREDICTIONS[:5]], "5 predictions for 7"),
+        ([PREDICTIONS] * 2, "more predictions"),
+    ],
+)
+def test_wrong_number_of_predictions_is_refused(batches, message):
+    with pytest.raises(ValueError, match=message):
+        score_stream(batches, TARGETS)
+
+
+def test_infinite_psnr_counts_as_100_decibels():
+    values = for_means("psnr", [20, np.inf, 101, np.nan])
+    np.testing.assert_array_equal(values, [20, 100, 100, np.nan])
+
+
+def test_other_metrics_count_as_they_are():
+    np.testing.assert_array_equal(for_means("mse", [0.5, np.nan]), [0.5, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "text"),
+    [
+        ("psnr", 23.456, "23.46 dB"),
+        ("psnr", np.inf, "∞ dB"),
+        ("psnr", -np.inf, "-∞ dB"),
+        ("ssim", 0.94149, "0.941"),
+        ("mse", 0.0123456, "0.01235"),
+        ("mse", np.nan, "–"),
+        ("psnr", np.nan, "–"),
+    ],
+)
+def test_values_read_well(metric, value, text):
+    assert format_value(metric, value) == text

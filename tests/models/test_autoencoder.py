@@ -1,0 +1,44 @@
+import pytest
+import torch
+from torch import nn
+
+from image_translation.models import Autoencoder
+from tests.models.contract import TrainableGeneratorContract
+
+
+class TestAutoencoder(TrainableGeneratorContract):
+    def make(self, image_size):
+        return Autoencoder(image_size, base_channels=4)
+
+
+def test_bottleneck_at_256_is_512_by_8_by_8():
+    code = Autoencoder().encoder(torch.zeros(1, 3, 256, 256))
+    assert code.shape == (1, 512, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("image_size", "channels"), [(32, 128), (64, 256), (128, 512), (512, 512)]
+)
+def test_bottleneck_is_8_by_8_at_every_size(image_size, channels):
+    network = Autoencoder(image_size)
+    with torch.no_grad():
+        code = network.encoder(torch.zeros(1, 3, image_size, image_size))
+    assert code.shape == (1, channels, 8, 8)
+
+
+def test_all_that_passes_passes_the_bottleneck():
+    network = Autoencoder(64, base_channels=4).eval()
+    images = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(network(images), network.decoder(network.encoder(images)))
+
+
+def test_decoder_mirrors_encoder():
+    network = Autoencoder()
+    down = [(block[0].in_channels, block[0].out_channels) for block in network.encoder]
+    up = [(block[0].out_channels, block[0].in_channels) for block in network.decoder]
+    assert up == down[::-1]
+
+
+def test_nothing_is_dropped():
+    assert not any(isinstance(module, nn.Dropout) for module in Autoencoder().modules())

@@ -1,0 +1,77 @@
+"""Small folders of images and small tables, for the tests of pairing."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from image_translation.pairing.settings import (
+    Fractions,
+    PairingSettings,
+    PreparationSettings,
+    SplittingSettings,
+)
+from image_translation.pairing.source import Source
+
+
+def picture(seed: int, height: int = 12, width: int = 16) -> np.ndarray:
+    generator = np.random.default_rng(seed)
+    return generator.integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def write(path: Path, image: np.ndarray | int) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = picture(image) if isinstance(image, int) else image
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def write_pairs(root: Path, names: Mapping[str, int]) -> Path:
+    """Input pictures with the seeds given, targets with the same + 1000."""
+    for name, seed in names.items():
+        write(root / "in" / f"{name}.png", seed)
+        write(root / "out" / f"{name}.png", seed + 1000)
+    return root
+
+
+def source_of(*files: str, root: Path = Path("/nowhere"), **values) -> Source:
+    return Source(name="test", root=root, files=tuple(sorted(files)), **values)
+
+
+def pairing(**changes: object) -> PairingSettings:
+    values: dict[str, object] = {
+        "layout": "two_folders",
+        "input": "in",
+        "target": "out",
+        "recipe": None,
+        "direction": "forward",
+    }
+    return PairingSettings.model_validate(values | changes)
+
+
+def single(**changes: object) -> PairingSettings:
+    return pairing(
+        **{"layout": "single", "input": None, "target": None, "recipe": "grayscale"}
+        | changes
+    )
+
+
+def splitting(
+    groups: str | None = None, train: float = 0.6, validation: float = 0.2
+) -> SplittingSettings:
+    test = 1 - train - validation
+    fractions = Fractions(train=train, validation=validation, test=test)
+    return SplittingSettings(fractions=fractions, groups=groups)
+
+
+def preparation(size: int = 32, fit: str = "resize") -> PreparationSettings:
+    return PreparationSettings.model_validate({"image_size": size, "fit": fit})
+
+
+def row(manifest: pd.DataFrame, file: str) -> pd.Series:
+    """The one row that a file stands in."""
+    rows = manifest[(manifest["input"] == file) | (manifest["target"] == file)]
+    assert len(rows) == 1, f"{file} stands in {len(rows)} rows"
+    return rows.iloc[0]

@@ -1,0 +1,282 @@
+import hashlib
+
+import numpy as np
+import pandas as pd
+import pytest
+from kedro_datasets.pandas import CSVDataset
+from PIL import Image
+
+from image_translation.pairing.manifest import COLUMNS, build_manifest
+from image_translation.pairing.source import Source, list_folder
+from tests.pairing.helpers import pairing, picture, row, single, write, write_pairs
+
+# what the catalog passes, so that any file name survives
+CSV = {
+    "load_args": {
+        "keep_default_na": False,
+        "dtype": {column: "str" for column in COLUMNS}
+        | {"width": "Int64", "height": "Int64"},
+    },
+    "save_args": {"index": False, "quoting": 2},
+}
+
+
+def manifest_of(root, **changes) -> pd.DataFrame:
+    return build_manifest(list_folder(root), pairing(**changes))
+
+
+def test_clean_pairs_are_used_without_reason(tmp_path):
+    write_pairs(tmp_path, {"a": 1, "b": 2, "c": 3})
+    manifest = manifest_of(tmp_path)
+    assert tuple(manifest.columns) == COLUMNS
+    assert len(manifest) == 3
+    assert set(manifest["verdict"]) == {"used"}
+    assert set(manifest["reason"]) == {""}
+    assert set(manifest["width"]) == {16}
+    assert set(manifest["height"]) == {12}
+    assert manifest["pair_id"].str.fullmatch("[0-9a-f]{16}").all()
+    assert manifest["pair_id"].is_monotonic_increasing
+    assert (manifest["group"] == manifest["pair_id"]).all()
+
+
+def test_digests_are_those_of_the_files(tmp_path):
+    write_pairs(tmp_path, {"a": 1})
+    found = row(manifest_of(tmp_path), "in/a.png")
+    for side, file in (("input", "in/a.png"), ("target", "out/a.png")):
+        expected = hashlib.sha256((tmp_path / file).read_bytes()).hexdigest()
+        assert found[side] == file
+        assert found[f"{side}_sha256"] == expected
+
+
+def test_missing_partner_is_left_out(tmp_path):
+    write_pairs(tmp_path, {"a": 1, "b": 2})
+    (tmp_path / "out/b.png").unlink()
+    found = row(manifest_of(tmp_path), "in/b.png")
+    assert found["verdict"] == "left_out"
+    assert found["reason"].startswith("no partner")
+    assert found["target"] == found["target_sha256"] == ""
+    assert (found["width"], found["height"]) == (16, 12)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "target unreadable: empty file"),
+        (b"hello", "target unreadable: not an image"),
+        (None, "target unreadable: truncated"),
+    ],
+)
+def test_unreadable_file_is_left_out_with_what_is_wrong(tmp_path, content, reason):
+    write_pairs(tmp_path, {"a": 1, "b": 2})
+    file = tmp_path / "out/b.png"
+    file.write_bytes(file.read_bytes()[:-100] if content is None else content)
+    found = row(manifest_of(tmp_path), "out/b.png")
+    assert (found["verdict"], found["reason"]) == ("left_out", reason)
+    assert found["target_sha256"]
+
+
+def test_file_that_cannot_be_opened_is_left_out(tmp_path):
+    write_pairs(tmp_path, {"a": 1, "b": 2})
+    (tmp_path / "in/b.png").unlink()
+    (tmp_path / "in/b.png").symlink_to(tmp_path / "gone.png")
+    found = row(manifest_of(tmp_path), "in/b.png")
+    assert found["reason"].startswith("input unreadable: cannot be opened: No such")
+    assert found["input_sha256"] == ""
+
+
+def test_both_sides_unreadable_are_both_named(tmp_path):
+    write_pairs(tmp_path, {"a": 1, "b": 2})
+    for side in ("in", "out"):
+        (tmp_path / side / "b.png").write_bytes(side.encode())
+    found = row(manifest_of(tmp_path), "in/b.png")
+    assert found["reason"].count("unreadable") == 2
+    assert pd.isna(found["width"])
+
+
+def test_of_equal_pairs_one_is_kept_and_named(tmp_path):
+    write_pairs(tmp_path, {"a": 1, "b": 2, "c": 1, "d": 1})
+    manifest = manifest_of(tmp_path)
+    equal = manifest[manifest["input"].isin(["in/a.png", "in/c.png", "in/d.png"])]
+    assert equal["pair_id"].nunique() == equal["group"].nunique() == 1
+    assert equal["verdict"].tolist() == ["used", "left_out", "left_out"]
+    assert set(equal["reason"][1:]) == {
+        "duplicate pair: the same as the one with target 'out/a.png'"
+    }
+    assert manifest.loc[manifest["verdict"] == "used", "pair_id"].is_unique
+
+
+def test_input_equal_to_target_is_left_out(tmp_path):
+    write_pairs(tmp_path, {"a": 1, "b": 2})
+    write(tmp_path / "out/b.png", 2)
+    found = row(manifest_of(tmp_path), "in/b.png")
+    assert (found["verdict"], found["reason"]) == ("left_out", "input equals target")
+
+
+def test_sides_of_different_size_are_used_with_a_reason(tmp_path):
+    write_pairs(tmp_path, {"a": 1})
+    write(tmp_path / "out/a.png", picture(5, 20, 30))
+    found = row(manifest_of(tmp_path), "in/a.png")
+    assert found["verdict"] == "used"
+    assert found["reason"] == "sizes differ: input 16×12, target 30×20"
+    assert (found["width"], found["height"]) == (30, 20)
+
+
+def test_pairs_that_share_a_file_are_one_group(tmp_path):
+    # a and b share the input, b and c the target, d is alone
+    for name, input_, target in (
+        ("a", 1, 10),
+        ("b", 1, 11),
+        ("c", 2, 11),
+        ("d", 3, 12),
+    ):
+        write(tmp_path / f"in/{name}.png", input_)
+        write(tmp_path / f"out/{name}.png", target)
+    manifest = manifest_of(tmp_path)
+    tied = manifest[manifest["input"] != "in/d.png"]
+    assert tied["group"].nunique() == 1
+    assert tied["group"].iloc[0] == tied["pair_id"].min()
+    assert manifest["group"].nunique() == 2
+
+
+def test_groups_of_the_source_are_taken(tmp_path):
+    for name, seed in (("a", 1), ("b", 2), ("c", 3)):
+        write(tmp_path / f"{name}.png", seed)
+    listed = list_folder(tmp_path)
+    groups = {"a.png": "zoo", "b.png": "zoo", "c.png": "sea"}
+    source = Source("test", tmp_path, listed.files, groups=groups)
+    manifest = build_manifest(source, single())
+    assert row(manifest, "a.png")["group"] == row(manifest, "b.png")["group"] == "zoo"
+    assert row(manifest, "c.png")["group"] == "sea"
+
+
+def test_every_file_is_accounted_for_once(tmp_path):
+    write_pairs(tmp_path, {str(number): number for number in range(6)})
+    (tmp_path / "in/0.png").unlink()
+    (tmp_path / "out/1.png").write_bytes(b"")
+    write(tmp_path / "out/2.png", 2)
+    write(tmp_path / "in/3.jpg", 3)
+    manifest = manifest_of(tmp_path)
+    listed = [file for side in ("input", "target") for file in manifest[side] if file]
+    assert sorted(listed) == sorted(list_folder(tmp_path).files)
+    assert manifest["verdict"].value_counts().to_dict() == {"left_out": 6, "used": 2}
+    assert (manifest.loc[manifest["verdict"] == "left_out", "reason"] != "").all()
+
+
+def test_order_and_names_of_files_change_nothing_but_the_paths(tmp_path):
+    names = ["a", "b", "c", "d", "e"]
+    write_pairs(tmp_path / "one", {name: seed for seed, name in enumerate(names)})
+    write_pairs(
+        tmp_path / "two", {f"é {n}": s for s, n in enumerate(reversed("xyzuv"))}
+    )
+    one, two = manifest_of(tmp_path / "one"), manifest_of(tmp_path / "two")
+    paths = ["input", "target"]
+    pd.testing.assert_frame_equal(one.drop(columns=paths), two.drop(columns=paths))
+    assert (one["input"] != two["input"]).all()
+
+
+class TestPairId:
+    def test_depends_on_what_is_made_of_the_files(self, tmp_path):
+        write(tmp_path / "a.png", 1)
+        source = list_folder(tmp_path)
+        halves = {"layout": "side_by_side", "target": None}
+        variants = [
+            single(),
+            single(direction="reversed"),
+            pairing(input="left", **halves),
+            pairing(input="right", **halves),
+        ]
+        ids = [build_manifest(source, settings)["pair_id"][0] for settings in variants]
+        assert len(set(ids)) == 4
+        swapped = pairing(input="right", direction="reversed", **halves)
+        assert build_manifest(source, swapped)["pair_id"][0] == ids[2]
+
+    def test_of_a_missing_partner_depends_on_the_paths(self, tmp_path):
+        write_pairs(tmp_path, {"a": 1})
+        write(tmp_path / "in/b.png", 7)
+        write(tmp_path / "in/c.png", 7)
+        manifest = manifest_of(tmp_path)
+        ids = {row(manifest, f"in/{name}.png")["pair_id"] for name in "bc"}
+        assert len(ids) == 2
+
+
+class TestSideBySide:
+    settings = {"layout": "side_by_side", "input": "left", "target": None}
+
+    def test_size_is_that_of_one_half(self, tmp_path):
+        write(tmp_path / "a.png", picture(0, 10, 24))
+        found = manifest_of(tmp_path, **self.settings).iloc[0]
+        assert (found["width"], found["height"]) == (12, 10)
+        assert (found["input"], found["target"]) == ("a.png", "a.png")
+        assert found["verdict"] == "used"
+
+    def test_odd_width_is_left_out(self, tmp_path):
+        write(tmp_path / "a.png", picture(0, 10, 25))
+        found = manifest_of(tmp_path, **self.settings).iloc[0]
+        assert found["verdict"] == "left_out"
+        assert found["reason"] == "width 25 cannot be cut into equal halves"
+
+    def test_equal_halves_are_left_out(self, tmp_path):
+        write(tmp_path / "a.png", np.tile(picture(0, 10, 12), (1, 2, 1)))
+        found = manifest_of(tmp_path, **self.settings).iloc[0]
+        assert (found["verdict"], found["reason"]) == (
+            "left_out",
+            "input equals target",
+        )
+
+
+def test_photo_with_recipe_is_no_pair_of_equals(tmp_path):
+    write(tmp_path / "a.png", 1)
+    manifest = build_manifest(list_folder(tmp_path), single())
+    assert manifest["verdict"].tolist() == ["used"]
+    assert manifest["input"].tolist() == manifest["target"].tolist() == ["a.png"]
+
+
+def test_16_bit_and_rotated_images_are_used(tmp_path):
+    write_pairs(tmp_path, {"a": 1})
+    grey = np.arange(12 * 16, dtype=np.uint16).reshape(12, 16) * 300
+    Image.fromarray(grey).save(tmp_path / "in/a.png")
+    image = Image.fromarray(picture(3, 16, 12))
+    exif = image.getexif()
+    exif[0x0112] = 6
+    image.save(tmp_path / "out/a.png", exif=exif)
+    found = manifest_of(tmp_path).iloc[0]
+    assert (found["verdict"], found["reason"]) == ("used", "")
+
+
+ODD_NAMES = [
+    "a, b",
+    'quo"te',
+    "new\nline",
+    "return\r",
+    "<script>alert(1)</script>".replace("/", "∕"),
+    "NA",
+    "null",
+    "007",
+    "1e5",
+    "=1+1",
+    "日本 é",
+    " space ",
+    "%s {0} $x",
+    "a" * 200,
+]
+
+
+def test_odd_file_names_survive_the_table(tmp_path):
+    pairs = {name: seed for seed, name in enumerate(ODD_NAMES)}
+    write_pairs(tmp_path / "データ\n,", pairs)
+    manifest = manifest_of(tmp_path / "データ\n,")
+    assert set(manifest["verdict"]) == {"used"}
+    dataset = CSVDataset(filepath=str(tmp_path / "manifest.csv"), **CSV)
+    dataset.save(manifest)
+    pd.testing.assert_frame_equal(dataset.load(), manifest, check_dtype=False)
+    assert set(dataset.load()["input"]) == {f"in/{name}.png" for name in ODD_NAMES}
+
+
+def test_missing_sizes_survive_the_table(tmp_path):
+    write_pairs(tmp_path, {"a": 1, "b": 2})
+    for side in ("in", "out"):
+        (tmp_path / side / "b.png").write_bytes(side.encode())
+    manifest = manifest_of(tmp_path)
+    dataset = CSVDataset(filepath=str(tmp_path / "manifest.csv"), **CSV)
+    dataset.save(manifest)
+    assert dataset.load()["width"].isna().tolist() == manifest["width"].isna().tolist()

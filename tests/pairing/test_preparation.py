@@ -1,0 +1,137 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from image_translation.errors import InputError
+from image_translation.imaging.decoding import read_image
+from image_translation.imaging.recipes import grayscale
+from image_translation.imaging.resizing import fit_image
+from image_translation.pairing.manifest import build_manifest
+from image_translation.pairing.preparation import BATCH_SIZE, PairStream, prepare_pairs
+from image_translation.pairing.source import list_folder
+from tests.pairing.helpers import (
+    pairing,
+    picture,
+    preparation,
+    single,
+    write,
+    write_pairs,
+)
+
+
+def split_of(root: Path, settings) -> pd.DataFrame:
+    return build_manifest(list_folder(root), settings).assign(split="train")
+
+
+def prepare(root: Path, settings, split=None, side="train", **values):
+    split = split_of(root, settings) if split is None else split
+    return prepare_pairs(
+        list_folder(root), split, side, settings, preparation(**values)
+    )
+
+
+def collect(stream: PairStream) -> tuple[np.ndarray, np.ndarray]:
+    inputs, targets = zip(*stream.batches(), strict=True)
+    return np.concatenate(inputs), np.concatenate(targets)
+
+
+def test_pairs_come_in_the_order_of_the_index(tmp_path):
+    count = BATCH_SIZE + 5
+    write_pairs(tmp_path, {str(number): number for number in range(count)})
+    split = split_of(tmp_path, pairing())
+    shuffled = split.sample(frac=1, random_state=0)
+    stream = prepare(tmp_path, pairing(), shuffled).make()
+    assert stream.index["pair_id"].tolist() == split["pair_id"].tolist()
+    assert list(stream.index.columns) == ["pair_id", "group"]
+    assert stream.image_size == 32
+    inputs, targets = collect(stream)
+    assert inputs.shape == targets.shape == (count, 32, 32, 3)
+    assert inputs.dtype == targets.dtype == np.uint8
+    for place in (0, 7, count - 1):
+        for side, arrays in (("input", inputs), ("target", targets)):
+            image = read_image(tmp_path / split[side][place])
+            np.testing.assert_array_equal(arrays[place], fit_image(image, 32, "resize"))
+
+
+def test_batches_are_bounded_and_can_be_read_again(tmp_path):
+    write_pairs(tmp_path, {str(n): n for n in range(BATCH_SIZE + 1)})
+    stream = prepare(tmp_path, pairing()).make()
+    for _ in range(2):
+        assert [len(inputs) for inputs, _ in stream.batches()] == [BATCH_SIZE, 1]
+
+
+def test_only_the_side_that_is_asked_for_is_prepared(tmp_path):
+    write_pairs(tmp_path, {"a": 1, "b": 2, "c": 3})
+    split = split_of(tmp_path, pairing())
+    split["split"] = ["train", "test", "train"]
+    stream = prepare(tmp_path, pairing(), split, "test").make()
+    assert stream.index["pair_id"].tolist() == [split["pair_id"][1]]
+    assert len(collect(stream)[0]) == 1
+
+
+def test_recipe_makes_the_input(tmp_path):
+    write(tmp_path / "a.png", 1)
+    inputs, targets = collect(prepare(tmp_path, single()).make())
+    np.testing.assert_array_equal(inputs[0], grayscale(targets[0]))
+    photo = read_image(tmp_path / "a.png")
+    np.testing.assert_array_equal(targets[0], fit_image(photo, 32, "resize"))
+
+
+def test_halves_are_resized_one_by_one(tmp_path):
+    image = np.zeros((64, 128, 3), np.uint8)
+    image[:, :64] = 255
+    write(tmp_path / "a.png", image)
+    settings = pairing(layout="side_by_side", input="left", target=None)
+    inputs, targets = collect(prepare(tmp_path, settings).make())
+    assert (inputs == 255).all()  # nothing of the other half bleeds in
+    assert (targets == 0).all()
+
+
+def test_sides_of_different_size_meet_at_one_size(tmp_path):
+    write_pairs(tmp_path, {"a": 1})
+    write(tmp_path / "out/a.png", picture(2, 50, 40))
+    inputs, targets = collect(prepare(tmp_path, pairing(), fit="crop").make())
+    assert inputs.shape == targets.shape == (1, 32, 32, 3)
+
+
+def test_file_that_broke_since_the_check_is_named(tmp_path):
+    write_pairs(tmp_path, {"a": 1})
+    stream = prepare(tmp_path, pairing()).make()
+    (tmp_path / "out/a.png").write_bytes(b"")
+    with pytest.raises(InputError, match=r"out/a\.png.*empty file.*run again"):
+        list(stream.batches())
+
+
+class TestFingerprint:
+    def test_does_not_depend_on_where_files_lie_and_what_they_are_called(
+        self, tmp_path
+    ):
+        write_pairs(tmp_path / "one", {"a": 1, "b": 2})
+        write_pairs(tmp_path / "two", {"y": 2, "z": 1})
+        one = prepare(tmp_path / "one", pairing())
+        two = prepare(tmp_path / "two", pairing())
+        assert one.fingerprint == two.fingerprint == two.make().fingerprint
+
+    def test_depends_on_what_is_in_the_arrays(self, tmp_path):
+        write_pairs(tmp_path, {"a": 1, "b": 2})
+        split = split_of(tmp_path, pairing())
+        variants = [
+            prepare(tmp_path, pairing()),
+            prepare(tmp_path, pairing(), size=64),
+            prepare(tmp_path, pairing(), fit="pad"),
+            prepare(tmp_path, pairing(direction="reversed")),
+            prepare(tmp_path, pairing(), split.head(1)),
+            prepare(tmp_path, pairing(), split.assign(group="g")),
+        ]
+        write(tmp_path / "in/a.png", 9)
+        variants.append(prepare(tmp_path, pairing()))
+        assert len({deferred.fingerprint for deferred in variants}) == len(variants)
+
+    def test_is_known_before_any_file_is_opened(self, tmp_path):
+        write_pairs(tmp_path, {"a": 1})
+        split = split_of(tmp_path, pairing())
+        before = prepare(tmp_path, pairing(), split).fingerprint
+        (tmp_path / "in/a.png").write_bytes(b"")
+        assert prepare(tmp_path, pairing(), split).fingerprint == before

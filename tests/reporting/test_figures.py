@@ -1,0 +1,124 @@
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from image_translation.reporting import figures
+from image_translation.reporting.svg import inline_svg, swatch
+
+METRICS = ["mse", "psnr", "ssim"]
+
+
+def titles(figure) -> list[str]:
+    return [ax.get_title(loc="left") for ax in figure.axes if ax.axison]
+
+
+def png(figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=40)
+    return buffer.getvalue()
+
+
+def test_comparison_has_a_panel_for_every_metric(content):
+    figure = figures.comparison_chart(content.comparison)
+    assert titles(figure) == ["MSE", "PSNR (dB)", "SSIM"]
+    names = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
+    assert names == list(content.comparison["model"].unique())
+
+
+def test_mean_without_interval_is_drawn(content):
+    table = content.comparison.assign(ci_low=np.nan, ci_high=np.nan)
+    assert png(figures.comparison_chart(table, ["psnr"]))
+
+
+def test_distributions_draw_every_finite_image_of_the_first_training(large):
+    scores = {"unet": large.scores["unet"].copy()}
+    scores["unet"].loc[0, "psnr"] = np.inf
+    figure = figures.score_distributions(scores, ["psnr"])
+    (dots,) = figure.axes[0].collections
+    assert len(dots.get_offsets()) == large.scores["unet"]["pair_id"].nunique() - 1
+
+
+def test_many_images_do_not_make_a_large_figure():
+    rng = np.random.default_rng(0)
+    scores = {
+        model: pd.DataFrame(
+            {
+                "pair_id": np.arange(5000).astype(str),
+                "group": (np.arange(5000) // 5).astype(str),
+                "replicate": 0,
+                "psnr": rng.normal(22, 3, 5000),
+            }
+        )
+        for model in ("unet", "pix2pix")
+    }
+    figure = figures.score_distributions(scores, ["psnr"])
+    assert len(inline_svg(figure, "x", "many")) < 300_000
+
+
+def test_curves_have_a_line_for_every_training(large):
+    figure = figures.learning_curves(large.histories, ["validation/psnr"])
+    lines = [line for line in figure.axes[0].lines if len(line.get_xdata()) > 1]
+    assert len(lines) == 2 * len(large.histories)
+
+
+def test_chosen_epoch_is_ringed(content):
+    figure = figures.learning_curves(
+        {"unet": content.histories["unet"]}, ["validation/psnr"], {"unet": 17}
+    )
+    ring = figure.axes[0].lines[-1]
+    assert list(ring.get_xdata()) == [17]
+
+
+def test_curves_that_no_model_has_are_left_out(content):
+    assert "train/adversarial" in figures.curves_of(content.histories)
+    only = {"unet": content.histories["unet"]}
+    assert "train/adversarial" not in figures.curves_of(only)
+    assert figures.curves_of(only)[0].startswith("validation/")
+
+
+@pytest.mark.parametrize("n", [0, 1, 3])
+def test_grid_shows_every_image_with_its_scores(content, n):
+    figure = figures.sample_grid(content.gallery[:n], "input")
+    assert len(figure.axes) == n * (2 + len(content.scores))
+    if n:
+        assert figure.axes[0].get_title(loc="center") == "input (derived)"
+        assert "PSNR" in figure.axes[2].get_xlabel()
+
+
+def test_no_histories_make_an_empty_figure():
+    assert png(figures.learning_curves({}))
+
+
+def test_figures_leave_the_process_style_alone(content):
+    import matplotlib as mpl
+
+    before = dict(mpl.rcParams)
+    inline_svg(figures.comparison_chart(content.comparison, ["mse"]), "a", "x")
+    assert dict(mpl.rcParams) == before
+
+
+def test_svg_is_the_same_twice_and_knows_no_other_page(content):
+    first, second = (
+        inline_svg(figures.comparison_chart(content.comparison, METRICS), "a", "x")
+        for _ in range(2)
+    )
+    assert first == second
+    assert "http" not in first and "xmlns" not in first
+    assert "font-family" not in first and "<style" not in first
+
+
+def test_svg_takes_the_colours_of_the_page(content):
+    drawn = inline_svg(figures.comparison_chart(content.comparison), "a", "x")
+    assert "currentColor" in drawn and "var(--rule)" in drawn
+
+
+def test_svg_shows_names_as_they_are(content):
+    table = content.comparison.replace({"model": {"unet": "<b>&$x_1$"}})
+    drawn = inline_svg(figures.comparison_chart(table, ["mse"]), "a", "x")
+    assert "&lt;b&gt;&amp;$x_1$" in drawn
+
+
+def test_swatch_is_a_small_svg():
+    assert swatch("unet").startswith("<svg") and len(swatch("unet", line=True)) < 1000

@@ -1,0 +1,281 @@
+import re
+from collections import Counter
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from image_translation.reporting import tables
+from image_translation.reporting.page import render_report
+
+VOID = {"meta", "link", "img", "br", "wbr", "hr", "input"}
+ADDRESSES = {"src", "href", "srcset", "action", "data", "poster", "xlink:href"}
+EVIL = """<script>alert(1)</script>" onload='x' & {{ 7*7 }} $a_b$.png"""
+
+
+class Page(HTMLParser):
+    """Elements of a page, with their attributes and text, checked for nesting."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.feed(html)
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open[-1:] != ["style"]:
+            self.words.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attrs for name, attrs in self.elements if name == tag]
+
+
+def slim(content, **changes):
+    """The same content without pictures and curves, which take time to draw."""
+    return replace(content, histories={}, gallery=[], **changes)
+
+
+@pytest.fixture(scope="module")
+def parsed(page) -> Page:
+    return Page(page)
+
+
+def test_page_refers_to_nothing_outside_itself(page, parsed):
+    without_images = re.sub(r"base64,[A-Za-z0-9+/=]+", "", page)
+    assert not re.search(r"//|@import", without_images)
+    for address in re.findall(r"url\(([^)]*)\)", page):
+        assert address.startswith("#")
+    for _, attrs in parsed.elements:
+        for key in ADDRESSES & attrs.keys():
+            assert attrs[key].startswith(("#", "data:"))
+
+
+def test_page_may_load_nothing(parsed):
+    policy = [a["content"] for a in parsed.all("meta") if "http-equiv" in a]
+    assert policy and "default-src 'none'" in policy[0]
+    assert not parsed.all("script")
+
+
+def test_links_within_the_page_lead_somewhere(parsed):
+    ids = Counter(attrs["id"] for _, attrs in parsed.elements if "id" in attrs)
+    assert set(ids.values()) == {1}
+    inside = [
+        attrs["href"][1:]
+        for _, attrs in parsed.elements
+        if attrs.get("href", "").startswith("#")
+    ]
+    assert inside and set(inside) <= set(ids)
+
+
+def test_page_is_well_formed(parsed):
+    assert parsed.open == []
+    assert parsed.all("html")[0]["lang"] == "en"
+    assert len(parsed.all("h1")) == 1
+
+
+def test_same_content_gives_the_same_bytes(content, page):
+    assert render_report(content) == page
+
+
+def test_the_answer_comes_before_any_table(page):
+    assert page.index("The answer") < page.index("<table")
+    assert page.index("unet has the best mean") < page.index("<table")
+
+
+def test_every_image_says_what_it_shows(parsed, content):
+    images = parsed.all("img")
+    assert len(images) == len(content.gallery) * (1 + len(content.scores))
+    assert all(len(image["alt"]) > 10 for image in images)
+    figures = [a for a in parsed.all("svg") if a.get("role") == "img"]
+    assert figures and all(len(figure["aria-label"]) > 10 for figure in figures)
+    others = [a for a in parsed.all("svg") if a.get("role") != "img"]
+    assert all(other["aria-hidden"] == "true" for other in others)
+
+
+def test_every_table_has_a_caption_and_scopes(parsed):
+    assert len(parsed.all("caption")) == len(parsed.all("table"))
+    assert all(header.get("scope") in ("col", "row") for header in parsed.all("th"))
+    boxes = [a for a in parsed.all("div") if a.get("class") == "scroll"]
+    assert all(a["tabindex"] == "0" and a["aria-label"] for a in boxes)
+
+
+def test_few_photographs_are_told_at_the_top(parsed):
+    top = parsed.text.split("Pair by pair", 2)[1]
+    assert "Too few independent photographs" in top
+
+
+def test_best_is_told_in_words(page):
+    assert page.count('<span class="badge">best</span>') == 3
+    assert ">best trained<" not in page
+
+
+def test_baseline_ahead_of_all_models_is_marked(content):
+    table = content.comparison.copy()
+    copied = (table["model"] == "copy_input") & (table["metric"] == "ssim")
+    table.loc[copied, "mean"] = 0.999
+    changed = slim(content, comparison=table)
+    rows = {row.model: row for row in tables.main_table(changed)}
+    assert rows["copy_input"].cells[2].badge == "best"
+    assert rows["unet"].cells[2].badge == "best trained"
+    assert "where a baseline is ahead" in render_report(changed)
+
+
+def test_missing_model_stands_in_the_table(large, large_page):
+    row = {row.model: row for row in tables.main_table(large)}["autoencoder_gan"]
+    assert row.cells == ()
+    assert "the loss was not a number after epoch 3" in row.missing
+    assert large_page.count("the loss was not a number after epoch 3") == 2
+
+
+def test_model_switched_off_is_called_not_run(content):
+    models = content.models.copy()
+    models.loc[models["model"] == "unet", ["status", "reason"]] = ["not run", ""]
+    table = content.comparison[content.comparison["model"] != "unet"]
+    changed = slim(content, models=models, comparison=table)
+    rows = {row.model: row for row in tables.main_table(changed)}
+    assert rows["unet"].missing == "not run"
+
+
+def test_two_by_two_needs_all_four_models(content, large):
+    assert tables.effects(large) == []
+    network, adversarial = tables.effects(content)
+    means = content.comparison.query("metric == 'psnr'").set_index("model")["mean"]
+    expected = (means["pix2pix"] + means["unet"]) / 2 - (
+        means["autoencoder"] + means["autoencoder_gan"]
+    ) / 2
+    assert f"{expected:.1f}" in network.cells[1].mean
+    assert network.cells[1].interval == "better"
+    assert adversarial.cells[1].interval == "worse"
+
+
+def test_two_by_two_is_named_only_where_it_is(page, large_page):
+    assert "2×2" in page
+    assert "2×2" not in large_page
+
+
+def test_names_can_break_nothing(content):
+    item = replace(content.gallery[0], name=EVIL, group=EVIL, why=EVIL)
+    scores = {
+        model: table.assign(group=EVIL) for model, table in content.scores.items()
+    }
+    evil = replace(
+        content,
+        question=EVIL,
+        gallery=[item],
+        histories={},
+        scores=scores,
+        models=content.models.assign(reason=EVIL, objective=EVIL),
+        verdicts=content.verdicts.assign(verdict=EVIL),
+        data=replace(
+            content.data,
+            source=EVIL,
+            credit=EVIL,
+            left_out=content.data.left_out.assign(example=EVIL),
+            splits=content.data.splits.assign(groups=EVIL),
+        ),
+        settings={EVIL: EVIL},
+        environment={EVIL: EVIL},
+    )
+    html = render_report(evil)
+    parsed = Page(html)
+    assert not parsed.all("script")
+    assert not [a for _, a in parsed.elements if "onload" in a]
+    assert "{{ 7*7 }}" in html
+    assert parsed.all("img")[0]["alt"].startswith(EVIL)
+
+
+def test_infinite_psnr_is_counted(content):
+    table = content.scores["copy_input"].copy()
+    table.loc[:1, "psnr"] = np.inf
+    scores = {**content.scores, "copy_input": table}
+    text = Page(render_report(slim(content, scores=scores))).text
+    assert "2 predictions of copy_input equal the target exactly" in text
+    assert "counts as 100 dB in means; there were 2" in text
+
+
+def test_data_are_accounted_for(parsed, content):
+    assert "183 found = 180 used + 3 left out" in parsed.text
+    short = replace(content.data, n_found=190)
+    text = Page(render_report(slim(content, data=short))).text
+    assert "10 left out, 7 of them without a stated reason" in text
+
+
+def test_derived_side_is_labelled_wherever_images_stand(parsed, content):
+    assert parsed.text.count("Input (derived)") == len(content.gallery)
+    data = replace(content.data, derived=None)
+    own = replace(content, data=data, histories={}, gallery=content.gallery[:1])
+    assert "derived" not in Page(render_report(own)).text
+
+
+def test_input_and_its_copy_are_embedded_once(page, content):
+    sources = re.findall(r'<img src="([^"]*)"', page)
+    first_row = sources[: 1 + len(content.scores)]
+    assert len(set(first_row)) == len(first_row)
+
+
+def test_model_that_returns_its_input_is_still_shown(content):
+    item = content.gallery[0]
+    lazy = replace(item, predictions={**item.predictions, "unet": item.input})
+    (row,) = tables.gallery_rows(replace(content, gallery=[lazy]))
+    assert "unet" in [tile.model for tile in row.tiles]
+
+
+def test_protocol_is_read_from_the_settings(parsed):
+    assert "64 pixels wide and high" in parsed.text
+    assert "chosen by its PSNR on the validation pairs" in parsed.text
+    assert "Dropout at inference: off" in parsed.text
+
+
+def test_long_list_of_photographs_is_cut_short(content):
+    groups = ", ".join(f"photograph-{i}" for i in range(5000))
+    data = replace(content.data, splits=content.data.splits.assign(groups=groups))
+    assert len(render_report(slim(content, data=data))) < 200_000
+
+
+def test_page_stays_small(page):
+    assert len(page.encode()) < 2**20
+
+
+def test_gallery_keeps_to_its_budget(content, monkeypatch):
+    monkeypatch.setattr(tables, "GALLERY_BYTES", 150_000)
+    rows = tables.gallery_rows(content)
+    assert 1 <= len(rows) < len(content.gallery)
+    left = len(content.gallery) - len(rows)
+    assert f"{left} further chosen image" in render_report(
+        replace(content, histories={})
+    )
+
+
+def test_nothing_to_compare_still_makes_a_page(content):
+    empty = replace(
+        content,
+        comparison=content.comparison.iloc[:0],
+        verdicts=content.verdicts.iloc[:0],
+        scores={},
+        histories={},
+        gallery=[],
+        models=content.models.assign(status="not run", best_epoch=None),
+        data=replace(
+            content.data,
+            left_out=pd.DataFrame(columns=["reason", "count", "example"]),
+            warnings=pd.DataFrame(columns=["reason", "count", "example"]),
+        ),
+        settings={},
+        environment={},
+    )
+    assert "No trained model has been scored" in Page(render_report(empty)).text

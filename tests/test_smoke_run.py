@@ -1,0 +1,169 @@
+"""One real Kedro session, looked at from all sides."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from image_translation.pipeline_registry import BASELINES, MODELS
+from tests.conftest import copy_project
+
+METRICS = ("mse", "psnr", "ssim")
+ALL_MODELS = (*MODELS, *BASELINES)
+
+
+@pytest.fixture(scope="module")
+def reporting(smoke_project) -> Path:
+    return smoke_project / "data/smoke/08_reporting/colorization"
+
+
+@pytest.fixture(scope="module")
+def client(smoke_project) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{smoke_project}/data/smoke/mlflow/mlflow.db")
+
+
+def runs_of(client):
+    experiment = client.get_experiment_by_name("colorization")
+    runs = client.search_runs([experiment.experiment_id])
+    parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    children = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
+    return parents, children
+
+
+def test_comparison_has_every_model_and_metric(reporting):
+    table = pd.read_csv(reporting / "comparison.csv")
+    expected = {(model, metric) for model in ALL_MODELS for metric in METRICS}
+    assert set(zip(table["model"], table["metric"], strict=True)) == expected
+    assert (table["n_images"] > 0).all()
+
+
+def test_verdicts_compare_all_pairs_of_models(reporting):
+    verdicts = pd.read_csv(reporting / "verdicts.csv")
+    pairs = len(ALL_MODELS) * (len(ALL_MODELS) - 1) // 2
+    assert len(verdicts) == pairs * len(METRICS)
+
+
+def test_report_refers_to_nothing_outside_itself(reporting):
+    html = (reporting / "report.html").read_text("utf-8")
+    assert not re.findall(r"""(?:src|href)=["'](?!data:|#)[^"']*""", html)
+    assert not re.findall(r"url\((?!['\"]?(?:data:|#))[^)]*", html)
+
+
+def test_every_test_pair_has_a_prediction_and_a_score(smoke_project):
+    data = smoke_project / "data/smoke"
+    split = pd.read_csv(data / "03_primary/colorization/split.csv", dtype=str)
+    expected = set(split.loc[split["split"] == "test", "pair_id"])
+    for model in ALL_MODELS:
+        folder = data / "07_model_output/colorization" / model
+        images = {path.stem for path in (folder / "predictions").glob("*.png")}
+        scores = pd.read_csv(folder / "scores.csv", dtype={"pair_id": str})
+        assert images == set(scores["pair_id"]) == expected
+
+
+def test_nothing_outside_the_smoke_folder_is_touched(smoke_project, tmp_path):
+    def files(folder):
+        return {
+            path.relative_to(folder)
+            for path in folder.rglob("*")
+            if path.is_file() and "__pycache__" not in path.parts
+        }
+
+    new = files(smoke_project) - files(copy_project(tmp_path))
+    assert {path.parts[:2] for path in new} == {("data", "smoke")}
+
+
+def test_mlflow_has_one_parent_and_one_child_a_trained_model(client):
+    parents, children = runs_of(client)
+    (parent,) = parents
+    assert {run.data.tags["model"] for run in children} == set(MODELS)
+    assert len(children) == len(MODELS)
+    for child in children:
+        assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
+        assert child.info.status == "FINISHED"
+
+
+def test_children_share_metric_names_and_have_a_point_an_epoch(client):
+    _, children = runs_of(client)
+    shared = {f"{side}/{name}" for side in ("validation", "test") for name in METRICS}
+    for child in children:
+        assert shared | {"train/l1"} <= set(child.data.metrics)
+        points = client.get_metric_history(child.info.run_id, "validation/psnr")
+        assert [point.step for point in points] == [1, 2]
+
+
+def test_every_training_parameter_is_a_parameter_of_its_own(client):
+    parents, children = runs_of(client)
+    names = ("epochs", "batch_size", "learning_rate", "seed", "select_by")
+    for child in children:
+        assert {f"training.{name}" for name in names} <= set(child.data.params)
+    for model in MODELS:
+        expected = {f"colorization.{model}.training.{name}" for name in names}
+        assert expected <= set(parents[0].data.params)
+
+
+def test_parent_run_holds_the_report_and_its_figures(client):
+    parents, _ = runs_of(client)
+    names = {
+        Path(file.path).name
+        for file in client.list_artifacts(parents[0].info.run_id, "report")
+    }
+    assert {"report.html", "comparison.csv", "verdicts.csv"} <= names
+    assert {"comparison.png", "learning_curves.png", "sample_grid.png"} <= names
+    assert parents[0].data.metrics["copy_input/test/psnr"] > 0
+
+
+def test_second_run_trains_and_scores_nothing(smoke_project, kedro, tmp_path):
+    project = tmp_path / "project"
+    shutil.copytree(smoke_project, project)
+    weights = project / "data/smoke/06_models/colorization/pix2pix/replicate-0"
+    before = (weights / "weights.safetensors").stat().st_mtime_ns
+    result = kedro(project, "run", "--pipeline=colorization", "--env=smoke")
+    assert result.returncode == 0, result.stderr
+    for model in MODELS:
+        assert f"{model} replicate 0 is up to date" in result.stderr
+        assert f"{model}/scores.csv is up to date" in result.stderr
+    assert (weights / "weights.safetensors").stat().st_mtime_ns == before
+
+
+def test_same_seed_gives_the_same_scores(smoke_project, kedro, tmp_path):
+    project = copy_project(tmp_path)
+    result = kedro(project, "run", "--pipeline=colorization", "--env=smoke")
+    assert result.returncode == 0, result.stderr
+    for model in ALL_MODELS:
+        path = f"data/smoke/07_model_output/colorization/{model}/scores.csv"
+        assert (project / path).read_bytes() == (smoke_project / path).read_bytes()
+
+
+def test_model_that_is_switched_off_is_shown_as_not_run(smoke_project, kedro, tmp_path):
+    project = tmp_path / "project"
+    shutil.copytree(smoke_project, project)
+    off = "models.autoencoder_gan.enabled=false"
+    result = kedro(project, "run", "-p", "colorization", "-e", "smoke", "--params", off)
+    assert result.returncode == 0, result.stderr
+    reporting = project / "data/smoke/08_reporting/colorization"
+    table = pd.read_csv(reporting / "comparison.csv").set_index("model")
+    assert (table.loc["autoencoder_gan", "n_images"] == 0).all()
+    assert "not run" in (reporting / "report.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "parameters", "message"),
+    [
+        ("colorization", "training.epoch=3", "training.epoch: no such parameter"),
+        ("colorization", "training.epochs=0", "training.epochs: "),
+        ("custom", "training.epochs=1", 'pass one: --params "source=<folder>'),
+        ("custom", "source=no/such/folder", "no/such/folder"),
+    ],
+)
+def test_bad_input_is_an_error_without_traceback(
+    smoke_project, kedro, pipeline, parameters, message
+):
+    result = kedro(
+        smoke_project, "run", "-p", pipeline, "-e", "smoke", "--params", parameters
+    )
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,62 @@
+import socket
+
+import pytest
+
+from image_translation.errors import InputError
+from image_translation.tracking.store import anchor_store, check_store
+
+
+def config(uri, location="mlflow/artifacts"):
+    return {
+        "server": {"mlflow_tracking_uri": uri},
+        "tracking": {
+            "experiment": {
+                "name": "Default",
+                "create_experiment_kwargs": {"artifact_location": location},
+            }
+        },
+    }
+
+
+def artifact_location(anchored):
+    experiment = anchored["tracking"]["experiment"]
+    return experiment["create_experiment_kwargs"].get("artifact_location")
+
+
+def test_local_store_lies_under_the_project(tmp_path):
+    anchored = anchor_store(config("sqlite:///mlflow/mlflow.db"), tmp_path)
+    expected = f"sqlite:///{tmp_path}/mlflow/mlflow.db"
+    assert anchored["server"]["mlflow_tracking_uri"] == expected
+    assert artifact_location(anchored) == (tmp_path / "mlflow/artifacts").as_uri()
+    assert (tmp_path / "mlflow").is_dir()
+
+
+def test_absolute_database_stays_where_it_is(tmp_path):
+    uri = f"sqlite:///{tmp_path / 'elsewhere' / 'runs.db'}"
+    anchored = anchor_store(config(uri), tmp_path / "project")
+    assert anchored["server"]["mlflow_tracking_uri"] == uri
+
+
+def test_server_decides_about_artifacts_itself(tmp_path):
+    anchored = anchor_store(config("http://localhost:5000"), tmp_path)
+    assert artifact_location(anchored) is None
+
+
+def test_given_configuration_is_not_changed(tmp_path):
+    given = config("sqlite:///mlflow.db")
+    anchor_store(given, tmp_path)
+    assert given == config("sqlite:///mlflow.db")
+
+
+def test_server_that_is_not_there_is_named_without_credentials():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(InputError, match=f"127.0.0.1:{port}") as error:
+        check_store(f"http://user:secret@127.0.0.1:{port}")
+    assert "secret" not in str(error.value)
+    assert "mlflow.yml" in str(error.value)
+
+
+def test_local_store_is_not_asked():
+    check_store("sqlite:///anything.db")

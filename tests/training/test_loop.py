@@ -1,0 +1,490 @@
+import json
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from image_translation.errors import InputError
+from image_translation.fingerprint import Stamp
+from image_translation.metrics import mse
+from image_translation.models import count_parameters
+from image_translation.training import loop
+from image_translation.training.devices import Device
+from image_translation.training.inference import translate
+from image_translation.training.loop import CHECKPOINT, COLUMNS, fit
+from tests.training.conftest import MODELS, SIZE, make_pairs, make_settings
+
+TRAINED = ["pix2pix", "unet", "autoencoder", "autoencoder_gan"]
+BASELINES = ["copy_input", "mean_target"]
+TIMES = ["seconds", "images_per_second"]
+
+
+class Recorder:
+    """Remembers what it is told."""
+
+    def __init__(self, interrupt_at=None):
+        self.interrupt_at = interrupt_at
+        self.starts, self.epochs, self.ends = [], {}, []
+
+    def on_start(self, replicate, folder, settings, cost):
+        has_history = (folder / "history.csv").exists()
+        self.starts.append((replicate, has_history, dict(cost)))
+
+    def on_epoch(self, epoch, metrics, samples):
+        self.epochs[epoch] = (dict(metrics), samples)
+        if epoch == self.interrupt_at:
+            raise KeyboardInterrupt
+
+    def on_end(self, trained):
+        self.ends.append(trained)
+
+
+@pytest.fixture
+def train_model(train_pairs, validation_pairs):
+    """Train by the name of a model, with changes by dotted name."""
+
+    def train_model(folder, model="unet", *, observers=(), replicate=0, **changes):
+        return fit(
+            make_settings(model, **changes),
+            train_pairs,
+            validation_pairs,
+            folder,
+            replicate=replicate,
+            name=model,
+            observers=observers,
+        )
+
+    return train_model
+
+
+def weights(trained):
+    return (trained.folder / "weights.safetensors").read_bytes()
+
+
+def assert_same_training(a, b):
+    assert weights(a) == weights(b)
+    pd.testing.assert_frame_equal(
+        a.history().drop(columns=TIMES), b.history().drop(columns=TIMES)
+    )
+    assert a.fingerprint == b.fingerprint
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_leaves_the_same_files(train_model, tmp_path, model):
+    trained = train_model(tmp_path, model)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "weights.safetensors",
+        "config.json",
+        "history.csv",
+        "fingerprint.json",
+    }
+    assert tuple(trained.history().columns) == COLUMNS
+    assert json.loads((tmp_path / "config.json").read_text()) == trained.config
+    assert trained.failure is None
+
+
+@pytest.mark.parametrize(
+    ("model", "epochs", "has_l1", "has_adversarial"),
+    [
+        ("pix2pix", [1, 2, 3], True, True),
+        ("unet", [1, 2, 3], True, False),
+        ("copy_input", [0], False, False),
+        ("mean_target", [0], False, False),
+    ],
+)
+def test_history_holds_what_applies(
+    train_model, tmp_path, model, epochs, has_l1, has_adversarial
+):
+    history = train_model(tmp_path, model).history()
+    assert history["epoch"].tolist() == epochs
+    assert history[["validation/mse", "validation/psnr"]].notna().all(axis=None)
+    assert history["train/l1"].notna().all() == has_l1
+    for column in ("train/adversarial", "train/discriminator"):
+        assert history[column].notna().all() == has_adversarial
+        assert history[column].isna().all() != has_adversarial
+
+
+@pytest.mark.parametrize("model", TRAINED)
+def test_training_learns(train_model, tmp_path, model):
+    history = train_model(
+        tmp_path,
+        model,
+        training__epochs=12,
+        training__batch_size=2,
+        network__base_channels=8,
+    ).history()
+    assert history["train/l1"].iloc[-1] < 0.8 * history["train/l1"].iloc[0]
+
+
+@pytest.mark.parametrize("model", TRAINED)
+def test_same_seed_gives_the_same_bytes(train_model, tmp_path, model):
+    assert_same_training(
+        train_model(tmp_path / "a", model), train_model(tmp_path / "b", model)
+    )
+
+
+def test_seed_and_replicate_count_alike(train_model, tmp_path):
+    first = train_model(tmp_path / "a", training__seed=3)
+    second = train_model(tmp_path / "b", training__seed=1, replicate=2)
+    assert weights(first) == weights(second)
+    assert weights(first) != weights(train_model(tmp_path / "c", training__seed=1))
+    assert second.config["seed"] == 3
+
+
+def test_all_models_see_the_same_data_in_the_same_order(
+    train_model, tmp_path, monkeypatch
+):
+    seen = []
+    step = loop._step
+
+    def watch(state, inputs, targets, settings, device):
+        seen.append(torch.cat([inputs, targets]))
+        return step(state, inputs, targets, settings, device)
+
+    monkeypatch.setattr(loop, "_step", watch)
+    streams = []
+    for model in TRAINED:
+        seen.clear()
+        train_model(tmp_path / model, model)
+        streams.append(torch.cat(seen))
+    assert all(torch.equal(stream, streams[0]) for stream in streams)
+
+
+def test_same_seed_starts_from_the_same_generator_with_and_without_gan():
+    from image_translation.training.state import TrainingState
+
+    first, second = (
+        TrainingState.start(make_settings(model), SIZE, 0, "cpu").generator.state_dict()
+        for model in ("unet", "pix2pix")
+    )
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_every_epoch_sees_every_pair_once(train_pairs):
+    chance = torch.Generator().manual_seed(0)
+    training = make_settings(training__jitter=1, training__flip=False).training
+    inputs = [batch for batch, _ in loop._batches(train_pairs, training, chance)]
+    assert [len(batch) for batch in inputs] == [4, 2]
+    sums = sorted(torch.cat(inputs).sum(dim=(1, 2, 3)).tolist())
+    expected = (train_pairs.inputs / 127.5 - 1).sum(axis=(1, 2, 3))
+    np.testing.assert_allclose(sums, sorted(expected), rtol=1e-4)
+
+
+def test_there_is_no_discriminator_without_an_adversarial_term(train_model, tmp_path):
+    cost = train_model(tmp_path / "a", "unet").cost
+    assert cost["discriminator_parameters"] == 0
+    assert train_model(tmp_path / "b", "pix2pix").cost["discriminator_parameters"] > 0
+
+
+def test_discriminator_is_trained_by_its_own_loss_alone(train_pairs):
+    from image_translation.training.state import TrainingState
+    from image_translation.training.tensors import to_tensor
+
+    device = Device("cpu", "fp32")
+    inputs, targets = to_tensor(train_pairs.inputs), to_tensor(train_pairs.targets)
+    stepped = []
+    for l1 in (100, 1):
+        settings = make_settings("pix2pix", objective__l1=l1)
+        state = TrainingState.start(settings, SIZE, 0, "cpu")
+        loop._step(state, inputs, targets, settings, device)
+        stepped.append(dict(state.discriminator.named_parameters()))
+    assert all(torch.equal(stepped[0][name], stepped[1][name]) for name in stepped[0])
+
+
+@pytest.mark.parametrize("select_by", ["mse", "psnr", "ssim"])
+def test_weights_are_those_of_the_best_epoch(
+    train_model, tmp_path, validation_pairs, select_by
+):
+    trained = train_model(tmp_path, training__select_by=select_by, training__epochs=4)
+    history = trained.history().set_index("epoch")
+    column = history[f"validation/{select_by}"]
+    best = column.idxmin() if select_by == "mse" else column.idxmax()
+    assert trained.best_epoch == best
+    settings = make_settings().inference
+    predictions = np.concatenate(
+        list(translate(trained.load_generator(), validation_pairs.inputs, settings))
+    )
+    scores = mse(predictions, validation_pairs.targets)
+    assert scores.mean() == pytest.approx(history.loc[best, "validation/mse"])
+
+
+def test_infinite_psnr_counts_as_100_db(tmp_path, train_pairs, validation_pairs):
+    from dataclasses import replace
+
+    same = replace(validation_pairs, targets=validation_pairs.inputs)
+    trained = fit(make_settings("copy_input"), train_pairs, same, tmp_path)
+    assert trained.history()["validation/psnr"].tolist() == [100]
+
+
+def test_mean_target_is_the_best_constant_image(train_model, tmp_path, train_pairs):
+    generator = train_model(tmp_path, "mean_target").load_generator()
+    expected = train_pairs.targets.astype(float).mean(axis=0)
+    image = (generator.image[0].permute(1, 2, 0).numpy() + 1) * 127.5
+    np.testing.assert_allclose(image, expected, atol=1e-4)
+
+
+def test_second_run_trains_nothing(train_model, tmp_path, caplog):
+    first = train_model(tmp_path)
+    recorder = Recorder()
+    with caplog.at_level(logging.INFO):
+        second = train_model(tmp_path, observers=[recorder])
+    assert caplog.messages == ["unet replicate 0 is up to date"]
+    assert second == first
+    assert not recorder.starts
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"training__replicates": 3},
+        {"inference__batch_size": 1},
+        {"enabled": False},
+    ],
+)
+def test_what_does_not_matter_does_not_train_again(train_model, tmp_path, changes):
+    train_model(tmp_path)
+    recorder = Recorder()
+    train_model(tmp_path, observers=[recorder], **changes)
+    assert not recorder.starts
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"training__epochs": 2},
+        {"training__seed": 1},
+        {"objective__l1": 2},
+        {"network__base_channels": 4},
+        {"inference__dropout": True},
+        {"training__force": True},
+        {"replicate": 1},
+    ],
+)
+def test_what_matters_trains_again(train_model, tmp_path, changes):
+    train_model(tmp_path)
+    recorder = Recorder()
+    train_model(tmp_path, observers=[recorder], **changes)
+    ((_, has_history, _),) = recorder.starts
+    assert not has_history
+
+
+@pytest.mark.parametrize("side", ["train", "validation"])
+def test_new_data_train_again(tmp_path, train_pairs, validation_pairs, side):
+    pairs = {"train": train_pairs, "validation": validation_pairs}
+    fit(make_settings(), *pairs.values(), tmp_path)
+    pairs[side] = make_pairs(4, seed=7)
+    recorder = Recorder()
+    fit(make_settings(), *pairs.values(), tmp_path, observers=[recorder])
+    assert recorder.starts
+
+
+def test_forced_training_ends_with_the_same_weights(train_model, tmp_path):
+    first = weights(train_model(tmp_path))
+    assert weights(train_model(tmp_path, training__force=True)) == first
+
+
+@pytest.mark.parametrize(
+    ("model", "epoch"),
+    [
+        ("pix2pix", 1),
+        ("pix2pix", 3),
+        ("unet", 2),
+        ("autoencoder", 3),
+        ("autoencoder_gan", 2),
+    ],
+)
+def test_interrupted_training_ends_as_if_it_was_not(
+    train_model, tmp_path, model, epoch
+):
+    whole = train_model(tmp_path / "whole", model, training__epochs=3)
+    with pytest.raises(KeyboardInterrupt):
+        train_model(
+            tmp_path / "cut",
+            model,
+            observers=[Recorder(interrupt_at=epoch)],
+            training__epochs=3,
+        )
+    assert Stamp(tmp_path / "cut").read() is None
+    recorder = Recorder()
+    cut = train_model(tmp_path / "cut", model, observers=[recorder], training__epochs=3)
+    assert_same_training(whole, cut)
+    assert list(recorder.epochs) == list(range(epoch, 4))  # no gap in the curves
+    assert recorder.starts[0][1] == (epoch > 1)
+    assert not (tmp_path / "cut" / CHECKPOINT).exists()
+
+
+def test_interruption_within_an_epoch_keeps_the_epochs_before(
+    train_model, tmp_path, monkeypatch
+):
+    whole = train_model(tmp_path / "whole")
+    step, calls = loop._step, []
+
+    def interrupt(*args):
+        calls.append(1)
+        if len(calls) == 4:  # two steps an epoch
+            raise KeyboardInterrupt
+        return step(*args)
+
+    with monkeypatch.context() as context:
+        context.setattr(loop, "_step", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train_model(tmp_path / "cut")
+    recorder = Recorder()
+    assert_same_training(whole, train_model(tmp_path / "cut", observers=[recorder]))
+    assert list(recorder.epochs) == [2, 3]
+
+
+def interrupt_training(train_model, folder, **changes):
+    with pytest.raises(KeyboardInterrupt):
+        train_model(folder, observers=[Recorder(interrupt_at=2)], **changes)
+
+
+def test_checkpoint_of_other_settings_is_not_used(train_model, tmp_path):
+    interrupt_training(train_model, tmp_path, training__seed=1)
+    recorder = Recorder()
+    train_model(tmp_path, observers=[recorder])
+    assert list(recorder.epochs) == [1, 2, 3]
+
+
+def test_broken_checkpoint_starts_from_scratch(train_model, tmp_path, caplog):
+    interrupt_training(train_model, tmp_path)
+    path = tmp_path / CHECKPOINT
+    path.write_bytes(path.read_bytes()[:1000])
+    recorder = Recorder()
+    train_model(tmp_path, observers=[recorder])
+    assert list(recorder.epochs) == [1, 2, 3]
+    assert "checkpoint.pt is broken" in caplog.text
+
+
+def test_force_does_not_go_on_from_a_checkpoint(train_model, tmp_path):
+    interrupt_training(train_model, tmp_path)
+    recorder = Recorder()
+    train_model(tmp_path, observers=[recorder], training__force=True)
+    assert list(recorder.epochs) == [1, 2, 3]
+
+
+def diverge_in(monkeypatch, epoch, steps_an_epoch=2):
+    step, calls = loop._step, []
+
+    def diverge(*args):
+        calls.append(1)
+        losses = step(*args)
+        return (
+            losses * float("nan")
+            if len(calls) > steps_an_epoch * (epoch - 1)
+            else (losses)
+        )
+
+    monkeypatch.setattr(loop, "_step", diverge)
+
+
+def test_loss_that_is_not_finite_ends_training_with_the_best_before(
+    train_model, tmp_path, monkeypatch
+):
+    diverge_in(monkeypatch, epoch=3)
+    recorder = Recorder()
+    trained = train_model(tmp_path, observers=[recorder])
+    assert "diverged in epoch 3: train/l1 is nan" in trained.failure
+    assert "training.learning_rate" in trained.failure
+    assert list(recorder.epochs) == [1, 2]
+    assert recorder.ends == [trained]
+    assert trained.best_epoch in (1, 2)
+    trained.load_generator()
+
+
+def test_training_that_diverges_at_once_has_no_weights(
+    train_model, tmp_path, monkeypatch
+):
+    diverge_in(monkeypatch, epoch=1)
+    trained = train_model(tmp_path)
+    assert trained.best_epoch is None
+    assert trained.failure
+    assert trained.history().empty
+    with pytest.raises(InputError, match="weights.safetensors"):
+        trained.load_generator()
+
+
+def test_last_step_that_goes_wrong_is_found(train_model, tmp_path):
+    trained = train_model(
+        tmp_path, training__learning_rate=1e38, training__batch_size=8
+    )
+    assert "not finite" in trained.failure or "nan" in trained.failure
+
+
+def test_failed_training_is_not_repeated(train_model, tmp_path, monkeypatch):
+    diverge_in(monkeypatch, epoch=1)
+    first = train_model(tmp_path)
+    recorder = Recorder()
+    assert train_model(tmp_path, observers=[recorder]) == first
+    assert not recorder.starts
+
+
+@pytest.mark.parametrize("file", ["weights.safetensors", "config.json", "history.csv"])
+def test_model_with_a_missing_file_is_trained_again(train_model, tmp_path, file):
+    first = weights(train_model(tmp_path))
+    (tmp_path / file).unlink()
+    assert weights(train_model(tmp_path)) == first
+    assert (tmp_path / file).is_file()
+
+
+def test_observer_is_told_metrics_and_fixed_samples(
+    train_model, tmp_path, validation_pairs
+):
+    recorder = Recorder()
+    trained = train_model(tmp_path, "pix2pix", observers=[recorder])
+    assert recorder.ends == [trained]
+    history = trained.history().set_index("epoch")
+    for epoch, (metrics, samples) in recorder.epochs.items():
+        assert metrics == pytest.approx(history.loc[epoch].to_dict())
+        assert samples.shape == (4 * SIZE, 3 * SIZE, 3)
+        assert samples.dtype == np.uint8
+        first = samples[:SIZE]
+        np.testing.assert_array_equal(first[:, :SIZE], validation_pairs.inputs[0])
+        np.testing.assert_array_equal(first[:, -SIZE:], validation_pairs.targets[0])
+
+
+def test_samples_of_the_copied_input_are_the_input(train_model, tmp_path):
+    recorder = Recorder()
+    train_model(tmp_path, "copy_input", observers=[recorder])
+    _, samples = recorder.epochs[0]
+    np.testing.assert_array_equal(samples[:, :SIZE], samples[:, SIZE : 2 * SIZE])
+
+
+def test_cost_is_counted(train_model, tmp_path, train_pairs):
+    trained = train_model(tmp_path)
+    cost = trained.cost
+    assert cost["parameters"] == count_parameters(trained.load_generator())
+    assert cost["epochs"] == 3
+    assert cost["samples_seen"] == 3 * len(train_pairs)
+    assert cost["seconds"] == pytest.approx(trained.history()["seconds"].sum())
+    assert cost["images_per_second"] > 0
+    assert cost["gmac"] > 0
+
+
+@pytest.mark.parametrize("model", BASELINES)
+def test_baseline_costs_no_training(train_model, tmp_path, model):
+    cost = train_model(tmp_path, model).cost
+    assert cost["parameters"] == cost["samples_seen"] == cost["seconds"] == 0
+
+
+def test_single_pair_can_be_trained_on(tmp_path):
+    pairs = make_pairs(1)
+    assert fit(make_settings("pix2pix"), pairs, pairs, tmp_path).failure is None
+
+
+@pytest.mark.parametrize("side", ["train", "validation"])
+def test_side_without_pairs_is_an_error(tmp_path, train_pairs, side):
+    pairs = {"train": train_pairs, "validation": train_pairs, side: make_pairs(0)}
+    with pytest.raises(InputError, match=f"{side} side .* splitting.fractions"):
+        fit(make_settings(), **pairs, folder=tmp_path)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_both_precisions_train(train_model, tmp_path, monkeypatch, precision):
+    monkeypatch.setattr(loop, "pick_device", lambda: Device("cpu", precision))
+    trained = train_model(tmp_path, "pix2pix")
+    assert trained.cost["precision"] == precision
+    tensors = trained.load_generator().state_dict().values()
+    assert {t.dtype for t in tensors if t.is_floating_point()} == {torch.float32}

@@ -1,0 +1,65 @@
+import logging
+
+import pytest
+
+from image_translation.training import progress as module
+from image_translation.training.progress import TrainingProgress
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def log(caplog, monkeypatch):
+    monkeypatch.setattr(module.sys.stderr, "isatty", lambda: False, raising=False)
+    caplog.set_level(logging.INFO, logger="image_translation.training.progress")
+    return caplog
+
+
+def test_log_gets_a_line_now_and_then_and_one_at_the_end(clock, log):
+    with TrainingProgress("pix2pix replicate 0", 8) as progress:
+        for _ in range(4):
+            clock.now += 10
+            progress.advance(2)
+            if progress.is_due():
+                progress.show({"train/l1": 0.25})
+    assert log.messages == [
+        "pix2pix replicate 0: 4 of 8 images, 0.2 per second, train/l1 0.25",
+        "pix2pix replicate 0: 8 of 8 images, 0.2 per second, train/l1 0.25",
+        "pix2pix replicate 0: 8 of 8 images, 0.2 per second, train/l1 0.25",
+    ]
+
+
+def test_speed_does_not_count_what_an_earlier_run_did(clock, log):
+    with TrainingProgress("unet replicate 0", 10, done=6) as progress:
+        clock.now += 2
+        progress.advance(4)
+    assert log.messages == ["unet replicate 0: 10 of 10 images, 2.0 per second"]
+
+
+def test_interrupted_work_does_not_claim_an_end(clock, log):
+    with pytest.raises(KeyboardInterrupt), TrainingProgress("unet", 10):
+        raise KeyboardInterrupt
+    assert not log.messages
+
+
+def test_terminal_shows_a_bar_with_losses(clock, capsys, monkeypatch):
+    monkeypatch.setattr(module.sys.stderr, "isatty", lambda: True, raising=False)
+    with TrainingProgress("unet", 4) as progress:
+        progress.advance(4)
+        progress.show({"train/l1": 0.25})
+    shown = capsys.readouterr().err
+    assert "unet" in shown
+    assert "train/l1=0.25" in shown

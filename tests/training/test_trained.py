@@ -1,0 +1,47 @@
+import json
+
+import pytest
+
+from image_translation.errors import InputError
+from image_translation.training.loop import fit
+from image_translation.training.trained import TrainedModel, TrainedReplicate
+from tests.training.conftest import MODELS, make_settings
+
+
+@pytest.fixture
+def trained(tmp_path, train_pairs, validation_pairs):
+    settings = make_settings("copy_input")
+    return fit(settings, train_pairs, validation_pairs, tmp_path)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_generator_is_built_from_the_folder_alone(
+    tmp_path, train_pairs, validation_pairs, model
+):
+    settings = make_settings(model, training__epochs=1)
+    fit(settings, train_pairs, validation_pairs, tmp_path)
+    generator = TrainedReplicate.read(tmp_path).load_generator()
+    assert not any(module.training for module in generator.modules())
+
+
+def test_folder_without_a_model_is_an_error(tmp_path):
+    with pytest.raises(InputError, match="config.json .*training.force"):
+        TrainedReplicate.read(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no safetensors"])
+def test_broken_weights_are_an_error(trained, content):
+    (trained.folder / "weights.safetensors").write_bytes(content)
+    with pytest.raises(InputError, match="weights.safetensors .*training.force"):
+        trained.load_generator()
+
+
+def test_other_weights_with_the_same_settings_have_another_fingerprint(trained):
+    path = trained.folder / "config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps({**config, "weights_sha256": "0"}))
+    assert TrainedReplicate.read(trained.folder).fingerprint != trained.fingerprint
+
+
+def test_model_that_was_not_run_has_no_history():
+    assert TrainedModel("not run", "switched off", (), None).history().empty
