@@ -8,7 +8,8 @@ from image_translation.parameters import LayeredConfigLoader
 
 HOOKS = (TrackingHooks(),)
 
-DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
+# kedro-viz would write to .viz/ with every run, also of an environment of its own.
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz")
 
 CONFIG_LOADER_CLASS = LayeredConfigLoader
 
