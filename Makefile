@@ -20,11 +20,11 @@ lint: $(INSTALLED)
 
 viz: $(INSTALLED)
 	@echo "kedro-viz serves http://127.0.0.1:4141"
-	$(BIN)/kedro viz run --no-browser --include-hooks
+	$(BIN)/kedro viz run --no-browser
 
 mlflow: $(INSTALLED)
 	@echo "MLflow serves http://127.0.0.1:5000"
-	$(BIN)/kedro mlflow ui
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/kedro mlflow ui
 
 $(INSTALLED): requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv

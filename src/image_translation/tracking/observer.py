@@ -105,8 +105,12 @@ class MlflowObserver:
         """Add a point to every curve, and a picture."""
         if self._run_id is None:
             return
-        values = {k: v for k, v in metrics.items() if k != "epoch" and np.isfinite(v)}
-        log_metrics(self._run_id, values, step=epoch)
+        curves = {
+            name if "/" in name else f"train/{name}": value
+            for name, value in metrics.items()
+            if name != "epoch" and np.isfinite(value)
+        }
+        log_metrics(self._run_id, curves, step=epoch)
         if samples is not None:
             log_image(self._run_id, samples, key="validation_samples", step=epoch)
 

@@ -15,7 +15,7 @@ class NetworkSettings(Settings):
 
 
 class ObjectiveSettings(Settings):
-    """Weights of the terms of the loss; all zero for a model without training."""
+    """Weights of the terms of the loss; a baseline, which is not trained, has no use."""
 
     adversarial: float = Field(ge=0)
     l1: float = Field(ge=0)
@@ -66,10 +66,5 @@ class ModelSettings(Settings):
             raise ValueError(
                 f"objective: network {self.network.name} needs something to be trained "
                 "for; set objective.l1 or objective.adversarial above 0"
-            )
-        if not self.is_trainable and has_objective:
-            raise ValueError(
-                f"objective: network {self.network.name} cannot be trained; set "
-                "objective.l1 and objective.adversarial to 0"
             )
         return self

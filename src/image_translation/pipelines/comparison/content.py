@@ -49,7 +49,7 @@ def collect_content(
         comparison=comparison,
         verdicts=verdicts,
         scores=scores,
-        histories={name: _read_histories(model) for name, model in trained.items()},
+        histories={name: model.history() for name, model in trained.items()},
         models=pd.DataFrame(
             [_describe_model(name, model, settings) for name, model in trained.items()]
         ),
@@ -69,15 +69,6 @@ def _by_model(results: Mapping[str, Any], thing: str) -> dict[str, Any]:
     }
 
 
-def _read_histories(trained: TrainedModel) -> pd.DataFrame:
-    """The histories of all replicates, one below the other."""
-    histories = [
-        replicate.history().assign(replicate=replicate.replicate)
-        for replicate in trained.replicates
-    ]
-    return pd.concat(histories, ignore_index=True) if histories else pd.DataFrame()
-
-
 def _describe_model(
     name: str, trained: TrainedModel, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -91,7 +82,7 @@ def _describe_model(
     return {
         "model": name,
         "network": model.network.name,
-        "objective": _describe_objective(model),
+        "objective": _describe_objective(model) if model.is_trainable else "",
         "status": "baseline" if is_baseline else trained.status,
         "reason": trained.reason,
         "parameters": first.get("parameters"),

@@ -44,7 +44,9 @@ def translate_test_pairs(
             test,
             settings,
             code_digest(
-                "image_translation.models", "image_translation.training.inference"
+                "image_translation.models",
+                "image_translation.training.inference",
+                "image_translation.training.tensors",
             ),
         ),
         lambda: _translate(trained, test, settings),
