@@ -228,6 +228,7 @@ def test_mean_target_is_the_best_constant_image(train_model, tmp_path, train_pai
 def test_second_run_trains_nothing(train_model, tmp_path, caplog):
     first = train_model(tmp_path)
     recorder = Recorder()
+    caplog.clear()
     with caplog.at_level(logging.INFO):
         second = train_model(tmp_path, observers=[recorder])
     assert caplog.messages == ["unet replicate 0 is up to date"]
