@@ -160,7 +160,7 @@ def test_relative_source_counts_from_where_the_command_started(
     conf, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    parameters = load(conf, source="photos/mine")
+    parameters = load(conf, source="conf/../photos/mine")
     assert parameters["custom"]["source"] == str(tmp_path / "photos/mine")
 
 

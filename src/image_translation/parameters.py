@@ -7,6 +7,7 @@ block a task: ``<task>.<section>`` and ``<task>.<model>.<section>``.
 """
 
 import difflib
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -245,4 +246,4 @@ def _absolute_source(source: str | None) -> str | None:
     """A folder counts from where the command was started; other sources stay."""
     if source is None or source in EMBEDDED_SOURCES or "://" in source:
         return source
-    return str(Path.cwd() / Path(source).expanduser())
+    return os.path.abspath(Path(source).expanduser())

@@ -2,6 +2,11 @@
 
 import os
 import warnings
+from pathlib import Path
+
+import yaml
+from kedro.framework.project import LOGGING
+from kedro.utils import find_kedro_project
 
 from image_translation.hooks import TrackingHooks
 from image_translation.parameters import LayeredConfigLoader
@@ -27,3 +32,9 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 
 # Kedro 1.7 itself registers resolvers by a name that OmegaConf 2.4 deprecates.
 warnings.filterwarnings("ignore", message="register_new_resolver")
+
+# Kedro finds the logging configuration only when it is started in the project's root.
+_project = find_kedro_project(Path.cwd())
+_logging = _project / "conf" / "logging.yml" if _project else None
+if _logging and _logging.is_file() and "KEDRO_LOGGING_CONFIG" not in os.environ:
+    LOGGING.configure(yaml.safe_load(_logging.read_text("utf-8")))
