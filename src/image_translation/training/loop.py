@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from image_translation.errors import InputError
 from image_translation.fingerprint import Stamp, code_digest, digest
-from image_translation.metrics.fidelity import mse, psnr, ssim
+from image_translation.metrics import METRICS, for_means
 from image_translation.models import MeanTarget, count_gmac, count_parameters
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.augmentation import augment
@@ -50,11 +50,8 @@ logger = logging.getLogger(__name__)
 
 CHECKPOINT = "checkpoint.pt"
 
-METRICS = {"mse": mse, "psnr": psnr, "ssim": ssim}
-HIGHER_IS_BETTER = {"mse": False, "psnr": True, "ssim": True}
-
-INFINITE_PSNR = 100.0
-"""What an infinite PSNR counts in a mean, in dB."""
+VALIDATED = ("mse", "psnr", "ssim")
+"""Metrics of every epoch; one of them chooses it."""
 
 LOSSES = ("train/l1", "train/adversarial", "train/discriminator")
 COLUMNS = (
@@ -62,7 +59,7 @@ COLUMNS = (
     "seconds",
     "images_per_second",
     *LOSSES,
-    *(f"validation/{name}" for name in METRICS),
+    *(f"validation/{name}" for name in VALIDATED),
 )
 
 SAMPLES = 4
@@ -71,6 +68,7 @@ SAMPLES = 4
 # What the weights depend on, comments and layout left out.
 CODE = (
     "image_translation.metrics.fidelity",
+    "image_translation.metrics.registry",
     "image_translation.models",
     *(
         f"image_translation.training.{name}"
@@ -319,7 +317,7 @@ def _validate(
         spread over the set, input | prediction | target.
     """
     shown = set(np.linspace(0, len(validation) - 1, SAMPLES).round().astype(int))
-    values: dict[str, list[NDArray[np.float64]]] = {name: [] for name in METRICS}
+    values: dict[str, list[NDArray[np.float64]]] = {name: [] for name in VALIDATED}
     rows = []
     start = 0
     for predictions in translate(
@@ -327,21 +325,17 @@ def _validate(
     ):
         stop = start + len(predictions)
         targets = np.asarray(validation.targets[start:stop])
-        for name, metric in METRICS.items():
-            values[name].append(metric(predictions, targets))
+        for name in VALIDATED:
+            values[name].append(METRICS[name].function(predictions, targets))
         for i in sorted(shown.intersection(range(start, stop))):
             parts = validation.inputs[i], predictions[i - start], validation.targets[i]
             rows.append(np.concatenate(parts, axis=1))  # (S, 3S, 3)
         start = stop
     scores = {
-        f"validation/{name}": _mean(np.concatenate(parts))
+        f"validation/{name}": float(for_means(name, np.concatenate(parts)).mean())
         for name, parts in values.items()
     }
     return scores, np.concatenate(rows)
-
-
-def _mean(values: NDArray[np.float64]) -> float:
-    return float(np.where(np.isposinf(values), INFINITE_PSNR, values).mean())
 
 
 def _is_best(row: dict[str, float], state: TrainingState, select_by: str) -> bool:
@@ -350,7 +344,7 @@ def _is_best(row: dict[str, float], state: TrainingState, select_by: str) -> boo
         return True
     column = f"validation/{select_by}"
     gain = row[column] - state.row(state.best_epoch)[column]
-    return gain > 0 if HIGHER_IS_BETTER[select_by] else gain < 0
+    return gain > 0 if METRICS[select_by].higher_is_better else gain < 0
 
 
 def _check(train: PairArrays, validation: PairArrays) -> None:
