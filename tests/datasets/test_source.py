@@ -1,5 +1,5 @@
 from image_translation.datasets.source import SourceDataset
-from image_translation.pairing.source import Source
+from image_translation.sources import Source
 
 
 def test_source_makes_the_round_trip(tmp_path):

@@ -13,7 +13,7 @@ from image_translation.pairing.settings import (
     PreparationSettings,
     SplittingSettings,
 )
-from image_translation.pairing.source import Source
+from image_translation.sources import Source
 
 
 def picture(seed: int, height: int = 12, width: int = 16) -> np.ndarray:

@@ -7,7 +7,7 @@ from kedro_datasets.pandas import CSVDataset
 from PIL import Image
 
 from image_translation.pairing.manifest import COLUMNS, build_manifest
-from image_translation.pairing.source import Source, list_folder
+from image_translation.sources import Source, list_folder
 from tests.pairing.helpers import pairing, picture, row, single, write, write_pairs
 
 # what the catalog passes, so that any file name survives

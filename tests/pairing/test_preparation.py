@@ -10,7 +10,7 @@ from image_translation.imaging.recipes import grayscale
 from image_translation.imaging.resizing import fit_image
 from image_translation.pairing.manifest import build_manifest
 from image_translation.pairing.preparation import BATCH_SIZE, PairStream, prepare_pairs
-from image_translation.pairing.source import list_folder
+from image_translation.sources import list_folder
 from tests.pairing.helpers import (
     pairing,
     picture,

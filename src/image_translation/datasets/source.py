@@ -5,7 +5,7 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
-from image_translation.pairing.source import Source
+from image_translation.sources import Source
 
 
 class SourceDataset(AbstractDataset[Source, Source]):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from image_translation.errors import InputError
 from image_translation.imaging.recipes import RECIPES, Recipe
 from image_translation.pairing.settings import PairingSettings
-from image_translation.pairing.source import Source
+from image_translation.sources import Source
 
 logger = logging.getLogger(__name__)
 

@@ -19,9 +19,9 @@ from image_translation.pairing.layouts import (
     split_halves,
 )
 from image_translation.pairing.settings import PairingSettings
-from image_translation.pairing.source import Source
 from image_translation.pairing.threads import map_in_threads
 from image_translation.progress import progress
+from image_translation.sources import Source
 
 logger = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from image_translation.imaging.decoding import UnreadableImageError, read_image
 from image_translation.imaging.resizing import fit_image
 from image_translation.pairing.layouts import derive_sides, split_halves
 from image_translation.pairing.settings import PairingSettings, PreparationSettings
-from image_translation.pairing.source import Source
 from image_translation.pairing.threads import map_in_threads
+from image_translation.sources import Source
 
 Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 

@@ -9,7 +9,6 @@ from image_translation.datasets.predictions import Predictions
 from image_translation.imaging.recipes import RECIPES
 from image_translation.metrics import METRICS
 from image_translation.pairing.arrays import PairArrays
-from image_translation.pairing.source import Source
 from image_translation.reporting.content import (
     DataSummary,
     GalleryItem,
@@ -18,6 +17,7 @@ from image_translation.reporting.content import (
 from image_translation.reporting.environment import describe_environment
 from image_translation.reporting.gallery import choose_gallery
 from image_translation.schema import flatten
+from image_translation.sources import Source
 from image_translation.training.settings import ModelSettings
 from image_translation.training.trained import TrainedModel
 

@@ -6,8 +6,8 @@ import pandas as pd
 
 from image_translation import metrics
 from image_translation.pairing.arrays import PairArrays
-from image_translation.pairing.source import Source
 from image_translation.pipelines.comparison.content import collect_content
+from image_translation.sources import Source
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,7 +7,7 @@ import pandas as pd
 
 from image_translation.pairing.manifest import build_manifest
 from image_translation.pairing.settings import PairingSettings
-from image_translation.pairing.source import Source, open_source
+from image_translation.sources import Source, open_source
 
 
 def list_source(source: str | None, folder: Path) -> Source:

@@ -7,7 +7,7 @@ import pandas as pd
 from image_translation.fingerprint import Deferred
 from image_translation.pairing.preparation import PairStream, prepare_pairs
 from image_translation.pairing.settings import PairingSettings, PreparationSettings
-from image_translation.pairing.source import Source
+from image_translation.sources import Source
 
 
 def prepare_side(

@@ -5,8 +5,8 @@ from typing import Any
 import pandas as pd
 
 from image_translation.pairing.settings import SplittingSettings
-from image_translation.pairing.source import Source
 from image_translation.pairing.split import split_pairs
+from image_translation.sources import Source
 
 
 def assign_sides(

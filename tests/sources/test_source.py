@@ -5,7 +5,7 @@ import pytest
 from image_translation.errors import InputError
 from image_translation.imaging import photographs
 from image_translation.imaging.photographs import PHOTOGRAPHS
-from image_translation.pairing.source import Source, list_folder, open_source
+from image_translation.sources import Source, list_folder, open_source
 from tests.pairing.helpers import write
 
 
