@@ -8,7 +8,6 @@ import pandas as pd
 from PIL import Image
 
 from image_translation.pairing.settings import (
-    Fractions,
     PairingSettings,
     PreparationSettings,
     SplittingSettings,
@@ -45,6 +44,7 @@ def pairing(**changes: object) -> PairingSettings:
         "layout": "two_folders",
         "input": "in",
         "target": "out",
+        "pattern": None,
         "recipe": None,
         "direction": "forward",
     }
@@ -59,11 +59,22 @@ def single(**changes: object) -> PairingSettings:
 
 
 def splitting(
-    groups: str | None = None, train: float = 0.6, validation: float = 0.2
+    groups: str | None = None,
+    train: float = 0.6,
+    validation: float = 0.2,
+    table: str | None = None,
+    **folders: str,
 ) -> SplittingSettings:
     test = 1 - train - validation
-    fractions = Fractions(train=train, validation=validation, test=test)
-    return SplittingSettings(fractions=fractions, groups=groups)
+    nowhere = dict.fromkeys(("train", "validation", "test"))
+    return SplittingSettings.model_validate(
+        {
+            "fractions": {"train": train, "validation": validation, "test": test},
+            "folders": nowhere | {side[:-7]: name for side, name in folders.items()},
+            "groups": groups,
+            "table": table,
+        }
+    )
 
 
 def preparation(size: int = 32, fit: str = "resize") -> PreparationSettings:

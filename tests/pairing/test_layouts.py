@@ -196,3 +196,44 @@ def test_transform_tells_apart_what_makes_different_pairs_of_the_same_files():
     every = [*halves, single(), single(direction="reversed"), pairing()]
     assert len({describe_transform(settings) for settings in every}) == 5
     assert describe_transform(halves[0]) == describe_transform(halves[3])
+
+
+class TestPattern:
+    def test_partners_share_what_the_pattern_captures(self):
+        source = source_of("in/photo_1.png", "in/photo_12.png", "out/painting-012.png")
+        found = form_pairs(source, pairing(pattern=r"0*(\d+)$"))
+        assert ("in/photo_12.png", "out/painting-012.png") in sides(found)
+        assert {c.input: c.reason for c in found}["in/photo_1.png"].startswith(
+            "no partner: there is no target named '1'"
+        )
+
+    def test_several_groups_are_taken_together(self):
+        source = source_of("in/a_1_x.png", "in/a_2_x.png", "out/2-a.png", "out/1-a.png")
+        found = form_pairs(source, pairing(pattern=r"(\d)"))
+        assert not any(c.reason for c in found)
+
+    def test_file_that_does_not_fit_has_no_partner(self):
+        source = source_of("in/1.png", "in/cover.png", "out/1.png")
+        reasons = {
+            c.input: c.reason for c in form_pairs(source, pairing(pattern="(1)"))
+        }
+        assert reasons == {
+            "in/1.png": "",
+            "in/cover.png": "no partner: pairing.pattern does not fit its name",
+        }
+
+    def test_name_that_is_captured_twice_has_no_clear_partner(self):
+        source = source_of(
+            "in/a1.png", "in/b1.png", "in/2.png", "out/1.png", "out/2.png"
+        )
+        found = form_pairs(source, pairing(pattern=r"(\d)"))
+        assert sum(c.reason.startswith("no clear partner") for c in found) == 3
+
+    @pytest.mark.parametrize(
+        ("pattern", "message"),
+        [("(", "does not work"), ("1", "a group in parentheses")],
+    )
+    def test_pattern_that_does_not_work_is_an_error(self, pattern, message):
+        source = source_of("in/1.png", "out/1.png")
+        with pytest.raises(InputError, match=rf"pairing\.pattern.*{message}"):
+            form_pairs(source, pairing(pattern=pattern))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from image_translation.errors import InputError
 from image_translation.pairing.manifest import COLUMNS
 from image_translation.pairing.split import SIDES, split_pairs
-from tests.pairing.helpers import splitting
+from tests.pairing.helpers import source_of, splitting
 
 
 def sha(text: object) -> str:
@@ -46,7 +46,8 @@ def sides_of(split: pd.DataFrame) -> dict[str, str]:
 
 
 def run(manifest, previous=None, sides=None, **values):
-    return split_pairs(manifest, previous, splitting(**values), sides or {})
+    source = source_of(sides=sides or {})
+    return split_pairs(manifest, previous, splitting(**values), source)
 
 
 def test_columns_are_those_of_the_manifest_and_split():
@@ -239,6 +240,88 @@ class TestPattern:
         assert set(before.loc[before["split"] == "test", "pair_id"]) <= set(
             after["pair_id"]
         )
+
+
+class TestFolders:
+    """Pairs whose input stands in a folder by the letter that their content starts with."""
+
+    train = [(f"a/{n}", n) for n in range(20)]
+    test = [(f"t/{n}", 100 + n) for n in range(5)]
+    validation = [(f"v/{n}", 200 + n) for n in range(4)]
+    others = [(f"o/{n}", 300 + n) for n in range(3)]
+
+    def test_folders_are_followed(self):
+        split, left_out = run(
+            table(*self.train, *self.test, *self.validation),
+            train_folder="a",
+            validation_folder="v",
+            test_folder="t",
+        )
+        assert left_out.empty
+        assert counts(split) == {"train": 20, "validation": 4, "test": 5}
+        assert set(split.loc[split["split"] == "test", "input"]) == {
+            f"in/t/{n}.png" for n in range(5)
+        }
+
+    def test_validation_is_cut_from_train_and_remembered(self):
+        manifest = table(*self.train, *self.test)
+        names = {"train_folder": "a", "test_folder": "t"}
+        split, _ = run(manifest, train=0.6, validation=0.2, **names)
+        assert counts(split) == {"train": 15, "validation": 5, "test": 5}
+        more = table(*self.train, *self.test, *[(f"a/{n}", n) for n in range(20, 25)])
+        after, _ = run(more, split, train=0.6, validation=0.2, **names)
+        assert sides_of(split).items() <= sides_of(after).items()
+
+    def test_train_is_what_is_left_where_it_has_no_folder(self):
+        manifest = table(*self.train, *self.test, *self.others)
+        split, left_out = run(manifest, test_folder="t")
+        assert left_out.empty
+        assert counts(split)["test"] == 5
+        assert counts(split)["train"] + counts(split)["validation"] == 23
+
+    def test_pairs_outside_the_folders_are_left_out(self):
+        manifest = table(*self.train, *self.test, *self.others)
+        split, left_out = run(manifest, train_folder="a", test_folder="t")
+        assert sorted(left_out["input"]) == [f"in/o/{n}.png" for n in range(3)]
+        assert set(left_out["reason"].str.split(":").str[0]) == {"outside the folders"}
+        assert len(split) + len(left_out) == len(manifest)
+
+    @pytest.mark.parametrize("with_train", [True, False])
+    def test_leaks_leave_the_training_side(self, with_train):
+        leaks = [("a/leak", 100), ("a/leak 2", 101)]  # targets of the test folder
+        names = {"test_folder": "t"} | ({"train_folder": "a"} if with_train else {})
+        split, left_out = run(table(*self.train, *leaks, *self.test), **names)
+        assert sorted(left_out["input"]) == ["in/a/leak 2.png", "in/a/leak.png"]
+        assert set(left_out["reason"]) == {"leak: the same picture also stands in test"}
+        assert_no_group_on_two_sides(split)
+        assert counts(split)["test"] == 5
+
+    def test_folders_outrank_the_memory(self):
+        manifest = table(*self.train, *self.test)
+        before, _ = run(manifest)
+        after, _ = run(manifest, before, train_folder="a", test_folder="t")
+        assert set(after.loc[after["split"] == "test", "input"]) == {
+            f"in/t/{n}.png" for n in range(5)
+        }
+
+    def test_one_folder_for_all_sides_splits_what_is_in_it(self):
+        split, left_out = run(table(*self.train, *self.others), train_folder="a")
+        assert len(left_out) == 3
+        assert counts(split) == {"train": 12, "validation": 4, "test": 4}
+
+
+def counts(split: pd.DataFrame) -> dict[str, int]:
+    return split["split"].value_counts().to_dict()
+
+
+def test_known_pairs_that_turn_out_to_be_duplicates_stay_on_the_held_out_side():
+    manifest = table(*singles(30))
+    before, _ = run(manifest)
+    one = {side: group["pair_id"].iloc[0] for side, group in before.groupby("split")}
+    manifest.loc[manifest["pair_id"].isin(one.values()), "group"] = "a near-duplicate"
+    after, tied = run(manifest, before)
+    assert set(tied["pair_id"]) == {one["train"], one["validation"]}
+    assert sides_of(after)[one["test"]] == "test"
 
 
 def assert_no_group_on_two_sides(split: pd.DataFrame) -> None:

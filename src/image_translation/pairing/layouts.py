@@ -1,9 +1,10 @@
 """Layouts: how a source's files become candidates for pairs."""
 
 import logging
+import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import permutations
@@ -21,7 +22,12 @@ logger = logging.getLogger(__name__)
 
 HALVES = ("left", "right")
 
+Key = Callable[[str], str | None]
+"""Path below the sub-folder, without the suffix, to what partners have in common."""
+
 _SHOWN = 12  # sub-folders listed in an error
+
+_NO_MATCH = "no partner: pairing.pattern does not fit its name"
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ def form_pairs(source: Source, settings: PairingSettings) -> list[Candidate]:
     """Form candidates for pairs from a source's files.
 
     ``two_folders`` matches files by their path below the two sub-folders without the
-    suffix; ``side_by_side`` and ``single`` make a candidate of every file. Every file
+    suffix, or by what ``pattern`` captures in it; ``side_by_side`` and ``single`` make a candidate of every file. Every file
     of the folders in question stands in exactly one candidate.
 
     Raises:
@@ -172,10 +178,33 @@ def _match_two_folders(source: Source, settings: PairingSettings) -> list[Candid
             f"{len(targets)}; name as many on both sides: input=a|b,target=c|d"
         )
     _refuse_overlap(inputs + targets)
+    key = _key_by(settings.pattern)
     candidates = []
     for input_folder, target_folder in zip(inputs, targets, strict=True):
-        candidates += _match_folders(source, input_folder, target_folder)
+        candidates += _match_folders(source, input_folder, target_folder, key)
     return candidates
+
+
+def _key_by(pattern: str | None) -> Key:
+    """What partners have in common: their path, or what the pattern captures in it."""
+    if pattern is None:
+        return lambda path: path
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        message = f"pairing.pattern: {pattern!r} does not work: {error}"
+        raise InputError(message) from error
+    if not compiled.groups:
+        raise InputError(
+            f"pairing.pattern: {pattern!r} must have a group in parentheses, the part "
+            r"of the name that partners have in common, such as (\d+)"
+        )
+
+    def capture(path: str) -> str | None:
+        match = compiled.search(path)
+        return " ".join(filter(None, match.groups())) or None if match else None
+
+    return capture
 
 
 def _refuse_overlap(folders: list[str]) -> None:
@@ -187,20 +216,22 @@ def _refuse_overlap(folders: list[str]) -> None:
             )
 
 
-def _match_folders(source: Source, inputs: str, targets: str) -> list[Candidate]:
+def _match_folders(
+    source: Source, inputs: str, targets: str, key: Key
+) -> list[Candidate]:
     sides = {
-        "input": _files_by_stem(source.files, inputs),
-        "target": _files_by_stem(source.files, targets),
+        "input": _files_by_key(source.files, inputs, key),
+        "target": _files_by_key(source.files, targets, key),
     }
-    candidates: list[Candidate] = []
-    for stem in sorted(set(sides["input"]) | set(sides["target"])):
+    candidates = _alone({s: f.pop(None, []) for s, f in sides.items()}, _NO_MATCH)
+    for stem in sorted(filter(None, {**sides["input"], **sides["target"]})):
         here = {side: files.get(stem, []) for side, files in sides.items()}
         candidates += _match_stem(stem, here)
     if not any(not candidate.reason for candidate in candidates):
         raise InputError(
             f"no file in {inputs!r} has a partner of the same name in {targets!r}: "
-            f"{_example(sides['input'])} there, {_example(sides['target'])} here; "
-            "check pairing.input and pairing.target"
+            f"{_example(source, inputs)} there, {_example(source, targets)} here; "
+            "check pairing.input, pairing.target and pairing.pattern"
         )
     return candidates
 
@@ -224,13 +255,15 @@ def _alone(files: Mapping[str, list[str]], reason: str) -> list[Candidate]:
     ]
 
 
-def _files_by_stem(files: Iterable[str], folder: str) -> dict[str, list[str]]:
-    stems = defaultdict(list)
+def _files_by_key(
+    files: Iterable[str], folder: str, key: Key
+) -> dict[str | None, list[str]]:
+    found = defaultdict(list)
     for file in files:
         if file.startswith(f"{folder}/"):
             below = PurePosixPath(file).relative_to(folder).with_suffix("")
-            stems[_normal(below.as_posix())].append(file)
-    return stems
+            found[key(_normal(below.as_posix()))].append(file)
+    return found
 
 
 def _named_folders(source: Source, names: str | None, parameter: str) -> list[str]:
@@ -283,8 +316,9 @@ def _tell_folders(source: Source) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def _example(files: Mapping[str, list[str]]) -> str:
-    return repr(PurePosixPath(files[min(files)][0]).name)
+def _example(source: Source, folder: str) -> str:
+    first = next(file for file in source.files if file.startswith(f"{folder}/"))
+    return repr(PurePosixPath(first).name)
 
 
 def _last(folder: str) -> str:

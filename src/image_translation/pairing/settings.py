@@ -13,6 +13,7 @@ class PairingSettings(Settings):
     layout: Literal["two_folders", "side_by_side", "single"]
     input: OptionalText
     target: OptionalText
+    pattern: OptionalText
     recipe: Annotated[Literal["grayscale"] | None, Nullable]
     direction: Literal["forward", "reversed"]
 
@@ -31,11 +32,21 @@ class Fractions(Settings):
         return self
 
 
+class Folders(Settings):
+    """Folders of the source that hold the sides of a split; several as ``a|b``."""
+
+    train: OptionalText
+    validation: OptionalText
+    test: OptionalText
+
+
 class SplittingSettings(Settings):
     """How groups are assigned to train, validation and test."""
 
     fractions: Fractions
+    folders: Folders
     groups: OptionalText
+    table: OptionalText
 
 
 class PreparationSettings(Settings):

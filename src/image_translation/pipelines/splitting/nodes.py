@@ -18,7 +18,7 @@ def assign_sides(
     """Give every used pair a side; known pairs keep theirs.
 
     Returns:
-        The split, and the pairs left out because they tie sides together.
+        The split, and the pairs left out because they would tie sides together.
     """
     settings = SplittingSettings.model_validate(splitting)
-    return split_pairs(manifest, previous, settings, source.sides)
+    return split_pairs(manifest, previous, settings, source)
