@@ -4,7 +4,7 @@ TASK ?= colorization
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test lint viz mlflow lock clean
+.PHONY: run test lint bench viz mlflow lock clean
 
 run: $(INSTALLED)
 	$(BIN)/kedro run --pipeline=$(TASK)
@@ -17,6 +17,10 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# BENCH="--source <folder> --input <sub-folder> --target <sub-folder>" takes your pairs.
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/preparation.py $(BENCH)
 
 viz: $(INSTALLED)
 	@echo "kedro-viz serves http://127.0.0.1:4141"

@@ -22,7 +22,7 @@ def test_work_is_not_done_far_ahead():
     results = map_in_threads(lambda n: n, items())
     assert next(results) == 0
     results.close()
-    assert len(taken) <= 8 * max(2, os.cpu_count() or 1)
+    assert len(taken) <= 4 * max(2, os.cpu_count() or 1)
 
 
 def test_error_in_a_thread_is_raised():

@@ -52,18 +52,18 @@ class UnreadableImageError(ValueError):
         self.reason = reason
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Decode an image file.
+def decode_image(path: Path) -> Image.Image:
+    """Decode an image file for further work with Pillow.
 
-    The EXIF orientation is applied. Grey becomes three equal channels, 16-bit grey is
-    scaled to 8 bits, CMYK and palettes are converted, transparency is laid over
-    ``BACKGROUND``. Of an animation the first frame is taken.
+    The EXIF orientation is applied. 16-bit grey is scaled to 8 bits, CMYK and palettes
+    are converted, transparency is laid over ``BACKGROUND``. Of an animation the first
+    frame is taken.
 
     Args:
         path: The file. Its format is told from its content, not from its suffix.
 
     Returns:
-        uint8, H×W×3, sRGB.
+        The upright image, of mode ``L`` where the file is grey, else ``RGB``.
 
     Raises:
         UnreadableImageError: The file cannot be opened or decoded, is truncated, or has
@@ -71,11 +71,23 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     """
     try:
         with _open(path) as image:
-            return _to_rgb(ImageOps.exif_transpose(image))
+            return _to_8_bit(ImageOps.exif_transpose(image))
     except UnreadableImageError:
         raise
     except Exception as error:  # decoders meet damage with nearly any exception
         raise UnreadableImageError(_explain(error)) from error
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Decode an image file as ``decode_image`` does; grey becomes three equal channels.
+
+    Returns:
+        uint8, H×W×3, sRGB.
+
+    Raises:
+        UnreadableImageError: As in ``decode_image``.
+    """
+    return np.array(decode_image(path).convert("RGB"))
 
 
 def _open(path: Path) -> Image.Image:
@@ -92,22 +104,22 @@ def _open(path: Path) -> Image.Image:
     return image
 
 
-def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
+def _to_8_bit(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
-        return _from_16_bit(np.asarray(image))
+        return Image.fromarray(_from_16_bit(np.asarray(image)))
     if image.mode == "F":
         raise UnreadableImageError("floating-point pixels have no fixed range")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         paper = Image.new("RGBA", image.size, BACKGROUND)
         image = Image.alpha_composite(paper, image)
-    return np.array(image.convert("RGB"))
+    return image.convert("L" if image.mode in {"1", "L"} else "RGB")
 
 
 def _from_16_bit(grey: NDArray[np.integer]) -> NDArray[np.uint8]:
     # 65535 / 255 = 257; rounded to nearest
     scaled = (np.clip(grey.astype(np.int64), 0, 65535) + 128) // 257
-    return np.repeat(scaled.astype(np.uint8)[..., None], 3, axis=2)
+    return scaled.astype(np.uint8)
 
 
 def _explain(error: Exception) -> str:

@@ -16,41 +16,47 @@ PAD_VALUE = 0
 def fit_image(
     image: NDArray[np.uint8], size: int, how: Literal["resize", "pad", "crop"]
 ) -> NDArray[np.uint8]:
-    """Bring an image to a square, antialiased.
+    """Bring an image to a square, as ``fit_pillow`` does.
 
     Args:
         image: uint8, H×W×3.
+        size: Height and width of the result in pixels.
+        how: ``resize``, ``pad`` or ``crop``.
+
+    Returns:
+        uint8, size×size×3.
+    """
+    return np.array(fit_pillow(Image.fromarray(image), size, how))
+
+
+def fit_pillow(
+    image: Image.Image, size: int, how: Literal["resize", "pad", "crop"]
+) -> Image.Image:
+    """Bring an image to a square, antialiased.
+
+    Args:
+        image: Of mode ``L`` or ``RGB``. Grey is faster, and gives the same values.
         size: Height and width of the result in pixels.
         how: ``resize`` changes the aspect ratio, ``pad`` keeps the whole image and
             fills the rest with ``PAD_VALUE``, ``crop`` keeps the central square.
 
     Returns:
-        uint8, size×size×3.
+        A new image of the same mode.
     """
-    height, width = image.shape[:2]
     if how == "pad":
         return _pad(image, size)
-    short = min(height, width)
-    box = (0, 0, width, height)
+    box = (0, 0, image.width, image.height)
     if how == "crop":
-        left, top = (width - short) // 2, (height - short) // 2
+        short = min(image.size)
+        left, top = (image.width - short) // 2, (image.height - short) // 2
         box = (left, top, left + short, top + short)
-    return _resample(image, (size, size), box)
+    return image.resize((size, size), FILTER, box)
 
 
-def _pad(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    height, width = image.shape[:2]
-    scale = size / max(height, width)
-    new_height, new_width = (max(1, round(side * scale)) for side in (height, width))
-    padded = np.full((size, size, 3), PAD_VALUE, np.uint8)
-    top, left = (size - new_height) // 2, (size - new_width) // 2
-    padded[top : top + new_height, left : left + new_width] = _resample(
-        image, (new_width, new_height), (0, 0, width, height)
-    )
-    return padded
-
-
-def _resample(
-    image: NDArray[np.uint8], size: tuple[int, int], box: tuple[int, int, int, int]
-) -> NDArray[np.uint8]:
-    return np.array(Image.fromarray(image).resize(size, FILTER, box))
+def _pad(image: Image.Image, size: int) -> Image.Image:
+    scale = size / max(image.size)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    paper = Image.new(image.mode, (size, size), PAD_VALUE)  # 0 is black in any mode
+    shrunk = image.resize((width, height), FILTER)
+    paper.paste(shrunk, ((size - width) // 2, (size - height) // 2))
+    return paper

@@ -1,19 +1,19 @@
 """Preparation: pairs decoded and resized once, in bounded memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from PIL import Image
 
 from image_translation.errors import InputError
 from image_translation.fingerprint import Deferred, code_digest, digest
-from image_translation.imaging.decoding import UnreadableImageError, read_image
-from image_translation.imaging.resizing import fit_image
+from image_translation.imaging.decoding import UnreadableImageError, decode_image
+from image_translation.imaging.resizing import fit_pillow
 from image_translation.pairing.layouts import derive_sides, split_halves
 from image_translation.pairing.settings import PairingSettings, PreparationSettings
 from image_translation.pairing.threads import map_in_threads
@@ -21,8 +21,8 @@ from image_translation.sources import Source
 
 Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
-BATCH_SIZE = 32
-"""Pairs that are handed on, and written, at a time."""
+BATCH_SIZE = 8
+"""Pairs that a thread makes, and that are written, at a time."""
 
 _CODE = ("image_translation.imaging", __name__, "image_translation.pairing.layouts")
 
@@ -72,14 +72,32 @@ def prepare_pairs(
     contents = rows[["pair_id", "group", "input_sha256", "target_sha256"]]
     fingerprint = digest(contents, preparation, code_digest(*_CODE))
     files = list(zip(rows["input"], rows["target"], strict=True))
-    load = partial(_load_pair, source.root, pairing, preparation)
+    load = partial(_load_batch, source.root, pairing, preparation)
     stream = PairStream(
         fingerprint=fingerprint,
         index=rows[["pair_id", "group"]],
         image_size=preparation.image_size,
-        batches=lambda: _batch(map_in_threads(load, files)),
+        batches=lambda: map_in_threads(load, _chunk(files)),
     )
     return Deferred(fingerprint, lambda: stream)
+
+
+def _chunk(files: list[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+    for start in range(0, len(files), BATCH_SIZE):
+        yield files[start : start + BATCH_SIZE]
+
+
+def _load_batch(
+    root: Path,
+    pairing: PairingSettings,
+    preparation: PreparationSettings,
+    files: Sequence[tuple[str, str]],
+) -> Pair:
+    shape = (len(files), preparation.image_size, preparation.image_size, 3)
+    inputs, targets = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
+    for row, pair in enumerate(files):
+        inputs[row], targets[row] = _load_pair(root, pairing, preparation, pair)
+    return inputs, targets
 
 
 def _load_pair(
@@ -88,28 +106,27 @@ def _load_pair(
     preparation: PreparationSettings,
     files: tuple[str, str],
 ) -> Pair:
-    fit = partial(fit_image, size=preparation.image_size, how=preparation.fit)
+    fit = partial(_fit, preparation=preparation)
     input_file, target_file = files
-    target = _read(root / target_file)
+    target = _decode(root / target_file)
     if pairing.layout == "single":
         return derive_sides(fit(target), pairing)
     if pairing.layout == "side_by_side":
-        input_half, target_half = split_halves(target, pairing)
-        return fit(input_half), fit(target_half)
-    return fit(_read(root / input_file)), fit(target)
+        input_half, target_half = split_halves(np.asarray(target), pairing)
+        return fit(Image.fromarray(input_half)), fit(Image.fromarray(target_half))
+    return fit(_decode(root / input_file)), fit(target)
 
 
-def _read(path: Path) -> NDArray[np.uint8]:
+def _fit(image: Image.Image, preparation: PreparationSettings) -> NDArray[np.uint8]:
+    fitted = fit_pillow(image, preparation.image_size, preparation.fit)
+    return np.asarray(fitted.convert("RGB"))
+
+
+def _decode(path: Path) -> Image.Image:
     try:
-        return read_image(path)
+        return decode_image(path)
     except UnreadableImageError as error:
         raise InputError(
             f"{path} could be read when it was checked, and cannot now: {error}; "
             "restore it, or run again so that it is left out"
         ) from error
-
-
-def _batch(pairs: Iterator[Pair]) -> Iterator[Pair]:
-    while chunk := list(islice(pairs, BATCH_SIZE)):
-        inputs, targets = zip(*chunk, strict=True)
-        yield np.stack(inputs), np.stack(targets)

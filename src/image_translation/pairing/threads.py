@@ -9,7 +9,7 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_IN_FLIGHT_PER_THREAD = 8
+_IN_FLIGHT_PER_THREAD = 4
 
 
 def map_in_threads(
