@@ -1,0 +1,178 @@
+"""Every task and every pairing, from its source to its report."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from image_translation.pipeline_registry import BASELINES, MODELS, TASKS
+from tests.conftest import copy_project
+
+METRICS = 3
+ONE_MODEL = "models.pix2pix.enabled=false,models.autoencoder.enabled=false,models.autoencoder_gan.enabled=false"
+HOSTILE_NAMES = (
+    "plain",
+    "with space",
+    "Zoë",
+    "日本",
+    "it's",
+    'say "hi"',
+    "<script>alert(1)</script>",
+    "a&amp;b",
+    "line\nbreak",
+    "100%",
+    "{{ 7 * 7 }}",
+    "$HOME",
+    "-rf",
+    "semi;colon",
+    "back\\slash",
+    "tab\there",
+    "#hash",
+    "=1+1",
+    "dots.in.name",
+    "a|b",
+)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Path:
+    return copy_project(tmp_path_factory.mktemp("tasks"))
+
+
+def scene(seed: int, side: int = 48) -> np.ndarray:
+    """A smooth picture in colour that no other seed gives."""
+    random = np.random.default_rng(seed)
+    coarse = random.integers(0, 256, (5, 5, 3), dtype=np.uint8)
+    return np.asarray(Image.fromarray(coarse).resize((side, side), Image.BICUBIC))
+
+
+def grey(image: np.ndarray) -> np.ndarray:
+    return np.asarray(Image.fromarray(image).convert("L").convert("RGB"))
+
+
+def save(path: Path, image: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path, format="PNG")
+
+
+def run(project, kedro, task, *parameters) -> Path:
+    """Run a task, and give its reporting folder."""
+    command = ["run", f"--pipeline={task}", "--env=smoke"]
+    if parameters:
+        command += ["--params", ",".join(parameters)]
+    result = kedro(project, *command)
+    assert result.returncode == 0, result.stderr
+    return project / "data/smoke/08_reporting" / task
+
+
+def read(project: Path, task: str, table: str) -> pd.DataFrame:
+    path = project / "data/smoke" / f"{table.format(task=task)}.csv"
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
+def assert_nothing_is_lost(project: Path, task: str) -> None:
+    manifest = read(project, task, "02_intermediate/{task}/manifest")
+    split = read(project, task, "03_primary/{task}/split")
+    tied = read(project, task, "03_primary/{task}/tied_pairs")
+    left_out = manifest[manifest["verdict"] == "left_out"]
+    assert (left_out["reason"] != "").all()
+    assert len(manifest) == len(split) + len(tied) + len(left_out)
+    assert (split.groupby("group")["split"].nunique() == 1).all()
+
+
+@pytest.mark.parametrize(
+    "task", [t for t in TASKS if t not in ("colorization", "custom")]
+)
+def test_task_ends_with_a_report(project, kedro, task):
+    reporting = run(project, kedro, task)
+    comparison = pd.read_csv(reporting / "comparison.csv")
+    assert len(comparison) == (len(MODELS) + len(BASELINES)) * METRICS
+    assert (comparison["n_images"] > 0).all()
+    assert "made from the other side" in (reporting / "report.html").read_text("utf-8")
+    assert_nothing_is_lost(project, task)
+
+
+def test_custom_takes_two_folders_with_any_names(project, kedro, tmp_path):
+    for seed, name in enumerate(HOSTILE_NAMES):
+        image = scene(seed)
+        save(tmp_path / "pairs, no" / "in put" / f"{name}.png", grey(image))
+        save(tmp_path / "pairs, no" / "out'put" / f"{name}.png", image)
+    local = project / "conf/smoke/parameters_custom.yml"  # a comma needs a file
+    local.write_text(f"custom:\n  source: '{tmp_path / 'pairs, no'}'\n", "utf-8")
+    try:
+        reporting = run(
+            project,
+            kedro,
+            "custom",
+            "pairing.input=in put",
+            "pairing.target=out'put",
+            ONE_MODEL,
+        )
+    finally:
+        local.unlink()
+    split = read(project, "custom", "03_primary/{task}/split")
+    assert set(split["input"]) == {f"in put/{name}.png" for name in HOSTILE_NAMES}
+    html = (reporting / "report.html").read_text("utf-8")
+    assert "<script>alert" not in html
+    assert_nothing_is_lost(project, "custom")
+
+
+def test_custom_takes_pairs_side_by_side(project, kedro, tmp_path):
+    for seed in range(12):
+        image = scene(seed)
+        save(tmp_path / f"{seed}.png", np.hstack([image, grey(image)]))
+    run(
+        project,
+        kedro,
+        "custom",
+        f"source={tmp_path}",
+        "pairing.layout=side_by_side",
+        "pairing.input=right",
+        ONE_MODEL,
+    )
+    targets = np.load(project / "data/smoke/05_model_input/custom/train/targets.npy")
+    assert np.ptp(targets.astype(int), axis=3).max() > 20  # the left half has colour
+    inputs = np.load(project / "data/smoke/05_model_input/custom/train/inputs.npy")
+    assert np.ptp(inputs.astype(int), axis=3).max() == 0
+    assert_nothing_is_lost(project, "custom")
+
+
+def test_custom_takes_single_photographs_and_a_recipe(project, kedro, tmp_path):
+    for seed in range(12):
+        save(tmp_path / f"{seed}.png", scene(seed))
+    run(
+        project,
+        kedro,
+        "custom",
+        f"source={tmp_path}",
+        "pairing.layout=single",
+        "pairing.recipe=cartoon",
+        ONE_MODEL,
+    )
+    assert_nothing_is_lost(project, "custom")
+
+
+def test_custom_follows_folders_of_sides_and_a_pattern(project, kedro, tmp_path):
+    for seed in range(16):
+        image, side = scene(seed), "test" if seed < 4 else "train"
+        save(tmp_path / "A" / side / f"photo_{seed}.png", grey(image))
+        save(tmp_path / "B" / side / f"painting-{seed:03}.png", image)
+    run(
+        project,
+        kedro,
+        "custom",
+        f"source={tmp_path}",
+        "pairing.input=A",
+        "pairing.target=B",
+        r"pairing.pattern=0*(\d+)$",
+        "splitting.folders.train=train",
+        "splitting.folders.test=test",
+        ONE_MODEL,
+    )
+    split = read(project, "custom", "03_primary/{task}/split")
+    test = split.loc[split["split"] == "test", "input"]
+    assert sorted(test) == [f"A/test/photo_{n}.png" for n in range(4)]
+    assert set(split["split"]) == {"train", "validation", "test"}
+    assert_nothing_is_lost(project, "custom")
