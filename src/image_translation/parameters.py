@@ -27,6 +27,7 @@ from image_translation.pairing.settings import (
 from image_translation.pipeline_registry import BASELINES, MODELS, TASKS
 from image_translation.reporting.settings import ReportSettings
 from image_translation.schema import OptionalText
+from image_translation.sources import is_path
 from image_translation.training.settings import ModelSettings
 
 TASK_SECTIONS: Mapping[str, Any] = {
@@ -41,7 +42,6 @@ MODEL_SECTIONS: Mapping[str, Any] = {
 }
 SHARED_MODEL_SECTIONS = [name for name in MODEL_SECTIONS if name != "enabled"]
 ALL_MODELS = (*MODELS, *BASELINES)
-EMBEDDED_SOURCES = ("photographs",)
 
 
 @dataclass(frozen=True)
@@ -244,6 +244,6 @@ def _unknown_names(
 
 def _absolute_source(source: str | None) -> str | None:
     """A folder counts from where the command was started; other sources stay."""
-    if source is None or source in EMBEDDED_SOURCES or "://" in source:
+    if source is None or not is_path(source):
         return source
     return os.path.abspath(Path(source).expanduser())

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Pipeline
 
-TASKS = ("colorization", "custom")
+TASKS = ("colorization", "monet", "cartoon", "hidden_digits", "custom")
 """Every task is a name here and a block in ``parameters_<task>.yml``."""
 
 MODELS = ("pix2pix", "unet", "autoencoder", "autoencoder_gan")

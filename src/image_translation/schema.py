@@ -1,9 +1,10 @@
 """What every block of parameters has in common."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 
 def _as_text(value: object) -> object:
@@ -18,6 +19,10 @@ def _as_whole(value: object) -> object:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
+def _as_absolute(value: str | None) -> str | None:
+    return None if value is None else str(Path(value).expanduser().absolute())
+
+
 Text = Annotated[str, BeforeValidator(_as_text)]
 """Text, also where YAML read a number."""
 
@@ -29,6 +34,9 @@ Whole = BeforeValidator(_as_whole)
 
 OptionalText = Annotated[str | None, BeforeValidator(_as_text), Nullable]
 """Text or nothing."""
+
+OptionalPath = Annotated[OptionalText, AfterValidator(_as_absolute)]
+"""A path or nothing; a relative one counts from where the command was started."""
 
 
 class Settings(BaseModel):

@@ -14,6 +14,28 @@ from image_translation.pairing.settings import (
 )
 from image_translation.sources import Source
 
+RECIPE_SETTINGS: Mapping[str, Mapping[str, object]] = {
+    "cartoon": {
+        "smoothing": 3,
+        "levels": 8,
+        "saturation": 1.4,
+        "lines": 1,
+        "line_width": 0.012,
+    },
+    "painterly": {
+        "paintings": None,
+        "palette": 0.7,
+        "brush": 1.5,
+        "layers": 3,
+        "length": 4,
+        "curvature": 0.6,
+        "threshold": 20,
+        "jitter": 0.6,
+        "seed": 0,
+    },
+    "hidden_digits": {"visibility": 0.8, "clutter": 0.3, "texture": 0.3, "seed": 0},
+}
+
 
 def picture(seed: int, height: int = 12, width: int = 16) -> np.ndarray:
     generator = np.random.default_rng(seed)
@@ -47,6 +69,7 @@ def pairing(**changes: object) -> PairingSettings:
         "pattern": None,
         "recipe": None,
         "direction": "forward",
+        **RECIPE_SETTINGS,
     }
     return PairingSettings.model_validate(values | changes)
 

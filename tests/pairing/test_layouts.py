@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from image_translation.errors import InputError
-from image_translation.imaging.recipes import grayscale
+from image_translation.imaging.recipes.grayscale import grayscale
 from image_translation.pairing.layouts import (
     Candidate,
-    derive_sides,
     describe_transform,
     form_pairs,
+    make_derivation,
     split_halves,
 )
 from tests.pairing.helpers import pairing, picture, single, source_of
@@ -176,13 +176,13 @@ class TestSingle:
 
     def test_grayscale_derives_the_input(self):
         photo = picture(0)
-        input_, target = derive_sides(photo, single())
+        input_, target = make_derivation(single())(photo)
         np.testing.assert_array_equal(input_, grayscale(photo))
         np.testing.assert_array_equal(target, photo)
 
     def test_reversed_swaps_the_sides(self):
         photo = picture(0)
-        input_, target = derive_sides(photo, single(direction="reversed"))
+        input_, target = make_derivation(single(direction="reversed"))(photo)
         np.testing.assert_array_equal(input_, photo)
         np.testing.assert_array_equal(target, grayscale(photo))
 

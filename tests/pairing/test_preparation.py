@@ -6,7 +6,7 @@ import pytest
 
 from image_translation.errors import InputError
 from image_translation.imaging.decoding import read_image
-from image_translation.imaging.recipes import grayscale
+from image_translation.imaging.recipes.grayscale import grayscale
 from image_translation.imaging.resizing import fit_image
 from image_translation.pairing.manifest import build_manifest
 from image_translation.pairing.preparation import BATCH_SIZE, PairStream, prepare_pairs

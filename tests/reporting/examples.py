@@ -281,6 +281,7 @@ def _data(pairs: list[tuple[str, str, Image, Image]]) -> DataSummary:
             }
         ),
         derived="input",
+        recipe="grayscale: The photo's luma (BT.601)",
     )
 
 

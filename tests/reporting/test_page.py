@@ -217,7 +217,7 @@ def test_data_are_accounted_for(parsed, content):
 
 def test_derived_side_is_labelled_wherever_images_stand(parsed, content):
     assert parsed.text.count("Input (derived)") == len(content.gallery)
-    data = replace(content.data, derived=None)
+    data = replace(content.data, derived=None, recipe="")
     own = replace(content, data=data, histories={}, gallery=content.gallery[:1])
     assert "derived" not in Page(render_report(own)).text
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 from image_translation.errors import InputError
 from image_translation.imaging.decoding import read_image
-from image_translation.imaging.recipes import grayscale
+from image_translation.imaging.recipes.grayscale import grayscale
 from image_translation.imaging.resizing import fit_image
 
 Side = Literal["train", "validation", "test"]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import permutations
 from pathlib import PurePosixPath
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +17,14 @@ from numpy.typing import NDArray
 from image_translation.errors import InputError
 from image_translation.imaging.recipes import RECIPES, Recipe
 from image_translation.pairing.settings import PairingSettings
+from image_translation.schema import Settings
 from image_translation.sources import Source
 
 logger = logging.getLogger(__name__)
 
 HALVES = ("left", "right")
+
+Image = NDArray[np.uint8]
 
 Key = Callable[[str], str | None]
 """Path below the sub-folder, without the suffix, to what partners have in common."""
@@ -65,7 +69,7 @@ def form_pairs(source: Source, settings: PairingSettings) -> list[Candidate]:
     outside = len(source.files) - len({f for c in candidates for f in _files(c)})
     if outside:
         logger.info("%d images lie outside the sub-folders that are named", outside)
-    if settings.direction == "reversed":
+    if _is_reversed(settings):
         return [Candidate(c.target, c.input, c.reason) for c in candidates]
     return candidates
 
@@ -95,13 +99,10 @@ def input_half(settings: PairingSettings) -> str:
             "pairing.input: the layout side_by_side needs the half that is the input, "
             f"left or right, not {settings.input!r}"
         )
-    swap = settings.direction == "reversed"
-    return HALVES[(settings.input == "right") != swap]
+    return HALVES[(settings.input == "right") != _is_reversed(settings)]
 
 
-def split_halves(
-    image: NDArray[np.uint8], settings: PairingSettings
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def split_halves(image: Image, settings: PairingSettings) -> tuple[Image, Image]:
     """Cut a ``side_by_side`` image into input and target.
 
     Args:
@@ -116,25 +117,54 @@ def split_halves(
     return (left, right) if input_half(settings) == "left" else (right, left)
 
 
-def derive_sides(
-    photo: NDArray[np.uint8], settings: PairingSettings
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Make input and target of a photo, as the layout ``single`` does.
+def make_derivation(
+    settings: PairingSettings,
+) -> Callable[[Image], tuple[Image, Image]]:
+    """A function that makes input and target of a photo, for the layout ``single``.
 
     Args:
-        photo: uint8, H×W×3.
         settings: ``recipe`` says which side is derived and how, ``direction`` whether
             the sides are swapped.
 
     Returns:
-        Input and target, each uint8, H×W×3.
+        From a photo, uint8, H×W×3, to input and target of the same shape.
+
+    Raises:
+        InputError: No recipe is given, or its settings cannot be worked with.
     """
-    recipe = find_recipe(settings)
-    derived = recipe.derive(photo)
-    is_reversed = settings.direction == "reversed"
-    if (recipe.derived_side == "input") != is_reversed:
-        return derived, photo
-    return photo, derived
+    derive = find_recipe(settings).make(_recipe_settings(settings))
+    derives_input = derived_side(settings) == "input"
+
+    def derive_sides(photo: Image) -> tuple[Image, Image]:
+        derived = derive(photo)
+        return (derived, photo) if derives_input else (photo, derived)
+
+    return derive_sides
+
+
+def derived_side(settings: PairingSettings) -> Literal["input", "target"]:
+    """The side that the layout ``single`` makes, direction considered."""
+    is_input = find_recipe(settings).derived_side == "input"
+    return "input" if is_input != _is_reversed(settings) else "target"
+
+
+def fingerprint_derivation(settings: PairingSettings) -> str:
+    """Digest of what the sides that a recipe makes depend on, beside the photos.
+
+    Raises:
+        InputError: The recipe's settings cannot be worked with.
+    """
+    if settings.layout != "single":
+        return ""
+    return find_recipe(settings).fingerprint(_recipe_settings(settings))
+
+
+def _recipe_settings(settings: PairingSettings) -> Settings | None:
+    return getattr(settings, find_recipe(settings).name, None)
+
+
+def _is_reversed(settings: PairingSettings) -> bool:
+    return settings.direction == "reversed"
 
 
 def describe_transform(settings: PairingSettings) -> str:

@@ -14,12 +14,19 @@ from image_translation.errors import InputError
 from image_translation.fingerprint import Deferred, code_digest, digest
 from image_translation.imaging.decoding import UnreadableImageError, decode_image
 from image_translation.imaging.resizing import fit_pillow
-from image_translation.pairing.layouts import derive_sides, split_halves
+from image_translation.pairing.layouts import (
+    fingerprint_derivation,
+    make_derivation,
+    split_halves,
+)
 from image_translation.pairing.settings import PairingSettings, PreparationSettings
 from image_translation.pairing.threads import map_in_threads
 from image_translation.sources import Source
 
 Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+
+Loader = Callable[[str, str], Pair]
+"""Input file and target file, relative to the source's root, to the two images."""
 
 BATCH_SIZE = 8
 """Pairs that a thread makes, and that are written, at a time."""
@@ -67,17 +74,25 @@ def prepare_pairs(
     Returns:
         The stream. Its fingerprint depends on contents, groups and settings, not on
         where the files lie or what they are called.
+
+    Raises:
+        InputError: A recipe's settings cannot be worked with.
     """
     rows = split[split["split"] == side].sort_values("pair_id", ignore_index=True)
     contents = rows[["pair_id", "group", "input_sha256", "target_sha256"]]
-    fingerprint = digest(contents, preparation, code_digest(*_CODE))
+    derivation = fingerprint_derivation(pairing)
+    fingerprint = digest(contents, preparation, derivation, code_digest(*_CODE))
     files = list(zip(rows["input"], rows["target"], strict=True))
-    load = partial(_load_batch, source.root, pairing, preparation)
+
+    def load_batches() -> Iterator[Pair]:
+        load = _make_loader(source.root, pairing, preparation)
+        return map_in_threads(partial(_load_batch, load), _chunk(files))
+
     stream = PairStream(
         fingerprint=fingerprint,
         index=rows[["pair_id", "group"]],
         image_size=preparation.image_size,
-        batches=lambda: map_in_threads(load, _chunk(files)),
+        batches=load_batches,
     )
     return Deferred(fingerprint, lambda: stream)
 
@@ -87,34 +102,32 @@ def _chunk(files: list[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
         yield files[start : start + BATCH_SIZE]
 
 
-def _load_batch(
-    root: Path,
-    pairing: PairingSettings,
-    preparation: PreparationSettings,
-    files: Sequence[tuple[str, str]],
-) -> Pair:
-    shape = (len(files), preparation.image_size, preparation.image_size, 3)
-    inputs, targets = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
-    for row, pair in enumerate(files):
-        inputs[row], targets[row] = _load_pair(root, pairing, preparation, pair)
-    return inputs, targets
+def _load_batch(load: Loader, files: Sequence[tuple[str, str]]) -> Pair:
+    inputs, targets = zip(*(load(*pair) for pair in files), strict=True)
+    return np.stack(inputs), np.stack(targets)
 
 
-def _load_pair(
-    root: Path,
-    pairing: PairingSettings,
-    preparation: PreparationSettings,
-    files: tuple[str, str],
-) -> Pair:
+def _make_loader(
+    root: Path, pairing: PairingSettings, preparation: PreparationSettings
+) -> Loader:
+    """A function from a pair's files to its images, as the layout wants them."""
     fit = partial(_fit, preparation=preparation)
-    input_file, target_file = files
-    target = _decode(root / target_file)
+
+    def load_single(_: str, photo_file: str) -> Pair:
+        return derive_sides(fit(_decode(root / photo_file)))
+
+    def load_halves(_: str, file: str) -> Pair:
+        halves = split_halves(np.asarray(_decode(root / file)), pairing)
+        input_, target = map(Image.fromarray, halves)
+        return fit(input_), fit(target)
+
+    def load_both(input_file: str, target_file: str) -> Pair:
+        return fit(_decode(root / input_file)), fit(_decode(root / target_file))
+
     if pairing.layout == "single":
-        return derive_sides(fit(target), pairing)
-    if pairing.layout == "side_by_side":
-        input_half, target_half = split_halves(np.asarray(target), pairing)
-        return fit(Image.fromarray(input_half)), fit(Image.fromarray(target_half))
-    return fit(_decode(root / input_file)), fit(target)
+        derive_sides = make_derivation(pairing)
+        return load_single
+    return load_halves if pairing.layout == "side_by_side" else load_both
 
 
 def _fit(image: Image.Image, preparation: PreparationSettings) -> NDArray[np.uint8]:

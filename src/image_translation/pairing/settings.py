@@ -4,6 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from image_translation.imaging.recipes.cartoon import CartoonSettings
+from image_translation.imaging.recipes.hidden_digits import HiddenDigitsSettings
+from image_translation.imaging.recipes.painterly import PainterlySettings
 from image_translation.schema import Nullable, OptionalText, Settings, Whole
 
 
@@ -14,8 +17,13 @@ class PairingSettings(Settings):
     input: OptionalText
     target: OptionalText
     pattern: OptionalText
-    recipe: Annotated[Literal["grayscale"] | None, Nullable]
+    recipe: Annotated[
+        Literal["grayscale", "cartoon", "painterly", "hidden_digits"] | None, Nullable
+    ]
     direction: Literal["forward", "reversed"]
+    cartoon: CartoonSettings
+    painterly: PainterlySettings
+    hidden_digits: HiddenDigitsSettings
 
 
 class Fractions(Settings):

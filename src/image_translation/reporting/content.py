@@ -50,6 +50,7 @@ class DataSummary:
         splits: One row a side: ``split, n_pairs, n_groups, groups`` (text).
         derived: ``"input"`` or ``"target"`` where a recipe made that side from the
             other one, else None.
+        recipe: What that side is, and after whom; empty without a recipe.
     """
 
     source: str
@@ -60,6 +61,7 @@ class DataSummary:
     warnings: pd.DataFrame
     splits: pd.DataFrame
     derived: str | None
+    recipe: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
-"""Where images come from: embedded photographs, folders, archives, data sets."""
+"""Where images come from: embedded ones, folders, archives, URLs, Kaggle."""
 
-from image_translation.sources.source import Source, list_folder, open_source
+from image_translation.sources.folder import list_folder
+from image_translation.sources.opening import is_path, open_source
+from image_translation.sources.source import Source
 
-__all__ = ["Source", "list_folder", "open_source"]
+__all__ = ["Source", "is_path", "list_folder", "open_source"]

@@ -6,9 +6,11 @@ from typing import Any
 import pandas as pd
 
 from image_translation.datasets.predictions import Predictions
-from image_translation.imaging.recipes import RECIPES
+from image_translation.imaging.recipes import Recipe
 from image_translation.metrics import METRICS
 from image_translation.pairing.arrays import PairArrays
+from image_translation.pairing.layouts import derived_side, find_recipe
+from image_translation.pairing.settings import PairingSettings
 from image_translation.reporting.content import (
     DataSummary,
     GalleryItem,
@@ -141,10 +143,8 @@ def _summarise_data(
     split: pd.DataFrame,
     tied: pd.DataFrame,
 ) -> DataSummary:
-    pairing = settings["pairing"]
-    derived = None
-    if pairing["layout"] == "single":
-        derived = RECIPES[pairing["recipe"]].derived_side
+    pairing = PairingSettings.model_validate(settings["pairing"])
+    single = pairing.layout == "single"
     used = manifest["verdict"] == "used"
     return DataSummary(
         source=source.name,
@@ -154,8 +154,13 @@ def _summarise_data(
         left_out=_count_reasons(pd.concat([manifest[~used], tied])),
         warnings=_count_reasons(manifest[used & (manifest["reason"] != "")]),
         splits=_count_sides(split),
-        derived=derived,
+        derived=derived_side(pairing) if single else None,
+        recipe=_tell_recipe(find_recipe(pairing)) if single else "",
     )
+
+
+def _tell_recipe(recipe: Recipe) -> str:
+    return f"{recipe.name}: {recipe.description} ({recipe.source})"
 
 
 def _count_reasons(pairs: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,44 @@
+"""Embedded sources: images that ship inside installed packages."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+
+from image_translation.fingerprint import code_digest
+from image_translation.imaging import digits, photographs
+from image_translation.sources.folder import list_folder
+from image_translation.sources.keeping import fill_once
+from image_translation.sources.source import Source
+
+
+def open_photographs(folder: Path) -> Source:
+    """Crops of colour photographs; each photo is a group and has its side."""
+    root = _make(folder / "photographs", photographs.write_crops)
+    files = list_folder(root).files
+    photos = photographs.PHOTOGRAPHS
+    return Source(
+        name="photographs",
+        root=root,
+        files=files,
+        groups={file: PurePosixPath(file).parts[0] for file in files},
+        sides={photo.name: photographs.side_of(photo.name) for photo in photos},
+        credit="; ".join(f"{photo.name}: {photo.credit}" for photo in photos),
+    )
+
+
+def open_digits(folder: Path) -> Source:
+    """Scikit-learn's handwritten digits."""
+    root = _make(folder / "digits", digits.write_digits)
+    files = list_folder(root).files
+    return Source(name="digits", root=root, files=files, credit=digits.CREDIT)
+
+
+def _make(folder: Path, write: Callable[[Path], object]) -> Path:
+    made_by = code_digest("image_translation.imaging")
+    return fill_once(folder.absolute(), made_by, write)
+
+
+EMBEDDED: Mapping[str, Callable[[Path], Source]] = MappingProxyType(
+    {"photographs": open_photographs, "digits": open_digits}
+)
+"""Embedded sources by name."""

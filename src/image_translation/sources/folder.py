@@ -1,0 +1,94 @@
+"""Folders: the images that lie in them."""
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from image_translation.errors import InputError
+from image_translation.imaging.decoding import IMAGE_SUFFIXES
+from image_translation.sources.source import Source
+
+logger = logging.getLogger(__name__)
+
+_ARCHIVE_LITTER = "__MACOSX"  # resource forks that macOS adds to zip files
+
+
+def list_folder(path: Path) -> Source:
+    """List the images in a folder and its sub-folders.
+
+    Files are taken for images by their suffix, in upper or lower case. Hidden files and
+    ``__MACOSX`` are skipped.
+
+    Raises:
+        InputError: The folder does not exist, is none, or holds no image.
+    """
+    folder = path.expanduser().absolute()
+    if not folder.exists():
+        raise InputError(
+            f"source: there is no folder {folder}; pass an existing one: "
+            '--params "source=<folder>"'
+        )
+    if not folder.is_dir():
+        raise InputError(
+            f"source: {folder} is a file; pass the folder that holds the images"
+        )
+    found = sorted(_walk(folder))
+    files = tuple(file for file in found if _suffix(file) in IMAGE_SUFFIXES)
+    others = Counter(_suffix(file) for file in found) - Counter(map(_suffix, files))
+    _refuse_undecodable_names(files)
+    if not files:
+        raise InputError(
+            f"source: no image in {folder} or its sub-folders, but {_tell(others)}; "
+            f"images end in {', '.join(sorted(IMAGE_SUFFIXES))}"
+        )
+    if others:
+        logger.info("%s: %s that are no images are ignored", folder, _tell(others))
+    return Source(name=folder.name, root=folder, files=files)
+
+
+def _walk(folder: Path) -> Iterator[str]:
+    seen = set()  # links may lead in circles
+    for current, folders, files in os.walk(
+        folder, followlinks=True, onerror=_refuse_folder
+    ):
+        real = os.path.realpath(current)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(
+            name for name in folders if name[0] != "." and name != _ARCHIVE_LITTER
+        )
+        relative = Path(current).relative_to(folder)
+        yield from ((relative / name).as_posix() for name in files if name[0] != ".")
+
+
+def _refuse_folder(error: OSError) -> None:
+    raise InputError(
+        f"source: cannot look into {error.filename}: {error.strerror}"
+    ) from error
+
+
+def _refuse_undecodable_names(files: tuple[str, ...]) -> None:
+    for file in files:
+        try:
+            file.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"source: the file name {file!r} is not valid UTF-8; rename the file"
+            ) from error
+
+
+def _suffix(file: str) -> str:
+    return PurePosixPath(file).suffix.lower()
+
+
+def _tell(suffixes: Counter[str]) -> str:
+    if not suffixes:
+        return "no file at all"
+    return ", ".join(
+        f"{count} {suffix or 'without suffix'}"
+        for suffix, count in suffixes.most_common(5)
+    )
