@@ -5,14 +5,14 @@ import struct
 import numpy as np
 import pytest
 
-from image_translation.pairing.manifest import USED, build_manifest
+from image_translation.pairing.manifest import USED
 from image_translation.pairing.settings import PairingSettings, SplittingSettings
 from image_translation.pairing.split import split_pairs
 from image_translation.parameters import LayeredConfigLoader
 from image_translation.pipeline_registry import MODELS
 from image_translation.sources import open_source
 from tests.conftest import PROJECT
-from tests.pairing.helpers import write
+from tests.pairing.helpers import list_pairs, write
 
 FACES = "face2comics_v1.0.0_by_Sxela/face2comics_v1.0.0_by_Sxela"
 MONET = "monet_style_dataset/monet_style_dataset"
@@ -43,7 +43,7 @@ def test_every_pair_of_the_layout_is_found(task, parameters, tmp_path):
             write(tmp_path / targets / f"{name}.jpg", 100 + 10 * number + name)
     write(tmp_path / FACES / "samples/1.jpg", 999)
     pairing = PairingSettings.model_validate(parameters[task]["pairing"])
-    manifest = build_manifest(open_source(str(tmp_path), tmp_path / "raw"), pairing)
+    manifest = list_pairs(open_source(str(tmp_path), tmp_path / "raw"), pairing)
     assert (manifest["verdict"] == USED).all()
     assert len(manifest) == 3 * len(folders)
 
@@ -57,7 +57,7 @@ def test_mnist_is_split_as_it_came(parameters, tmp_path):
     source = open_source(str(tmp_path), tmp_path / "raw")
     pairing = PairingSettings.model_validate(block["pairing"])
     splitting = SplittingSettings.model_validate(block["splitting"])
-    split, _ = split_pairs(build_manifest(source, pairing), None, splitting, source)
+    split, _ = split_pairs(list_pairs(source, pairing), None, splitting, source)
     test = split[split["split"] == "test"]
     assert len(test) == 6
     assert test["input"].str.startswith("t10k/").all()

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from image_translation.pipeline_registry import BASELINES, MODELS, TASKS
+from mlflow import MlflowClient
 from tests.conftest import copy_project
 
 METRICS = 3
@@ -176,3 +177,36 @@ def test_custom_follows_folders_of_sides_and_a_pattern(project, kedro, tmp_path)
     assert sorted(test) == [f"A/test/photo_{n}.png" for n in range(4)]
     assert set(split["split"]) == {"train", "validation", "test"}
     assert_nothing_is_lost(project, "custom")
+
+
+def test_findings_reach_the_report_and_mlflow_and_stop_the_run_where_fatal(
+    project, kedro, tmp_path
+):
+    for seed in range(12):
+        image = scene(seed)
+        save(tmp_path / f"in/{seed}.png", grey(image))
+        save(tmp_path / f"out/{seed}.png", image)
+    (tmp_path / "out/0.png").write_bytes(b"no image")
+    where = [
+        f"source={tmp_path}",
+        "pairing.input=in",
+        "pairing.target=out",
+        "custom.training.epochs=1",
+        ONE_MODEL,
+    ]
+    command = ["run", "--pipeline=custom", "--env=smoke", "--params"]
+    result = kedro(project, *command, ",".join([*where, "audit.fatal=unreadable"]))
+    assert result.returncode == 1
+    assert "audit.fatal" in result.stderr
+    assert "unreadable: 1, such as out/0.png" in result.stderr
+    assert "Traceback" not in result.stderr
+    findings = read(project, "custom", "02_intermediate/{task}/findings")
+    assert findings["finding"].tolist() == ["unreadable"]
+    reporting = run(project, kedro, "custom", *where)
+    assert "out/0.png" in (reporting / "report.html").read_text("utf-8")
+    client = MlflowClient(f"sqlite:///{project}/data/smoke/mlflow/mlflow.db")
+    experiment = client.get_experiment_by_name("custom")
+    newest = client.search_runs(
+        [experiment.experiment_id], "metrics.`audit/unreadable` = 1", max_results=1
+    )[0]
+    assert "audit" in {file.path for file in client.list_artifacts(newest.info.run_id)}

@@ -91,11 +91,13 @@ class TrackingHooks:
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
-        """Add what is known at the end: test scores, tables, figures, the report."""
+        """Add findings, test scores, tables, figures and the report once they are known."""
         if self._parent_run_id is None:
             return
         if dataset_name.endswith(".scores"):
             self._log_scores(_namespace(node))
+        elif dataset_name.endswith(".findings"):
+            self._log_findings(dataset_name)
         elif dataset_name.endswith(LAST_OF_REPORT):
             self._log_report(_namespace(node))
 
@@ -105,6 +107,11 @@ class TrackingHooks:
         trained = self._catalog.load(f"{namespace}.trained")
         link_replicates(self._parent_run_id, namespace.split(".")[1], trained)
         log_test_scores(trained, self._catalog.load(f"{namespace}.scores"))
+
+    def _log_findings(self, dataset_name: str) -> None:
+        from image_translation.tracking.runs import log_findings
+
+        log_findings(self._parent_run_id, self._catalog.load(dataset_name))
 
     def _log_report(self, task: str) -> None:
         from image_translation.tracking.runs import log_comparison

@@ -20,6 +20,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from image_translation.errors import InputError
 from image_translation.pairing.settings import (
+    AuditSettings,
     PairingSettings,
     PreparationSettings,
     SplittingSettings,
@@ -33,6 +34,7 @@ from image_translation.training.settings import ModelSettings
 TASK_SECTIONS: Mapping[str, Any] = {
     "source": OptionalText,
     "pairing": PairingSettings,
+    "audit": AuditSettings,
     "splitting": SplittingSettings,
     "preparation": PreparationSettings,
     "report": ReportSettings,

@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from image_translation.pairing.manifest import build_manifest
 from image_translation.pairing.settings import (
+    AuditSettings,
     PairingSettings,
     PreparationSettings,
     SplittingSettings,
@@ -98,6 +100,20 @@ def splitting(
             "table": table,
         }
     )
+
+
+def auditing(**changes: object) -> AuditSettings:
+    values: dict[str, object] = {
+        "leave_out": "input_equals_target|repeated_target",
+        "fatal": None,
+        "near_duplicates": True,
+    }
+    return AuditSettings.model_validate(values | changes)
+
+
+def list_pairs(source: Source, settings: PairingSettings) -> pd.DataFrame:
+    """The manifest, with the audit's defaults."""
+    return build_manifest(source, settings, auditing())[0]
 
 
 def preparation(size: int = 32, fit: str = "resize") -> PreparationSettings:

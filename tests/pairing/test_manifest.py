@@ -6,9 +6,17 @@ import pytest
 from kedro_datasets.pandas import CSVDataset
 from PIL import Image
 
-from image_translation.pairing.manifest import COLUMNS, build_manifest
+from image_translation.pairing.manifest import COLUMNS
 from image_translation.sources import Source, list_folder
-from tests.pairing.helpers import pairing, picture, row, single, write, write_pairs
+from tests.pairing.helpers import (
+    list_pairs,
+    pairing,
+    picture,
+    row,
+    single,
+    write,
+    write_pairs,
+)
 
 # what the catalog passes, so that any file name survives
 CSV = {
@@ -22,7 +30,7 @@ CSV = {
 
 
 def manifest_of(root, **changes) -> pd.DataFrame:
-    return build_manifest(list_folder(root), pairing(**changes))
+    return list_pairs(list_folder(root), pairing(**changes))
 
 
 def test_clean_pairs_are_used_without_reason(tmp_path):
@@ -61,9 +69,9 @@ def test_missing_partner_is_left_out(tmp_path):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "target unreadable: empty file"),
-        (b"hello", "target unreadable: not an image"),
-        (None, "target unreadable: truncated"),
+        (b"", "unreadable: target (empty file)"),
+        (b"hello", "unreadable: target (not an image)"),
+        (None, "truncated: target"),
     ],
 )
 def test_unreadable_file_is_left_out_with_what_is_wrong(tmp_path, content, reason):
@@ -80,7 +88,7 @@ def test_file_that_cannot_be_opened_is_left_out(tmp_path):
     (tmp_path / "in/b.png").unlink()
     (tmp_path / "in/b.png").symlink_to(tmp_path / "gone.png")
     found = row(manifest_of(tmp_path), "in/b.png")
-    assert found["reason"].startswith("input unreadable: cannot be opened: No such")
+    assert found["reason"].startswith("unreadable: input (cannot be opened: No such")
     assert found["input_sha256"] == ""
 
 
@@ -121,21 +129,32 @@ def test_sides_of_different_size_are_used_with_a_reason(tmp_path):
     assert (found["width"], found["height"]) == (30, 20)
 
 
-def test_pairs_that_share_a_file_are_one_group(tmp_path):
-    # a and b share the input, b and c the target, d is alone
+def test_used_pairs_that_share_a_file_are_one_group(tmp_path):
+    for name, input_, target in (("a", 1, 10), ("b", 1, 11), ("c", 2, 12)):
+        write(tmp_path / f"in/{name}.png", input_)
+        write(tmp_path / f"out/{name}.png", target)
+    manifest = manifest_of(tmp_path)
+    tied = manifest[manifest["input"] != "in/c.png"]
+    assert tied["group"].nunique() == 1
+    assert tied["group"].iloc[0] == tied["pair_id"].min()
+    assert manifest["group"].nunique() == 2
+    assert tied["reason"].tolist() == ["repeated input: in 2 pairs"] * 2
+
+
+def test_what_is_left_out_ties_nothing(tmp_path):
+    # a and b share a target, and are left out; each shares its input with another
     for name, input_, target in (
         ("a", 1, 10),
-        ("b", 1, 11),
-        ("c", 2, 11),
-        ("d", 3, 12),
+        ("b", 2, 10),
+        ("c", 1, 11),
+        ("d", 2, 12),
     ):
         write(tmp_path / f"in/{name}.png", input_)
         write(tmp_path / f"out/{name}.png", target)
     manifest = manifest_of(tmp_path)
-    tied = manifest[manifest["input"] != "in/d.png"]
-    assert tied["group"].nunique() == 1
-    assert tied["group"].iloc[0] == tied["pair_id"].min()
-    assert manifest["group"].nunique() == 2
+    used = manifest[manifest["verdict"] == "used"]
+    assert set(used["input"]) == {"in/c.png", "in/d.png"}
+    assert used["group"].nunique() == 2
 
 
 def test_groups_of_the_source_are_taken(tmp_path):
@@ -144,7 +163,7 @@ def test_groups_of_the_source_are_taken(tmp_path):
     listed = list_folder(tmp_path)
     groups = {"a.png": "zoo", "b.png": "zoo", "c.png": "sea"}
     source = Source("test", tmp_path, listed.files, groups=groups)
-    manifest = build_manifest(source, single())
+    manifest = list_pairs(source, single())
     assert row(manifest, "a.png")["group"] == row(manifest, "b.png")["group"] == "zoo"
     assert row(manifest, "c.png")["group"] == "sea"
 
@@ -185,10 +204,10 @@ class TestPairId:
             pairing(input="left", **halves),
             pairing(input="right", **halves),
         ]
-        ids = [build_manifest(source, settings)["pair_id"][0] for settings in variants]
+        ids = [list_pairs(source, settings)["pair_id"][0] for settings in variants]
         assert len(set(ids)) == 4
         swapped = pairing(input="right", direction="reversed", **halves)
-        assert build_manifest(source, swapped)["pair_id"][0] == ids[2]
+        assert list_pairs(source, swapped)["pair_id"][0] == ids[2]
 
     def test_of_a_missing_partner_depends_on_the_paths(self, tmp_path):
         write_pairs(tmp_path, {"a": 1})
@@ -213,7 +232,7 @@ class TestSideBySide:
         write(tmp_path / "a.png", picture(0, 10, 25))
         found = manifest_of(tmp_path, **self.settings).iloc[0]
         assert found["verdict"] == "left_out"
-        assert found["reason"] == "width 25 cannot be cut into equal halves"
+        assert found["reason"] == "unequal halves: the width is 25"
 
     def test_equal_halves_are_left_out(self, tmp_path):
         write(tmp_path / "a.png", np.tile(picture(0, 10, 12), (1, 2, 1)))
@@ -226,7 +245,7 @@ class TestSideBySide:
 
 def test_photo_with_recipe_is_no_pair_of_equals(tmp_path):
     write(tmp_path / "a.png", 1)
-    manifest = build_manifest(list_folder(tmp_path), single())
+    manifest = list_pairs(list_folder(tmp_path), single())
     assert manifest["verdict"].tolist() == ["used"]
     assert manifest["input"].tolist() == manifest["target"].tolist() == ["a.png"]
 

@@ -8,10 +8,10 @@ from image_translation.errors import InputError
 from image_translation.imaging.decoding import read_image
 from image_translation.imaging.recipes.grayscale import grayscale
 from image_translation.imaging.resizing import fit_image
-from image_translation.pairing.manifest import build_manifest
 from image_translation.pairing.preparation import BATCH_SIZE, PairStream, prepare_pairs
 from image_translation.sources import list_folder
 from tests.pairing.helpers import (
+    list_pairs,
     pairing,
     picture,
     preparation,
@@ -22,7 +22,7 @@ from tests.pairing.helpers import (
 
 
 def split_of(root: Path, settings) -> pd.DataFrame:
-    return build_manifest(list_folder(root), settings).assign(split="train")
+    return list_pairs(list_folder(root), settings).assign(split="train")
 
 
 def prepare(root: Path, settings, split=None, side="train", **values):

@@ -265,8 +265,15 @@ def _data(pairs: list[tuple[str, str, Image, Image]]) -> DataSummary:
                 "example": ["broken.jpg", "12.jpg = 90.jpg"],
             }
         ),
-        warnings=pd.DataFrame(
-            {"reason": ["colourless target"], "count": [4], "example": ["rocket-3.png"]}
+        findings=pd.DataFrame(
+            {
+                "finding": ["unreadable", "duplicate_pair", "colourless_target"],
+                "severity": ["error", "warning", "warning"],
+                "count": [1, 2, 4],
+                "examples": ["broken.jpg", "12.jpg | 90.jpg", "rocket-3.png"],
+                "action": ["left out", "left out", "kept"],
+                "explanation": ["Damaged.", "The same twice.", "Grey."],
+            }
         ),
         splits=pd.DataFrame(
             {

@@ -186,6 +186,7 @@ def test_names_can_break_nothing(content):
             source=EVIL,
             credit=EVIL,
             left_out=content.data.left_out.assign(example=EVIL),
+            findings=content.data.findings.assign(examples=EVIL),
             splits=content.data.splits.assign(groups=EVIL),
         ),
         settings={EVIL: EVIL},
@@ -209,7 +210,7 @@ def test_infinite_psnr_is_counted(content):
 
 
 def test_data_are_accounted_for(parsed, content):
-    assert "183 found = 180 used + 3 left out" in parsed.text
+    assert "183 pairs found = 180 used + 3 left out" in parsed.text
     short = replace(content.data, n_found=190)
     text = Page(render_report(slim(content, data=short))).text
     assert "10 left out, 7 of them without a stated reason" in text
@@ -273,7 +274,7 @@ def test_nothing_to_compare_still_makes_a_page(content):
         data=replace(
             content.data,
             left_out=pd.DataFrame(columns=["reason", "count", "example"]),
-            warnings=pd.DataFrame(columns=["reason", "count", "example"]),
+            findings=content.data.findings.iloc[:0],
         ),
         settings={},
         environment={},

@@ -4,37 +4,38 @@ Colour profiles are not applied: pixel values are taken as sRGB, as the public c
 that trains on such data sets takes them.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-IMAGE_SUFFIXES = frozenset(
+FORMAT_SUFFIXES: Mapping[str, frozenset[str]] = MappingProxyType(
     {
-        ".bmp",
-        ".gif",
-        ".jfif",
-        ".jpe",
-        ".jpeg",
-        ".jpg",
-        ".pbm",
-        ".pgm",
-        ".png",
-        ".ppm",
-        ".tif",
-        ".tiff",
-        ".webp",
+        "BMP": frozenset({".bmp"}),
+        "GIF": frozenset({".gif"}),
+        "JPEG": frozenset({".jfif", ".jpe", ".jpeg", ".jpg"}),
+        "PNG": frozenset({".png"}),
+        "PPM": frozenset({".pbm", ".pgm", ".ppm"}),
+        "TIFF": frozenset({".tif", ".tiff"}),
+        "WEBP": frozenset({".webp"}),
     }
 )
-"""Suffixes, in lower case, by which files of a folder are taken for images."""
+"""Formats that are decoded, by content, and the suffixes that files of them have. Pillow
+knows more, some of which (EPS) start other programs: nothing that untrusted data may
+choose."""
 
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-"""Formats that are decoded, by content. Pillow knows more of them, some of which (EPS)
-start other programs: nothing that untrusted data may choose."""
+IMAGE_SUFFIXES = frozenset().union(*FORMAT_SUFFIXES.values())
+"""Suffixes, in lower case, by which files of a folder are taken for images."""
 
 MAX_PIXELS = 89_478_485
 """Largest image that is decoded: Pillow's own limit, a quarter GiB of 24-bit pixels."""
+
+_ORIENTATION = 0x0112  # EXIF tag
 
 BACKGROUND = (255, 255, 255, 255)
 """What transparent pixels are laid over: white, like paper."""
@@ -45,15 +46,43 @@ class UnreadableImageError(ValueError):
 
     Attributes:
         reason: What is wrong with it, in a few words, without the file's path.
+        kind: What kind of finding that is.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(
+        self,
+        reason: str,
+        kind: Literal["unreadable", "truncated", "too_large"] = "unreadable",
+    ) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason, self.kind = reason, kind
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """An image, and how its file holds it.
+
+    Attributes:
+        image: Upright, of mode ``L`` where the file is grey, else ``RGB``.
+        format: A key of ``FORMAT_SUFFIXES``.
+        mode: Pillow's name of how the file stores pixels, such as ``CMYK``; ``+alpha``
+            is added where a palette or key colour makes pixels transparent.
+        orientation: EXIF orientation, 1 to 8; 1 is upright.
+    """
+
+    image: Image.Image
+    format: str
+    mode: str
+    orientation: int
 
 
 def decode_image(path: Path) -> Image.Image:
-    """Decode an image file for further work with Pillow.
+    """Decode an image file for further work with Pillow, as ``open_image`` does."""
+    return open_image(path).image
+
+
+def open_image(path: Path) -> Decoded:
+    """Decode an image file, and tell how it was stored.
 
     The EXIF orientation is applied. 16-bit grey is scaled to 8 bits, CMYK and palettes
     are converted, transparency is laid over ``BACKGROUND``. Of an animation the first
@@ -62,20 +91,24 @@ def decode_image(path: Path) -> Image.Image:
     Args:
         path: The file. Its format is told from its content, not from its suffix.
 
-    Returns:
-        The upright image, of mode ``L`` where the file is grey, else ``RGB``.
-
     Raises:
         UnreadableImageError: The file cannot be opened or decoded, is truncated, or has
             more than ``MAX_PIXELS``.
     """
     try:
         with _open(path) as image:
-            return _to_8_bit(ImageOps.exif_transpose(image))
+            orientation = image.getexif().get(_ORIENTATION, 1)
+            keyed = image.has_transparency_data and "A" not in image.mode
+            return Decoded(
+                image=_to_8_bit(ImageOps.exif_transpose(image)),
+                format="JPEG" if image.format == "MPO" else str(image.format),
+                mode=image.mode + ("+alpha" if keyed else ""),
+                orientation=orientation if orientation in range(1, 9) else 1,
+            )
     except UnreadableImageError:
         raise
     except Exception as error:  # decoders meet damage with nearly any exception
-        raise UnreadableImageError(_explain(error)) from error
+        raise _explain(error) from error
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
@@ -92,15 +125,16 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 
 def _open(path: Path) -> Image.Image:
     try:
-        image = Image.open(path, formats=FORMATS)
+        image = Image.open(path, formats=tuple(FORMAT_SUFFIXES))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise UnreadableImageError(_too_large()) from error
+        raise UnreadableImageError(_too_large(), "too_large") from error
     except UnidentifiedImageError as error:
         empty = path.stat().st_size == 0
         raise UnreadableImageError("empty file" if empty else "not an image") from error
     if image.width * image.height > MAX_PIXELS:
         image.close()
-        raise UnreadableImageError(f"{_too_large()}: {image.width}×{image.height}")
+        size = f"{image.width}×{image.height}"
+        raise UnreadableImageError(f"{_too_large()}: {size}", "too_large")
     return image
 
 
@@ -122,13 +156,13 @@ def _from_16_bit(grey: NDArray[np.integer]) -> NDArray[np.uint8]:
     return scaled.astype(np.uint8)
 
 
-def _explain(error: Exception) -> str:
+def _explain(error: Exception) -> UnreadableImageError:
     text = str(error)
     if "truncated" in text.lower() or isinstance(error, EOFError):
-        return "truncated"
+        return UnreadableImageError("truncated", "truncated")
     if isinstance(error, OSError) and error.strerror:
-        return f"cannot be opened: {error.strerror}"
-    return f"damaged: {text}" if text else "damaged"
+        return UnreadableImageError(f"cannot be opened: {error.strerror}")
+    return UnreadableImageError(f"damaged: {text}" if text else "damaged")
 
 
 def _too_large() -> str:

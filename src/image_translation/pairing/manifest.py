@@ -2,25 +2,33 @@
 
 import hashlib
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-from image_translation.imaging.decoding import UnreadableImageError, read_image
+from image_translation.pairing.findings import (
+    ALWAYS_LEFT_OUT,
+    KINDS,
+    Observation,
+    tabulate,
+)
 from image_translation.pairing.groups import name_groups
+from image_translation.pairing.inspection import (
+    InspectedPair,
+    inspect_pairs,
+)
 from image_translation.pairing.layouts import (
     Candidate,
     describe_transform,
     form_pairs,
-    split_halves,
 )
-from image_translation.pairing.settings import PairingSettings
-from image_translation.pairing.threads import map_in_threads
-from image_translation.progress import progress
+from image_translation.pairing.near_duplicates import find_near_duplicates
+from image_translation.pairing.settings import AuditSettings, PairingSettings
+from image_translation.pairing.suspicions import find_suspicions
 from image_translation.sources import Source
 
 logger = logging.getLogger(__name__)
@@ -41,187 +49,178 @@ COLUMNS = (
 
 USED, LEFT_OUT = "used", "left_out"
 
-_EQUAL = "input equals target"
+Seen = list[list[Observation]]
+"""What was observed about each pair, in the order of the manifest."""
 
 
-@dataclass(frozen=True)
-class FileFacts:
-    """What opening a file told about it.
-
-    Attributes:
-        sha256: Digest of its bytes; empty where it could not be opened.
-        size: Width and height of an image in pixels, upright; for ``side_by_side`` of
-            one half. None where it is unreadable.
-        problem: Why it cannot be used; empty where it can.
-    """
-
-    sha256: str
-    size: tuple[int, int] | None
-    problem: str
-
-
-def build_manifest(source: Source, settings: PairingSettings) -> pd.DataFrame:
-    """Form a source's pairs, open every file and judge each pair.
-
-    Left out are pairs with an unreadable file or without a partner, pairs whose input
-    equals the target, and all but one of several equal pairs. Pairs whose sides differ
-    in size are used, with a reason.
+def build_manifest(
+    source: Source, settings: PairingSettings, audit: AuditSettings
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Form a source's pairs, open every file, and judge each pair.
 
     Args:
         source: The files.
         settings: How they become pairs.
+        audit: Which findings leave a pair out.
 
     Returns:
-        One row a pair, in the order of ``pair_id``, with ``COLUMNS``. Width and height
-        are the target's, and missing where no side can be read. Apart from the columns
-        ``input`` and ``target`` nothing depends on what the files are called or how
-        they are ordered, as long as they form the same pairs.
+        The manifest, one row a pair in the order of ``pair_id``, with ``COLUMNS``; and
+        the table of findings. Width and height are the target's, and missing where no
+        side can be read. Apart from the columns ``input`` and ``target`` nothing in the
+        manifest depends on what the files are called or how they are ordered, as long
+        as they form the same pairs.
 
     Raises:
         InputError: The layout does not suit the source.
     """
     candidates = form_pairs(source, settings)
-    facts = _inspect_files(source.root, candidates, settings)
     transform = describe_transform(settings)
-    rows = [_describe(c, facts, transform) for c in candidates]
-    manifest = pd.DataFrame(rows, columns=list(COLUMNS)).astype(
-        {"width": "Int64", "height": "Int64"}
-    )
-    manifest = manifest.sort_values(["pair_id", "input", "target"], ignore_index=True)
-    manifest = _leave_out_duplicates(manifest)
-    manifest["group"] = _name_groups(manifest, source.groups)
-    _log_verdicts(manifest)
-    return manifest
+    by_id = [
+        (_pair_id(pair, transform), _name(pair.candidate), pair)
+        for pair in inspect_pairs(source.root, candidates, settings)
+    ]
+    by_id.sort(key=lambda row: row[:2])
+    ids, inspected = [row[0] for row in by_id], [row[2] for row in by_id]
+    seen = [list(pair.observations) for pair in inspected]
+    _compare(ids, inspected, seen)
+    dropped = [_is_left_out(found, audit.leave_out) for found in seen]
+    ties = [""] * len(ids)
+    if audit.near_duplicates:
+        ties = _tie_near_duplicates(inspected, dropped, seen)
+    manifest = _tabulate(ids, inspected, seen, dropped)
+    manifest["group"] = _name_groups(manifest, source.groups, ties)
+    names = [_name(pair.candidate) for pair in inspected]
+    findings = tabulate(names, seen, dropped)
+    _log(manifest, findings)
+    return manifest, findings
 
 
-def _inspect_files(
-    root: Path, candidates: list[Candidate], settings: PairingSettings
-) -> dict[str, FileFacts]:
-    files = sorted({f for c in candidates for f in (c.input, c.target) if f})
-    inspect = partial(_inspect, root, settings)
-    found = map_in_threads(inspect, files)
-    shown = progress(found, "checking images", len(files), "images")
-    return dict(zip(files, shown, strict=True))
+def _compare(ids: Sequence[str], pairs: Sequence[InspectedPair], seen: Seen) -> None:
+    """Add what shows only when pairs are seen beside each other."""
+    first: dict[str, str] = {}
+    usable = []
+    for number, (pair_id, pair) in enumerate(zip(ids, pairs, strict=True)):
+        if _is_left_out(seen[number], ()):
+            continue
+        if pair_id in first:
+            text = f"the same as the one with target {first[pair_id]!r}"
+            seen[number].append(Observation("duplicate_pair", text))
+            continue
+        first[pair_id] = pair.candidate.target or ""
+        usable.append(number)
+    for position, found in find_suspicions([pairs[number] for number in usable]):
+        seen[usable[position]].append(found)
 
 
-def _inspect(root: Path, settings: PairingSettings, file: str) -> FileFacts:
-    try:
-        with (root / file).open("rb") as stream:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        return FileFacts("", None, f"cannot be opened: {error.strerror}")
-    try:
-        image = read_image(root / file)
-    except UnreadableImageError as error:
-        return FileFacts(sha256, None, error.reason)
-    height, width = image.shape[:2]
-    if settings.layout != "side_by_side":
-        return FileFacts(sha256, (width, height), "")
-    problem = ""
-    if width % 2:
-        problem = f"width {width} cannot be cut into equal halves"
-    elif np.array_equal(*split_halves(image, settings)):
-        problem = _EQUAL
-    return FileFacts(sha256, (width // 2, height), problem)
+def _name(candidate: Candidate) -> str:
+    """What a pair is called by: a file that it has."""
+    return candidate.target or candidate.input or ""
+
+
+def _is_left_out(seen: Sequence[Observation], chosen: Collection[str]) -> bool:
+    return any(o.kind in ALWAYS_LEFT_OUT or o.kind in chosen for o in seen)
+
+
+def _tie_near_duplicates(
+    pairs: Sequence[InspectedPair], dropped: Sequence[bool], seen: Seen
+) -> list[str]:
+    """A label for the pairs that look alike, in their inputs or in their targets.
+
+    Pairs that share a file are tied by it, and no news.
+    """
+    used = [number for number, is_dropped in enumerate(dropped) if not is_dropped]
+    matches: set[tuple[int, int]] = set()
+    for side in ("input", "target"):
+        facts = [getattr(pairs[number], side) for number in used]
+        matches.update(
+            (one, other)
+            for one, other in find_near_duplicates([fact.look for fact in facts])
+            if facts[one].sha256 != facts[other].sha256
+        )
+    clusters = _connect(matches, len(used))
+    sizes = Counter(clusters)
+    labels = [""] * len(pairs)
+    for number, cluster in zip(used, clusters, strict=True):
+        if sizes[cluster] > 1:
+            labels[number] = str(cluster)
+            seen[number].append(Observation("near_duplicates"))
+    return labels
+
+
+def _connect(matches: Collection[tuple[int, int]], count: int) -> list[int]:
+    """The number of the cluster that each of ``count`` images belongs to."""
+    rows, columns = np.array(sorted(matches), int).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(count, count))
+    return connected_components(graph, directed=False)[1].tolist()
+
+
+def _tabulate(
+    ids: Sequence[str],
+    pairs: Sequence[InspectedPair],
+    seen: Seen,
+    dropped: Sequence[bool],
+) -> pd.DataFrame:
+    rows = [
+        _describe(pair_id, pair, found, is_dropped)
+        for pair_id, pair, found, is_dropped in zip(
+            ids, pairs, seen, dropped, strict=True
+        )
+    ]
+    manifest = pd.DataFrame(rows, columns=list(COLUMNS))
+    return manifest.astype({"width": "Int64", "height": "Int64"})
 
 
 def _describe(
-    candidate: Candidate,
-    facts: Mapping[str, FileFacts],
-    transform: str,
+    pair_id: str, pair: InspectedPair, seen: Sequence[Observation], is_dropped: bool
 ) -> dict[str, object]:
-    """The row of one candidate, judged by itself."""
-    nothing = FileFacts("", None, "")
-    input_ = facts[candidate.input] if candidate.input else nothing
-    target = facts[candidate.target] if candidate.target else nothing
-    problems = _find_problems(candidate, input_, target)
-    width, height = target.size or input_.size or (None, None)
+    width, height = pair.target.size or pair.input.size or (None, None)
+    told = [o.text for o in seen if KINDS[o.kind].severity != "info"]
     return {
-        "pair_id": _pair_id(candidate, input_, target, transform),
-        "input": candidate.input or "",
-        "target": candidate.target or "",
+        "pair_id": pair_id,
+        "input": pair.candidate.input or "",
+        "target": pair.candidate.target or "",
         "group": "",
         "width": width,
         "height": height,
-        "input_sha256": input_.sha256,
-        "target_sha256": target.sha256,
-        "verdict": LEFT_OUT if problems else USED,
-        "reason": "; ".join(problems) or _find_oddity(input_, target),
+        "input_sha256": pair.input.sha256,
+        "target_sha256": pair.target.sha256,
+        "verdict": LEFT_OUT if is_dropped else USED,
+        "reason": "; ".join(dict.fromkeys(told)),
     }
 
 
-def _find_problems(
-    candidate: Candidate, input_: FileFacts, target: FileFacts
-) -> list[str]:
-    problems = [candidate.reason] if candidate.reason else []
-    if candidate.input == candidate.target:
-        if target.problem:
-            problems.append(_name_problem("file", target))
-        return problems
-    for side, facts in (("input", input_), ("target", target)):
-        if facts.problem:
-            problems.append(_name_problem(side, facts))
-    if input_.sha256 and input_.sha256 == target.sha256:
-        problems.append(_EQUAL)
-    return problems
-
-
-def _name_problem(side: str, facts: FileFacts) -> str:
-    if facts.size:  # it could be read
-        return facts.problem
-    return f"{side} unreadable: {facts.problem}"
-
-
-def _find_oddity(input_: FileFacts, target: FileFacts) -> str:
-    if not input_.size or not target.size or input_.size == target.size:
-        return ""
-    sizes = [f"{width}×{height}" for width, height in (input_.size, target.size)]
-    return f"sizes differ: input {sizes[0]}, target {sizes[1]}"
-
-
-def _pair_id(
-    candidate: Candidate, input_: FileFacts, target: FileFacts, transform: str
-) -> str:
-    parts = (input_.sha256, target.sha256)
+def _pair_id(pair: InspectedPair, transform: str) -> str:
+    parts = (pair.input.sha256, pair.target.sha256)
     if not all(parts):
-        parts = (candidate.input or "", candidate.target or "")
+        parts = (pair.candidate.input or "", pair.candidate.target or "")
     return hashlib.sha256("\0".join((*parts, transform)).encode()).hexdigest()[:16]
 
 
-def _leave_out_duplicates(manifest: pd.DataFrame) -> pd.DataFrame:
-    """Of equal pairs keep the first; rows are sorted by id and path."""
-    used = manifest[manifest["verdict"] == USED]
-    repeated = used[used.duplicated("pair_id")]
-    kept = used.drop_duplicates("pair_id").set_index("pair_id")["target"]
-    manifest = manifest.copy()
-    manifest.loc[repeated.index, "verdict"] = LEFT_OUT
-    manifest.loc[repeated.index, "reason"] = [
-        f"duplicate pair: the same as the one with target {kept[pair_id]!r}"
-        for pair_id in repeated["pair_id"]
-    ]
-    return manifest
+def _name_groups(
+    manifest: pd.DataFrame, groups: Mapping[str, str], ties: Sequence[str]
+) -> pd.Series:
+    """Groups that the source knows, joined where used pairs share a file or look alike.
 
-
-def _name_groups(manifest: pd.DataFrame, groups: Mapping[str, str]) -> pd.Series:
-    """Groups that the source knows, joined where pairs share an identical file."""
+    A pair that is left out ties nothing: it is a group of its own.
+    """
     sides = zip(manifest["target"], manifest["input"], strict=True)
     given = [groups.get(target) or groups.get(input_, "") for target, input_ in sides]
-    return name_groups(
-        manifest["pair_id"],
-        given,
-        [manifest["input_sha256"], manifest["target_sha256"]],
-    )
+    is_used = manifest["verdict"] == USED
+    files = [
+        manifest[f"{side}_sha256"].where(is_used, "") for side in ("input", "target")
+    ]
+    return name_groups(manifest["pair_id"], given, [*files, ties])
 
 
-def _log_verdicts(manifest: pd.DataFrame) -> None:
-    left_out = manifest[manifest["verdict"] == LEFT_OUT]
+def _log(manifest: pd.DataFrame, findings: pd.DataFrame) -> None:
+    used = int((manifest["verdict"] == USED).sum())
     logger.info(
         "%d pairs found: %d used, %d left out",
         len(manifest),
-        len(manifest) - len(left_out),
-        len(left_out),
+        used,
+        len(manifest) - used,
     )
-    for reason, count in (
-        left_out["reason"].str.split(":").str[0].value_counts().items()
-    ):
-        logger.warning("%d left out: %s", count, reason)
+    for row in findings.to_dict("records"):
+        level = logging.INFO if row["severity"] == "info" else logging.WARNING
+        name = KINDS[row["finding"]].label
+        logger.log(level, "%d pairs: %s (%s)", row["count"], name, row["action"])

@@ -2,12 +2,29 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from image_translation.imaging.recipes.cartoon import CartoonSettings
 from image_translation.imaging.recipes.hidden_digits import HiddenDigitsSettings
 from image_translation.imaging.recipes.painterly import PainterlySettings
+from image_translation.pairing.findings import KINDS
 from image_translation.schema import Nullable, OptionalText, Settings, Whole
+
+
+def _as_kinds(value: object) -> object:
+    """Names of findings, written ``a|b``."""
+    if value in (None, "", "null", "~", "none"):
+        return ()
+    names = value.split("|") if isinstance(value, str) else value
+    for name in names if isinstance(names, list | tuple) else ():
+        if name not in KINDS:
+            raise ValueError(
+                f"there is no finding {name!r}; there are {', '.join(KINDS)}"
+            )
+    return names
+
+
+KindNames = Annotated[tuple[str, ...], BeforeValidator(_as_kinds)]
 
 
 class PairingSettings(Settings):
@@ -24,6 +41,14 @@ class PairingSettings(Settings):
     cartoon: CartoonSettings
     painterly: PainterlySettings
     hidden_digits: HiddenDigitsSettings
+
+
+class AuditSettings(Settings):
+    """What becomes of the audit's findings."""
+
+    leave_out: KindNames
+    fatal: KindNames
+    near_duplicates: bool
 
 
 class Fractions(Settings):

@@ -45,8 +45,8 @@ class DataSummary:
         n_found: Pairs found by ingestion.
         n_used: Pairs that were used; the others were left out with a reason.
         left_out: One row a reason: ``reason, count, example``.
-        warnings: One row a finding about pairs that were kept: ``reason, count,
-            example``.
+        findings: What the audit found, the most severe first: ``finding, severity,
+            count, examples, action, explanation``.
         splits: One row a side: ``split, n_pairs, n_groups, groups`` (text).
         derived: ``"input"`` or ``"target"`` where a recipe made that side from the
             other one, else None.
@@ -58,7 +58,7 @@ class DataSummary:
     n_found: int
     n_used: int
     left_out: pd.DataFrame
-    warnings: pd.DataFrame
+    findings: pd.DataFrame
     splits: pd.DataFrame
     derived: str | None
     recipe: str = ""

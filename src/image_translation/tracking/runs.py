@@ -119,6 +119,15 @@ def link_replicates(parent: str, name: str, trained: TrainedModel) -> None:
 
 
 @tolerate_store
+def log_findings(run_id: str, findings: pd.DataFrame) -> None:
+    """Log what the audit found to a parent run: the counts, and the table."""
+    if not findings.empty:
+        names = "audit/" + findings["finding"]
+        log_metrics(run_id, dict(zip(names, findings["count"], strict=True)))
+    client().log_text(run_id, findings.to_csv(index=False), "audit/findings.csv")
+
+
+@tolerate_store
 def log_comparison(run_id: str, comparison: pd.DataFrame, folder: Path) -> None:
     """Log the table of models and every file of the report to a parent run.
 

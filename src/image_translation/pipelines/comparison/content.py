@@ -33,6 +33,7 @@ def collect_content(
     settings: dict[str, Any],
     source: Source,
     manifest: pd.DataFrame,
+    findings: pd.DataFrame,
     split: pd.DataFrame,
     tied: pd.DataFrame,
     test: PairArrays,
@@ -56,7 +57,7 @@ def collect_content(
             [_describe_model(name, model, settings) for name, model in trained.items()]
         ),
         gallery=_fill_gallery(chosen, manifest, test, predictions, scores),
-        data=_summarise_data(settings, source, manifest, split, tied),
+        data=_summarise_data(settings, source, manifest, findings, split, tied),
         settings=flatten(settings),
         environment=describe_environment(),
     )
@@ -140,6 +141,7 @@ def _summarise_data(
     settings: Mapping[str, Any],
     source: Source,
     manifest: pd.DataFrame,
+    findings: pd.DataFrame,
     split: pd.DataFrame,
     tied: pd.DataFrame,
 ) -> DataSummary:
@@ -152,7 +154,7 @@ def _summarise_data(
         n_found=len(manifest),
         n_used=len(split),
         left_out=_count_reasons(pd.concat([manifest[~used], tied])),
-        warnings=_count_reasons(manifest[used & (manifest["reason"] != "")]),
+        findings=findings,
         splits=_count_sides(split),
         derived=derived_side(pairing) if single else None,
         recipe=_tell_recipe(find_recipe(pairing)) if single else "",

@@ -31,6 +31,7 @@ def write_report(
     settings: dict[str, Any],
     source: Source,
     manifest: pd.DataFrame,
+    findings: pd.DataFrame,
     split: pd.DataFrame,
     tied: pd.DataFrame,
     test: PairArrays,
@@ -45,6 +46,7 @@ def write_report(
         settings: All parameters of the task.
         source: Where the images come from.
         manifest: All pairs found.
+        findings: What the audit found in them.
         split: All pairs used.
         tied: Pairs left out because they tie sides of the split together.
         test: The test pairs.
@@ -64,6 +66,7 @@ def write_report(
         settings,
         source,
         manifest,
+        findings,
         split,
         tied,
         test,
@@ -76,5 +79,5 @@ def write_report(
         figures.comparison_chart(content.comparison),
         figures.learning_curves(content.histories),
         figures.score_distributions(content.scores, list(metrics.METRICS)),
-        figures.sample_grid(content.gallery),
+        figures.sample_grid(content.gallery, content.data.derived),
     )

@@ -30,6 +30,7 @@ def create_pipeline(task: str, models: Sequence[str]) -> Pipeline:
                     "settings": "params:task",
                     "source": "source",
                     "manifest": "manifest",
+                    "findings": "findings",
                     "split": "split",
                     "tied": "tied_pairs",
                     "test": "test_pairs",

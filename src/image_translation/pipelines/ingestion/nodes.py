@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from image_translation.pairing.manifest import build_manifest
-from image_translation.pairing.settings import PairingSettings
+from image_translation.pairing.settings import AuditSettings, PairingSettings
 from image_translation.sources import Source, open_source
 
 
@@ -15,6 +15,16 @@ def list_source(source: str | None, folder: Path) -> Source:
     return open_source(source, folder)
 
 
-def form_pairs(source: Source, pairing: dict[str, Any]) -> pd.DataFrame:
-    """Form pairs of a source's files, check each, and list them all."""
-    return build_manifest(source, PairingSettings.model_validate(pairing))
+def form_pairs(
+    source: Source, pairing: dict[str, Any], audit: dict[str, Any]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Form pairs of a source's files, check each, and list them all.
+
+    Returns:
+        The manifest, and the audit's findings.
+    """
+    return build_manifest(
+        source,
+        PairingSettings.model_validate(pairing),
+        AuditSettings.model_validate(audit),
+    )

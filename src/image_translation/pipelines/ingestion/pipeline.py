@@ -6,7 +6,7 @@ from image_translation.pipelines.ingestion.nodes import form_pairs, list_source
 
 
 def create_pipeline() -> Pipeline:
-    """From a source to its manifest."""
+    """From a source to its manifest and the audit's findings."""
     return Pipeline(
         [
             Node(
@@ -17,8 +17,8 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 form_pairs,
-                inputs=["source", "params:pairing"],
-                outputs="manifest",
+                inputs=["source", "params:pairing", "params:audit"],
+                outputs=["manifest", "findings"],
                 name="form_pairs",
             ),
         ],

@@ -11,7 +11,14 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 assign_sides,
-                inputs=["manifest", "remembered_split", "source", "params:splitting"],
+                inputs=[
+                    "manifest",
+                    "findings",
+                    "remembered_split",
+                    "source",
+                    "params:splitting",
+                    "params:audit",
+                ],
                 outputs=["split", "tied_pairs"],
                 name="assign_sides",
             )

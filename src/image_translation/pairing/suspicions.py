@@ -1,0 +1,154 @@
+"""Suspicions: what is odd about a pair beside all the others.
+
+A suspicion must suit the data: edges that do not agree are odd only where those of most
+pairs do, a grey target only where most have colour. With few pairs nothing is odd.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from image_translation.imaging.looks import Look
+from image_translation.pairing.findings import Observation
+from image_translation.pairing.inspection import InspectedPair, same_shape
+
+MIN_PAIRS = 10
+"""Fewer pairs than these are never compared with most."""
+
+MOST = 0.8
+"""The share of pairs from which on a property is one of the data."""
+
+COLOURLESS = 10.0
+"""Difference of channels, of 255, that an image without colour nowhere exceeds: JPEG
+leaves some."""
+
+_ALIGNED = 0.5  # median edge correlation of data whose sides are aligned
+_DROP = 0.35  # of a correlation below that median, at least
+_DEVIATIONS = 6.0  # below that median, in robust standard deviations
+_NARROW = 4.0  # ratio of the long side to the short one
+_FAR = 4.0  # ratio to the median short side
+_SIDE_MARGIN = 0.5  # of the typical difference between the sides
+_CONSISTENT = 0.9  # share of pairs in which a difference has the same sign
+
+Found = Iterator[tuple[int, Observation]]
+
+_FEATURES: Sequence[Callable[[Look], float]] = (
+    lambda look: look.chroma,
+    lambda look: look.detail,
+    lambda look: look.contrast,
+    lambda look: look.lightness,
+)
+_MIN_DIFFERENCES = (8.0, 8.0, 8.0, 8.0)  # below which the sides count as alike
+
+
+def find_suspicions(pairs: Sequence[InspectedPair]) -> Found:
+    """Find what is odd about pairs, beside each other.
+
+    Args:
+        pairs: Pairs whose files could be read.
+
+    Yields:
+        The number of a pair, and what is odd about it.
+    """
+    yield from _find_repeated(pairs)
+    yield from _find_odd_sizes(pairs)
+    if len(pairs) >= MIN_PAIRS:
+        yield from _find_colourless(pairs)
+        yield from _find_misaligned(pairs)
+        yield from _find_swapped(pairs)
+
+
+def _find_repeated(pairs: Sequence[InspectedPair]) -> Found:
+    """One target under several inputs, and the other way round."""
+    sides = {
+        "repeated_target": [(p.target.sha256, p.input.sha256) for p in pairs],
+        "repeated_input": [(p.input.sha256, p.target.sha256) for p in pairs],
+    }
+    for kind, rows in sides.items():
+        partners = defaultdict(set)
+        for one, other in rows:
+            partners[one].add(other)
+        for number, (one, _) in enumerate(rows):
+            if len(partners[one]) > 1:
+                yield number, Observation(kind, f"in {len(partners[one])} pairs")
+
+
+def _find_odd_sizes(pairs: Sequence[InspectedPair]) -> Found:
+    sizes = [pair.target.size or (1, 1) for pair in pairs]
+    shorts = np.array([min(size) for size in sizes])
+    typical = float(np.median(shorts)) if sizes else 0.0
+    common = _most_common_shape(sizes)
+    for number, (width, height) in enumerate(sizes):
+        text = f"{width}×{height}"
+        is_narrow = max(width, height) > _NARROW * min(width, height)
+        is_far = not typical / _FAR <= min(width, height) <= typical * _FAR
+        if is_narrow or (is_far and len(pairs) >= MIN_PAIRS):
+            yield number, Observation("extreme_size", text)
+        if common and not same_shape((width, height), common):
+            usual = f"{common[0]}×{common[1]}"
+            yield number, Observation("odd_size", f"{text}, most are {usual}")
+        elif width != height:
+            yield number, Observation("not_square", text)
+
+
+def _most_common_shape(sizes: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
+    """The size whose aspect ratio most images have, if there is one."""
+    if len(sizes) < MIN_PAIRS:
+        return None
+    counts: dict[tuple[int, int], int] = defaultdict(int)
+    for size in sizes:
+        counts[size] += 1
+    usual = max(counts, key=lambda size: (counts[size], size))
+    alike = sum(count for size, count in counts.items() if same_shape(size, usual))
+    return usual if alike >= MOST * len(sizes) else None
+
+
+def _find_colourless(pairs: Sequence[InspectedPair]) -> Found:
+    looks = [pair.target.look for pair in pairs]
+    chroma = np.array([look.strongest_chroma if look else np.inf for look in looks])
+    is_grey = chroma < COLOURLESS
+    if is_grey.mean() <= 1 - MOST:
+        for number in np.flatnonzero(is_grey).tolist():
+            yield number, Observation("colourless_target")
+
+
+def _find_misaligned(pairs: Sequence[InspectedPair]) -> Found:
+    correlations = [pair.edge_correlation for pair in pairs]
+    known = np.array([c for c in correlations if c is not None])
+    if len(known) < MIN_PAIRS or np.median(known) < _ALIGNED:
+        return
+    median = float(np.median(known))
+    deviation = 1.4826 * float(np.median(np.abs(known - median)))
+    lowest = median - max(_DROP, _DEVIATIONS * deviation)
+    for number, correlation in enumerate(correlations):
+        if correlation is not None and correlation < lowest:
+            text = f"edges correlate by {correlation:.2f}, usually by {median:.2f}"
+            yield number, Observation("misaligned", text)
+
+
+def _find_swapped(pairs: Sequence[InspectedPair]) -> Found:
+    """Pairs whose sides differ as those of most pairs do, with the opposite sign.
+
+    Looked at are those properties in which targets differ from inputs in the same
+    direction nearly always; all that there are must agree that a pair is swapped.
+    """
+    differences = np.array([_differ(pair) for pair in pairs])
+    typical = np.median(differences, axis=0)
+    agreeing = (np.sign(differences) == np.sign(typical)).mean(axis=0)
+    telling = (np.abs(typical) >= _MIN_DIFFERENCES) & (agreeing >= _CONSISTENT)
+    if not telling.any():
+        return
+    relative: NDArray[np.floating] = differences[:, telling] / typical[telling]
+    for number in np.flatnonzero((relative <= -_SIDE_MARGIN).all(axis=1)).tolist():
+        yield number, Observation("swapped")
+
+
+def _differ(pair: InspectedPair) -> list[float]:
+    """By how much the target exceeds the input in each property."""
+    if pair.input.look is None or pair.target.look is None:
+        return [0.0] * len(_FEATURES)
+    return [
+        feature(pair.target.look) - feature(pair.input.look) for feature in _FEATURES
+    ]
