@@ -55,6 +55,7 @@ def _with_readable_errors(function: Any) -> Callable[..., Any]:
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         warnings.filterwarnings("ignore", message="Option '--pipeline' is deprecated")
+        warnings.filterwarnings("ignore", message="One or more dataset names contain")
         try:
             return function(*args, **kwargs)
         except Exception as error:

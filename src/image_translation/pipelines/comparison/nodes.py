@@ -1,6 +1,6 @@
 """Nodes of the comparison pipeline."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -8,9 +8,6 @@ from image_translation import metrics
 from image_translation.pairing.arrays import PairArrays
 from image_translation.pipelines.comparison.content import collect_content
 from image_translation.sources import Source
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 def compare_models(**scores: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -38,7 +35,7 @@ def write_report(
     comparison: pd.DataFrame,
     verdicts: pd.DataFrame,
     **results: Any,
-) -> tuple[str, "Figure", "Figure", "Figure", "Figure"]:
+) -> tuple[str, Any, Any, Any, Any]:
     """Draw the figures and write the report of a task.
 
     Args:
@@ -56,7 +53,8 @@ def write_report(
             ``<model>.predictions`` and ``<model>.scores``.
 
     Returns:
-        The report's HTML; the figures of scores, curves, distributions and samples.
+        The report's HTML; Matplotlib's figures of scores, curves, distributions and
+        samples.
     """
     from image_translation.reporting import figures
     from image_translation.reporting.page import render_report
