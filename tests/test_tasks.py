@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
 from PIL import Image
 
 from image_translation.pipeline_registry import BASELINES, MODELS, TASKS
-from mlflow import MlflowClient
 from tests.conftest import copy_project
 
 METRICS = 3
