@@ -31,6 +31,7 @@ from image_translation.imaging.photographs import write_crops
 from image_translation.pairing.layouts import form_pairs
 from image_translation.pairing.preparation import prepare_pairs
 from image_translation.pairing.settings import PairingSettings, PreparationSettings
+from image_translation.parameters import LayeredConfigLoader
 from image_translation.sources import Source, list_folder
 
 PIXELS = 150
@@ -51,6 +52,15 @@ def make_pairs(folder: Path) -> None:
         cut = large.crop((left, top, left + PIXELS, top + PIXELS))
         cut.save(folder / f"pairs/color/{number}.jpg", quality=92)
         cut.convert("L").save(folder / f"pairs/gray/{number}.jpg", quality=92)
+
+
+def read_pairing(input_folder: str, target_folder: str) -> PairingSettings:
+    """The defaults of pairs in two folders."""
+    conf = Path(__file__).parents[1] / "conf"
+    loader = LayeredConfigLoader(str(conf), base_env="base", default_run_env="base")
+    defaults = loader["parameters"]["custom"]["pairing"]
+    names = {"input": input_folder, "target": target_folder}
+    return PairingSettings.model_validate(defaults | names)
 
 
 def repeat_pairs(source: Source, pairing: PairingSettings, count: int) -> pd.DataFrame:
@@ -165,14 +175,7 @@ def main() -> None:
         if arguments.source is None:
             make_pairs(folder)
         source = list_folder(arguments.source or folder / "pairs")
-        pairing = PairingSettings(
-            layout="two_folders",
-            input=arguments.input,
-            target=arguments.target,
-            pattern=None,
-            recipe=None,
-            direction="forward",
-        )
+        pairing = read_pairing(arguments.input, arguments.target)
         size, many, few = arguments.size, arguments.pairs, arguments.pairs // 10
         split = repeat_pairs(source, pairing, many)
         loop, ours = time_both(source, split, pairing, size, folder)
