@@ -3,7 +3,7 @@
 import copy
 import functools
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -11,6 +11,7 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import KedroCliError, split_string
 
 from image_translation.errors import InputError
+from image_translation.training.interruption import TrainingStoppedError
 
 
 @click.group()
@@ -51,6 +52,12 @@ def parse_parameters(
     return parameters
 
 
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
 def _with_readable_errors(function: Any) -> Callable[..., Any]:
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -59,12 +66,13 @@ def _with_readable_errors(function: Any) -> Callable[..., Any]:
         try:
             return function(*args, **kwargs)
         except Exception as error:
-            cause: BaseException | None = error
-            while cause is not None and not isinstance(cause, InputError):
-                cause = cause.__cause__
-            if cause is None:
-                raise
-            raise click.ClickException(str(cause)) from error
+            for cause in _causes(error):
+                if isinstance(cause, InputError):
+                    raise click.ClickException(str(cause)) from error
+                if isinstance(cause, TrainingStoppedError):
+                    click.echo(str(cause), err=True)
+                    raise SystemExit(cause.exit_code) from error
+            raise
 
     return wrapper
 

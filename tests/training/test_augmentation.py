@@ -4,48 +4,56 @@ import torch
 from PIL import Image
 
 from image_translation.training.augmentation import augment
-
-
-def chance(seed=0):
-    return torch.Generator().manual_seed(seed)
+from image_translation.training.plan import EpochPlan, plan_epoch
 
 
 def images(count=3, size=16, seed=0):
-    return torch.rand(count, 3, size, size, generator=chance(seed)) * 2 - 1
+    chance = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (count, 3, size, size), generator=chance).byte()
+
+
+def plan(count, seed=0):
+    """What happens to images that come in their own order."""
+    drawn = plan_epoch(count, seed, 1)
+    return EpochPlan(torch.arange(count), drawn.offsets, drawn.flips)
 
 
 def test_without_jitter_and_flip_nothing_changes():
-    a, b = images(), images(seed=1)
-    inputs, targets = augment(a, b, jitter=1, flip=False, generator=chance())
-    assert torch.equal(inputs, a)
-    assert torch.equal(targets, b)
+    a = images()
+    assert torch.equal(augment(a, plan(3), jitter=1, flip=False), a)
 
 
-def test_input_and_target_change_alike():
+def test_same_plan_changes_input_and_target_alike():
+    a = images(8).float()
+    one, other = (augment(x, plan(8), jitter=1.2, flip=True) for x in (a, -a))
+    torch.testing.assert_close(one, -other)
+
+
+def test_another_plan_changes_otherwise():
     a = images(8)
-    inputs, targets = augment(a, -a, jitter=1.2, flip=True, generator=chance())
-    assert torch.equal(inputs, -targets)
-
-
-def test_same_seed_gives_the_same():
-    a = images(8)
-    first, _ = augment(a, a, jitter=1.2, flip=True, generator=chance(5))
-    second, _ = augment(a, a, jitter=1.2, flip=True, generator=chance(5))
-    other, _ = augment(a, a, jitter=1.2, flip=True, generator=chance(6))
+    first, second, other = (
+        augment(a, plan(8, seed), jitter=1.2, flip=True) for seed in (5, 5, 6)
+    )
     assert torch.equal(first, second)
     assert not torch.equal(first, other)
 
 
-def test_shape_and_range_stay():
+def test_shape_and_type_stay():
+    changed = augment(images(8, size=32), plan(8), jitter=1.117, flip=True)
+    assert changed.shape == (8, 3, 32, 32)
+    assert changed.dtype == torch.uint8
+
+
+def test_8_bit_images_change_as_floats_do_up_to_rounding():
     a = images(8, size=32)
-    inputs, _ = augment(a, a, jitter=1.117, flip=True, generator=chance())
-    assert inputs.shape == a.shape
-    assert inputs.abs().max() <= 1
+    levels = augment(a, plan(8), jitter=1.117, flip=True).float()
+    exact = augment(a.float(), plan(8), jitter=1.117, flip=True)
+    assert (levels - exact).abs().max() < 1.01
 
 
 def test_flip_mirrors_about_half_of_the_images_left_to_right():
     a = images(64)
-    flipped, _ = augment(a, a, jitter=1, flip=True, generator=chance())
+    flipped = augment(a, plan(64), jitter=1, flip=True)
     is_same = (flipped == a).flatten(1).all(1)
     is_mirrored = (flipped == a.flip(-1)).flatten(1).all(1)
     assert (is_same ^ is_mirrored).all()
@@ -55,7 +63,7 @@ def test_flip_mirrors_about_half_of_the_images_left_to_right():
 def test_crop_is_a_part_of_the_enlarged_image():
     levels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     a = torch.from_numpy(levels).permute(2, 0, 1)[None].float()
-    cropped, _ = augment(a, a, jitter=36 / 32, flip=False, generator=chance(1))
+    cropped = augment(a, plan(1, 1), jitter=36 / 32, flip=False)
     enlarged = np.stack(
         [
             np.asarray(
@@ -80,7 +88,5 @@ def test_every_offset_is_drawn(edge):
     ramp = torch.arange(size, dtype=torch.float32).expand(400, 3, size, size)
     if edge == "top":
         ramp = ramp.transpose(2, 3)
-    cropped, _ = augment(
-        ramp, ramp, jitter=enlarged / size, flip=False, generator=chance()
-    )
+    cropped = augment(ramp, plan(400), jitter=enlarged / size, flip=False)
     assert len({round(value, 4) for value in cropped[:, 0, 0, 0].tolist()}) == 3

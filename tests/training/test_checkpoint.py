@@ -19,7 +19,8 @@ class Malice:
 @pytest.fixture
 def path(tmp_path):
     path = tmp_path / "checkpoint.pt"
-    save_checkpoint(path, {"fingerprint": "a", "weights": torch.ones(3), "rows": [{}]})
+    state = {"fingerprint": "a", "weights": torch.ones(3), "rows": [{}]}
+    save_checkpoint(path, state, tmp_path / "previous.pt")
     return path
 
 
@@ -58,7 +59,7 @@ def test_broken_checkpoint_is_reported_and_not_used(path, spoil, caplog):
     with caplog.at_level(logging.WARNING):
         assert load_checkpoint(path, "b") is None
     assert str(path) in caplog.text
-    assert "from scratch" in caplog.text
+    assert "is not used" in caplog.text
 
 
 @pytest.mark.parametrize("content", [["fingerprint"], {"rows": []}, 1])
@@ -85,3 +86,11 @@ def test_writing_that_fails_leaves_the_old_file(tmp_path):
     with pytest.raises(OSError, match="disk full"):
         write_whole(path, fail)
     assert path.read_text() == "old"
+
+
+def test_the_state_before_is_kept_beside(path, tmp_path):
+    previous = tmp_path / "previous.pt"
+    assert not previous.exists()
+    save_checkpoint(path, {"fingerprint": "a", "epoch": 2}, previous)
+    assert load_checkpoint(path, "a")["epoch"] == 2
+    assert "epoch" not in load_checkpoint(previous, "a")

@@ -1,5 +1,7 @@
 import json
 import logging
+import os
+import signal
 
 import numpy as np
 import pandas as pd
@@ -11,9 +13,12 @@ from image_translation.fingerprint import Stamp
 from image_translation.metrics import mse
 from image_translation.models import count_parameters
 from image_translation.training import loop
+from image_translation.training.batches import Batches
 from image_translation.training.devices import Device
 from image_translation.training.inference import translate
-from image_translation.training.loop import CHECKPOINT, COLUMNS, fit
+from image_translation.training.interruption import TrainingStoppedError
+from image_translation.training.loop import CHECKPOINT, COLUMNS, PREVIOUS, fit
+from image_translation.training.step import train_batch
 from tests.training.conftest import MODELS, SIZE, make_pairs, make_settings
 
 TRAINED = ["pix2pix", "unet", "autoencoder", "autoencoder_gan"]
@@ -137,13 +142,13 @@ def test_all_models_see_the_same_data_in_the_same_order(
     train_model, tmp_path, monkeypatch
 ):
     seen = []
-    step = loop._step
+    train_batch = loop.train_batch
 
-    def watch(state, inputs, targets, settings, device):
+    def watch(state, inputs, targets, *args, **kwargs):
         seen.append(torch.cat([inputs, targets]))
-        return step(state, inputs, targets, settings, device)
+        return train_batch(state, inputs, targets, *args, **kwargs)
 
-    monkeypatch.setattr(loop, "_step", watch)
+    monkeypatch.setattr(loop, "train_batch", watch)
     streams = []
     for model in TRAINED:
         seen.clear()
@@ -163,9 +168,9 @@ def test_same_seed_starts_from_the_same_generator_with_and_without_gan():
 
 
 def test_every_epoch_sees_every_pair_once(train_pairs):
-    chance = torch.Generator().manual_seed(0)
     training = make_settings(training__jitter=1, training__flip=False).training
-    inputs = [batch for batch, _ in loop._batches(train_pairs, training, chance)]
+    batches = Batches(train_pairs, training, 0, Device("cpu", "fp32"))
+    inputs = [batch for batch, _, _ in batches.epoch(1)]
     assert [len(batch) for batch in inputs] == [4, 2]
     sums = sorted(torch.cat(inputs).sum(dim=(1, 2, 3)).tolist())
     expected = (train_pairs.inputs / 127.5 - 1).sum(axis=(1, 2, 3))
@@ -188,7 +193,7 @@ def test_discriminator_is_trained_by_its_own_loss_alone(train_pairs):
     for l1 in (100, 1):
         settings = make_settings("pix2pix", objective__l1=l1)
         state = TrainingState.start(settings, SIZE, 0, "cpu")
-        loop._step(state, inputs, targets, settings, device)
+        train_batch(state, inputs, targets, settings, device)
         stepped.append(dict(state.discriminator.named_parameters()))
     assert all(torch.equal(stepped[0][name], stepped[1][name]) for name in stepped[0])
 
@@ -242,6 +247,8 @@ def test_second_run_trains_nothing(train_model, tmp_path, caplog):
         {"training__replicates": 3},
         {"inference__batch_size": 1},
         {"enabled": False},
+        {"training__checkpoint_minutes": 1},
+        {"training__device": "cpu"},
     ],
 )
 def test_what_does_not_matter_does_not_train_again(train_model, tmp_path, changes):
@@ -259,6 +266,10 @@ def test_what_does_not_matter_does_not_train_again(train_model, tmp_path, change
         {"objective__l1": 2},
         {"network__base_channels": 4},
         {"inference__dropout": True},
+        {"training__schedule": "cosine"},
+        {"training__accumulate": 2},
+        {"training__ema": 0.9},
+        {"training__precision": "bf16"},
         {"training__force": True},
         {"replicate": 1},
     ],
@@ -316,25 +327,80 @@ def test_interrupted_training_ends_as_if_it_was_not(
     assert not (tmp_path / "cut" / CHECKPOINT).exists()
 
 
-def test_interruption_within_an_epoch_keeps_the_epochs_before(
+def cut_at_batch(monkeypatch, number, signal_number=None):
+    """Have Ctrl-C pressed, or a signal sent, while a batch is trained."""
+    train_batch, calls = loop.train_batch, []
+
+    def interrupt(*args, **kwargs):
+        calls.append(1)
+        if len(calls) == number:
+            if signal_number is None:
+                raise KeyboardInterrupt
+            os.kill(os.getpid(), signal_number)
+        return train_batch(*args, **kwargs)
+
+    monkeypatch.setattr(loop, "train_batch", interrupt)
+
+
+def test_cut_within_an_epoch_keeps_the_epochs_before(
     train_model, tmp_path, monkeypatch
 ):
     whole = train_model(tmp_path / "whole")
-    step, calls = loop._step, []
-
-    def interrupt(*args):
-        calls.append(1)
-        if len(calls) == 4:  # two steps an epoch
-            raise KeyboardInterrupt
-        return step(*args)
-
     with monkeypatch.context() as context:
-        context.setattr(loop, "_step", interrupt)
+        cut_at_batch(context, 4)  # two batches an epoch
         with pytest.raises(KeyboardInterrupt):
             train_model(tmp_path / "cut")
     recorder = Recorder()
     assert_same_training(whole, train_model(tmp_path / "cut", observers=[recorder]))
     assert list(recorder.epochs) == [2, 3]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("model", TRAINED)
+def test_signal_saves_and_leaves_and_nothing_is_lost(
+    train_model, tmp_path, monkeypatch, number, model
+):
+    changes = {"training__batch_size": 2, "training__ema": 0.9}
+    whole = train_model(tmp_path / "whole", model, **changes)
+    with monkeypatch.context() as context:
+        cut_at_batch(context, 5, number)  # the second of three batches of epoch 2
+        with pytest.raises(TrainingStoppedError, match="epoch 2 of 3") as stopped:
+            train_model(tmp_path / "cut", model, **changes)
+    assert stopped.value.exit_code == 128 + number
+    again = []
+    train_batch = loop.train_batch
+    monkeypatch.setattr(
+        loop, "train_batch", lambda *a, **k: (again.append(1), train_batch(*a, **k))[1]
+    )
+    assert_same_training(whole, train_model(tmp_path / "cut", model, **changes))
+    assert len(again) == 9 - 5
+
+
+def test_checkpoint_is_kept_when_it_is_time(train_model, tmp_path, monkeypatch):
+    kept = []
+    save = loop.save_checkpoint
+    monkeypatch.setattr(
+        loop, "save_checkpoint", lambda *args: (kept.append(1), save(*args))
+    )
+    train_model(tmp_path / "often", training__checkpoint_minutes=1e-9)
+    assert len(kept) == 3 * 2 + 3  # every batch, and every epoch
+    kept.clear()
+    train_model(tmp_path / "seldom")
+    assert len(kept) == 3
+
+
+def test_full_disk_costs_the_checkpoint_and_not_the_training(
+    train_model, tmp_path, monkeypatch, caplog
+):
+    whole = train_model(tmp_path / "whole")
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(loop, "save_checkpoint", fail)
+    assert_same_training(whole, train_model(tmp_path / "full"))
+    assert "No space left" in caplog.text
+    assert "the last good one stays" in caplog.text
 
 
 def interrupt_training(train_model, folder, **changes):
@@ -349,14 +415,25 @@ def test_checkpoint_of_other_settings_is_not_used(train_model, tmp_path):
     assert list(recorder.epochs) == [1, 2, 3]
 
 
-def test_broken_checkpoint_starts_from_scratch(train_model, tmp_path, caplog):
-    interrupt_training(train_model, tmp_path)
-    path = tmp_path / CHECKPOINT
+def test_broken_checkpoint_falls_back_to_the_one_before(train_model, tmp_path, caplog):
+    whole = train_model(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train_model(tmp_path / "cut", observers=[Recorder(interrupt_at=3)])
+    path = tmp_path / "cut" / CHECKPOINT
     path.write_bytes(path.read_bytes()[:1000])
+    recorder = Recorder()
+    assert_same_training(whole, train_model(tmp_path / "cut", observers=[recorder]))
+    assert list(recorder.epochs) == [2, 3]
+    assert "checkpoint.pt is broken" in caplog.text
+
+
+def test_without_any_good_checkpoint_it_starts_from_scratch(train_model, tmp_path):
+    interrupt_training(train_model, tmp_path)
+    for file in (CHECKPOINT, PREVIOUS):
+        (tmp_path / file).write_bytes(b"broken")
     recorder = Recorder()
     train_model(tmp_path, observers=[recorder])
     assert list(recorder.epochs) == [1, 2, 3]
-    assert "checkpoint.pt is broken" in caplog.text
 
 
 def test_force_does_not_go_on_from_a_checkpoint(train_model, tmp_path):
@@ -366,19 +443,23 @@ def test_force_does_not_go_on_from_a_checkpoint(train_model, tmp_path):
     assert list(recorder.epochs) == [1, 2, 3]
 
 
-def diverge_in(monkeypatch, epoch, steps_an_epoch=2):
-    step, calls = loop._step, []
+def diverge_in(monkeypatch, epoch, loss=float("nan"), batches=2):
+    train_batch, calls = loop.train_batch, []
 
-    def diverge(*args):
+    def diverge(*args, **kwargs):
         calls.append(1)
-        losses = step(*args)
-        return (
-            losses * float("nan")
-            if len(calls) > steps_an_epoch * (epoch - 1)
-            else (losses)
-        )
+        losses = train_batch(*args, **kwargs)
+        is_due = len(calls) > batches * (epoch - 1)
+        return torch.full_like(losses, loss) if is_due else losses
 
-    monkeypatch.setattr(loop, "_step", diverge)
+    monkeypatch.setattr(loop, "train_batch", diverge)
+
+
+def test_loss_that_explodes_ends_training(train_model, tmp_path, monkeypatch):
+    diverge_in(monkeypatch, epoch=2, loss=1e9)
+    trained = train_model(tmp_path)
+    assert "diverged in epoch 2" in trained.failure
+    assert trained.best_epoch == 1
 
 
 def test_loss_that_is_not_finite_ends_training_with_the_best_before(
@@ -483,9 +564,89 @@ def test_side_without_pairs_is_an_error(tmp_path, train_pairs, side):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_both_precisions_train(train_model, tmp_path, monkeypatch, precision):
-    monkeypatch.setattr(loop, "pick_device", lambda: Device("cpu", precision))
-    trained = train_model(tmp_path, "pix2pix")
+def test_both_precisions_train(train_model, tmp_path, precision):
+    trained = train_model(tmp_path, "pix2pix", training__precision=precision)
     assert trained.cost["precision"] == precision
     tensors = trained.load_generator().state_dict().values()
     assert {t.dtype for t in tensors if t.is_floating_point()} == {torch.float32}
+
+
+class TestAccumulation:
+    def test_gradients_of_a_group_are_those_of_one_batch(self, train_pairs):
+        """Without batch statistics and chance: networks in evaluation mode."""
+        from image_translation.training.state import TrainingState
+        from image_translation.training.tensors import to_tensor
+
+        inputs, targets = to_tensor(train_pairs.inputs), to_tensor(train_pairs.targets)
+        device, stepped = Device("cpu", "fp32"), []
+        for parts in ([slice(0, 6)], [slice(0, 4), slice(4, 6)]):
+            settings = make_settings("unet")
+            state = TrainingState.start(settings, SIZE, 0, "cpu")
+            state.generator.eval()
+            for part in parts:
+                own = inputs[part]
+                train_batch(
+                    state,
+                    own,
+                    targets[part],
+                    settings,
+                    device,
+                    share=len(own) / 6,
+                    is_last=part is parts[-1],
+                )
+            stepped.append(list(state.generator.parameters()))
+        for one, other in zip(*stepped, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
+
+    def test_steps_are_fewer(self, train_model, tmp_path, monkeypatch):
+        steps = []
+        step = torch.optim.Adam.step
+        monkeypatch.setattr(
+            torch.optim.Adam, "step", lambda *a, **k: (steps.append(1), step(*a, **k))
+        )
+        train_model(tmp_path, training__batch_size=2, training__accumulate=2)
+        assert len(steps) == 3 * 2  # three batches an epoch: a group of two, one of one
+
+
+def test_moving_average_is_what_is_kept(train_model, tmp_path):
+    plain = train_model(tmp_path / "plain", training__epochs=1)
+    averaged = train_model(tmp_path / "ema", training__epochs=1, training__ema=0.999999)
+    start = averaged.load_generator().state_dict()
+    moved = plain.load_generator().state_dict()
+    assert any(not torch.equal(start[name], moved[name]) for name in start)
+    from image_translation.training.state import TrainingState
+
+    initial = TrainingState.start(make_settings(), SIZE, 0, "cpu").generator
+    for name, value in initial.named_parameters():
+        torch.testing.assert_close(start[name], value, atol=1e-4, rtol=0)
+
+
+class TestWarmStart:
+    def test_first_step_starts_from_the_weights(self, train_model, tmp_path):
+        first = train_model(tmp_path / "first", training__epochs=6)
+        again = train_model(
+            tmp_path / "again",
+            training__epochs=1,
+            training__learning_rate=1e-9,
+            training__warm_start=str(first.folder),
+        )
+        weights_before = first.load_generator().state_dict()
+        weights_after = again.load_generator().state_dict()
+        for name, value in first.load_generator().named_parameters():
+            torch.testing.assert_close(value, weights_after[name], atol=1e-6, rtol=0)
+        assert weights_before.keys() == weights_after.keys()
+
+    def test_missing_weights_are_named(self, train_model, tmp_path):
+        with pytest.raises(InputError, match=r"training\.warm_start.*nowhere"):
+            train_model(tmp_path, training__warm_start=str(tmp_path / "nowhere"))
+
+    def test_weights_of_another_network_are_refused(self, train_model, tmp_path):
+        first = train_model(tmp_path / "first", "autoencoder", training__epochs=1)
+        with pytest.raises(InputError, match="does not fit this network"):
+            train_model(
+                tmp_path / "again", "unet", training__warm_start=str(first.folder)
+            )
+
+
+def test_compile_that_fails_goes_on_without(train_model, tmp_path):
+    assert train_model(tmp_path, training__compile=True).failure is None

@@ -47,13 +47,16 @@ def test_disabled_model_says_which_parameter(train_model, tmp_path):
 
 
 def test_diverged_model_is_failed_and_keeps_what_there_is(train_model, monkeypatch):
-    step, calls = loop._step, []
+    train_batch, calls = loop.train_batch, []
 
-    def diverge(*args):
+    def diverge(*args, **kwargs):
         calls.append(1)
-        return step(*args) * (float("nan") if len(calls) > 6 else 1)
+        losses = train_batch(*args, **kwargs)
+        return losses * (float("nan") if len(calls) > 6 else 1)
 
-    monkeypatch.setattr(loop, "_step", diverge)  # in the first epoch of replicate 1
+    monkeypatch.setattr(
+        loop, "train_batch", diverge
+    )  # in the first epoch of replicate 1
     model = train_model(training__replicates=3)
     assert model.status == "failed"
     assert model.reason.startswith("replicate 1: training diverged in epoch 1")

@@ -4,57 +4,42 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from image_translation.training.plan import EpochPlan
 
-def augment(
-    inputs: Tensor,
-    targets: Tensor,
-    *,
-    jitter: float,
-    flip: bool,
-    generator: torch.Generator,
-) -> tuple[Tensor, Tensor]:
-    """Enlarge, crop back at random and mirror at random; input and target alike.
+
+def augment(images: Tensor, plan: EpochPlan, *, jitter: float, flip: bool) -> Tensor:
+    """Enlarge, crop back at random and mirror at random.
 
     Isola et al. 2017, 6.2: 256 px are enlarged to 286, a jitter of 1.117, and cropped
-    to 256. Every image draws its own offsets and its own flip.
+    to 256. Every image has its own offsets and its own flip.
 
     Args:
-        inputs: N×3×S×S.
-        targets: N×3×S×S.
+        images: N×3×S×S, uint8 or float.
+        plan: What happens to each of the N images; the same plan for inputs and for
+            targets changes both alike.
         jitter: Factor of the enlargement; 1 for none.
-        flip: Whether half of the images are mirrored left to right.
-        generator: Source of all chance, on the CPU.
+        flip: Whether images are mirrored left to right where the plan says so.
 
     Returns:
-        Inputs and targets, N×3×S×S, in the range that came in.
+        N×3×S×S, of the type that came in.
     """
-    pairs = torch.cat([inputs, targets], dim=1)  # (N, 6, S, S)
-    pairs = _jitter(pairs, jitter, generator)
+    images = _jitter(images, plan.offsets, jitter)
     if flip:
-        pairs = _flip(pairs, generator)
-    return pairs[:, :3], pairs[:, 3:]
+        flips = plan.flips.to(images.device)[:, None, None, None]
+        images = torch.where(flips, images.flip(-1), images)
+    return images
 
 
-def _jitter(images: Tensor, jitter: float, generator: torch.Generator) -> Tensor:
-    count, _, size, _ = images.shape
+def _jitter(images: Tensor, offsets: Tensor, jitter: float) -> Tensor:
+    size = images.shape[-1]
     enlarged_size = round(size * jitter)
     if enlarged_size == size:
         return images
     enlarged = F.interpolate(
         images, size=(enlarged_size, enlarged_size), mode="bilinear"
     )
-    offsets = torch.randint(
-        enlarged_size - size + 1, (count, 2), generator=generator
-    ).tolist()
-    return torch.stack(
-        [
-            image[:, top : top + size, left : left + size]
-            for image, (top, left) in zip(enlarged, offsets, strict=True)
-        ]
-    )
-
-
-def _flip(images: Tensor, generator: torch.Generator) -> Tensor:
-    is_flipped = torch.rand(len(images), generator=generator) < 0.5
-    is_flipped = is_flipped.to(images.device)[:, None, None, None]
-    return torch.where(is_flipped, images.flip(-1), images)
+    corners = (offsets * (enlarged_size - size + 1)).long().tolist()
+    cropped = torch.empty_like(images)
+    for number, (top, left) in enumerate(corners):
+        cropped[number] = enlarged[number, :, top : top + size, left : left + size]
+    return cropped

@@ -12,29 +12,47 @@ import torch
 logger = logging.getLogger(__name__)
 
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+def write_whole(
+    path: Path, write: Callable[[Path], object], previous: Path | None = None
+) -> None:
     """Write a file aside, flush it to the disk and rename it.
 
     Args:
         path: The file; whoever reads it sees the old one or the new one.
         write: Writes to the path it is given.
+        previous: Where the old one goes; it is lost if not given.
     """
     aside = path.with_name(path.name + ".tmp")
-    write(aside)
-    with aside.open("rb+") as file:
-        os.fsync(file.fileno())
+    try:
+        write(aside)
+        with aside.open("rb+") as file:
+            os.fsync(file.fileno())
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    if previous is not None and path.exists():
+        path.replace(previous)
     aside.replace(path)
 
 
-def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Keep a training's state.
+def save_checkpoint(path: Path, state: Mapping[str, Any], previous: Path) -> None:
+    """Keep a training's state, and the one before in case this one gets broken.
 
     Args:
         path: The file.
         state: Tensors, numbers and text, in lists and dictionaries; nothing else can be
             read back.
+        previous: Where the file that was there before goes.
+
+    Raises:
+        OSError, RuntimeError: It could not be written, as on a full disk; the file that
+            was there before is as it was.
     """
-    write_whole(path, lambda aside: torch.save(dict(state), aside))
+
+    def write(aside: Path) -> None:
+        torch.save(dict(state), aside)
+
+    write_whole(path, write, previous)
 
 
 def load_checkpoint(path: Path, fingerprint: str) -> dict[str, Any] | None:
@@ -63,7 +81,7 @@ def load_checkpoint(path: Path, fingerprint: str) -> dict[str, Any] | None:
         pickle.UnpicklingError,
     ) as error:
         logger.warning(
-            "%s is broken (%s); training starts from scratch",
+            "%s is broken (%s) and is not used",
             path,
             type(error).__name__,
         )

@@ -2,9 +2,9 @@
 
 import json
 import logging
-import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from image_translation.fingerprint import Stamp, code_digest, digest
 from image_translation.metrics import METRICS, for_means
 from image_translation.models import MeanTarget, count_gmac, count_parameters
 from image_translation.pairing.arrays import PairArrays
-from image_translation.training.augmentation import augment
+from image_translation.training.batches import Batches
 from image_translation.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
@@ -29,26 +29,30 @@ from image_translation.training.checkpoint import (
 )
 from image_translation.training.devices import Device, pick_device
 from image_translation.training.inference import translate
-from image_translation.training.objectives import (
-    adversarial_loss,
-    discriminator_loss,
-    l1_loss,
-)
+from image_translation.training.interruption import StopRequest, TrainingStoppedError
 from image_translation.training.observer import Observer
+from image_translation.training.processes import (
+    agree,
+    rank_and_world,
+    share_buffers,
+    sum_over_processes,
+)
 from image_translation.training.progress import TrainingProgress
+from image_translation.training.schedule import learning_rate_factor
 from image_translation.training.settings import ModelSettings, TrainingSettings
 from image_translation.training.state import TrainingState
-from image_translation.training.tensors import to_tensor
+from image_translation.training.step import train_batch
 from image_translation.training.trained import (
     CONFIG,
     HISTORY,
     WEIGHTS,
     TrainedReplicate,
 )
+from image_translation.training.warm_start import find_start, load_start
 
 logger = logging.getLogger(__name__)
 
-CHECKPOINT = "checkpoint.pt"
+CHECKPOINT, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
 
 VALIDATED = ("mse", "psnr", "ssim")
 """Metrics of every epoch; one of them chooses it."""
@@ -62,6 +66,9 @@ COLUMNS = (
     *(f"validation/{name}" for name in VALIDATED),
 )
 
+LARGEST_LOSS = 1e6
+"""A loss above is an explosion: images lie in [-1, 1], logits of use within a few tens."""
+
 SAMPLES = 4
 """Validation pairs that observers are shown."""
 
@@ -74,19 +81,24 @@ CODE = (
         f"image_translation.training.{name}"
         for name in (
             "augmentation",
+            "batches",
             "devices",
             "inference",
             "loop",
             "objectives",
+            "plan",
+            "schedule",
             "state",
+            "step",
             "tensors",
+            "warm_start",
         )
     ),
 )
 
 
 class _DivergedError(Exception):
-    """A loss or a weight is not a finite number."""
+    """A loss or a weight is not a finite number, or a loss has exploded."""
 
 
 def fit(
@@ -101,22 +113,28 @@ def fit(
 ) -> TrainedReplicate:
     """Train a model once, or find it trained.
 
-    Cut off at any moment, the next call goes on after the last finished epoch and ends
-    with the same weights. A training whose loss stops being a finite number ends there,
-    with the best weights before (`TrainedReplicate.failure`).
+    Cut off at any moment, the next call goes on after the last checkpoint and ends with
+    the same weights. Asked to stop by Ctrl-C or SIGTERM, it keeps a checkpoint first. A
+    training whose loss explodes or stops being a number ends there, with the best
+    weights before (`TrainedReplicate.failure`).
+
+    Within torchrun, all processes call it alike; the first one keeps the files and tells
+    the observers.
 
     Args:
         settings: Network, objective, training and the protocol of validation.
         train: Pairs to learn from, S×S pixels.
         validation: Pairs that choose the epoch.
         folder: Where ``weights.safetensors`` (of the best epoch), ``config.json``,
-            ``history.csv`` and, until it ends, the checkpoint are kept.
+            ``history.csv`` and, until it ends, the checkpoints are kept.
         replicate: Number of the replicate; added to the seed.
         name: What the log calls the model; the network's name if not given.
         observers: Told of every epoch.
 
     Raises:
-        InputError: There is nothing to train on or to validate with.
+        InputError: There is nothing to train on or to validate with, or a parameter
+            asks for what is not there.
+        TrainingStoppedError: A signal asked to stop.
     """
     name = f"{name or settings.network.name} replicate {replicate}"
     _check(train, validation)
@@ -126,161 +144,247 @@ def fit(
         logger.info("%s is up to date", name)
         return finished
 
-    folder.mkdir(parents=True, exist_ok=True)
-    Stamp(folder).clear()
+    device = pick_device(settings.training.device, settings.training.precision)
     seed = settings.training.seed + replicate
-    device = pick_device()
     state = TrainingState.start(settings, train.image_size, seed, device.kind)
-    _resume(state, folder, fingerprint, name, force=settings.training.force)
-    cost = _known_cost(state, train.image_size, device)
-    for observer in observers:
-        observer.on_start(replicate, folder, settings, cost)
+    training = _Training(
+        name, settings, train, validation, folder, replicate, fingerprint, device, state
+    )
+    if training.is_first:
+        training.observers = observers
+        folder.mkdir(parents=True, exist_ok=True)
+        Stamp(folder).clear()
+    return training.run()
 
-    def end_epoch(epoch: int, figures: dict[str, float]) -> None:
-        """Validate, and keep all that an interruption must not cost."""
-        scores, samples = _validate(state.generator, validation, settings, seed)
-        row = {"epoch": epoch, **figures, **scores}
-        state.history.append(row)
-        if _is_best(row, state, settings.training.select_by):
-            state.best_epoch = epoch
-            _save_weights(state.generator, folder / WEIGHTS)
-        _save_history(state.history, folder / HISTORY)
-        for observer in observers:
-            observer.on_epoch(epoch, {**figures, **scores}, samples)
-        if settings.is_trainable:
-            save_checkpoint(
-                folder / CHECKPOINT, {"fingerprint": fingerprint, **state.dump()}
-            )
 
-    failure = None
-    if settings.is_trainable:
-        epochs = settings.training.epochs
-        total, seen = epochs * len(train), state.epoch * len(train)
-        with TrainingProgress(name, total, seen) as progress:
-            for epoch in range(state.epoch + 1, epochs + 1):
+@dataclass
+class _Training:
+    """A training under way: what it is made of, and what it does in turn."""
+
+    name: str
+    settings: ModelSettings
+    train: PairArrays
+    validation: PairArrays
+    folder: Path
+    replicate: int
+    fingerprint: str
+    device: Device
+    state: TrainingState
+    observers: Sequence[Observer] = ()
+    saved_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the process that keeps the files."""
+        return rank_and_world()[0] == 0
+
+    def run(self) -> TrainedReplicate:
+        """Train from where an earlier run was cut off, or from the start."""
+        start = find_start(self.settings)
+        if start is not None:
+            for network in {self.state.generator, self.state.translator}:
+                load_start(network, start)
+        self._resume()
+        cost = _known_cost(self.state, self.train.image_size, self.device)
+        for observer in self.observers:
+            observer.on_start(self.replicate, self.folder, self.settings, cost)
+        failure = None
+        if self.settings.is_trainable:
+            failure = self._train()
+        else:
+            if isinstance(self.state.generator, MeanTarget):
+                _set_mean(self.state.generator, self.train)
+            self._end_epoch(0, {})
+        trained = self._conclude(cost, failure)
+        for observer in self.observers:
+            observer.on_end(trained)
+        return trained
+
+    def _train(self) -> str | None:
+        """Train the epochs that are left; returns why it had to end early, if so."""
+        state, training = self.state, self.settings.training
+        if training.compile:
+            state.compile()
+        batches = Batches(
+            self.train, training, self.replicate, self.device, *rank_and_world()
+        )
+        total = training.epochs * len(self.train)
+        seen = state.epoch * len(self.train) + state.seen
+        with (
+            StopRequest() as stop,
+            TrainingProgress(self.name, total, seen) as progress,
+        ):
+            for epoch in range(state.epoch + 1, training.epochs + 1):
                 try:
-                    figures = _train_epoch(state, train, settings, device, progress)
+                    figures = self._train_epoch(epoch, batches, stop, progress)
                 except _DivergedError as error:
                     failure = f"training diverged in epoch {epoch}: {error}"
-                    logger.error("%s: %s", name, failure)
-                    break
-                end_epoch(epoch, figures)
+                    logger.error("%s: %s", self.name, failure)
+                    return failure
+                self._end_epoch(epoch, figures)
                 progress.figures = {"epoch": epoch, **_shown(state.history[-1])}
-    else:
-        if isinstance(state.generator, MeanTarget):
-            _set_mean(state.generator, train)
-        end_epoch(0, {})
+        return None
 
-    config = {
-        **_describe(settings, train.image_size, replicate),
-        "best_epoch": state.best_epoch,
-        "failure": failure,
-        "fingerprint": fingerprint,
-        "weights_sha256": _file_digest(folder / WEIGHTS),
-        "cost": {**cost, **_spent(state.history, len(train))},
-    }
-    _save_history(state.history, folder / HISTORY)
-    trained = _conclude(folder, config)
-    for observer in observers:
-        observer.on_end(trained)
-    return trained
+    def _train_epoch(
+        self,
+        epoch: int,
+        batches: Batches,
+        stop: StopRequest,
+        progress: TrainingProgress,
+    ) -> dict[str, float]:
+        """See what is left of an epoch; returns mean losses, seconds, images a second."""
+        state, training = self.state, self.settings.training
+        factor = learning_rate_factor(training.schedule, epoch, training.epochs)
+        state.set_learning_rate(training.learning_rate * factor)
+        state.generator.train()
+        before, started = state.seconds, time.perf_counter()
+        for inputs, targets, count in batches.epoch(epoch, start=state.batches):
+            group = _group(state.batches, len(self.train), training)
+            state.batches += 1
+            is_last = state.batches % training.accumulate == 0
+            is_last |= state.batches == len(batches)
+            state.sums += train_batch(
+                state,
+                inputs,
+                targets,
+                self.settings,
+                self.device,
+                share=len(inputs) / group,
+                is_last=is_last,
+            )
+            state.seen += count
+            state.seconds = before + time.perf_counter() - started
+            progress.advance(count)
+            if progress.is_due():
+                progress.show({"epoch": epoch, **_means(state.sums, state.seen)})
+            if is_last:
+                self._pause(stop)
+        sum_over_processes([state.sums])
+        losses = _means(state.sums, state.seen)
+        share_buffers(state.translator)
+        _check_weights(state.generator)
+        seconds = before + time.perf_counter() - started
+        return {"seconds": seconds, "images_per_second": state.seen / seconds, **losses}
 
+    def _pause(self, stop: StopRequest) -> None:
+        """Between two steps: keep a checkpoint when it is time, and leave when asked to.
 
-def _train_epoch(
-    state: TrainingState,
-    train: PairArrays,
-    settings: ModelSettings,
-    device: Device,
-    progress: TrainingProgress,
-) -> dict[str, float]:
-    """See every pair once; returns mean losses, seconds and images per second."""
-    epoch = state.epoch + 1
-    state.generator.train()
-    started = time.perf_counter()
-    # Sums stay on the device: reading one makes the host wait for all that is queued.
-    sums = torch.zeros(len(LOSSES) if state.discriminator else 1, device=device.kind)
-    seen = 0
-    for pair in _batches(train, settings.training, state.data_chance):
-        inputs, targets = (images.to(device.kind) for images in pair)
-        sums += len(inputs) * _step(state, inputs, targets, settings, device)
-        seen += len(inputs)
-        progress.advance(len(inputs))
-        if progress.is_due():
-            progress.show({"epoch": epoch, **_means(sums, seen)})
-    losses = _means(sums, seen)
-    _check_weights(state.generator)
-    seconds = time.perf_counter() - started
-    return {"seconds": seconds, "images_per_second": seen / seconds, **losses}
+        Raises:
+            TrainingStoppedError: A signal asked to stop.
+        """
+        if agree(stop.number is not None):
+            self._save()
+            raise TrainingStoppedError(
+                f"{self.name} was stopped in epoch {self.state.epoch + 1} of "
+                f"{self.settings.training.epochs}; it goes on from there when the same "
+                "command runs again",
+                stop.number or 0,
+            )
+        minutes = (time.monotonic() - self.saved_at) / 60
+        if minutes >= self.settings.training.checkpoint_minutes:
+            self._save()
 
-
-def _step(
-    state: TrainingState,
-    inputs: Tensor,
-    targets: Tensor,
-    settings: ModelSettings,
-    device: Device,
-) -> Tensor:
-    """Train on one batch, N×3×H×W in [-1, 1]; returns its losses, unweighted.
-
-    The discriminator first, then the generator against it (Isola et al. 2017, 3.3).
-    """
-    discriminator = state.discriminator
-    with device.autocast():
-        predictions = state.generator(inputs)  # (N, 3, H, W) in [-1, 1]
-    if discriminator is not None:
-        discriminator.requires_grad_(True)
-        with device.autocast():
-            real = discriminator(inputs, targets)  # (N, 1, H/8-2, W/8-2), logits
-            generated = discriminator(inputs, predictions.detach())
-            judging = discriminator_loss(real, generated)
-        _descend(judging, state.optimizers["discriminator"])
-
-    l1 = l1_loss(predictions, targets)
-    loss = settings.objective.l1 * l1
-    losses = [l1]
-    if discriminator is not None:
-        discriminator.requires_grad_(False)  # the generator's step leaves it as it is
-        with device.autocast():
-            fooling = adversarial_loss(discriminator(inputs, predictions), is_real=True)
-        loss = loss + settings.objective.adversarial * fooling
-        losses += [fooling, judging]
-    _descend(loss, state.optimizers["generator"])
-    return torch.stack(losses).detach()
-
-
-def _descend(loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
-
-
-def _batches(
-    pairs: PairArrays, training: TrainingSettings, chance: torch.Generator
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Pairs in random order, augmented, N×3×S×S in [-1, 1]; the last batch is short."""
-    order = torch.randperm(len(pairs), generator=chance).numpy()
-    for start in range(0, len(pairs), training.batch_size):
-        chosen = order[start : start + training.batch_size]
-        yield augment(
-            to_tensor(pairs.inputs[chosen]),
-            to_tensor(pairs.targets[chosen]),
-            jitter=training.jitter,
-            flip=training.flip,
-            generator=chance,
+    def _end_epoch(self, epoch: int, figures: dict[str, float]) -> None:
+        """Validate, and keep all that an interruption must not cost."""
+        state = self.state
+        if not self.is_first:
+            state.history.append({"epoch": epoch, **figures})
+            state.begin_epoch()
+            return
+        seed = self.settings.training.seed + self.replicate
+        scores, samples = _validate(
+            state.translator, self.validation, self.settings, seed
         )
+        row = {"epoch": epoch, **figures, **scores}
+        state.history.append(row)
+        state.begin_epoch()
+        if _is_best(row, state, self.settings.training.select_by):
+            state.best_epoch = epoch
+            _save_weights(state.translator, self.folder / WEIGHTS)
+        _save_history(state.history, self.folder / HISTORY)
+        for observer in self.observers:
+            observer.on_epoch(epoch, {**figures, **scores}, samples)
+        if self.settings.is_trainable:
+            self._save()
+
+    def _save(self) -> None:
+        """Keep a checkpoint; where that fails, the one before stays."""
+        self.saved_at = time.monotonic()
+        if not self.is_first:
+            return
+        path, previous = self.folder / CHECKPOINT, self.folder / PREVIOUS
+        content = {"fingerprint": self.fingerprint, **self.state.dump()}
+        try:
+            save_checkpoint(path, content, previous)
+        except (OSError, RuntimeError) as error:
+            logger.error(
+                "%s: no checkpoint could be kept in %s (%s); the last good one stays",
+                self.name,
+                self.folder,
+                error,
+            )
+
+    def _resume(self) -> None:
+        """Go on from a checkpoint, or clear what an earlier training left."""
+        for file in () if self.settings.training.force else (CHECKPOINT, PREVIOUS):
+            dumped = load_checkpoint(self.folder / file, self.fingerprint)
+            has_weights = (self.folder / WEIGHTS).is_file()
+            if dumped and (has_weights or dumped["best_epoch"] is None):
+                self.state.restore(dumped)
+                if self.is_first:
+                    _save_history(self.state.history, self.folder / HISTORY)
+                logger.info(
+                    "%s goes on after epoch %d and %d batches of the next",
+                    self.name,
+                    self.state.epoch,
+                    self.state.batches,
+                )
+                return
+        if self.is_first:
+            for file in (CHECKPOINT, PREVIOUS, WEIGHTS, CONFIG, HISTORY):
+                (self.folder / file).unlink(missing_ok=True)
+
+    def _conclude(self, cost: dict[str, Any], failure: str | None) -> TrainedReplicate:
+        """Declare the training finished, the stamp last."""
+        weights = self.folder / WEIGHTS
+        config = {
+            **_describe(self.settings, self.train.image_size, self.replicate),
+            "best_epoch": self.state.best_epoch,
+            "failure": failure,
+            "fingerprint": self.fingerprint,
+            "weights_sha256": _file_digest(weights),
+            "cost": {**cost, **_spent(self.state.history, len(self.train))},
+        }
+        if self.is_first:
+            _save_history(self.state.history, self.folder / HISTORY)
+            text = json.dumps(config, indent=2) + "\n"
+            write_whole(
+                self.folder / CONFIG, lambda aside: aside.write_text(text, "utf-8")
+            )
+            Stamp(self.folder).write(self.fingerprint)
+            for file in (CHECKPOINT, PREVIOUS):
+                (self.folder / file).unlink(missing_ok=True)
+        return TrainedReplicate(self.folder, config)
+
+
+def _group(batch: int, pairs: int, training: TrainingSettings) -> int:
+    """How many pairs, in all processes, make the step that a batch belongs to."""
+    size = training.accumulate * training.batch_size
+    first = batch // training.accumulate * size
+    return min(size, pairs - first)
 
 
 def _means(sums: Tensor, seen: int) -> dict[str, float]:
     """Mean losses by name.
 
     Raises:
-        _DivergedError: One is not finite.
+        _DivergedError: One is no number, or has exploded.
     """
     means = dict(zip(LOSSES, (sums / seen).tolist(), strict=False))
     for name, value in means.items():
-        if not math.isfinite(value):
+        if not abs(value) <= LARGEST_LOSS:  # nor is nan
             raise _DivergedError(
-                f"{name} is {value}; a lower training.learning_rate may help"
+                f"{name} is {value:g}; a lower training.learning_rate may help"
             )
     return means
 
@@ -360,16 +464,24 @@ def _fingerprint(
     settings: ModelSettings, train: PairArrays, validation: PairArrays, replicate: int
 ) -> str:
     """Digest of all that the weights depend on."""
+    start = find_start(settings)
     relevant = settings.model_dump(
         mode="json",
         exclude={
             "enabled": True,
-            "training": {"force", "replicates"},
+            "training": {
+                "checkpoint_minutes",
+                "device",
+                "force",
+                "replicates",
+                "warm_start",
+            },
             "inference": {"batch_size"},
         },
     )
     return digest(
         relevant,
+        start and _file_digest(start),
         replicate,
         train.fingerprint,
         validation.fingerprint,
@@ -388,29 +500,6 @@ def _find_finished(folder: Path, fingerprint: str) -> TrainedReplicate | None:
     # A training that failed in its first epoch is finished too, without weights.
     files = (HISTORY,) if trained.best_epoch is None else (HISTORY, WEIGHTS)
     return trained if all((folder / file).is_file() for file in files) else None
-
-
-def _resume(
-    state: TrainingState, folder: Path, fingerprint: str, name: str, *, force: bool
-) -> None:
-    """Go on from the folder's checkpoint, or clear what an earlier training left."""
-    dumped = None if force else load_checkpoint(folder / CHECKPOINT, fingerprint)
-    if dumped is not None and (folder / WEIGHTS).is_file():
-        state.restore(dumped)
-        _save_history(state.history, folder / HISTORY)
-        logger.info("%s goes on after epoch %d", name, state.epoch)
-        return
-    for file in (CHECKPOINT, WEIGHTS, CONFIG, HISTORY):
-        (folder / file).unlink(missing_ok=True)
-
-
-def _conclude(folder: Path, config: dict[str, Any]) -> TrainedReplicate:
-    """Declare a training finished, the stamp last."""
-    text = json.dumps(config, indent=2) + "\n"
-    write_whole(folder / CONFIG, lambda aside: aside.write_text(text, "utf-8"))
-    Stamp(folder).write(config["fingerprint"])
-    (folder / CHECKPOINT).unlink(missing_ok=True)
-    return TrainedReplicate(folder, config)
 
 
 def _describe(

@@ -1,10 +1,10 @@
 """Parameters of a model: its network, its objective, its training, its inference."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from image_translation.schema import Settings
+from image_translation.schema import Nullable, OptionalPath, Settings
 
 
 class NetworkSettings(Settings):
@@ -27,13 +27,21 @@ class TrainingSettings(Settings):
 
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=1)
+    accumulate: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
+    schedule: Literal["constant", "linear", "cosine"]
     beta1: float = Field(ge=0, lt=1)
+    ema: Annotated[Annotated[float, Field(gt=0, lt=1)] | None, Nullable]
     jitter: float = Field(ge=1, le=2)
     flip: bool
     select_by: Literal["mse", "psnr", "ssim"]
     replicates: int = Field(ge=1, le=100)
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, lt=2**40)
+    warm_start: OptionalPath
+    device: Literal["auto", "cuda", "cpu"]
+    precision: Literal["auto", "bf16", "tf32", "fp32"]
+    compile: bool
+    checkpoint_minutes: float = Field(gt=0)
     force: bool
 
 

@@ -1,10 +1,11 @@
 """All that changes while a model is trained."""
 
+import copy
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from image_translation.models import PatchGAN, build_network
 from image_translation.training.settings import ModelSettings
@@ -21,19 +22,26 @@ class TrainingState:
         generator: Translates.
         discriminator: Judges; None where the objective has no adversarial term.
         optimizers: ``generator`` and ``discriminator``, as far as they are trained.
-        data_chance: Shuffles and augments. Apart from torch's global random numbers,
-            which initialize networks and drop activations, so that all models of one
-            seed see the same data in the same order.
-        history: One row an epoch.
+        average: The generator with moving averages of its weights, or None.
+        history: One row a finished epoch.
+        batches: Finished in the epoch under way.
+        sums: Of the losses over the pairs seen in the epoch under way; on the device,
+            since reading it makes the host wait for all that is queued.
+        seen: Pairs seen in the epoch under way.
+        seconds: Spent on the epoch under way.
         best_epoch: The epoch whose weights are kept; None before the first.
     """
 
     generator: nn.Module
     discriminator: nn.Module | None
     optimizers: dict[str, torch.optim.Optimizer]
-    data_chance: torch.Generator
+    average: nn.Module | None = None
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int | None = None
+    batches: int = 0
+    sums: Tensor = field(default_factory=lambda: torch.zeros(1))
+    seen: int = 0
+    seconds: float = 0.0
 
     @classmethod
     def start(
@@ -47,7 +55,7 @@ class TrainingState:
             seed: Of all chance; sets torch's global random numbers.
             device: Where the networks are put.
         """
-        torch.manual_seed(seed)
+        torch.manual_seed(seed)  # initializes networks, and drops activations
         network, objective = settings.network, settings.objective
         # The generator comes first: the same seed gives the same one with and without
         # a discriminator.
@@ -74,8 +82,24 @@ class TrainingState:
             )
             for name, module in trained.items()
         }
-        data_chance = torch.Generator().manual_seed(seed)
-        return cls(generator, discriminator, optimizers, data_chance)
+        average = copy.deepcopy(generator) if settings.training.ema else None
+        sums = torch.zeros(1 if discriminator is None else 3, device=device)
+        return cls(generator, discriminator, optimizers, average, sums=sums)
+
+    def compile(self) -> None:
+        """Have both networks compiled when they are first called (torch.compile).
+
+        Where that fails, as without a C++ compiler, torch says so and goes on without.
+        """
+        torch._dynamo.config.suppress_errors = True
+        for network in (self.generator, self.discriminator):
+            if network is not None:
+                network.compile()
+
+    @property
+    def translator(self) -> nn.Module:
+        """What is validated and kept: the averaged generator where there is one."""
+        return self.generator if self.average is None else self.average
 
     @property
     def epoch(self) -> int:
@@ -96,13 +120,16 @@ class TrainingState:
                 name: optimizer.state_dict()
                 for name, optimizer in self.optimizers.items()
             },
-            "data_chance": self.data_chance.get_state(),
             "chance": torch.get_rng_state(),
             "cuda_chance": (
                 torch.cuda.get_rng_state() if torch.cuda.is_available() else None
             ),
             "history": self.history,
             "best_epoch": self.best_epoch,
+            "batches": self.batches,
+            "sums": self.sums,
+            "seen": self.seen,
+            "seconds": self.seconds,
         }
 
     def restore(self, dumped: dict[str, Any]) -> None:
@@ -111,15 +138,46 @@ class TrainingState:
             module.load_state_dict(dumped["networks"][name])
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(dumped["optimizers"][name])
-        self.data_chance.set_state(dumped["data_chance"])
         torch.set_rng_state(dumped["chance"])
         if dumped["cuda_chance"] is not None and torch.cuda.is_available():
             torch.cuda.set_rng_state(dumped["cuda_chance"])
         self.history = dumped["history"]
         self.best_epoch = dumped["best_epoch"]
+        self.batches = dumped["batches"]
+        self.sums = dumped["sums"].to(self.sums.device)
+        self.seen = dumped["seen"]
+        self.seconds = dumped["seconds"]
+
+    def set_learning_rate(self, rate: float) -> None:
+        """Set the rate of all optimizers."""
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+
+    def begin_epoch(self) -> None:
+        """Forget what was counted in the epoch before."""
+        self.sums.zero_()
+        self.batches, self.seen, self.seconds = 0, 0, 0.0
+
+    @torch.no_grad()
+    def update_average(self, decay: float) -> None:
+        """Move the averages a step towards the generator's weights.
+
+        Batch statistics, averages themselves, are taken over as they are.
+        """
+        assert self.average is not None
+        averaged: list[Tensor] = list(self.average.parameters())
+        current: list[Tensor] = list(self.generator.parameters())
+        torch._foreach_lerp_(averaged, current, 1 - decay)
+        for own, new in zip(
+            self.average.buffers(), self.generator.buffers(), strict=True
+        ):
+            own.copy_(new)
 
     def _networks(self) -> dict[str, nn.Module]:
         networks = {"generator": self.generator}
         if self.discriminator is not None:
             networks["discriminator"] = self.discriminator
+        if self.average is not None:
+            networks["average"] = self.average
         return networks

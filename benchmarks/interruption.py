@@ -1,0 +1,104 @@
+"""Kill a training at random moments, and see whether anything is lost.
+
+A small pix2pix is trained without a cut; then, again and again, in a process of its own
+that is killed (SIGKILL) at a random moment and started anew. Every time the weights must
+be those of the training without a cut. Run it with
+
+    python benchmarks/interruption.py --times 20
+"""
+
+import argparse
+import hashlib
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+EPOCHS = 30
+PAIRS = 24
+SIZE = 32
+
+
+def train(folder: Path) -> None:
+    """Train in this process; one thread, checkpoints after every batch."""
+    import numpy as np
+    import pandas as pd
+    import torch
+
+    from image_translation.pairing.arrays import PairArrays
+    from image_translation.parameters import LayeredConfigLoader
+    from image_translation.training import fit
+    from image_translation.training.settings import ModelSettings
+
+    torch.set_num_threads(1)
+    chance = np.random.default_rng(0)
+    images = chance.integers(0, 256, (PAIRS, SIZE, SIZE, 3), dtype=np.uint8)
+    index = pd.DataFrame({"pair_id": range(PAIRS), "group": range(PAIRS)})
+    pairs = PairArrays(images, 255 - images, index, "random")
+    conf = Path(__file__).parents[1] / "conf"
+    loader = LayeredConfigLoader(str(conf), base_env="base", default_run_env="smoke")
+    block = loader["parameters"]["custom"]["pix2pix"]
+    block["training"] |= {"epochs": EPOCHS, "checkpoint_minutes": 1e-9}
+    fit(ModelSettings.model_validate(block), pairs, pairs, folder)
+
+
+def start(folder: Path) -> "subprocess.Popen[bytes]":
+    """Train in a process of its own."""
+    return subprocess.Popen([sys.executable, __file__, "--folder", str(folder)])
+
+
+def finish(folder: Path) -> str:
+    """Train to the end; the digest of the weights."""
+    if start(folder).wait():
+        raise SystemExit(f"the training in {folder} failed")
+    return hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest()
+
+
+def wait_for(path: Path) -> None:
+    """Wait until a file is there."""
+    while not path.exists():
+        time.sleep(0.005)
+
+
+def kill_at_random(folder: Path, seconds: float, chance: random.Random) -> str:
+    """Start, kill within ``seconds`` of the first checkpoint, and go on to the end."""
+    process = start(folder)
+    wait_for(folder / "checkpoint.pt")
+    time.sleep(chance.uniform(0, seconds))
+    process.kill()
+    process.wait()
+    return finish(folder)
+
+
+def main() -> None:
+    """Kill and compare."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--times", type=int, default=20)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.folder:
+        train(arguments.folder)
+        return
+    chance = random.Random(0)
+    with tempfile.TemporaryDirectory() as scratch:
+        process = start(Path(scratch) / "whole")
+        wait_for(Path(scratch) / "whole/checkpoint.pt")
+        started = time.perf_counter()
+        process.wait()
+        seconds = time.perf_counter() - started
+        whole = finish(Path(scratch) / "whole")
+        same = 0
+        for number in range(arguments.times):
+            ended = kill_at_random(Path(scratch) / str(number), seconds, chance)
+            same += ended == whole
+        print(
+            f"{same} of {arguments.times} killed trainings ended with the same weights"
+        )
+        if same < arguments.times:
+            raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+import pytest
+import torch
+
+from image_translation.training.batches import Batches
+from image_translation.training.devices import Device
+from tests.training.conftest import make_pairs, make_settings
+
+DEVICE = Device("cpu", "fp32")
+
+
+def batches(pairs, rank=0, world=1, **changes):
+    training = make_settings(training__batch_size=4, **changes).training
+    return Batches(pairs, training, 0, DEVICE, rank, world)
+
+
+def test_values_and_shapes():
+    inputs, targets, count = next(batches(make_pairs(6)).epoch(1))
+    assert inputs.shape == targets.shape == (4, 3, 32, 32)
+    assert count == 4
+    assert inputs.dtype == torch.float32
+    assert -1 <= inputs.min() < inputs.max() <= 1
+    torch.testing.assert_close(inputs, -targets, atol=2 / 127.5, rtol=0)
+
+
+def test_epoch_can_begin_in_the_middle():
+    whole = list(batches(make_pairs(10)).epoch(2))
+    rest = list(batches(make_pairs(10)).epoch(2, start=1))
+    assert [len(batch) for batch, _, _ in whole] == [4, 4, 2]
+    for (a, _, _), (b, _, _) in zip(whole[1:], rest, strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_processes_share_every_batch(world):
+    pairs = make_pairs(6)
+    whole = list(batches(pairs).epoch(1))
+    parts = [list(batches(pairs, rank, world).epoch(1)) for rank in range(world)]
+    for number, (inputs, _, count) in enumerate(whole):
+        shares = [part[number] for part in parts]
+        assert sum(len(own) for own, _, _ in shares) == len(inputs)
+        assert {total for _, _, total in shares} == {count}
+        together = torch.empty_like(inputs)
+        for rank, (own, _, _) in enumerate(shares):
+            together[rank::world] = own
+        assert torch.equal(together, inputs)

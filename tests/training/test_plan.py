@@ -1,0 +1,23 @@
+import torch
+
+from image_translation.training.plan import plan_epoch
+
+
+def test_every_pair_comes_once():
+    assert sorted(plan_epoch(50, 0, 1).order.tolist()) == list(range(50))
+
+
+def test_seed_and_epoch_decide():
+    same = [plan_epoch(20, 3, 2) for _ in range(2)]
+    assert torch.equal(same[0].order, same[1].order)
+    assert torch.equal(same[0].offsets, same[1].offsets)
+    others = [plan_epoch(20, 3, 3), plan_epoch(20, 4, 2)]
+    assert all(not torch.equal(same[0].order, other.order) for other in others)
+
+
+def test_part_is_a_part_of_everything():
+    whole = plan_epoch(10, 0, 1)
+    part = whole[2:5]
+    assert torch.equal(part.order, whole.order[2:5])
+    assert torch.equal(part.offsets, whole.offsets[2:5])
+    assert torch.equal(part.flips, whole.flips[2:5])
