@@ -210,3 +210,28 @@ def test_findings_reach_the_report_and_mlflow_and_stop_the_run_where_fatal(
         [experiment.experiment_id], "metrics.`audit/unreadable` = 1", max_results=1
     )[0]
     assert "audit" in {file.path for file in client.list_artifacts(newest.info.run_id)}
+
+
+def test_several_processes_make_one_child_run(project, kedro):
+    client = MlflowClient(f"sqlite:///{project}/data/smoke/mlflow/mlflow.db")
+    experiment = client.get_experiment_by_name("cartoon")
+    known = [experiment.experiment_id] if experiment else []
+    before = {run.info.run_id for run in client.search_runs(known)} if known else set()
+    run(
+        project,
+        kedro,
+        "cartoon",
+        ONE_MODEL,
+        "training.devices=2",
+        "training.device=cpu",
+    )
+    known = [client.get_experiment_by_name("cartoon").experiment_id]
+    new = [r for r in client.search_runs(known) if r.info.run_id not in before]
+    children = [r for r in new if "mlflow.parentRunId" in r.data.tags]
+    assert len(new) == 2
+    assert len(children) == 1
+    assert {"train/l1", "validation/psnr", "test/psnr"} <= children[
+        0
+    ].data.metrics.keys()
+    epochs = client.get_metric_history(children[0].info.run_id, "validation/psnr")
+    assert [metric.step for metric in epochs] == [1, 2]

@@ -139,7 +139,7 @@ def fit(
     name = f"{name or settings.network.name} replicate {replicate}"
     _check(train, validation)
     fingerprint = _fingerprint(settings, train, validation, replicate)
-    finished = _find_finished(folder, fingerprint)
+    finished = find_finished(settings, train, validation, folder, replicate)
     if finished is not None and not settings.training.force:
         logger.info("%s is up to date", name)
         return finished
@@ -185,6 +185,9 @@ class _Training:
             for network in {self.state.generator, self.state.translator}:
                 load_start(network, start)
         self._resume()
+        rank, _ = rank_and_world()
+        if rank:  # what is dropped out is each process's own affair
+            torch.manual_seed(torch.initial_seed() + rank)
         cost = _known_cost(self.state, self.train.image_size, self.device)
         for observer in self.observers:
             observer.on_start(self.replicate, self.folder, self.settings, cost)
@@ -256,7 +259,9 @@ class _Training:
             state.seconds = before + time.perf_counter() - started
             progress.advance(count)
             if progress.is_due():
-                progress.show({"epoch": epoch, **_means(state.sums, state.seen)})
+                is_alone = rank_and_world()[1] == 1  # others have losses of their own
+                losses = _means(state.sums, state.seen) if is_alone else {}
+                progress.show({"epoch": epoch, **losses})
             if is_last:
                 self._pause(stop)
         sum_over_processes([state.sums])
@@ -391,9 +396,8 @@ def _means(sums: Tensor, seen: int) -> dict[str, float]:
 
 def _check_weights(generator: nn.Module) -> None:
     """Find a last step that went wrong, which no loss has seen."""
-    if not all(
-        torch.isfinite(value).all() for value in generator.state_dict().values()
-    ):
+    values = generator.state_dict().values()
+    if agree(not all(torch.isfinite(value).all() for value in values)):
         raise _DivergedError(
             "weights are not finite; a lower training.learning_rate may help"
         )
@@ -472,15 +476,20 @@ def _fingerprint(
             "training": {
                 "checkpoint_minutes",
                 "device",
+                "devices",
                 "force",
+                "nodes",
+                "rendezvous",
                 "replicates",
                 "warm_start",
             },
             "inference": {"batch_size"},
         },
     )
+    training = settings.training
     return digest(
         relevant,
+        training.devices * training.nodes,  # each has batch statistics of its own
         start and _file_digest(start),
         replicate,
         train.fingerprint,
@@ -489,8 +498,15 @@ def _fingerprint(
     )
 
 
-def _find_finished(folder: Path, fingerprint: str) -> TrainedReplicate | None:
-    """What an earlier call made from the same things, if it is all there."""
+def find_finished(
+    settings: ModelSettings,
+    train: PairArrays,
+    validation: PairArrays,
+    folder: Path,
+    replicate: int,
+) -> TrainedReplicate | None:
+    """What an earlier call of `fit` made from the same things, if it is all there."""
+    fingerprint = _fingerprint(settings, train, validation, replicate)
     if not Stamp(folder).matches(fingerprint):
         return None
     try:

@@ -45,6 +45,7 @@ def agree(value: bool) -> bool:
     _, world = rank_and_world()
     if world == 1:
         return value
-    votes = torch.tensor(int(value))
+    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    votes = torch.tensor(int(value), device=device)
     dist.all_reduce(votes, op=dist.ReduceOp.MAX)
     return bool(votes)

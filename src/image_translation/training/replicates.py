@@ -4,13 +4,52 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from image_translation.pairing.arrays import PairArrays
-from image_translation.training.loop import fit
+from image_translation.training.launch import launch
+from image_translation.training.loop import find_finished, fit
 from image_translation.training.observer import Observer
 from image_translation.training.settings import ModelSettings
 from image_translation.training.trained import TrainedModel, TrainedReplicate
 
 
 def train(
+    name: str,
+    settings: ModelSettings,
+    train: PairArrays,
+    validation: PairArrays,
+    folder: Path,
+    observers: Sequence[Observer] = (),
+) -> TrainedModel:
+    """Train all replicates of a model that are not up to date, as `train_replicates`.
+
+    Where the settings ask for several processes, they are launched for it and do the
+    work; what they leave is then found here.
+    """
+    training = settings.training
+    is_alone = training.devices * training.nodes == 1 or not settings.is_trainable
+    if settings.enabled and not is_alone:
+        if _has_work(settings, train, validation, folder):
+            launch(name, settings, train, validation, folder, observers)
+        settings = settings.model_copy(
+            update={"training": training.model_copy(update={"force": False})}
+        )
+    return train_replicates(name, settings, train, validation, folder, observers)
+
+
+def _has_work(
+    settings: ModelSettings, train: PairArrays, validation: PairArrays, folder: Path
+) -> bool:
+    """Whether a replicate is to be trained, as far as one can tell before."""
+    for replicate in range(settings.training.replicates):
+        where = folder / f"replicate-{replicate}"
+        trained = find_finished(settings, train, validation, where, replicate)
+        if trained is None or settings.training.force:
+            return True
+        if trained.failure is not None:
+            return False
+    return False
+
+
+def train_replicates(
     name: str,
     settings: ModelSettings,
     train: PairArrays,

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from image_translation.schema import Nullable, OptionalPath, Settings
+from image_translation.schema import Nullable, OptionalPath, OptionalText, Settings
 
 
 class NetworkSettings(Settings):
@@ -40,6 +40,9 @@ class TrainingSettings(Settings):
     warm_start: OptionalPath
     device: Literal["auto", "cuda", "cpu"]
     precision: Literal["auto", "bf16", "tf32", "fp32"]
+    devices: int = Field(ge=1)
+    nodes: int = Field(ge=1)
+    rendezvous: OptionalText
     compile: bool
     checkpoint_minutes: float = Field(gt=0)
     force: bool
