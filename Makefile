@@ -4,7 +4,7 @@ TASK ?= colorization
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test lint bench viz mlflow lock clean
+.PHONY: run test lint bench bench-training viz mlflow lock clean
 
 run: $(INSTALLED)
 	$(BIN)/kedro run --pipeline=$(TASK)
@@ -21,6 +21,10 @@ lint: $(INSTALLED)
 # BENCH="--source <folder> --input <sub-folder> --target <sub-folder>" takes your pairs.
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/preparation.py $(BENCH)
+
+# Training, translation and scoring; writes docs/performance.md. Takes half an hour.
+bench-training: $(INSTALLED)
+	$(BIN)/python benchmarks/training.py --write docs/performance.md
 
 viz: $(INSTALLED)
 	@echo "kedro-viz serves http://127.0.0.1:4141"

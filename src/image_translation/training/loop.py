@@ -30,6 +30,7 @@ from image_translation.training.checkpoint import (
 from image_translation.training.devices import Device, pick_device
 from image_translation.training.inference import translate
 from image_translation.training.interruption import StopRequest, TrainingStoppedError
+from image_translation.training.memory import keep_freed_memory
 from image_translation.training.observer import Observer
 from image_translation.training.processes import (
     agree,
@@ -145,6 +146,8 @@ def fit(
         return finished
 
     device = pick_device(settings.training.device, settings.training.precision)
+    if device.kind == "cpu":
+        keep_freed_memory()
     seed = settings.training.seed + replicate
     state = TrainingState.start(settings, train.image_size, seed, device.kind)
     training = _Training(

@@ -1,0 +1,305 @@
+"""How fast models are trained, translate and are scored: a markdown table.
+
+The step of this project is held against a reference step, written down plainly below:
+the same networks and losses in float32, contiguous, with PyTorch's defaults. The two take
+turns in one run, each in a process of its own. The share of the peak is that of the largest matrix product measured
+here in the precision in use. Run it with
+
+    python benchmarks/training.py --write docs/performance.md
+"""
+
+import argparse
+import multiprocessing
+import platform
+import resource
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from image_translation.metrics import score_stream
+from image_translation.models import PatchGAN, build_network, count_gmac
+from image_translation.parameters import LayeredConfigLoader
+from image_translation.training.devices import Device, pick_device
+from image_translation.training.inference import translate
+from image_translation.training.memory import keep_freed_memory
+from image_translation.training.settings import ModelSettings
+from image_translation.training.state import TrainingState
+from image_translation.training.step import train_batch
+
+SIZES = (64, 128, 256)
+BATCHES = (1, 4, 16)
+MODELS = ("pix2pix", "unet", "autoencoder", "autoencoder_gan")
+ROUNDS = 3
+SECONDS_A_ROUND = 1.0
+MATRIX = 4096
+DISCRIMINATOR_PASSES = 3  # real, generated, and generated again for the generator
+BACKWARD = 2  # of the cost of a forward pass
+
+Step = Callable[[], object]
+
+
+def read_settings(model: str, channels: int) -> ModelSettings:
+    """The defaults of a model, at the published width unless told otherwise."""
+    conf = Path(__file__).parents[1] / "conf"
+    loader = LayeredConfigLoader(str(conf), base_env="base", default_run_env="base")
+    block = loader["parameters"]["custom"][model]
+    block["network"]["base_channels"] = channels
+    block["objective"]["discriminator_channels"] = channels
+    return ModelSettings.model_validate(block)
+
+
+def reference_step(settings: ModelSettings, images: Tensor, targets: Tensor) -> Step:
+    """A training step as it is usually written."""
+    torch.manual_seed(0)
+    size, device = images.shape[-1], images.device
+    network, objective = settings.network, settings.objective
+    generator = build_network(network.name, size, network.base_channels).to(device)
+    adam = {"lr": 2e-4, "betas": (0.5, 0.999)}
+    generator_adam = torch.optim.Adam(generator.parameters(), **adam)
+    if not objective.adversarial:
+
+        def step_l1() -> None:
+            generator_adam.zero_grad()
+            F.l1_loss(generator(images), targets).backward()
+            generator_adam.step()
+
+        return step_l1
+
+    discriminator = PatchGAN(objective.discriminator_channels).to(device)
+    discriminator_adam = torch.optim.Adam(discriminator.parameters(), **adam)
+    entropy = nn.BCEWithLogitsLoss()
+
+    def step() -> None:
+        generated = generator(images)
+        discriminator.requires_grad_(True)
+        discriminator_adam.zero_grad()
+        fake = discriminator(images, generated.detach())
+        real = discriminator(images, targets)
+        wrong = entropy(fake, torch.zeros_like(fake))
+        right = entropy(real, torch.ones_like(real))
+        ((wrong + right) / 2).backward()
+        discriminator_adam.step()
+        discriminator.requires_grad_(False)
+        generator_adam.zero_grad()
+        fake = discriminator(images, generated)
+        loss = entropy(fake, torch.ones_like(fake))
+        (loss + objective.l1 * F.l1_loss(generated, targets)).backward()
+        generator_adam.step()
+
+    return step
+
+
+def our_step(
+    settings: ModelSettings, images: Tensor, targets: Tensor, device: Device
+) -> Step:
+    """A training step of this project."""
+    state = TrainingState.start(settings, images.shape[-1], 0, device.kind)
+    last = {"memory_format": torch.channels_last}
+    inputs, wanted = images.to(**last), targets.to(**last)
+    return lambda: train_batch(state, inputs, wanted, settings, device)
+
+
+def serve(connection: Connection, what: str, task: tuple[str, int, int, int]) -> None:
+    """Take one kind of step in a process of its own, whenever asked to."""
+    model, channels, size, batch = task
+    settings, device = read_settings(model, channels), pick_device()
+    torch.manual_seed(0)
+    images = torch.rand(batch, 3, size, size, device=device.kind) * 2 - 1
+    if what == "ours":
+        if device.kind == "cpu":
+            keep_freed_memory()
+        step = our_step(settings, images, -images, device)
+    else:
+        step = reference_step(settings, images, -images)
+    step()
+    step()
+    connection.send("ready")
+    while connection.recv():
+        connection.send((time_step(step, device), peak_memory(device)))
+
+
+def time_step(step: Step, device: Device) -> float:
+    """Seconds of a step, the mean of those that fit into a round."""
+    synchronize(device)
+    started, count = time.perf_counter(), 0
+    while count == 0 or time.perf_counter() - started < SECONDS_A_ROUND:
+        step()
+        synchronize(device)
+        count += 1
+    return (time.perf_counter() - started) / count
+
+
+def take_turns(task: tuple[str, int, int, int]) -> dict[str, tuple[float, float]]:
+    """Seconds and MiB of both steps: the best of some rounds, taking turns."""
+    context = multiprocessing.get_context("spawn")
+    connections, processes = {}, []
+    for what in ("reference", "ours"):
+        connections[what], other = context.Pipe()
+        process = context.Process(target=serve, args=(other, what, task), daemon=True)
+        process.start()
+        processes.append(process)
+        connections[what].recv()  # one after the other: warming up costs time too
+    found: dict[str, list[tuple[float, float]]] = {what: [] for what in connections}
+    for _ in range(ROUNDS):
+        for what, connection in connections.items():
+            connection.send(True)
+            found[what].append(connection.recv())
+    for connection in connections.values():
+        connection.send(False)
+    for process in processes:
+        process.join()
+    return {
+        what: (min(seconds for seconds, _ in rounds), rounds[-1][1])
+        for what, rounds in found.items()
+    }
+
+
+def synchronize(device: Device) -> None:
+    """Wait for a GPU."""
+    if device.kind == "cuda":
+        torch.cuda.synchronize()
+
+
+def measure_peak(device: Device) -> float:
+    """GFLOP/s of a large matrix product in the precision in use."""
+    dtype = torch.bfloat16 if device.precision == "bf16" else torch.float32
+    factor = torch.randn(MATRIX, MATRIX, device=device.kind).to(dtype)
+    factor @ factor
+    best = min(time_step(lambda: factor @ factor, device) for _ in range(ROUNDS))
+    return 2 * MATRIX**3 / best / 1e9
+
+
+def count_step(settings: ModelSettings, size: int) -> float:
+    """GMAC of a training step for one image."""
+    network = settings.network
+    generator = build_network(network.name, size, network.base_channels)
+    gmac = count_gmac(generator, size) * (1 + BACKWARD)
+    if not settings.objective.adversarial:
+        return gmac
+    judge = count_discriminator(settings.objective.discriminator_channels, size)
+    # its own step twice, forward and backward; for the generator the gradient of its
+    # input alone, which is one backward pass of the two
+    return gmac + judge * (2 * (1 + BACKWARD) + 1 + 1)
+
+
+def count_discriminator(channels: int, size: int) -> float:
+    """GMAC of one forward pass."""
+    judge, macs = PatchGAN(channels).eval(), []
+
+    def count(layer: nn.Conv2d, _: object, out: Tensor) -> None:
+        macs.append(out[0, 0].numel() * layer.weight.numel())
+
+    layers = [module for module in judge.modules() if isinstance(module, nn.Conv2d)]
+    hooks = [layer.register_forward_hook(count) for layer in layers]
+    image = torch.zeros(1, 3, size, size)
+    with torch.no_grad():
+        judge(image, image)
+    for hook in hooks:
+        hook.remove()
+    return sum(macs) / 1e9
+
+
+def bench_steps(
+    model: str, channels: int, sizes: list[int], batches: list[int], peak: float
+) -> list[str]:
+    """A row a size and batch."""
+    rows = []
+    for size in sizes:
+        gmac = count_step(read_settings(model, channels), size)
+        for batch in batches:
+            found = take_turns((model, channels, size, batch))
+            speed = {what: batch / seconds for what, (seconds, _) in found.items()}
+            share = 2 * gmac * speed["ours"] / peak
+            rows.append(
+                f"| {model} | {size} | {batch} | {speed['reference']:.2f} | "
+                f"{speed['ours']:.2f} | {speed['ours'] / speed['reference']:.2f} | "
+                f"{share:.0%} | {found['reference'][1]:.0f} | {found['ours'][1]:.0f} |"
+            )
+            print(rows[-1], flush=True)
+    return rows
+
+
+def peak_memory(device: Device) -> float:
+    """MiB at most, of this process or on the GPU, so far."""
+    if device.kind == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def bench_inference(channels: int, sizes: list[int]) -> list[str]:
+    """Images per second of translation, as the pipeline does it, and of scoring."""
+    device, rows = pick_device(), []
+    for size in sizes:
+        settings = read_settings("pix2pix", channels)
+        state = TrainingState.start(settings, size, 0, device.kind)
+        count = max(16, 64 * 64 * 64 // size**2)
+        images = np.random.default_rng(0).integers(
+            0, 256, (count, size, size, 3), dtype=np.uint8
+        )
+        started = time.perf_counter()
+        predictions = list(translate(state.generator, images, settings.inference))
+        translated = time.perf_counter()
+        score_stream(predictions, images)
+        scored = time.perf_counter()
+        rows.append(
+            f"| {size} | {count / (translated - started):.1f} | "
+            f"{count / (scored - translated):.1f} |"
+        )
+        print(rows[-1], flush=True)
+    return rows
+
+
+def describe_machine(peak: float) -> str:
+    """What it was measured on."""
+    device = pick_device()
+    name = platform.processor() or platform.machine()
+    if device.kind == "cuda":
+        name = torch.cuda.get_device_name()
+    able = [name for name, has in torch.cpu.get_capabilities().items() if has is True]
+    return (
+        f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}, "
+        f"precision {device.precision}; a {MATRIX}×{MATRIX} matrix product reaches "
+        f"{peak:,.0f} GFLOP/s. CPU: {', '.join(sorted(able))}."
+    )
+
+
+def main() -> None:
+    """Measure, print, and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--sizes", nargs="+", type=int, default=list(SIZES))
+    parser.add_argument("--batches", nargs="+", type=int, default=list(BATCHES))
+    parser.add_argument("--channels", type=int, default=64)
+    parser.add_argument("--write", type=Path)
+    arguments = parser.parse_args()
+    peak = measure_peak(pick_device())
+    text = [describe_machine(peak), "", "## Training steps", ""]
+    text += [
+        "| model | px | batch | reference, images/s | ours, images/s | ratio | "
+        "share of peak | reference, MiB | ours, MiB |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    print("\n".join(text))
+    for model in arguments.models:
+        text += bench_steps(
+            model, arguments.channels, arguments.sizes, arguments.batches, peak
+        )
+    text += ["", "## Translation and scoring", ""]
+    text += ["| px | translated, images/s | scored, images/s |", "|---|---|---|"]
+    text += bench_inference(arguments.channels, arguments.sizes)
+    if arguments.write:
+        arguments.write.write_text(
+            "# Performance\n\nWritten by `make bench-training`; what is measured stands "
+            "in `benchmarks/training.py`.\n\n" + "\n".join(text) + "\n",
+            "utf-8",
+        )
+
+
+if __name__ == "__main__":
+    main()
