@@ -13,28 +13,11 @@ from image_translation.tracking.runs import (
     log_test_scores,
     read_run_id,
 )
-from image_translation.training.settings import ModelSettings
 from image_translation.training.trained import TrainedModel, TrainedReplicate
+from tests.training.conftest import make_settings
 
-SETTINGS = ModelSettings.model_validate(
-    {
-        "enabled": True,
-        "network": {"name": "unet", "base_channels": 8},
-        "objective": {"adversarial": 1, "l1": 100, "discriminator_channels": 8},
-        "training": {
-            "epochs": 2,
-            "batch_size": 4,
-            "learning_rate": 0.0002,
-            "beta1": 0.5,
-            "jitter": 1.1,
-            "flip": True,
-            "select_by": "psnr",
-            "replicates": 1,
-            "seed": 3,
-            "force": False,
-        },
-        "inference": {"batch_size": 4, "dropout": False, "batch_statistics": False},
-    }
+SETTINGS = make_settings(
+    "pix2pix", network__base_channels=8, training__seed=3, training__epochs=2
 )
 COST = {"seconds": 1.5, "images_per_second": 20.0}
 
