@@ -49,9 +49,19 @@ def main(path: Path) -> int:
         return 1
     except TrainingStoppedError as stopped:
         return stopped.exit_code
-    finally:
-        dist.destroy_process_group()
+    dist.barrier()  # the first one may still be writing
     return 0
+
+
+def _leave(exit_code: int) -> None:
+    """End the process at once.
+
+    Taking the process group down while the others still use it can abort this process.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(exit_code)
 
 
 def _join(settings: ModelSettings) -> None:
@@ -75,4 +85,4 @@ def _open(side: Mapping[str, Any]) -> PairArrays:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    _leave(main(Path(sys.argv[1])))
