@@ -1,9 +1,9 @@
 """How fast models are trained, translate and are scored: a markdown table.
 
-The step of this project is held against a reference step, written down plainly below:
-the same networks and losses in float32, contiguous, with PyTorch's defaults. The two take
-turns in one run, each in a process of its own. The share of the peak is that of the largest matrix product measured
-here in the precision in use. Run it with
+The step of this project is held against the plain one of ``reference.py``; the two take
+turns in one run, each in a process of its own. The share of the peak is that of the
+largest matrix product measured here in the precision in use. Beside it stands what a
+whole training spends outside its steps, and the memory it holds. Run it with
 
     python benchmarks/training.py --write docs/performance.md
 """
@@ -12,19 +12,23 @@ import argparse
 import multiprocessing
 import platform
 import resource
+import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
+from reference import read_settings, reference_step
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from image_translation.metrics import score_stream
 from image_translation.models import PatchGAN, build_network, count_gmac
-from image_translation.parameters import LayeredConfigLoader
+from image_translation.pairing.arrays import PairArrays
+from image_translation.training import loop
 from image_translation.training.devices import Device, pick_device
 from image_translation.training.inference import translate
 from image_translation.training.memory import keep_freed_memory
@@ -38,66 +42,17 @@ MODELS = ("pix2pix", "unet", "autoencoder", "autoencoder_gan")
 ROUNDS = 3
 SECONDS_A_ROUND = 1.0
 MATRIX = 4096
+MARK = "<!-- from here on written by make bench-training -->"
+LOOP_EPOCHS, LOOP_BATCHES = 5, 8
 DISCRIMINATOR_PASSES = 3  # real, generated, and generated again for the generator
 BACKWARD = 2  # of the cost of a forward pass
 
-Step = Callable[[], object]
-
-
-def read_settings(model: str, channels: int) -> ModelSettings:
-    """The defaults of a model, at the published width unless told otherwise."""
-    conf = Path(__file__).parents[1] / "conf"
-    loader = LayeredConfigLoader(str(conf), base_env="base", default_run_env="base")
-    block = loader["parameters"]["custom"][model]
-    block["network"]["base_channels"] = channels
-    block["objective"]["discriminator_channels"] = channels
-    return ModelSettings.model_validate(block)
-
-
-def reference_step(settings: ModelSettings, images: Tensor, targets: Tensor) -> Step:
-    """A training step as it is usually written."""
-    torch.manual_seed(0)
-    size, device = images.shape[-1], images.device
-    network, objective = settings.network, settings.objective
-    generator = build_network(network.name, size, network.base_channels).to(device)
-    adam = {"lr": 2e-4, "betas": (0.5, 0.999)}
-    generator_adam = torch.optim.Adam(generator.parameters(), **adam)
-    if not objective.adversarial:
-
-        def step_l1() -> None:
-            generator_adam.zero_grad()
-            F.l1_loss(generator(images), targets).backward()
-            generator_adam.step()
-
-        return step_l1
-
-    discriminator = PatchGAN(objective.discriminator_channels).to(device)
-    discriminator_adam = torch.optim.Adam(discriminator.parameters(), **adam)
-    entropy = nn.BCEWithLogitsLoss()
-
-    def step() -> None:
-        generated = generator(images)
-        discriminator.requires_grad_(True)
-        discriminator_adam.zero_grad()
-        fake = discriminator(images, generated.detach())
-        real = discriminator(images, targets)
-        wrong = entropy(fake, torch.zeros_like(fake))
-        right = entropy(real, torch.ones_like(real))
-        ((wrong + right) / 2).backward()
-        discriminator_adam.step()
-        discriminator.requires_grad_(False)
-        generator_adam.zero_grad()
-        fake = discriminator(images, generated)
-        loss = entropy(fake, torch.ones_like(fake))
-        (loss + objective.l1 * F.l1_loss(generated, targets)).backward()
-        generator_adam.step()
-
-    return step
+Turn = Callable[[], object]
 
 
 def our_step(
     settings: ModelSettings, images: Tensor, targets: Tensor, device: Device
-) -> Step:
+) -> Turn:
     """A training step of this project."""
     state = TrainingState.start(settings, images.shape[-1], 0, device.kind)
     last = {"memory_format": torch.channels_last}
@@ -116,7 +71,8 @@ def serve(connection: Connection, what: str, task: tuple[str, int, int, int]) ->
             keep_freed_memory()
         step = our_step(settings, images, -images, device)
     else:
-        step = reference_step(settings, images, -images)
+        _, train = reference_step(settings, size, device=device.kind)
+        step = partial(train, images, -images)
     step()
     step()
     connection.send("ready")
@@ -124,7 +80,7 @@ def serve(connection: Connection, what: str, task: tuple[str, int, int, int]) ->
         connection.send((time_step(step, device), peak_memory(device)))
 
 
-def time_step(step: Step, device: Device) -> float:
+def time_step(step: Turn, device: Device) -> float:
     """Seconds of a step, the mean of those that fit into a round."""
     synchronize(device)
     started, count = time.perf_counter(), 0
@@ -232,6 +188,92 @@ def peak_memory(device: Device) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+def train_whole(connection: Connection, task: tuple[str, int, int, int]) -> None:
+    """Train as the pipeline does, in a process of its own.
+
+    Sends the share of the time outside the steps, of all epochs but the first, and the
+    MiB of anonymous memory at the end of every epoch.
+    """
+    model, channels, size, batch = task
+    settings, device = read_settings(model, channels), pick_device()
+    changes = {"epochs": LOOP_EPOCHS, "batch_size": batch}
+    training = settings.training.model_copy(update=changes)
+    settings = settings.model_copy(update={"training": training})
+    watch = Watch(device)
+    loop.train_batch = watch.train_batch
+    with tempfile.TemporaryDirectory() as folder:
+        sides = [
+            save_pairs(Path(folder), count, size)
+            for count in (LOOP_BATCHES * batch, batch)
+        ]
+        loop.fit(settings, *sides, Path(folder) / "model", observers=[watch])
+    spent = sum(watch.loop[1:])
+    connection.send((1 - sum(watch.steps[1:]) / spent, watch.memory))
+
+
+class Watch:
+    """Times the steps of a training, and is told of its epochs."""
+
+    def __init__(self, device: Device) -> None:
+        self.steps, self.loop, self.memory = [0.0], [], []
+        self._device = device
+
+    def train_batch(self, *arguments: object, **options: object) -> Tensor:
+        """A step, timed to its end."""
+        started = time.perf_counter()
+        sums = train_batch(*arguments, **options)
+        synchronize(self._device)
+        self.steps[-1] += time.perf_counter() - started
+        return sums
+
+    def on_epoch(self, _: int, metrics: dict[str, float], __: object) -> None:
+        """Begin a new epoch."""
+        self.loop.append(metrics["seconds"])
+        self.steps.append(0.0)
+        self.memory.append(anonymous_memory())
+
+    def on_start(self, *_: object) -> None:
+        """Nothing to do."""
+
+    def on_end(self, _: object) -> None:
+        """Nothing to do."""
+
+
+def save_pairs(folder: Path, count: int, size: int) -> PairArrays:
+    """Random pairs in memory-mapped files, as the pipeline prepares them."""
+    pixels = np.random.default_rng(0).integers(
+        0, 256, (count, size, size, 3), dtype=np.uint8
+    )
+    path = folder / f"{count}.npy"
+    np.save(path, pixels)
+    mapped = np.load(path, mmap_mode="r")
+    index = pd.DataFrame({"pair_id": range(count), "group": range(count)})
+    return PairArrays(mapped, mapped, index, "random")
+
+
+def anonymous_memory() -> float:
+    """MiB that this process holds beside its files."""
+    status = Path("/proc/self/status").read_text("utf-8")
+    line = next(line for line in status.splitlines() if line.startswith("RssAnon"))
+    return int(line.split()[1]) / 1024
+
+
+def bench_loop(channels: int) -> list[str]:
+    """What a training spends outside its steps, and whether its memory grows."""
+    context, rows = multiprocessing.get_context("spawn"), []
+    for task in (("pix2pix", channels, 128, 16), ("pix2pix", channels, 256, 4)):
+        here, there = context.Pipe()
+        process = context.Process(target=train_whole, args=(there, task))
+        process.start()
+        outside, memory = here.recv()
+        process.join()
+        model, _, size, batch = task
+        held = ", ".join(f"{mib:.0f}" for mib in memory)
+        rows.append(f"| {model} | {size} | {batch} | {outside:.1%} | {held} |")
+        print(rows[-1], flush=True)
+    return rows
+
+
 def bench_inference(channels: int, sizes: list[int]) -> list[str]:
     """Images per second of translation, as the pipeline does it, and of scoring."""
     device, rows = pick_device(), []
@@ -272,7 +314,7 @@ def describe_machine(peak: float) -> str:
 def main() -> None:
     """Measure, print, and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--models", nargs="*", choices=MODELS, default=list(MODELS))
     parser.add_argument("--sizes", nargs="+", type=int, default=list(SIZES))
     parser.add_argument("--batches", nargs="+", type=int, default=list(BATCHES))
     parser.add_argument("--channels", type=int, default=64)
@@ -290,15 +332,20 @@ def main() -> None:
         text += bench_steps(
             model, arguments.channels, arguments.sizes, arguments.batches, peak
         )
+    text += ["", "## A whole training", ""]
+    text += [
+        "| model | px | batch | time outside forward, backward and step | "
+        "anonymous memory after each epoch, MiB |",
+        "|---|---|---|---|---|",
+    ]
+    text += bench_loop(arguments.channels)
     text += ["", "## Translation and scoring", ""]
     text += ["| px | translated, images/s | scored, images/s |", "|---|---|---|"]
     text += bench_inference(arguments.channels, arguments.sizes)
     if arguments.write:
-        arguments.write.write_text(
-            "# Performance\n\nWritten by `make bench-training`; what is measured stands "
-            "in `benchmarks/training.py`.\n\n" + "\n".join(text) + "\n",
-            "utf-8",
-        )
+        kept, mark, _ = arguments.write.read_text("utf-8").partition(MARK)
+        written = f"{kept}{mark or MARK}\n\n" + "\n".join(text) + "\n"
+        arguments.write.write_text(written, "utf-8")
 
 
 if __name__ == "__main__":

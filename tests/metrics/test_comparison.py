@@ -1,13 +1,23 @@
-"""The tables of means and verdicts."""
+"""The tables of means, verdicts and effects."""
+
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
 
-from image_translation.metrics import METRICS, compare_models, compare_pairs
+from image_translation.metrics import (
+    METRICS,
+    compare_effects,
+    compare_models,
+    compare_pairs,
+)
 from image_translation.metrics.comparison import (
     COMPARISON_COLUMNS,
+    EFFECT_COLUMNS,
+    EFFECTS,
+    NO_EFFECT,
     TOO_FEW_GROUPS,
     VERDICT_COLUMNS,
 )
@@ -257,3 +267,97 @@ def test_scores_that_do_not_fit_are_refused(compare, spoil, message):
     scores = make_scores(noise())
     with pytest.raises(ValueError, match=message):
         compare({"a": scores, "b": spoil(scores)})
+
+
+class TestEffects:
+    """The 2×2 with planted effects: networks 2 dB apart, the GAN costs the U-Net 1 dB."""
+
+    SHIFTS: ClassVar = {"pix2pix": 1, "unet": 2, "autoencoder": 0, "autoencoder_gan": 0}
+
+    def scores(self, replicates=1, **shifts):
+        images = noise(120)
+        return {
+            model: pd.concat(
+                make_scores(
+                    images + shift + noise(120, seed=number + 10 * k) / 10 - 2.5,
+                    replicate=k,
+                )
+                for k in range(replicates)
+            )
+            for number, (model, shift) in enumerate({**self.SHIFTS, **shifts}.items())
+        }
+
+    def row(self, table, effect):
+        return only(table[table["effect"] == effect])
+
+    def test_planted_effects_are_found(self):
+        table = compare_effects(self.scores())
+        assert list(table) == EFFECT_COLUMNS
+        architecture, adversarial, interaction = (self.row(table, e) for e in EFFECTS)
+        assert architecture["difference"] == pytest.approx(1.5, abs=0.1)
+        assert architecture["verdict"] == "improves"
+        assert adversarial["difference"] == pytest.approx(-0.5, abs=0.1)
+        assert adversarial["verdict"] == "harms"
+        assert interaction["difference"] == pytest.approx(-1, abs=0.15)
+        assert interaction["verdict"] == "depends"
+        assert np.isnan(interaction["win_rate"])
+
+    def test_effect_is_a_mean_of_two_differences_of_models(self):
+        scores = self.scores(replicates=3)
+        pairs = compare_pairs(scores).set_index(["model_a", "model_b"])["difference"]
+        row = self.row(compare_effects(scores), "architecture")
+        alone = pairs["unet", "autoencoder"]
+        with_gan = pairs["pix2pix", "autoencoder_gan"]
+        assert row["difference"] == pytest.approx((alone + with_gan) / 2)
+
+    def test_no_effect_where_nothing_was_planted(self):
+        shifts = dict.fromkeys(self.SHIFTS, 0)
+        table = compare_effects(self.scores(**shifts))
+        assert table["verdict"].str.startswith(NO_EFFECT).all()
+
+    def test_seeds_widen_the_interval_by_the_weights(self):
+        scores = self.scores(replicates=3)
+        once = {
+            m: s.groupby(["pair_id", "group"])["psnr"].mean().reset_index()
+            for m, s in scores.items()
+        }
+        once = {m: s.assign(replicate=0) for m, s in once.items()}
+        several, alone = (
+            self.row(compare_effects(s), "adversarial") for s in (scores, once)
+        )
+        margins = [
+            0.5 * seed_margin(s.groupby("replicate")["psnr"].mean())
+            for s in scores.values()
+        ]
+        expected = widen(
+            Interval(alone["difference"], alone["ci_low"], alone["ci_high"]), *margins
+        )
+        found = several["difference"], several["ci_low"], several["ci_high"]
+        assert found == pytest.approx(expected)
+
+    @pytest.mark.parametrize("lost", ["missing", "empty"])
+    def test_there_are_none_without_all_four_models(self, lost):
+        scores = self.scores()
+        if lost == "missing":
+            del scores["unet"]
+        else:
+            scores["unet"] = NOT_RUN
+        table = compare_effects(scores)
+        assert table.empty
+        assert list(table) == EFFECT_COLUMNS
+
+
+def test_seed_variation_is_shown_apart_from_image_variation():
+    images = noise(60)
+    scores = pd.concat(make_scores(images + k, replicate=k) for k in range(3))
+    row = only(compare_models({"unet": scores}))
+    assert row["seed_deviation"] == pytest.approx(1)
+    by_group = (images + 1).reshape(-1, 2).mean(axis=1)
+    assert row["group_deviation"] == pytest.approx(np.std(by_group, ddof=1))
+
+
+def test_effect_size_is_in_deviations_of_the_groups_differences():
+    first, second = noise(seed=1), noise(seed=2)
+    row = only(compare_pairs({"a": make_scores(first), "b": make_scores(second)}))
+    by_group = (first - second).reshape(-1, 2).mean(axis=1)
+    assert row["effect_size"] == pytest.approx(by_group.mean() / by_group.std(ddof=1))

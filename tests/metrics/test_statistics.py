@@ -15,6 +15,7 @@ from image_translation.metrics.statistics import (
     minimum_detectable_difference,
     seed_margin,
     signed_rank_p,
+    standardized_mean,
     widen,
 )
 
@@ -194,3 +195,16 @@ def test_minimum_detectable_difference_has_the_stated_power():
     interval = Interval(0.0, -1.96, 1.96)
     assert minimum_detectable_difference(interval, 1) == pytest.approx(2.80, abs=0.01)
     assert minimum_detectable_difference(interval, 10) == pytest.approx(3.65, abs=0.01)
+
+
+def test_standardized_mean_of_a_hand_computed_case():
+    # mean 2, squared deviations 1 + 0 + 1 over 2
+    assert standardized_mean([1, 2, 3]) == pytest.approx(2)
+
+
+@pytest.mark.parametrize(
+    ("differences", "expected"),
+    [([0, 0, 0], 0), ([1, 1], np.inf), ([-1, -1], -np.inf), ([1], np.nan)],
+)
+def test_standardized_mean_at_its_limits(differences, expected):
+    np.testing.assert_equal(standardized_mean(differences), expected)

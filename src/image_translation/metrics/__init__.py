@@ -3,7 +3,11 @@
 Plain NumPy, SciPy and pandas: usable from a script or notebook without Kedro.
 """
 
-from image_translation.metrics.comparison import compare_models, compare_pairs
+from image_translation.metrics.comparison import (
+    compare_effects,
+    compare_models,
+    compare_pairs,
+)
 from image_translation.metrics.fidelity import mse, psnr, ssim
 from image_translation.metrics.registry import (
     INFINITE_PSNR_IN_MEANS,
@@ -22,6 +26,7 @@ __all__ = [
     "Interval",
     "Metric",
     "bootstrap_mean",
+    "compare_effects",
     "compare_models",
     "compare_pairs",
     "for_means",

@@ -1,4 +1,4 @@
-"""All models of a task side by side: a table of means and a table of verdicts.
+"""All models of a task side by side: tables of means, of verdicts and of effects.
 
 Scores of a model are a data frame with the columns of ``scores.csv``: ``pair_id, group,
 replicate`` and one column a metric, one row a test image and replicate. An empty frame
@@ -6,8 +6,9 @@ stands for a model that was not run or failed.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,11 +19,13 @@ from image_translation.metrics.registry import METRICS, for_means
 from image_translation.metrics.statistics import (
     Interval,
     bootstrap_means,
+    deviation,
     group_means,
     holm,
     minimum_detectable_difference,
     seed_margin,
     signed_rank_p,
+    standardized_mean,
     widen,
 )
 
@@ -44,6 +47,8 @@ COMPARISON_COLUMNS = [
     "n_groups",
     "n_replicates",
     "higher_is_better",
+    "group_deviation",
+    "seed_deviation",
 ]
 VERDICT_COLUMNS = [
     "model_a",
@@ -57,10 +62,46 @@ VERDICT_COLUMNS = [
     "win_rate",
     "n_groups",
     "verdict",
+    "effect_size",
+    "detectable_difference",
 ]
+EFFECT_COLUMNS = ["effect", *VERDICT_COLUMNS[2:]]
+
+EFFECTS: Mapping[str, Mapping[str, float]] = MappingProxyType(
+    {
+        "architecture": {
+            "pix2pix": 0.5,
+            "unet": 0.5,
+            "autoencoder_gan": -0.5,
+            "autoencoder": -0.5,
+        },
+        "adversarial": {
+            "pix2pix": 0.5,
+            "unet": -0.5,
+            "autoencoder_gan": 0.5,
+            "autoencoder": -0.5,
+        },
+        "interaction": {
+            "pix2pix": 1.0,
+            "unet": -1.0,
+            "autoencoder_gan": -1.0,
+            "autoencoder": 1.0,
+        },
+    }
+)
+"""Effects of the 2×2 as weights of its models' scores.
+
+U-Net instead of encoder–decoder and with instead of without the adversarial loss, each
+averaged over the other; and by how much more the adversarial loss changes the U-Net's
+score than the encoder–decoder's.
+"""
 
 TOO_FEW_GROUPS = "too few independent photographs"
 NO_DIFFERENCE = "no difference found"
+NO_EFFECT = "no effect found"
+
+ROUNDING = 1e-9
+"""Of the scores: a smaller difference between them is none."""
 
 
 class _Scores(NamedTuple):
@@ -75,12 +116,25 @@ class _Scores(NamedTuple):
     values: NDArray[np.float64]
 
 
+class _Contrast(NamedTuple):
+    """A weighted sum of models' scores by one metric.
+
+    ``names`` are the first cells of its row.
+    """
+
+    names: Mapping[str, str]
+    metric: str
+    parts: Sequence[tuple[float, _Scores]]
+
+
 def compare_models(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Mean score of every model with its 95 % interval.
 
     The mean is over images, of the mean over replicates. The interval is a bootstrap by
-    group, widened by the seeds' part where there are several replicates. A model without
-    scores keeps its rows, with no mean and 0 images.
+    group, widened by the seeds' part where there are several replicates.
+    ``group_deviation`` is the standard deviation between the groups' means,
+    ``seed_deviation`` that between the replicates'. A model without scores keeps its
+    rows, with no mean and 0 images.
 
     Args:
         scores: The scores of each model, empty for one that has none.
@@ -112,7 +166,8 @@ def compare_pairs(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     ``difference`` is the mean of a - b with a 95 % interval as in ``compare_models``;
     ``p_value`` is of Wilcoxon's signed-rank test on the groups' mean differences,
     ``p_adjusted`` is corrected after Holm for all rows of the table; ``win_rate`` is the
-    share of images where a is better, ties half. A model is called better where
+    share of images where a is better, ties half; ``effect_size`` is the difference in
+    standard deviations of the groups' differences. A model is called better where
     ``p_adjusted`` is below 0.05 and the interval excludes 0; the verdict otherwise names
     the smallest difference that would have been found
     (``minimum_detectable_difference``), or that there are fewer than 10 groups.
@@ -129,14 +184,61 @@ def compare_pairs(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     groups = _groups(scores)
     with_scores = {model: frame for model, frame in scores.items() if len(frame)}
     entries = _collect(with_scores, groups.index)
-    pairs = [
-        (a, b)
+    contrasts = [
+        _Contrast({"model_a": a.model, "model_b": b.model}, a.metric, [(1, a), (-1, b)])
         for a, b in combinations(entries, 2)
         if a.metric == b.metric and a.model != b.model
     ]
-    table = pd.DataFrame(_pair_rows(pairs, groups), columns=VERDICT_COLUMNS)
+    return _test(contrasts, groups, VERDICT_COLUMNS, _verdict)
+
+
+def compare_effects(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The effects of the 2×2 (``EFFECTS``), estimated and tested as in `compare_pairs`.
+
+    Corrected after Holm for all rows of this table. ``win_rate`` is the share of images
+    that the effect improves, ties half; NaN for the interaction, which is neither good
+    nor bad.
+
+    Args:
+        scores: The scores of each model, empty for one that has none.
+
+    Returns:
+        One row an effect and metric, with the columns of ``effects.csv``; none where one
+        of the four models has no scores.
+    """
+    groups = _groups(scores)
+    taken = {
+        model: scores[model] for model in EFFECTS["interaction"] if model in scores
+    }
+    if len(taken) < 4 or any(frame.empty for frame in taken.values()):
+        return pd.DataFrame(columns=EFFECT_COLUMNS)
+    by_metric: dict[str, dict[str, _Scores]] = {}
+    for entry in _collect(taken, groups.index):
+        by_metric.setdefault(entry.metric, {})[entry.model] = entry
+    contrasts = [
+        _Contrast({"effect": effect}, metric, [(w, of[m]) for m, w in weights.items()])
+        for metric, of in by_metric.items()
+        for effect, weights in EFFECTS.items()
+    ]
+    table = _test(contrasts, groups, EFFECT_COLUMNS, _effect_verdict)
+    table.loc[table["effect"] == "interaction", "win_rate"] = np.nan
+    return table
+
+
+def _test(
+    contrasts: Sequence[_Contrast],
+    groups: pd.Series,
+    columns: list[str],
+    tell: Callable[[Mapping[Any, Any]], str],
+) -> pd.DataFrame:
+    """A row a contrast, tested as one family."""
+    table = pd.DataFrame(_contrast_rows(contrasts, groups), columns=columns)
     table["p_adjusted"] = holm(table["p_value"].to_numpy(np.float64))
-    table["verdict"] = [_verdict(row, len(table)) for row in table.to_dict("records")]
+    table["detectable_difference"] = [
+        minimum_detectable_difference(_interval(row), len(table))
+        for row in table.to_dict("records")
+    ]
+    table["verdict"] = [tell(row) for row in table.to_dict("records")]
     return table
 
 
@@ -222,7 +324,8 @@ def _means(entries: list[_Scores], groups: pd.Series) -> list[Interval]:
 def _comparison_row(
     entry: _Scores, interval: Interval, groups: pd.Series
 ) -> dict[str, object]:
-    scored = ~np.isnan(_image_means(entry))
+    means = _image_means(entry)
+    scored = ~np.isnan(means)
     return {
         "model": entry.model,
         "metric": entry.metric,
@@ -233,43 +336,55 @@ def _comparison_row(
         "n_groups": int(groups[scored].nunique()),
         "n_replicates": entry.values.shape[1] if scored.any() else 0,
         "higher_is_better": METRICS[entry.metric].higher_is_better,
+        "group_deviation": deviation(group_means(means, groups)),
+        "seed_deviation": deviation(
+            entry.values[scored].mean(axis=0) if scored.any() else []
+        ),
     }
 
 
-def _pair_rows(
-    pairs: list[tuple[_Scores, _Scores]], groups: pd.Series
+def _contrast_rows(
+    contrasts: Sequence[_Contrast], groups: pd.Series
 ) -> list[dict[str, object]]:
-    if not pairs:
+    if not contrasts:
         return []
-    differences = np.stack([_differences(a, b) for a, b in pairs], axis=1)
-    rows = []
-    for (a, b), column, interval in zip(
-        pairs, differences.T, bootstrap_means(differences, groups), strict=True
-    ):
-        common = ~np.isnan(column)
-        by_group = group_means(column, groups)
-        widened = widen(interval, _seed_margin(a, common), _seed_margin(b, common))
-        rows.append(
-            {
-                "model_a": a.model,
-                "model_b": b.model,
-                "metric": a.metric,
-                "difference": widened.mean,
-                "ci_low": widened.low,
-                "ci_high": widened.high,
-                "p_value": signed_rank_p(by_group),
-                "win_rate": _win_rate(a.metric, column[common]),
-                "n_groups": len(by_group),
-            }
+    values = np.stack([_contrast_values(contrast) for contrast in contrasts], axis=1)
+    return [
+        _contrast_row(contrast, column, interval, groups)
+        for contrast, column, interval in zip(
+            contrasts, values.T, bootstrap_means(values, groups), strict=True
         )
-    return rows
+    ]
 
 
-def _differences(a: _Scores, b: _Scores) -> NDArray[np.float64]:
-    """a - b of each image; exactly 0 where they differ by rounding alone."""
-    first, second = _image_means(a), _image_means(b)
-    equal = np.isclose(first, second, rtol=1e-9, atol=0)
-    return np.where(equal, 0.0, first - second)
+def _contrast_row(
+    contrast: _Contrast,
+    values: NDArray[np.float64],
+    interval: Interval,
+    groups: pd.Series,
+) -> dict[str, object]:
+    common = ~np.isnan(values)
+    by_group = group_means(values, groups)
+    margins = [abs(weight) * _seed_margin(e, common) for weight, e in contrast.parts]
+    widened = widen(interval, *margins)
+    return {
+        **contrast.names,
+        "metric": contrast.metric,
+        "difference": widened.mean,
+        "ci_low": widened.low,
+        "ci_high": widened.high,
+        "p_value": signed_rank_p(by_group),
+        "win_rate": _win_rate(contrast.metric, values[common]),
+        "n_groups": len(by_group),
+        "effect_size": standardized_mean(by_group),
+    }
+
+
+def _contrast_values(contrast: _Contrast) -> NDArray[np.float64]:
+    """The weighted sum of each image; exactly 0 where rounding alone is left of it."""
+    parts = np.stack([weight * _image_means(e) for weight, e in contrast.parts])
+    total = parts.sum(axis=0)
+    return np.where(np.abs(total) <= ROUNDING * np.abs(parts).max(axis=0), 0.0, total)
 
 
 def _win_rate(metric: str, differences: NDArray[np.float64]) -> float:
@@ -279,20 +394,37 @@ def _win_rate(metric: str, differences: NDArray[np.float64]) -> float:
     return float((better.mean() + 1) / 2)
 
 
-def _verdict(row: Mapping[Any, Any], comparisons: int) -> str:
-    metric = METRICS[row["metric"]]
-    interval = Interval(row["difference"], row["ci_low"], row["ci_high"])
+def _interval(row: Mapping[Any, Any]) -> Interval:
+    return Interval(row["difference"], row["ci_low"], row["ci_high"])
+
+
+def _verdict(row: Mapping[Any, Any]) -> str:
+    higher = METRICS[row["metric"]].higher_is_better
+    better = row["model_a" if (row["difference"] > 0) == higher else "model_b"]
+    return _tell(row, f"{better} is better", NO_DIFFERENCE)
+
+
+def _effect_verdict(row: Mapping[Any, Any]) -> str:
+    higher = METRICS[row["metric"]].higher_is_better
+    found = "improves" if (row["difference"] > 0) == higher else "harms"
+    found = "depends" if row["effect"] == "interaction" else found
+    return _tell(row, found, NO_EFFECT)
+
+
+def _tell(row: Mapping[Any, Any], found: str, nothing: str) -> str:
+    """What is claimed, or why nothing is."""
     if row["n_groups"] < MIN_GROUPS:
         return TOO_FEW_GROUPS
+    interval = _interval(row)
     excludes_zero = interval.low > 0 or interval.high < 0
     if row["p_adjusted"] < SIGNIFICANCE and excludes_zero:
-        a_is_better = (interval.mean > 0) == metric.higher_is_better
-        return f"{row['model_a' if a_is_better else 'model_b']} is better"
+        return found
     if interval.low == interval.high == 0:
-        return f"{NO_DIFFERENCE} (the scores are equal)"
-    smallest = _significant(minimum_detectable_difference(interval, comparisons))
+        return f"{nothing} (the scores are equal)"
+    smallest = _significant(row["detectable_difference"])
+    unit = METRICS[row["metric"]].unit
     return (
-        f"{NO_DIFFERENCE} (smaller than {smallest} {metric.unit}".rstrip()
+        f"{nothing} (smaller than {smallest} {unit}".rstrip()
         + " would not have been seen)"
     )
 

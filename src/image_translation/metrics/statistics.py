@@ -156,6 +156,34 @@ def widen(interval: Interval, *margins: float) -> Interval:
     )
 
 
+def deviation(values: ArrayLike) -> float:
+    """Standard deviation of a sample; NaN for fewer than two values."""
+    values = np.asarray(values, dtype=np.float64)
+    return float(values.std(ddof=1)) if len(values) > 1 else np.nan
+
+
+def standardized_mean(differences: ArrayLike) -> float:
+    """Mean difference in standard deviations of the differences.
+
+    Cohen's d for paired samples, d_z (Cohen 1988, "Statistical power analysis for the
+    behavioral sciences", section 2.3.5); about 0.2 is small, 0.5 medium, 0.8 large.
+
+    Args:
+        differences: Paired differences, one a group.
+
+    Returns:
+        NaN for fewer than two groups; 0 where all differences are 0, infinite where all
+        are the same.
+    """
+    differences = np.asarray(differences, dtype=np.float64)
+    if len(differences) < 2:
+        return np.nan
+    mean, spread = float(differences.mean()), deviation(differences)
+    if spread == 0:
+        return float(np.sign(mean)) * np.inf if mean else 0.0
+    return mean / spread
+
+
 def signed_rank_p(differences: ArrayLike) -> float:
     """Two-sided p-value of Wilcoxon's signed-rank test (Wilcoxon 1945).
 
