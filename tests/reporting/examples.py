@@ -14,6 +14,7 @@ from sklearn.datasets import load_sample_image
 
 from image_translation.metrics import (
     METRICS,
+    compare_effects,
     compare_models,
     compare_pairs,
     score_images,
@@ -81,6 +82,7 @@ def make_content(
         "and by how much?",
         comparison=compare_models(with_missing),
         verdicts=compare_pairs(with_missing),
+        effects=compare_effects(with_missing),
         scores=with_missing,
         histories={m: _history(m, replicates, rng) for m in TRAINED if m in models},
         models=_models(without, replicates),

@@ -122,14 +122,14 @@ def test_enough_photographs_are_not_called_few(large):
 
 
 def test_lower_is_better_is_read_the_right_way_round(large):
-    relation = relate(large, "unet", "copy_input", "mse")
+    relation = relate(large.verdicts, "unet", "copy_input", "mse")
     assert relation.difference < 0
     assert relation.outcome == "better"
 
 
 def test_relation_is_the_same_from_both_sides(large):
-    one = relate(large, "unet", "copy_input", "psnr")
-    other = relate(large, "copy_input", "unet", "psnr")
+    one = relate(large.verdicts, "unet", "copy_input", "psnr")
+    other = relate(large.verdicts, "copy_input", "unet", "psnr")
     assert (one.outcome, other.outcome) == ("better", "worse")
     assert other.difference == -one.difference
     assert (other.low, other.high) == (-one.high, -one.low)

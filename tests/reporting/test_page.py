@@ -153,14 +153,16 @@ def test_model_switched_off_is_called_not_run(content):
 
 def test_two_by_two_needs_all_four_models(content, large):
     assert tables.effects(large) == []
-    network, adversarial = tables.effects(content)
+    network, adversarial, interaction = tables.effects(content)
     means = content.comparison.query("metric == 'psnr'").set_index("model")["mean"]
     expected = (means["pix2pix"] + means["unet"]) / 2 - (
         means["autoencoder"] + means["autoencoder_gan"]
     ) / 2
-    assert f"{expected:.1f}" in network.cells[1].mean
-    assert network.cells[1].interval == "better"
-    assert adversarial.cells[1].interval == "worse"
+    assert f"{expected:.1f}" in network.cells[1].difference
+    assert network.cells[1].interval
+    assert network.cells[1].verdict == "too few independent photographs"
+    assert not any(cell.is_claim for cell in adversarial.cells)
+    assert len(interaction.cells) == len(network.cells)
 
 
 def test_two_by_two_is_named_only_where_it_is(page, large_page):

@@ -10,6 +10,7 @@ from image_translation.metrics.comparison import (
 )
 from image_translation.metrics.fidelity import mse, psnr, ssim
 from image_translation.metrics.registry import (
+    HEADLINES,
     INFINITE_PSNR_IN_MEANS,
     METRICS,
     Metric,
@@ -21,6 +22,7 @@ from image_translation.metrics.registry import (
 from image_translation.metrics.statistics import Interval, bootstrap_mean
 
 __all__ = [
+    "HEADLINES",
     "INFINITE_PSNR_IN_MEANS",
     "METRICS",
     "Interval",

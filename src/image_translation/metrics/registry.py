@@ -111,6 +111,9 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
 )
 """Every metric, in the order of the tables."""
 
+HEADLINES = ("mse", "psnr", "ssim")
+"""The metrics of the study's question."""
+
 
 def score_images(
     predictions: NDArray[np.uint8], targets: NDArray[np.uint8]

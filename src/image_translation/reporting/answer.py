@@ -162,9 +162,9 @@ def outcome_of(row: pd.Series, more_is_better: bool) -> Outcome:
     return "better" if (row["difference"] > 0) == more_is_better else "worse"
 
 
-def relate(content: ReportContent, a: str, b: str, metric: str) -> Relation | None:
+def relate(verdicts: pd.DataFrame, a: str, b: str, metric: str) -> Relation | None:
     """How a stands to b on a metric, whichever of them the table names first."""
-    table = content.verdicts[content.verdicts["metric"] == metric]
+    table = verdicts[verdicts["metric"] == metric]
     forward = table[(table["model_a"] == a) & (table["model_b"] == b)]
     backward = table[(table["model_a"] == b) & (table["model_b"] == a)]
     rows = forward if len(forward) else backward
@@ -255,7 +255,7 @@ def _support_on(
 ) -> str:
     groups: dict[str, list[str]] = {"better": [], "open": [], "few": []}
     for other in others:
-        relation = relate(content, best, other, metric)
+        relation = relate(content.verdicts, best, other, metric)
         if relation is not None and relation.outcome in groups:
             groups[relation.outcome].append(other)
     if len(groups["better"]) == len(others):
@@ -322,7 +322,7 @@ def _training_paid(
         relation
         for model in trained
         for metric in metrics
-        if (relation := relate(content, model, COPY, metric)) is not None
+        if (relation := relate(content.verdicts, model, COPY, metric)) is not None
     ]
     whom = "Every trained model" if len(trained) > 1 else trained[0]
     if relations and all(r.outcome == "better" for r in relations):
@@ -343,7 +343,9 @@ def _behind(
     """Which trained models' means are not above the copy's, and on which metrics."""
     said: dict[tuple[str, ...], list[str]] = {}
     for metric in metrics:
-        relations = {model: relate(content, model, COPY, metric) for model in trained}
+        relations = {
+            model: relate(content.verdicts, model, COPY, metric) for model in trained
+        }
         models = tuple(m for m, r in relations.items() if r and r.leads is not True)
         if models:
             said.setdefault(models, []).append(metric)
@@ -360,7 +362,9 @@ def _against_copy(
 ) -> list[ModelAnswer]:
     answers = []
     for model in trained:
-        relations = [relate(content, model, COPY, metric) for metric in metrics]
+        relations = [
+            relate(content.verdicts, model, COPY, metric) for metric in metrics
+        ]
         known = [relation for relation in relations if relation is not None]
         if known:
             answers.append(ModelAnswer(model, _stand(known), _tone(known)))

@@ -73,6 +73,7 @@ class ReportContent:
         question: The question that the report answers, one sentence.
         comparison: ``comparison.csv``: one row a model and metric.
         verdicts: ``verdicts.csv``: one row two models and metric.
+        effects: ``effects.csv``: one row an effect of the 2×2 and metric.
         scores: Model → its ``scores.csv``.
         histories: Model → one row a replicate and epoch: ``replicate, epoch, seconds``
             and the curves, named ``train/…`` and ``validation/…``.
@@ -89,6 +90,7 @@ class ReportContent:
     question: str
     comparison: pd.DataFrame
     verdicts: pd.DataFrame
+    effects: pd.DataFrame
     scores: Mapping[str, pd.DataFrame]
     histories: Mapping[str, pd.DataFrame]
     models: pd.DataFrame

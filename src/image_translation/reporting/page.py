@@ -24,6 +24,7 @@ from image_translation.reporting.answer import (
     scored_models,
 )
 from image_translation.reporting.content import ReportContent
+from image_translation.reporting.hypothesis import judge_hypothesis
 from image_translation.reporting.svg import inline_svg, swatch
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def render_report(content: ReportContent) -> str:
         task=content.task.replace("_", " ").capitalize(),
         content=content,
         answer=answer(content),
+        hypothesis=judge_hypothesis(content.verdicts, content.effects),
         metrics=[METRICS[metric] for metric in metrics],
         copy_scored=COPY in scored_models(content),
         n_images=images,

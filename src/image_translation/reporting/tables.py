@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from image_translation.metrics import METRICS
+from image_translation.metrics.comparison import TOO_FEW_GROUPS
 from image_translation.reporting import words
 from image_translation.reporting.answer import (
     COPY,
     best_models,
-    mean_of,
     metrics_of,
     missing_models,
     outcome_of,
@@ -22,13 +22,21 @@ from image_translation.reporting.answer import (
 from image_translation.reporting.content import GalleryItem, Image, ReportContent
 from image_translation.reporting.gallery import png_data_uri
 
-TWO_BY_TWO = {
-    ("unet", True): "pix2pix",
-    ("unet", False): "unet",
-    ("autoencoder", True): "autoencoder_gan",
-    ("autoencoder", False): "autoencoder",
+EFFECTS = {
+    "architecture": (
+        "U-Net instead of encoder–decoder",
+        "mean over both objectives",
+    ),
+    "adversarial": (
+        "With instead of without the adversarial loss",
+        "mean over both networks",
+    ),
+    "interaction": (
+        "Interaction",
+        "effect of the adversarial loss on the U-Net minus that on the encoder–decoder",
+    ),
 }
-"""(Network, with the adversarial loss) → model."""
+"""Effect → what it is called, and what exactly it is."""
 
 GALLERY_BYTES = 20 * 2**20
 """What the gallery's images may weigh, so that the page stays under 25 MiB."""
@@ -122,12 +130,22 @@ class GalleryRow:
 
 
 @dataclass(frozen=True)
+class EffectCell:
+    """One effect on one metric; a claim is more than a difference of means."""
+
+    difference: str
+    interval: str
+    verdict: str
+    is_claim: bool
+
+
+@dataclass(frozen=True)
 class Effect:
-    """One effect of the 2×2, a difference of means for every metric."""
+    """One effect of the 2×2 on every metric."""
 
     name: str
     about: str
-    cells: Sequence[Cell]
+    cells: Sequence[EffectCell]
 
 
 def main_table(content: ReportContent) -> list[ModelRow]:
@@ -173,23 +191,11 @@ def pair_rows(content: ReportContent, metric: str) -> list[PairRow]:
 
 def effects(content: ReportContent) -> list[Effect]:
     """Effects of architecture and adversarial loss; none without all four models."""
-    if not set(TWO_BY_TWO.values()) <= set(scored_models(content)):
-        return []
-    rows = [
-        (
-            "U-Net instead of encoder–decoder",
-            "mean over both objectives",
-            {key: 0.5 if key[0] == "unet" else -0.5 for key in TWO_BY_TWO},
-        ),
-        (
-            "With instead of without the adversarial loss",
-            "mean over both networks",
-            {key: 0.5 if key[1] else -0.5 for key in TWO_BY_TWO},
-        ),
-    ]
+    table = content.effects
     return [
-        Effect(name, about, [_effect(content, m, weights) for m in metrics_of(content)])
-        for name, about, weights in rows
+        Effect(name, about, [_effect(row) for _, row in rows.iterrows()])
+        for effect, (name, about) in EFFECTS.items()
+        if len(rows := table[table["effect"] == effect])
     ]
 
 
@@ -256,18 +262,14 @@ def _badges(content: ReportContent, metric: str) -> dict[str, str]:
     return dict.fromkeys(trained, "best trained") | dict.fromkeys(overall, "best")
 
 
-def _effect(
-    content: ReportContent, metric: str, weights: Mapping[tuple[str, bool], float]
-) -> Cell:
-    difference = sum(
-        weight * mean_of(content, TWO_BY_TWO[key], metric)
-        for key, weight in weights.items()
+def _effect(row: pd.Series) -> EffectCell:
+    metric, verdict = row["metric"], words.text(row["verdict"])
+    return EffectCell(
+        words.signed(metric, row["difference"]),
+        words.interval(metric, row["ci_low"], row["ci_high"], signs=True),
+        verdict.partition(" (")[0],
+        is_claim="found" not in verdict and not verdict.startswith(TOO_FEW_GROUPS),
     )
-    if math.isnan(difference):
-        return Cell(words.NOTHING)
-    helps = (difference > 0) == METRICS[metric].higher_is_better
-    reading = "no change" if difference == 0 else "better" if helps else "worse"
-    return Cell(words.signed(metric, difference), reading)
 
 
 def _gallery_row(

@@ -39,6 +39,7 @@ def collect_content(
     test: PairArrays,
     comparison: pd.DataFrame,
     verdicts: pd.DataFrame,
+    effects: pd.DataFrame,
     results: Mapping[str, Any],
 ) -> ReportContent:
     """Put the results of all stages into the report's form; see ``write_report``."""
@@ -51,6 +52,7 @@ def collect_content(
         question=QUESTION,
         comparison=comparison,
         verdicts=verdicts,
+        effects=effects,
         scores=scores,
         histories={name: model.history() for name, model in trained.items()},
         models=pd.DataFrame(

@@ -10,17 +10,23 @@ from image_translation.pipelines.comparison.content import collect_content
 from image_translation.sources import Source
 
 
-def compare_models(**scores: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def compare_models(
+    **scores: pd.DataFrame,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Compare all models on the same test images.
 
     Args:
         **scores: The scores of each model, by ``<model>.scores``.
 
     Returns:
-        The table of models and the table of verdicts.
+        The tables of models, of verdicts and of effects.
     """
     by_model = {name.removesuffix(".scores"): frame for name, frame in scores.items()}
-    return metrics.compare_models(by_model), metrics.compare_pairs(by_model)
+    return (
+        metrics.compare_models(by_model),
+        metrics.compare_pairs(by_model),
+        metrics.compare_effects(by_model),
+    )
 
 
 def write_report(
@@ -34,6 +40,7 @@ def write_report(
     test: PairArrays,
     comparison: pd.DataFrame,
     verdicts: pd.DataFrame,
+    effects: pd.DataFrame,
     **results: Any,
 ) -> tuple[str, Any, Any, Any, Any]:
     """Draw the figures and write the report of a task.
@@ -49,6 +56,7 @@ def write_report(
         test: The test pairs.
         comparison: The table of models.
         verdicts: The table of verdicts.
+        effects: The table of effects.
         **results: What came of each model, by ``<model>.trained``,
             ``<model>.predictions`` and ``<model>.scores``.
 
@@ -70,6 +78,7 @@ def write_report(
         test,
         comparison,
         verdicts,
+        effects,
         results,
     )
     return (

@@ -21,7 +21,7 @@ def create_pipeline(task: str, models: Sequence[str]) -> Pipeline:
             Node(
                 compare_models,
                 inputs=scores,
-                outputs=["comparison", "verdicts"],
+                outputs=["comparison", "verdicts", "effects"],
                 name="compare_models",
             ),
             Node(
@@ -36,6 +36,7 @@ def create_pipeline(task: str, models: Sequence[str]) -> Pipeline:
                     "test": "test_pairs",
                     "comparison": "comparison",
                     "verdicts": "verdicts",
+                    "effects": "effects",
                     **results,
                 },
                 outputs=[
