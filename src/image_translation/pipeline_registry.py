@@ -16,5 +16,6 @@ def register_pipelines() -> dict[str, Pipeline]:
     """One pipeline a task, ``colorization`` by default."""
     from image_translation.pipelines.task import create_pipeline
 
-    pipelines = {task: create_pipeline(task, (*MODELS, *BASELINES)) for task in TASKS}
+    models = (*MODELS, *BASELINES)
+    pipelines = {task: create_pipeline(task, models, TASKS) for task in TASKS}
     return {**pipelines, "__default__": pipelines["colorization"]}

@@ -104,6 +104,14 @@ ROUNDING = 1e-9
 """Of the scores: a smaller difference between them is none."""
 
 
+class TaskResults(NamedTuple):
+    """What the comparison of one task found: the frames of these functions."""
+
+    comparison: pd.DataFrame
+    verdicts: pd.DataFrame
+    effects: pd.DataFrame
+
+
 class _Scores(NamedTuple):
     """Scores of one model by one metric, images × replicates.
 

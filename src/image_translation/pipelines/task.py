@@ -13,21 +13,28 @@ from image_translation.pipelines import (
 )
 
 
-def create_pipeline(task: str, models: Sequence[str]) -> Pipeline:
+def create_pipeline(task: str, models: Sequence[str], tasks: Sequence[str]) -> Pipeline:
     """Everything for a task, namespaced ``<task>`` and ``<task>.<model>``.
 
     Args:
         task: Name of the task.
         models: Names of all models and baselines, in the order of the tables.
+        tasks: Names of all tasks, in the order of the summary.
     """
     whole = (
         ingestion.create_pipeline()
         + splitting.create_pipeline()
         + preparation.create_pipeline()
         + sum((_create_model(name) for name in models), start=Pipeline([]))
-        + comparison.create_pipeline(task, models)
+        + comparison.create_pipeline(task, models, tasks)
     )
-    return pipeline(whole, namespace=task, parameters={"params:task": f"params:{task}"})
+    return pipeline(
+        whole,
+        namespace=task,
+        inputs={"task_results"},
+        outputs={"summary"},
+        parameters={"params:task": f"params:{task}"},
+    )
 
 
 def _create_model(name: str) -> Pipeline:

@@ -2,11 +2,8 @@
 
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-import jinja2
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
@@ -25,7 +22,8 @@ from image_translation.reporting.answer import (
 )
 from image_translation.reporting.content import ReportContent
 from image_translation.reporting.hypothesis import judge_hypothesis
-from image_translation.reporting.svg import inline_svg, swatch
+from image_translation.reporting.svg import inline_svg
+from image_translation.reporting.templates import read_resource, read_template
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,8 +44,8 @@ def render_report(content: ReportContent) -> str:
     metrics = metrics_of(content)
     images, groups = count_tested(content)
     main = tables.main_table(content)
-    return _template().render(
-        css=Markup(_resource("report.css")),
+    return read_template("report.html").render(
+        css=Markup(read_resource("report.css")),
         task=content.task.replace("_", " ").capitalize(),
         content=content,
         answer=answer(content),
@@ -81,29 +79,6 @@ def render_report(content: ReportContent) -> str:
         psnr_cap=f"{INFINITE_PSNR_IN_MEANS:.0f}",
         protocol=_protocol(content),
     )
-
-
-@lru_cache(maxsize=1)
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals.update(
-        swatch=lambda model, line=False: Markup(swatch(model, line=line)),
-        breakable=lambda name: Markup("_<wbr>").join(name.split("_")),
-        count=words.count,
-        value_range=words.value_range,
-        join_words=words.join_words,
-        text=words.text,
-    )
-    return environment.from_string(_resource("report.html"))
-
-
-def _resource(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text("utf-8")
 
 
 def _svg(figure: "Figure", prefix: str, description: str) -> Markup:

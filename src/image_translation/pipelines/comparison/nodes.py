@@ -1,10 +1,12 @@
 """Nodes of the comparison pipeline."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from image_translation import metrics
+from image_translation.metrics.comparison import TaskResults
 from image_translation.pairing.arrays import PairArrays
 from image_translation.pipelines.comparison.content import collect_content
 from image_translation.sources import Source
@@ -27,6 +29,33 @@ def compare_models(
         metrics.compare_pairs(by_model),
         metrics.compare_effects(by_model),
     )
+
+
+def write_summary(
+    task: str,
+    tasks: Sequence[str],
+    others: Mapping[str, TaskResults],
+    comparison: pd.DataFrame,
+    verdicts: pd.DataFrame,
+    effects: pd.DataFrame,
+) -> str:
+    """Write the page over all tasks.
+
+    Args:
+        task: Name of the task that has just been compared.
+        tasks: Names of all tasks.
+        others: What is known of every task.
+        comparison: The table of models of this task.
+        verdicts: Its table of verdicts.
+        effects: Its table of effects.
+
+    Returns:
+        The page's HTML.
+    """
+    from image_translation.reporting.summary import render_summary
+
+    newest = TaskResults(comparison, verdicts, effects)
+    return render_summary({**others, task: newest}, tasks)
 
 
 def write_report(

@@ -5,11 +5,15 @@ from collections.abc import Sequence
 from kedro.pipeline import Node, Pipeline
 
 from image_translation.pipelines.binding import bind
-from image_translation.pipelines.comparison.nodes import compare_models, write_report
+from image_translation.pipelines.comparison.nodes import (
+    compare_models,
+    write_report,
+    write_summary,
+)
 
 
-def create_pipeline(task: str, models: Sequence[str]) -> Pipeline:
-    """From the scores of all models to tables, figures and the report."""
+def create_pipeline(task: str, models: Sequence[str], tasks: Sequence[str]) -> Pipeline:
+    """From the scores of all models to tables, figures, the report and the summary."""
     scores = {f"{model}.scores": f"{model}.scores" for model in models}
     results = {
         f"{model}.{thing}": f"{model}.{thing}"
@@ -47,6 +51,12 @@ def create_pipeline(task: str, models: Sequence[str]) -> Pipeline:
                     "sample_grid",
                 ],
                 name="write_report",
+            ),
+            Node(
+                bind(write_summary, task, tasks),
+                inputs=["task_results", "comparison", "verdicts", "effects"],
+                outputs="summary",
+                name="write_summary",
             ),
         ],
         tags="reporting",

@@ -1,0 +1,68 @@
+"""What the comparisons of all tasks have found so far."""
+
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pandas as pd
+from kedro.io import AbstractDataset, DatasetError
+
+from image_translation.metrics.comparison import TaskResults
+
+
+class TaskResultsDataset(AbstractDataset[None, dict[str, TaskResults]]):
+    """The tables of every task in a folder that holds one folder a task; read only.
+
+    A task that lacks one of the tables, because it was never run to the end, is left
+    out.
+
+    Example of use in a catalog:
+
+    ```yaml
+    task_results:
+      type: image_translation.datasets.results.TaskResultsDataset
+      filepath: data/08_reporting
+    ```
+
+    In Python:
+
+    ```pycon
+    >>> from image_translation.datasets.results import TaskResultsDataset
+    >>> results = TaskResultsDataset(filepath="data/08_reporting").load()
+    >>> results["colorization"].comparison["model"].unique()
+    ```
+    """
+
+    def __init__(
+        self, *, filepath: str, metadata: dict[str, Any] | None = None
+    ) -> None:
+        """Name the folder.
+
+        Args:
+            filepath: The folder of the tasks' folders.
+            metadata: Anything; Kedro ignores it, plugins read it.
+        """
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> dict[str, TaskResults]:
+        """The tables by task."""
+        return {
+            folder.name: TaskResults(
+                *(
+                    pd.read_csv(folder / f"{table}.csv", float_precision="round_trip")
+                    for table in TaskResults._fields
+                )
+            )
+            for folder in sorted(self._filepath.glob("*/"))
+            if all((folder / f"{table}.csv").is_file() for table in TaskResults._fields)
+        }
+
+    def save(self, data: None) -> NoReturn:
+        """Refuse: the comparisons write these tables."""
+        raise DatasetError(f"{self._filepath} is read only here")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+    def _exists(self) -> bool:
+        return self._filepath.is_dir()

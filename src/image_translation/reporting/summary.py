@@ -1,0 +1,87 @@
+"""All tasks on one page: the study's final table."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+from markupsafe import Markup
+
+from image_translation.metrics import HEADLINES, METRICS
+from image_translation.metrics.comparison import TaskResults
+from image_translation.reporting import words
+from image_translation.reporting.hypothesis import Hypothesis, judge_hypothesis
+from image_translation.reporting.templates import read_resource, read_template
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A model's means on the metrics of the question; none where it has no scores."""
+
+    model: str
+    means: Sequence[str]
+    is_best: Sequence[bool]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A task in words."""
+
+    name: str
+    title: str
+    tested: str
+    hypothesis: Hypothesis
+    rows: Sequence[_Row]
+
+
+def render_summary(results: Mapping[str, TaskResults], tasks: Sequence[str]) -> str:
+    """Write the page over all tasks.
+
+    Args:
+        results: What was found, by task.
+        tasks: All tasks there are; those without results are named.
+
+    Returns:
+        An HTML document without a reference to anything but the reports beside it.
+    """
+    order = [task for task in tasks if task in results]
+    order += [task for task in results if task not in tasks]
+    return read_template("summary.html").render(
+        css=Markup(read_resource("report.css")),
+        metrics=[METRICS[metric] for metric in HEADLINES],
+        tasks=[_tell_task(task, results[task]) for task in order],
+        not_run=[task for task in tasks if task not in results],
+    )
+
+
+def _tell_task(task: str, results: TaskResults) -> _Task:
+    table = results.comparison[results.comparison["metric"].isin(HEADLINES)]
+    tested = (
+        f"{words.count(int(table['n_images'].max()), 'test image')} from "
+        f"{words.count(int(table['n_groups'].max()), 'independent photograph')}, "
+        f"{words.count(int(table['n_replicates'].max()), 'training')} of each model"
+    )
+    return _Task(
+        task,
+        task.replace("_", " ").capitalize(),
+        tested,
+        judge_hypothesis(results.verdicts, results.effects),
+        _rows(table),
+    )
+
+
+def _rows(table: pd.DataFrame) -> list[_Row]:
+    means = table.pivot(index="model", columns="metric", values="mean")
+    means = means.reindex(index=table["model"].unique(), columns=list(HEADLINES))
+    best = {metric: _best(means[metric], metric) for metric in HEADLINES}
+    return [
+        _Row(
+            str(model),
+            [words.value(metric, row[metric]) for metric in HEADLINES],
+            [bool(row[metric] == best[metric]) for metric in HEADLINES],
+        )
+        for model, row in means.iterrows()
+    ]
+
+
+def _best(means: pd.Series, metric: str) -> float:
+    return means.max() if METRICS[metric].higher_is_better else means.min()

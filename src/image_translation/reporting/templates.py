@@ -1,0 +1,37 @@
+"""The pages' templates, and what all of them may use."""
+
+from functools import cache
+from importlib import resources
+
+import jinja2
+from markupsafe import Markup
+
+from image_translation.reporting import words
+from image_translation.reporting.svg import swatch
+
+
+@cache
+def read_template(name: str) -> jinja2.Template:
+    """A template of this package; it may include others by their names."""
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(read_resource),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(
+        swatch=lambda model, line=False: Markup(swatch(model, line=line)),
+        breakable=lambda name: Markup("_<wbr>").join(name.split("_")),
+        count=words.count,
+        value_range=words.value_range,
+        join_words=words.join_words,
+        text=words.text,
+        zip=zip,
+    )
+    return environment.get_template(name)
+
+
+def read_resource(name: str) -> str:
+    """A file of this package, such as a style sheet."""
+    return resources.files(__package__).joinpath(name).read_text("utf-8")

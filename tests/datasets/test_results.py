@@ -1,0 +1,38 @@
+import pandas as pd
+import pytest
+from kedro.io import DatasetError
+
+from image_translation.datasets.results import TaskResultsDataset
+from image_translation.metrics.comparison import TaskResults
+
+
+def write_tables(folder, tables=TaskResults._fields):
+    folder.mkdir(parents=True)
+    for table in tables:
+        frame = pd.DataFrame({"metric": ["psnr"], "value": [1 / 3]})
+        frame.to_csv(folder / f"{table}.csv", index=False)
+
+
+def test_tables_of_every_task_are_read(tmp_path):
+    for task in ("monet", "cartoon"):
+        write_tables(tmp_path / task)
+    (tmp_path / "summary.html").write_text("")
+    results = TaskResultsDataset(filepath=str(tmp_path)).load()
+    assert list(results) == ["cartoon", "monet"]
+    assert results["monet"].effects["value"].item() == 1 / 3
+
+
+def test_task_without_all_tables_is_left_out(tmp_path):
+    write_tables(tmp_path / "monet", ["comparison", "verdicts"])
+    assert TaskResultsDataset(filepath=str(tmp_path)).load() == {}
+
+
+def test_folder_that_is_not_there_yet_holds_no_results(tmp_path):
+    dataset = TaskResultsDataset(filepath=str(tmp_path / "new"))
+    assert dataset.load() == {}
+    assert not dataset.exists()
+
+
+def test_nothing_is_written(tmp_path):
+    with pytest.raises(DatasetError, match="read only"):
+        TaskResultsDataset(filepath=str(tmp_path)).save({})

@@ -1,0 +1,67 @@
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from image_translation.metrics.comparison import TaskResults
+from image_translation.reporting.content import ReportContent
+from image_translation.reporting.summary import render_summary
+
+TASKS = ("colorization", "monet", "cartoon", "custom")
+
+
+def results_of(content: ReportContent) -> TaskResults:
+    return TaskResults(content.comparison, content.verdicts, content.effects)
+
+
+class Links(HTMLParser):
+    def __init__(self, page):
+        super().__init__()
+        self.found = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.found += [v for k, v in attrs if k in ("href", "src") and v != "data:,"]
+
+
+@pytest.fixture(scope="module")
+def summary(content, large):
+    results = {"monet": results_of(large), "colorization": results_of(content)}
+    return render_summary(results, TASKS)
+
+
+def test_tasks_stand_in_their_order_with_a_link_to_their_report(summary):
+    reports = [link for link in Links(summary).found if link.endswith("report.html")]
+    assert reports == ["colorization/report.html", "monet/report.html"]
+
+
+def test_every_task_has_a_verdict_on_the_hypothesis(summary):
+    assert summary.count("The hypothesis is <strong>") == 2
+    assert "Hypothesis not decided." in summary
+
+
+def test_tasks_without_results_are_named_with_the_command(summary):
+    for task in ("cartoon", "custom"):
+        assert f"kedro run --pipeline={task}" in summary
+    assert "kedro run --pipeline=monet" not in summary
+
+
+def test_model_without_scores_has_dashes(summary):
+    row = summary.rpartition("autoencoder_<wbr>gan")[2].partition("</tr>")[0]
+    assert row.count("–") == 3
+
+
+def test_task_that_is_not_registered_comes_last(content):
+    page = render_summary({"own": results_of(content)}, ("monet",))
+    assert 'id="own"' in page
+
+
+def test_page_without_results_says_what_to_run():
+    assert "kedro run --pipeline=monet" in render_summary({}, TASKS)
+
+
+def test_names_can_break_nothing(content):
+    comparison = content.comparison.assign(model="<script>alert(1)</script>")
+    comparison = comparison.drop_duplicates(["model", "metric"])
+    results = results_of(replace(content, comparison=comparison))
+    assert "<script>" not in render_summary({"monet": results}, TASKS)
