@@ -71,7 +71,6 @@ def _tell(relations: Sequence[Relation]) -> str:
         ("better", f"{GAN} is better than {RIVAL} on"),
         ("worse", f"{GAN} is worse than {RIVAL} on"),
         ("open", "no difference was found on"),
-        ("few", "too few independent photographs to decide on"),
     ):
         on = [
             f"{words.label(relation.metric)} ({relation.numbers})"
@@ -80,7 +79,20 @@ def _tell(relations: Sequence[Relation]) -> str:
         ]
         if on:
             parts.append(f"{phrase} {words.join_words(on)}")
-    return f"On these images {'; '.join(parts)}."
+    few = [relation for relation in relations if relation.outcome == "few"]
+    for phrase, leads in (("ahead of", True), ("behind", False)):
+        on = [
+            f"{words.label(relation.metric)} "
+            f"({words.signed(relation.metric, relation.difference)})"
+            for relation in few
+            if relation.leads is leads
+        ]
+        if on:
+            parts.append(f"{GAN} is {phrase} {RIVAL} on {words.join_words(on)}")
+    told = f"On these images {'; '.join(parts) or 'both are equal'}."
+    return (
+        f"{told} They show too few independent photographs to decide." if few else told
+    )
 
 
 def _causes(effects: pd.DataFrame) -> list[str]:
@@ -88,7 +100,9 @@ def _causes(effects: pd.DataFrame) -> list[str]:
     told = []
     for effect, what in CAUSES.items():
         rows = effects[
-            (effects["effect"] == effect) & effects["metric"].isin(HEADLINES)
+            (effects["effect"] == effect)
+            & effects["metric"].isin(HEADLINES)
+            & (effects["verdict"] != TOO_FEW_GROUPS)
         ]
         said: dict[str, list[str]] = {}
         for _, row in rows.iterrows():
