@@ -12,6 +12,7 @@ from image_translation.metrics import (
     compare_effects,
     compare_models,
     compare_pairs,
+    compare_sets,
 )
 from image_translation.metrics.comparison import (
     COMPARISON_COLUMNS,
@@ -55,13 +56,14 @@ def only(table):
 
 
 def test_comparison_has_a_row_a_model_and_metric():
-    scores = make_scores(noise()).assign(mse=0.01, ssim=0.9)
+    scores = make_scores(noise()).assign(**dict.fromkeys(METRICS, 0.5))
     table = compare_models({"unet": scores, "copy_input": scores})
     assert list(table) == COMPARISON_COLUMNS
     assert table[["model", "metric"]].to_numpy().tolist() == [
         [model, metric] for model in ("unet", "copy_input") for metric in METRICS
     ]
-    assert table["higher_is_better"].tolist() == [False, True, True] * 2
+    directions = [metric.higher_is_better for metric in METRICS.values()]
+    assert table["higher_is_better"].tolist() == directions * 2
     assert table["n_images"].eq(60).all()
     assert table["n_groups"].eq(30).all()
 
@@ -361,3 +363,31 @@ def test_effect_size_is_in_deviations_of_the_groups_differences():
     row = only(compare_pairs({"a": make_scores(first), "b": make_scores(second)}))
     by_group = (first - second).reshape(-1, 2).mean(axis=1)
     assert row["effect_size"] == pytest.approx(by_group.mean() / by_group.std(ddof=1))
+
+
+class TestSets:
+    SCORES: ClassVar = {"unet": make_scores(noise()), "pix2pix": NOT_RUN}
+
+    def sets(self, values=(10.0, 12.0, 11.0)):
+        rows = [(k, "swd", v, v - 1, v + 1) for k, v in enumerate(values)]
+        columns = ["replicate", "metric", "value", "ci_low", "ci_high"]
+        frame = pd.DataFrame(rows, columns=columns)
+        return {"unet": frame, "pix2pix": frame.head(0)}
+
+    def test_value_is_the_mean_over_replicates_widened_by_the_seeds(self):
+        table = compare_sets(self.sets(), self.SCORES)
+        assert list(table) == COMPARISON_COLUMNS
+        row = table.set_index("model").loc["unet"]
+        expected = widen(Interval(11, 10, 12), seed_margin([10, 12, 11]))
+        assert (row["mean"], row["ci_low"], row["ci_high"]) == pytest.approx(expected)
+        assert (row["n_images"], row["n_groups"], row["n_replicates"]) == (60, 30, 3)
+        assert not row["higher_is_better"]
+
+    def test_model_without_values_keeps_its_row(self):
+        row = compare_sets(self.sets(), self.SCORES).set_index("model").loc["pix2pix"]
+        assert np.isnan(row["mean"])
+        assert row["n_images"] == 0
+
+    def test_distance_is_never_below_nothing(self):
+        table = compare_sets(self.sets([0.1, 3.0]), self.SCORES)
+        assert table["ci_low"].iloc[0] == 0

@@ -1,12 +1,21 @@
-"""mse, psnr and ssim against scikit-image."""
+"""Fidelity against scikit-image, and against SciPy step by step."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage, signal
 from skimage import data, metrics
 
-from image_translation.metrics import fidelity, mse, psnr, ssim
+from image_translation.metrics import (
+    chunks,
+    gmsd,
+    mae,
+    ms_ssim,
+    mse,
+    psnr,
+    ssim,
+)
 
 
 def reference(predictions, targets):
@@ -114,7 +123,7 @@ def test_scores_are_symmetric_and_in_range(shape, seed):
     assert (np.abs(ssim(a, b)) <= 1 + 1e-12).all()
 
 
-@pytest.mark.parametrize("metric", [mse, psnr, ssim])
+@pytest.mark.parametrize("metric", [mse, psnr, ssim, mae, ms_ssim, gmsd])
 def test_score_of_an_image_does_not_depend_on_the_others(metric):
     random = np.random.default_rng(2)
     predictions, targets = random.integers(0, 256, (2, 50, 40, 40, 3), dtype=np.uint8)
@@ -125,7 +134,7 @@ def test_score_of_an_image_does_not_depend_on_the_others(metric):
     np.testing.assert_array_equal(metric(predictions, targets), alone)
 
 
-@pytest.mark.parametrize("metric", [mse, psnr, ssim])
+@pytest.mark.parametrize("metric", [mse, psnr, ssim, mae, ms_ssim, gmsd])
 def test_no_images_give_no_scores(metric):
     empty = np.empty((0, 32, 32, 3), np.uint8)
     assert metric(empty, empty).shape == (0,)
@@ -143,7 +152,7 @@ def test_memory_mapped_and_strided_images_are_scored(tmp_path):
 GOOD = np.zeros((2, 16, 16, 3), np.uint8)
 
 
-@pytest.mark.parametrize("metric", [mse, psnr, ssim])
+@pytest.mark.parametrize("metric", [mse, psnr, ssim, mae, ms_ssim, gmsd])
 @pytest.mark.parametrize(
     ("predictions", "targets", "message"),
     [
@@ -166,6 +175,104 @@ def test_ssim_refuses_images_smaller_than_its_window():
 
 
 def test_chunks_cover_all_images_and_stay_small():
-    chunks = list(fidelity._chunks((1000, 64, 64, 3)))
-    assert [i for chunk in chunks for i in range(1000)[chunk]] == list(range(1000))
-    assert chunks[0].stop * 64 * 64 * 3 < 2**18
+    found = list(chunks._chunks((1000, 64, 64, 3)))
+    assert [i for chunk in found for i in range(1000)[chunk]] == list(range(1000))
+    assert found[0].stop * 64 * 64 * 3 < 2**18
+
+
+def photographs():
+    """Noisy, blurred and shifted photographs with their targets, 200×176 pixels."""
+    target = np.stack([data.astronaut()[:200, :176], data.chelsea()[-200:, :176]])
+    blurred = ndimage.gaussian_filter(target, (0, 2, 2, 0))
+    predictions = [disturb(target), blurred, np.roll(target, 3, axis=1)]
+    return np.concatenate(predictions), np.concatenate([target] * 3)
+
+
+def ms_ssim_of_plane(a, b, scales):
+    """Step by step, for two planes; every window by SciPy's Gaussian filter."""
+    weights = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333])[:scales]
+    weights /= weights.sum()
+    result = 1.0
+    for scale in range(scales):
+
+        def mean(x):
+            return ndimage.gaussian_filter(x, 1.5, radius=5)[5:-5, 5:-5]
+
+        mean_a, mean_b = mean(a), mean(b)
+        covariance = mean(a * b) - mean_a * mean_b
+        variances = mean(a * a) - mean_a**2 + mean(b * b) - mean_b**2
+        parts = (2 * covariance + 58.5225) / (variances + 58.5225)
+        if scale == scales - 1:
+            parts *= (2 * mean_a * mean_b + 6.5025) / (mean_a**2 + mean_b**2 + 6.5025)
+        result *= parts.mean() ** weights[scale]
+        height, width = (side // 2 for side in a.shape)
+        a, b = (
+            x[: 2 * height, : 2 * width].reshape(height, 2, width, 2).mean((1, 3))
+            for x in (a, b)
+        )
+    return result
+
+
+@pytest.mark.parametrize(("size", "scales"), [(176, 5), (64, 3), (45, 3), (21, 1)])
+def test_ms_ssim_equals_its_definition(size, scales):
+    predictions, targets = (side[:, :size, :size] for side in photographs())
+    expected = [
+        np.mean(
+            [ms_ssim_of_plane(a[..., c], b[..., c], scales) for c in range(a.shape[-1])]
+        )
+        for a, b in zip(predictions.astype(float), targets.astype(float), strict=True)
+    ]
+    np.testing.assert_allclose(ms_ssim(predictions, targets), expected, atol=1e-9)
+
+
+def test_ms_ssim_of_one_scale_is_ssim():
+    predictions, targets = (side[:, :20, :20] for side in photographs())
+    plain = ssim(predictions[..., :1], targets[..., :1])
+    found = ms_ssim(predictions[..., :1], targets[..., :1])
+    np.testing.assert_allclose(found, np.maximum(plain, 0))
+
+
+def test_negative_structure_counts_as_none():
+    stripes = np.tile(np.uint8([0, 255]), 16)
+    image = np.broadcast_to(stripes[:, None, None], (32, 32, 3))[None]
+    assert ms_ssim(255 - image, image)[0] == 0
+
+
+def gmsd_of_image(a, b):
+    """Step by step, as the authors' MATLAB code."""
+    kernel = np.outer([1, 1, 1], [1, 0, -1]) / 3
+    magnitudes = []
+    for image in (a, b):
+        luma = image.astype(float) @ [0.299, 0.587, 0.114]
+        means = signal.convolve2d(luma, np.full((2, 2), 0.25))[1:, 1:][::2, ::2]
+        across = signal.convolve2d(means, kernel, mode="same")
+        down = signal.convolve2d(means, kernel.T, mode="same")
+        magnitudes.append(np.sqrt(across**2 + down**2))
+    a, b = magnitudes
+    return ((2 * a * b + 170) / (a**2 + b**2 + 170)).std(ddof=1)
+
+
+def test_gmsd_equals_its_definition():
+    predictions, targets = photographs()
+    pairs = zip(predictions, targets, strict=True)
+    expected = [gmsd_of_image(a, b) for a, b in pairs]
+    np.testing.assert_allclose(gmsd(predictions, targets), expected, atol=1e-9)
+
+
+def test_mae_of_a_hand_computed_case():
+    predictions = np.zeros((1, 2, 2, 3), np.uint8)
+    predictions[0, 0, 0] = 255, 51, 0
+    expected = (1 + 0.2) / 12
+    assert mae(predictions, np.zeros_like(predictions))[0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("metric", "value"), [(mae, 0), (ms_ssim, 1), (gmsd, 0)])
+def test_equal_images_score_best(metric, value):
+    images = photographs()[0]
+    np.testing.assert_allclose(metric(images, images), value, atol=1e-12)
+
+
+def test_gmsd_refuses_tiny_images():
+    tiny = np.zeros((1, 3, 8, 3), np.uint8)
+    with pytest.raises(ValueError, match="at least 4×4"):
+        gmsd(tiny, tiny)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from image_translation.metrics import (
+    HEADLINES,
     METRICS,
     for_means,
     format_value,
@@ -21,9 +22,14 @@ PREDICTIONS, TARGETS = RANDOM.integers(0, 256, (2, 7, 16, 16, 3), dtype=np.uint8
 
 def test_scores_have_a_column_a_metric():
     scores = score_images(PREDICTIONS, TARGETS)
-    assert list(scores) == ["mse", "psnr", "ssim"]
+    assert list(scores) == list(METRICS)
     for name, function in (("mse", mse), ("psnr", psnr), ("ssim", ssim)):
         np.testing.assert_array_equal(scores[name], function(PREDICTIONS, TARGETS))
+
+
+def test_headlines_are_the_studys_metrics():
+    assert HEADLINES == ("mse", "psnr", "ssim")
+    assert set(HEADLINES) <= set(METRICS)
 
 
 def test_entries_are_complete():

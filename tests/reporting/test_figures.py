@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from image_translation import metrics
 from image_translation.reporting import figures
 from image_translation.reporting.svg import inline_svg, swatch
 
@@ -22,7 +23,7 @@ def png(figure) -> bytes:
 
 def test_comparison_has_a_panel_for_every_metric(content):
     figure = figures.comparison_chart(content.comparison)
-    assert titles(figure) == ["MSE", "PSNR (dB)", "SSIM"]
+    assert titles(figure) == [metrics.METRICS[name].title for name in metrics.METRICS]
     names = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
     assert names == list(content.comparison["model"].unique())
 

@@ -3,16 +3,31 @@
 Plain NumPy, SciPy and pandas: usable from a script or notebook without Kedro.
 """
 
+from image_translation.metrics.colour import (
+    chroma_error,
+    ciede2000,
+    colourfulness_difference,
+    saturation_bias,
+)
 from image_translation.metrics.comparison import (
     compare_effects,
     compare_models,
     compare_pairs,
+    compare_sets,
 )
-from image_translation.metrics.fidelity import mse, psnr, ssim
+from image_translation.metrics.fidelity import gmsd, mae, ms_ssim, mse, psnr, ssim
+from image_translation.metrics.realism import (
+    SET_SCORE_COLUMNS,
+    score_sets,
+    sliced_wasserstein,
+)
 from image_translation.metrics.registry import (
     HEADLINES,
     INFINITE_PSNR_IN_MEANS,
+    MEASURES,
     METRICS,
+    SET_METRICS,
+    Measure,
     Metric,
     for_means,
     format_value,
@@ -22,19 +37,33 @@ from image_translation.metrics.registry import (
 from image_translation.metrics.statistics import Interval, bootstrap_mean
 
 __all__ = [
+    "MEASURES",
+    "SET_METRICS",
+    "Measure",
+    "SET_SCORE_COLUMNS",
+    "score_sets",
+    "sliced_wasserstein",
     "HEADLINES",
     "INFINITE_PSNR_IN_MEANS",
     "METRICS",
     "Interval",
     "Metric",
     "bootstrap_mean",
+    "chroma_error",
+    "ciede2000",
+    "colourfulness_difference",
     "compare_effects",
     "compare_models",
     "compare_pairs",
+    "compare_sets",
     "for_means",
     "format_value",
+    "gmsd",
+    "mae",
+    "ms_ssim",
     "mse",
     "psnr",
+    "saturation_bias",
     "score_images",
     "score_stream",
     "ssim",

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from image_translation.metrics.registry import METRICS, for_means
+from image_translation.metrics.registry import METRICS, SET_METRICS, for_means
 from image_translation.metrics.statistics import (
     Interval,
     bootstrap_means,
@@ -166,6 +166,51 @@ def compare_models(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     for model in table.loc[table["n_images"] == 0, "model"].unique():
         logger.warning("%s has no scores: shown as missing", model)
     return table
+
+
+def compare_sets(
+    set_scores: Mapping[str, pd.DataFrame], scores: Mapping[str, pd.DataFrame]
+) -> pd.DataFrame:
+    """Distances of whole sets, with the columns of ``comparison.csv``.
+
+    ``mean`` is the distance, averaged over replicates, the interval that of their
+    average widened by the seeds' part.
+
+    Args:
+        set_scores: ``replicate, metric, value, ci_low, ci_high`` of each model, empty
+            for one that has none.
+        scores: The scores of each model, for the numbers of images and groups.
+    """
+    known = dict.fromkeys(
+        metric for frame in set_scores.values() for metric in frame["metric"]
+    )
+    rows = [
+        _set_row(model, metric, frame[frame["metric"] == metric], scores[model])
+        for model, frame in set_scores.items()
+        for metric in SET_METRICS
+        if metric in known
+    ]
+    return pd.DataFrame(rows, columns=COMPARISON_COLUMNS)
+
+
+def _set_row(
+    model: str, metric: str, rows: pd.DataFrame, scores: pd.DataFrame
+) -> dict[str, object]:
+    means = Interval(*rows[["value", "ci_low", "ci_high"]].mean())
+    widened = widen(means, seed_margin(rows["value"]))
+    return {
+        "model": model,
+        "metric": metric,
+        "mean": widened.mean,
+        "ci_low": max(0.0, widened.low) if len(rows) else np.nan,
+        "ci_high": widened.high,
+        "n_images": scores["pair_id"].nunique() if len(rows) else 0,
+        "n_groups": scores["group"].nunique() if len(rows) else 0,
+        "n_replicates": len(rows),
+        "higher_is_better": SET_METRICS[metric].higher_is_better,
+        "group_deviation": np.nan,
+        "seed_deviation": deviation(rows["value"]),
+    }
 
 
 def compare_pairs(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -5,12 +5,10 @@ an image (float64, N). Images are worked through in chunks, so memory stays boun
 where the arrays are memory-mapped.
 """
 
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 from numpy.typing import NDArray
+
+from image_translation.metrics.chunks import Images, Scores, score_in_chunks
 
 DATA_RANGE = 255
 """Difference between the brightest and the darkest 8-bit value."""
@@ -20,6 +18,14 @@ SSIM_SIGMA = 1.5
 SSIM_K1 = 0.01
 SSIM_K2 = 0.03
 
+MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+"""Of the scales, the finest first; Wang, Simoncelli & Bovik 2003, section 3.2."""
+
+GMSD_C = 170
+"""Keeps the similarity of small gradients stable; Xue et al. 2014, section III."""
+
+_LUMA = np.array([0.299, 0.587, 0.114])
+
 _C1 = (SSIM_K1 * DATA_RANGE) ** 2
 _C2 = (SSIM_K2 * DATA_RANGE) ** 2
 _MARGIN = SSIM_WINDOW - 1
@@ -28,12 +34,8 @@ _MARGIN = SSIM_WINDOW - 1
 # and the matrix products are so small that BLAS starts no threads of its own in ours.
 _TILE_HEIGHT = 48
 _TILE_WIDTH = 246
-_TILE_VALUES = 2**16
 _ROWS_A_PRODUCT = 8
 _COLUMNS_A_PRODUCT = 16
-
-Images = NDArray[np.uint8]
-Scores = NDArray[np.float64]
 
 
 def mse(predictions: Images, targets: Images) -> Scores:
@@ -49,8 +51,23 @@ def mse(predictions: Images, targets: Images) -> Scores:
     Raises:
         ValueError: The arrays are not uint8, not N×H×W×C or not of one shape.
     """
-    predictions, targets = _checked(predictions, targets)
-    return _by_chunks(_mse_of_chunk, predictions, targets)
+    return score_in_chunks(_mse_of_chunk, predictions, targets)
+
+
+def mae(predictions: Images, targets: Images) -> Scores:
+    """Mean absolute error on the 0–1 scale, averaged over pixels and channels.
+
+    Args:
+        predictions: uint8, N×H×W×C.
+        targets: uint8, N×H×W×C.
+
+    Returns:
+        N values in [0, 1]; 0 for equal images.
+
+    Raises:
+        ValueError: The arrays are not uint8, not N×H×W×C or not of one shape.
+    """
+    return score_in_chunks(_mae_of_chunk, predictions, targets)
 
 
 def psnr(predictions: Images, targets: Images) -> Scores:
@@ -92,59 +109,64 @@ def ssim(predictions: Images, targets: Images) -> Scores:
         ValueError: The arrays are not uint8, not N×H×W×C, not of one shape, or smaller
             than the window.
     """
-    predictions, targets = _checked(predictions, targets)
-    height, width = predictions.shape[1:3]
-    if min(height, width) < SSIM_WINDOW:
+    _check_window(predictions)
+    return score_in_chunks(_ssim_of_chunk, predictions, targets)
+
+
+def ms_ssim(predictions: Images, targets: Images) -> Scores:
+    """Structural similarity over several scales.
+
+    Wang, Simoncelli & Bovik (2003), "Multi-scale structural similarity for image quality
+    assessment", equation 7: contrast and structure of every scale, luminance of the
+    coarsest, to the power of their published weights; window and constants as in
+    `ssim`, halved by means of 2×2 pixels. Images too small for five scales have as many
+    as the window fits in, the weights of those scaled to a sum of 1. Negative means of
+    contrast and structure count as 0. Each channel by itself, then averaged.
+
+    Args:
+        predictions: uint8, N×H×W×C, height and width at least 11 pixels.
+        targets: uint8, N×H×W×C.
+
+    Returns:
+        N values in [0, 1]; 1 for equal images.
+
+    Raises:
+        ValueError: As for `ssim`.
+    """
+    _check_window(predictions)
+    return score_in_chunks(_ms_ssim_of_chunk, predictions, targets)
+
+
+def gmsd(predictions: Images, targets: Images) -> Scores:
+    """Gradient magnitude similarity deviation.
+
+    Xue, Zhang, Mou & Bovik (2014), "Gradient magnitude similarity deviation: a highly
+    efficient perceptual image quality index", section II: luma (BT.601), halved by means
+    of 2×2 pixels, gradients by Prewitt's operator, c = 170; the standard deviation of
+    the map of similarities.
+
+    Args:
+        predictions: uint8, N×H×W×3, height and width at least 4 pixels.
+        targets: uint8, N×H×W×3.
+
+    Returns:
+        N values, 0 or above, hardly above 0.35; 0 for equal images.
+
+    Raises:
+        ValueError: The arrays are not uint8, not N×H×W×3, not of one shape or too small.
+    """
+    if np.ndim(predictions) == 4 and 0 < min(np.shape(predictions)[1:3]) < 4:
+        raise ValueError("GMSD needs images of at least 4×4 pixels")
+    return score_in_chunks(_gmsd_of_chunk, predictions, targets)
+
+
+def _check_window(images: Images) -> None:
+    shape = np.shape(images)
+    if len(shape) == 4 and 0 < min(shape[1:3]) < SSIM_WINDOW:
         raise ValueError(
             f"SSIM needs images of at least {SSIM_WINDOW}×{SSIM_WINDOW} pixels, "
-            f"these are {height}×{width}"
+            f"these are {shape[1]}×{shape[2]}"
         )
-    return _by_chunks(_ssim_of_chunk, predictions, targets)
-
-
-def _checked(predictions: Images, targets: Images) -> tuple[Images, Images]:
-    predictions, targets = np.asarray(predictions), np.asarray(targets)
-    for name, images in (("predictions", predictions), ("targets", targets)):
-        if images.dtype != np.uint8:
-            raise ValueError(f"{name} must be uint8 in 0–255, not {images.dtype}")
-        if images.ndim != 4:
-            raise ValueError(f"{name} must be N×H×W×C, not of shape {images.shape}")
-    if predictions.shape != targets.shape:
-        raise ValueError(
-            f"predictions and targets must have one shape, "
-            f"not {predictions.shape} and {targets.shape}"
-        )
-    if 0 in predictions.shape[1:]:
-        raise ValueError(f"images without pixels: shape {predictions.shape}")
-    return predictions, targets
-
-
-def _by_chunks(
-    function: Callable[[Images, Images], Scores], predictions: Images, targets: Images
-) -> Scores:
-    """Apply a function to a few images at a time, on all cores.
-
-    NumPy releases the interpreter's lock in its inner loops, so threads do.
-    """
-
-    def score(chunk: slice) -> Scores:
-        return function(predictions[chunk], targets[chunk])
-
-    chunks = list(_chunks(predictions.shape))
-    if len(chunks) < 2:
-        parts = [score(chunk) for chunk in chunks]
-    else:
-        with ThreadPoolExecutor(min(os.cpu_count() or 1, len(chunks))) as pool:
-            parts = list(pool.map(score, chunks))
-    return np.concatenate([np.empty(0), *parts])
-
-
-def _chunks(shape: tuple[int, ...]) -> Iterator[slice]:
-    images, _, width, channels = shape
-    tile = (_TILE_HEIGHT + _MARGIN) * min(width, _TILE_WIDTH + _MARGIN) * channels
-    size = max(1, _TILE_VALUES // tile)
-    for start in range(0, images, size):
-        yield slice(start, start + size)
 
 
 def _mse_of_chunk(predictions: Images, targets: Images) -> Scores:
@@ -154,27 +176,80 @@ def _mse_of_chunk(predictions: Images, targets: Images) -> Scores:
     return np.einsum("ij,ij->i", flat, flat) / (flat.shape[1] * DATA_RANGE**2)
 
 
+def _mae_of_chunk(predictions: Images, targets: Images) -> Scores:
+    errors = np.subtract(predictions, targets, dtype=np.int16)
+    return np.abs(errors).mean(axis=(1, 2, 3)) / DATA_RANGE
+
+
 def _ssim_of_chunk(predictions: Images, targets: Images) -> Scores:
-    # (N, C, H, W)
-    a = np.ascontiguousarray(np.moveaxis(predictions, -1, 1))
-    b = np.ascontiguousarray(np.moveaxis(targets, -1, 1))
-    images, channels, height, width = a.shape
-    totals = np.zeros(images)
-    for top in range(0, height - _MARGIN, _TILE_HEIGHT):
-        for left in range(0, width - _MARGIN, _TILE_WIDTH):
+    return _ssim_means(_planes(predictions), _planes(targets))[1].mean(axis=1)
+
+
+def _ms_ssim_of_chunk(predictions: Images, targets: Images) -> Scores:
+    sides: tuple[NDArray, NDArray] = _planes(predictions), _planes(targets)
+    fitting = 1 + int(np.log2(min(sides[0].shape[2:]) / SSIM_WINDOW))
+    scales = min(len(MS_SSIM_WEIGHTS), fitting)
+    weights = np.array(MS_SSIM_WEIGHTS[:scales]) / sum(MS_SSIM_WEIGHTS[:scales])
+    total = np.ones(sides[0].shape[:2])
+    for scale, weight in enumerate(weights, start=1):
+        structure, similarity = _ssim_means(*sides)
+        mean = similarity if scale == scales else structure
+        total *= np.maximum(mean, 0) ** weight
+        if scale < scales:
+            sides = _halve(sides[0]), _halve(sides[1])
+    return total.mean(axis=1)
+
+
+def _gmsd_of_chunk(predictions: Images, targets: Images) -> Scores:
+    a, b = (_gradients(_halve(images @ _LUMA)) for images in (predictions, targets))
+    similarity = (2 * a * b + GMSD_C) / (a**2 + b**2 + GMSD_C)
+    return similarity.std(axis=(1, 2), ddof=1)
+
+
+def _gradients(images: Scores) -> Scores:
+    """Magnitudes by Prewitt's operator, zeros outside: N×H×W."""
+    padded = np.pad(images, ((0, 0), (1, 1), (1, 1)))
+    down = padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]
+    across = padded[..., :-2] + padded[..., 1:-1] + padded[..., 2:]
+    horizontal = (down[..., 2:] - down[..., :-2]) / 3
+    vertical = (across[:, 2:] - across[:, :-2]) / 3
+    return np.hypot(horizontal, vertical)
+
+
+def _halve(images: NDArray) -> Scores:
+    """Means of 2×2 pixels of the last two axes; an odd last row or column is left out."""
+    height, width = (side // 2 * 2 for side in images.shape[-2:])
+    even = images[..., :height, :width].astype(np.float64)
+    rows = even[..., ::2, :] + even[..., 1::2, :]
+    return (rows[..., ::2] + rows[..., 1::2]) / 4
+
+
+def _planes(images: Images) -> Images:
+    """N×H×W×C to N×C×H×W."""
+    return np.ascontiguousarray(np.moveaxis(images, -1, 1))
+
+
+def _ssim_means(a: NDArray, b: NDArray) -> tuple[Scores, Scores]:
+    """Means over all windows of N×C×H×W: of contrast and structure, and of SSIM, N×C."""
+    height, width = (side - _MARGIN for side in a.shape[2:])
+    totals = np.zeros((2, *a.shape[:2]))
+    for top in range(0, height, _TILE_HEIGHT):
+        for left in range(0, width, _TILE_WIDTH):
             rows = slice(top, top + _TILE_HEIGHT + _MARGIN)
             columns = slice(left, left + _TILE_WIDTH + _MARGIN)
             tile = np.s_[:, :, rows, columns]
-            totals += _ssim_map(a[tile], b[tile]).sum(axis=(1, 2, 3))
-    return totals / (channels * (height - _MARGIN) * (width - _MARGIN))
+            totals += [part.sum(axis=(2, 3)) for part in _ssim_maps(a[tile], b[tile])]
+    structure, similarity = totals / (height * width)
+    return structure, similarity
 
 
-def _ssim_map(a: Images, b: Images) -> Scores:
-    """SSIM of every window of N×C×H×W, as N×C×(H-10)×(W-10).
+def _ssim_maps(a: NDArray, b: NDArray) -> tuple[Scores, Scores]:
+    """Contrast and structure, and SSIM, of every window: N×C×(H-10)×(W-10) of N×C×H×W.
 
-    SSIM = (2 μa μb + C1) (2 σab + C2) / ((μa² + μb² + C1) (σa² + σb² + C2)), with the
-    (co)variances as E[ab] - μa μb. That difference of large numbers needs float64: in
-    float32 flat bright regions miss the promised 1e-5.
+    SSIM = (2 μa μb + C1) (2 σab + C2) / ((μa² + μb² + C1) (σa² + σb² + C2)), the second
+    factors being contrast and structure, with the (co)variances as E[ab] - μa μb. That
+    difference of large numbers needs float64: in float32 flat bright regions miss the
+    promised 1e-5.
     """
     maps = np.empty((4, *a.shape))
     maps[0], maps[1] = a, b
@@ -200,10 +275,11 @@ def _ssim_map(a: Images, b: Images) -> Scores:
     squares += _C1 + _C2
     squares -= energy
 
-    product *= similarity
-    squares *= energy
-    product /= squares
-    return product
+    structure = product
+    structure /= squares
+    similarity /= energy
+    similarity *= structure
+    return structure, similarity
 
 
 def _window_means(maps: Scores) -> Scores:

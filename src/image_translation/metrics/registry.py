@@ -4,12 +4,13 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from image_translation.metrics import fidelity
+from image_translation.metrics import colour, fidelity
 
 logger = logging.getLogger(__name__)
 
@@ -17,14 +18,19 @@ INFINITE_PSNR_IN_MEANS = 100.0
 """What an infinite PSNR, that of two equal images, counts as in means, in dB."""
 
 
-@dataclass(frozen=True)
-class Metric:
-    """A score of one prediction against its target.
+Family = Literal["fidelity", "colour", "realism", "learned"]
+"""What a metric judges: agreement with the target pixel by pixel, colours, how much like
+the targets the predictions look as a set, or what a network makes of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """What the tables show, as people read it.
 
     Attributes:
-        name: The column in ``scores.csv``.
+        name: Its name in the tables.
+        family: What it judges.
         label: What people call it.
-        function: ``(predictions, targets) -> N values`` for uint8, N×H×W×C.
         higher_is_better: Its direction.
         unit: Written after a value; empty for a plain number.
         range: Smallest and largest possible value.
@@ -34,8 +40,8 @@ class Metric:
     """
 
     name: str
+    family: Family
     label: str
-    function: Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float64]]
     higher_is_better: bool
     unit: str
     range: tuple[float, float]
@@ -49,12 +55,24 @@ class Metric:
         return f"{self.label} ({self.unit})" if self.unit else self.label
 
 
+@dataclass(frozen=True, kw_only=True)
+class Metric(Measure):
+    """A score of one prediction against its target: a column in ``scores.csv``.
+
+    Attributes:
+        function: ``(predictions, targets) -> N values`` for uint8, N×H×W×C.
+    """
+
+    function: Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float64]]
+
+
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
         metric.name: metric
         for metric in (
             Metric(
                 name="mse",
+                family="fidelity",
                 label="MSE",
                 function=fidelity.mse,
                 higher_is_better=False,
@@ -69,6 +87,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             ),
             Metric(
                 name="psnr",
+                family="fidelity",
                 label="PSNR",
                 function=fidelity.psnr,
                 higher_is_better=True,
@@ -87,6 +106,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             ),
             Metric(
                 name="ssim",
+                family="fidelity",
                 label="SSIM",
                 function=fidelity.ssim,
                 higher_is_better=True,
@@ -106,10 +126,202 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                     "assessment: from error visibility to structural similarity"
                 ),
             ),
+            Metric(
+                name="mae",
+                family="fidelity",
+                label="MAE",
+                function=fidelity.mae,
+                higher_is_better=False,
+                unit="",
+                range=(0.0, 1.0),
+                decimals=4,
+                definition=(
+                    "Mean absolute error between 8-bit prediction and target on the 0–1 "
+                    "scale, averaged over pixels and channels."
+                ),
+                source=(
+                    "Isola, Zhu, Zhou & Efros (2017), Image-to-image translation with "
+                    "conditional adversarial networks (the L1 term)"
+                ),
+            ),
+            Metric(
+                name="ms_ssim",
+                family="fidelity",
+                label="MS-SSIM",
+                function=fidelity.ms_ssim,
+                higher_is_better=True,
+                unit="",
+                range=(0.0, 1.0),
+                decimals=3,
+                definition=(
+                    "SSIM over five scales with the published weights; over as many as "
+                    "its window fits in where images are smaller than 176 pixels, the "
+                    "weights of those scaled to a sum of 1."
+                ),
+                source=(
+                    "Wang, Simoncelli & Bovik (2003), Multi-scale structural similarity "
+                    "for image quality assessment"
+                ),
+            ),
+            Metric(
+                name="gmsd",
+                family="fidelity",
+                label="GMSD",
+                function=fidelity.gmsd,
+                higher_is_better=False,
+                unit="",
+                range=(0.0, 0.5),
+                decimals=4,
+                definition=(
+                    "Standard deviation of the similarity of gradients (Prewitt) of "
+                    "luma at half size, with c = 170."
+                ),
+                source=(
+                    "Xue, Zhang, Mou & Bovik (2014), Gradient magnitude similarity "
+                    "deviation"
+                ),
+            ),
+            Metric(
+                name="ciede2000",
+                family="colour",
+                label="CIEDE2000",
+                function=colour.ciede2000,
+                higher_is_better=False,
+                unit="",
+                range=(0.0, float("inf")),
+                decimals=2,
+                definition=(
+                    "Mean colour difference ΔE00 over the pixels; about 1 is just "
+                    "noticeable side by side."
+                ),
+                source=(
+                    "Sharma, Wu & Dalal (2005), The CIEDE2000 color-difference formula"
+                ),
+            ),
+            Metric(
+                name="chroma_error",
+                family="colour",
+                label="Chroma error",
+                function=colour.chroma_error,
+                higher_is_better=False,
+                unit="",
+                range=(0.0, float("inf")),
+                decimals=2,
+                definition=(
+                    "Mean distance of the pixels' colours in the plane of a* and b* of "
+                    "CIE L*a*b* (D65): colour without lightness."
+                ),
+                source="CIE 1976 L*a*b*",
+            ),
+            Metric(
+                name="colourfulness_difference",
+                family="colour",
+                label="Colourfulness difference",
+                function=colour.colourfulness_difference,
+                higher_is_better=False,
+                unit="",
+                range=(0.0, float("inf")),
+                decimals=2,
+                definition=(
+                    "Absolute difference of the colourfulness M3 of prediction and "
+                    "target, 0 for grey and about 100 for the most colourful."
+                ),
+                source=(
+                    "Hasler & Süsstrunk (2003), Measuring colorfulness in natural images"
+                ),
+            ),
+            Metric(
+                name="saturation_bias",
+                family="colour",
+                label="Saturation bias",
+                function=colour.saturation_bias,
+                higher_is_better=False,
+                unit="",
+                range=(0.0, float("inf")),
+                decimals=2,
+                definition=(
+                    "Absolute difference of the mean chroma C*ab of prediction and "
+                    "target: how much too pale or too bright in colour as a whole."
+                ),
+                source=(
+                    "CIE 1976 chroma; Zhang, Isola & Efros (2016), Colorful image "
+                    "colorization, on washed-out predictions"
+                ),
+            ),
         )
     }
 )
-"""Every metric, in the order of the tables."""
+"""Every metric of a single image, in the order of the tables."""
+
+
+def _swd(name: str, level: str) -> Measure:
+    return Measure(
+        name=name,
+        family="realism",
+        label=f"SWD {level}".rstrip(),
+        higher_is_better=False,
+        unit="",
+        range=(0.0, float("inf")),
+        decimals=1,
+        definition=(
+            "Sliced Wasserstein distance ×1,000 between 7×7 patches of "
+            + (f"the {level} level" if level else "the levels")
+            + " of the Laplacian pyramids of predictions and targets, normalised by the "
+            "targets' mean and deviation"
+            + ("." if level else "; mean over the levels.")
+        ),
+        source="Karras, Aila, Laine & Lehtinen (2018), Progressive growing of GANs",
+    )
+
+
+SET_METRICS: Mapping[str, Measure] = MappingProxyType(
+    {
+        measure.name: measure
+        for measure in (
+            _swd("swd", ""),
+            *(
+                _swd(f"swd_{size}", f"{size} px")
+                for size in (512, 256, 128, 64, 32, 16)
+            ),
+            Measure(
+                name="spectrum_distance",
+                family="realism",
+                label="Spectrum distance",
+                higher_is_better=False,
+                unit="dB",
+                range=(0.0, float("inf")),
+                decimals=2,
+                definition=(
+                    "Root mean square difference, over radial frequencies, between the "
+                    "mean log power of luma of predictions and of targets."
+                ),
+                source="Durall, Keuper & Keuper (2020), Watch your up-convolution",
+            ),
+            Measure(
+                name="histogram_distance",
+                family="realism",
+                label="Colour histogram distance",
+                higher_is_better=False,
+                unit="",
+                range=(0.0, float("inf")),
+                decimals=2,
+                definition=(
+                    "Wasserstein distance between the pixels' distributions of L*, a* "
+                    "and b* in all predictions and in all targets, averaged over the "
+                    "three."
+                ),
+                source=(
+                    "Rubner, Tomasi & Guibas (2000), The earth mover's distance as a "
+                    "metric for image retrieval"
+                ),
+            ),
+        )
+    }
+)
+"""Distances between the set of predictions and that of targets."""
+
+MEASURES: Mapping[str, Measure] = MappingProxyType({**METRICS, **SET_METRICS})
+"""All that a comparison may hold."""
 
 HEADLINES = ("mse", "psnr", "ssim")
 """The metrics of the study's question."""
@@ -195,7 +407,7 @@ def format_value(metric: str, value: float) -> str:
         >>> format_value("ssim", float("nan"))
         '–'
     """
-    entry = METRICS[metric]
+    entry = MEASURES[metric]
     if np.isnan(value):
         return "–"
     number = f"{value:.{entry.decimals}f}" if np.isfinite(value) else _infinity(value)

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pandas as pd
 
-from image_translation.metrics import METRICS
+from image_translation.metrics import HEADLINES, MEASURES
 from image_translation.metrics.comparison import (
     MIN_GROUPS,
     NO_DIFFERENCE,
@@ -88,7 +88,7 @@ class Answer:
 def answer(content: ReportContent) -> Answer:
     """Put the outcome of a comparison into words."""
     trained = trained_models(content)
-    metrics = metrics_of(content)
+    metrics = headlines_of(content)
     copying, copying_wins = _copying(content, trained, metrics)
     return Answer(
         lead=_lead(content, trained, metrics),
@@ -105,6 +105,12 @@ def answer(content: ReportContent) -> Answer:
 def metrics_of(content: ReportContent) -> list[str]:
     """The metrics of the comparison, in its order."""
     return list(dict.fromkeys(content.comparison["metric"]))
+
+
+def headlines_of(content: ReportContent) -> list[str]:
+    """The metrics of the study's question that the comparison holds."""
+    known = metrics_of(content)
+    return [metric for metric in HEADLINES if metric in known]
 
 
 def scored_models(content: ReportContent) -> list[str]:
@@ -148,7 +154,7 @@ def best_models(
     known = [mean for mean in means.values() if not math.isnan(mean)]
     if not known:
         return []
-    best = max(known) if METRICS[metric].higher_is_better else min(known)
+    best = max(known) if MEASURES[metric].higher_is_better else min(known)
     return [model for model, mean in means.items() if mean == best]
 
 
@@ -170,7 +176,7 @@ def relate(verdicts: pd.DataFrame, a: str, b: str, metric: str) -> Relation | No
     rows = forward if len(forward) else backward
     if not len(rows):
         return None
-    row, more = rows.iloc[0], METRICS[metric].higher_is_better
+    row, more = rows.iloc[0], MEASURES[metric].higher_is_better
     difference, low, high = row["difference"], row["ci_low"], row["ci_high"]
     outcome = outcome_of(row, more)
     if not len(forward):

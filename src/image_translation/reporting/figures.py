@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from image_translation.metrics import METRICS
+from image_translation.metrics import MEASURES
 from image_translation.reporting import words
 from image_translation.reporting.content import GalleryItem, Image
 from image_translation.reporting.gallery import first_replicate
@@ -227,7 +227,7 @@ def curve_title(curve: str) -> str:
     """What a curve is called in text."""
     side, _, metric = curve.partition("/")
     if side == "validation":
-        return f"Validation {METRICS[metric].title}"
+        return f"Validation {MEASURES[metric].title}"
     return CURVES.get(curve, curve)
 
 
@@ -271,8 +271,8 @@ def _models_on_y(ax: "Axes", models: Sequence[str]) -> None:
 
 
 def _name_metric(ax: "Axes", metric: str) -> None:
-    more = METRICS[metric].higher_is_better
-    ax.set_title(METRICS[metric].title)
+    more = MEASURES[metric].higher_is_better
+    ax.set_title(MEASURES[metric].title)
     ax.set_xlabel("higher is better →" if more else "← lower is better")
 
 

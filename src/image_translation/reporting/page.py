@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from image_translation.metrics import INFINITE_PSNR_IN_MEANS, METRICS
+from image_translation.metrics import INFINITE_PSNR_IN_MEANS, MEASURES
 from image_translation.metrics.comparison import MIN_GROUPS, SIGNIFICANCE
 from image_translation.metrics.statistics import RESAMPLES
 from image_translation.reporting import figures, tables, words
@@ -16,6 +16,7 @@ from image_translation.reporting.answer import (
     COPY,
     answer,
     count_tested,
+    headlines_of,
     infinite_psnr,
     metrics_of,
     scored_models,
@@ -43,14 +44,15 @@ def render_report(content: ReportContent) -> str:
     """
     metrics = metrics_of(content)
     images, groups = count_tested(content)
-    main = tables.main_table(content)
+    scores = tables.score_tables(content)
+    headlines = headlines_of(content)
     return read_template("report.html").render(
         css=Markup(read_resource("report.css")),
         task=content.task.replace("_", " ").capitalize(),
         content=content,
         answer=answer(content),
         hypothesis=judge_hypothesis(content.verdicts, content.effects),
-        metrics=[METRICS[metric] for metric in metrics],
+        metrics=[MEASURES[metric] for metric in metrics],
         copy_scored=COPY in scored_models(content),
         n_images=images,
         n_groups=groups,
@@ -58,13 +60,34 @@ def render_report(content: ReportContent) -> str:
         resamples=f"{RESAMPLES:,}",
         significance=SIGNIFICANCE,
         n_replicates=_replicates(content),
-        main=main,
+        scores=scores,
         baseline_leads=any(
-            cell.badge == "best trained" for row in main for cell in row.cells
+            cell.badge == "best trained"
+            for table in scores
+            for row in table.rows
+            for cell in row.cells
         ),
+        measures=MEASURES,
         comparison=_comparison_figures(content),
-        pairs={metric: tables.pair_rows(content, metric) for metric in metrics},
-        effects=tables.effects(content),
+        pairs={
+            metric: rows
+            for metric in metrics
+            if (rows := tables.pair_rows(content, metric))
+        },
+        effects={
+            "": tables.effects(content, headlines),
+            "on all other metrics": tables.effects(
+                content, [metric for metric in metrics if metric not in headlines]
+            ),
+        },
+        effect_metrics={
+            "": headlines,
+            "on all other metrics": [
+                metric
+                for metric in dict.fromkeys(content.effects["metric"])
+                if metric not in headlines
+            ],
+        },
         gallery=tables.gallery_rows(content),
         curves=_curve_figures(content),
         distributions=_distribution_figures(content),
@@ -85,16 +108,16 @@ def _svg(figure: "Figure", prefix: str, description: str) -> Markup:
     return Markup(inline_svg(figure, prefix, description))
 
 
-def _comparison_figures(content: ReportContent) -> list[Markup]:
-    return [
-        _svg(
+def _comparison_figures(content: ReportContent) -> dict[str, Markup]:
+    return {
+        metric: _svg(
             figures.comparison_chart(content.comparison, [metric]),
-            f"comparison-{number}",
+            f"comparison-{metric}",
             f"Mean {words.label(metric)} of every model with its 95 % interval; "
             "the numbers are in the table above.",
         )
-        for number, metric in enumerate(metrics_of(content))
-    ]
+        for metric in metrics_of(content)
+    }
 
 
 def _curve_figures(content: ReportContent) -> list[Markup]:
@@ -124,7 +147,7 @@ def _distribution_figures(content: ReportContent) -> list[Markup]:
     order = [model for model in scored_models(content) if model in content.scores]
     measured = [
         metric
-        for metric in metrics_of(content)
+        for metric in headlines_of(content)
         if order and all(metric in content.scores[model] for model in order)
     ]
     return [

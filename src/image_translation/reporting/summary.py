@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 from markupsafe import Markup
 
-from image_translation.metrics import HEADLINES, METRICS
+from image_translation.metrics import HEADLINES, MEASURES
 from image_translation.metrics.comparison import TaskResults
 from image_translation.reporting import words
 from image_translation.reporting.hypothesis import Hypothesis, judge_hypothesis
@@ -47,7 +47,7 @@ def render_summary(results: Mapping[str, TaskResults], tasks: Sequence[str]) -> 
     order += [task for task in results if task not in tasks]
     return read_template("summary.html").render(
         css=Markup(read_resource("report.css")),
-        metrics=[METRICS[metric] for metric in HEADLINES],
+        metrics=[MEASURES[metric] for metric in HEADLINES],
         tasks=[_tell_task(task, results[task]) for task in order],
         not_run=[task for task in tasks if task not in results],
     )
@@ -84,4 +84,4 @@ def _rows(table: pd.DataFrame) -> list[_Row]:
 
 
 def _best(means: pd.Series, metric: str) -> float:
-    return means.max() if METRICS[metric].higher_is_better else means.min()
+    return means.max() if MEASURES[metric].higher_is_better else means.min()

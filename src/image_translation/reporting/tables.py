@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from image_translation.metrics import METRICS
+from image_translation.metrics import HEADLINES, MEASURES
 from image_translation.metrics.comparison import TOO_FEW_GROUPS
 from image_translation.reporting import words
 from image_translation.reporting.answer import (
@@ -38,6 +38,24 @@ EFFECTS = {
 }
 """Effect → what it is called, and what exactly it is."""
 
+FURTHER_TABLES = {
+    "fidelity": (
+        "More on fidelity",
+        "Agreement with the target, pixel by pixel or window by window.",
+    ),
+    "colour": (
+        "Colour",
+        "Agreement of the colours with the target's, as people see them.",
+    ),
+    "realism": (
+        "Realism",
+        "How much all predictions together look like all targets, whether or not each "
+        "agrees with its own. Distances between sets: they have no pairwise tests.",
+    ),
+    "learned": ("Learned metrics", "Differences in the features of trained networks."),
+}
+"""Family → title of its table, and what its metrics judge."""
+
 GALLERY_BYTES = 20 * 2**20
 """What the gallery's images may weigh, so that the page stays under 25 MiB."""
 
@@ -59,6 +77,16 @@ class ModelRow:
     about: str
     cells: Sequence[Cell] = ()
     missing: str = ""
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """The scores of all models on some metrics; ``about`` says what these judge."""
+
+    title: str
+    about: str
+    metrics: Sequence[str]
+    rows: Sequence[ModelRow]
 
 
 @dataclass(frozen=True)
@@ -148,12 +176,31 @@ class Effect:
     cells: Sequence[EffectCell]
 
 
-def main_table(content: ReportContent) -> list[ModelRow]:
+def score_tables(content: ReportContent) -> list[ScoreTable]:
+    """A table for the metrics of the question, and one for each family of others."""
+    known = metrics_of(content)
+    tables: list[tuple[str, str, Sequence[str]]] = [("", "", HEADLINES)]
+    tables += [
+        (title, about, [m for m in known if m not in HEADLINES and _is_of(m, family)])
+        for family, (title, about) in FURTHER_TABLES.items()
+    ]
+    return [
+        ScoreTable(title, about, metrics, _model_rows(content, metrics))
+        for title, about, names in tables
+        if (metrics := [metric for metric in names if metric in known])
+    ]
+
+
+def _is_of(metric: str, family: str) -> bool:
+    return MEASURES[metric].family == family
+
+
+def _model_rows(content: ReportContent, metrics: Sequence[str]) -> list[ModelRow]:
     """Every model of the task, those without scores with their reason."""
     about = {row["model"]: _about(row) for _, row in content.models.iterrows()}
     missing = dict(missing_models(content))
     order = list(dict.fromkeys([*content.models["model"], *scored_models(content)]))
-    badges = {metric: _badges(content, metric) for metric in metrics_of(content)}
+    badges = {metric: _badges(content, metric) for metric in metrics}
     return [
         ModelRow(model, about.get(model, ""), missing=missing[model])
         if model in missing
@@ -171,7 +218,7 @@ def main_table(content: ReportContent) -> list[ModelRow]:
 
 def pair_rows(content: ReportContent, metric: str) -> list[PairRow]:
     """All pairs of models on a metric."""
-    more = METRICS[metric].higher_is_better
+    more = MEASURES[metric].higher_is_better
     table = content.verdicts[content.verdicts["metric"] == metric]
     return [
         PairRow(
@@ -189,9 +236,9 @@ def pair_rows(content: ReportContent, metric: str) -> list[PairRow]:
     ]
 
 
-def effects(content: ReportContent) -> list[Effect]:
+def effects(content: ReportContent, metrics: Sequence[str]) -> list[Effect]:
     """Effects of architecture and adversarial loss; none without all four models."""
-    table = content.effects
+    table = content.effects[content.effects["metric"].isin(metrics)]
     return [
         Effect(name, about, [_effect(row) for _, row in rows.iterrows()])
         for effect, (name, about) in EFFECTS.items()
@@ -339,7 +386,7 @@ def _best_by_metric(
         }
         best[metric] = set()
         if len(values) > 1 and metric in known:
-            choose = max if METRICS[metric].higher_is_better else min
+            choose = max if MEASURES[metric].higher_is_better else min
             top = choose(values.values())
             best[metric] = {model for model, number in values.items() if number == top}
     return best

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from image_translation.metrics import METRICS, format_value
+from image_translation.metrics import MEASURES, format_value
 
 NOTHING = "–"
 """What stands where there is no value."""
@@ -25,7 +25,7 @@ def count(number: int, one: str, many: str | None = None) -> str:
 
 def label(metric: str) -> str:
     """What a metric is called in text."""
-    return METRICS[metric].label
+    return MEASURES[metric].label
 
 
 def labels(metrics: Iterable[str]) -> str:
@@ -53,14 +53,14 @@ def interval(metric: str, low: float, high: float, *, signs: bool = False) -> st
     if pd.isna(low) or pd.isna(high):
         return ""
     write = signed if signs else value
-    first = write(metric, low).removesuffix(METRICS[metric].unit).rstrip()
+    first = write(metric, low).removesuffix(MEASURES[metric].unit).rstrip()
     return f"{first} to {write(metric, high)}"
 
 
 def value_range(metric: str) -> str:
     """The values that a metric can take: ``0 to ∞``."""
     low, high = (
-        "∞" if math.isinf(end) else _minus(f"{end:g}") for end in METRICS[metric].range
+        "∞" if math.isinf(end) else _minus(f"{end:g}") for end in MEASURES[metric].range
     )
     return f"{low} to {high}"
 

@@ -110,7 +110,7 @@ class Calls:
             return
         try:
             method, arguments = connection.recv()
-        except EOFError:
+        except (EOFError, OSError):
             self._connection = None
             return
         if method == "problem":
@@ -118,7 +118,10 @@ class Calls:
         else:
             for observer in self._observers:
                 getattr(observer, method)(*arguments)
-        connection.send("done")
+        try:
+            connection.send("done")
+        except OSError:  # it did not wait for the answer
+            self._connection = None
 
     def _accept(self, listener: Listener) -> None:
         try:

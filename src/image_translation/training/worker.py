@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import sys
+import time
 from collections.abc import Mapping
 from multiprocessing.connection import Client
 from pathlib import Path
@@ -20,6 +21,10 @@ from image_translation.training.interruption import TrainingStoppedError
 from image_translation.training.launch import Caller
 from image_translation.training.replicates import train_replicates
 from image_translation.training.settings import ModelSettings
+
+SECONDS_TO_TELL = 30
+"""How long the other processes wait for the first one to say what is wrong; torchrun
+ends all as soon as one leaves."""
 
 
 def main(path: Path) -> int:
@@ -46,6 +51,8 @@ def main(path: Path) -> int:
     except InputError as error:
         if caller:
             caller.call("problem", str(error))
+        else:
+            time.sleep(SECONDS_TO_TELL)
         return 1
     except TrainingStoppedError as stopped:
         return stopped.exit_code

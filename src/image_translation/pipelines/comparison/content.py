@@ -43,9 +43,9 @@ def collect_content(
     results: Mapping[str, Any],
 ) -> ReportContent:
     """Put the results of all stages into the report's form; see ``write_report``."""
-    trained = _by_model(results, "trained")
-    scores = _by_model(results, "scores")
-    predictions = _by_model(results, "predictions")
+    trained = by_model(results, "trained")
+    scores = by_model(results, "scores")
+    predictions = by_model(results, "predictions")
     chosen = choose_gallery(scores, settings["report"]["gallery"])
     return ReportContent(
         task=task,
@@ -65,7 +65,8 @@ def collect_content(
     )
 
 
-def _by_model(results: Mapping[str, Any], thing: str) -> dict[str, Any]:
+def by_model(results: Mapping[str, Any], thing: str) -> dict[str, Any]:
+    """The results of one kind, such as ``scores``, by model."""
     suffix = f".{thing}"
     return {
         name.removesuffix(suffix): value

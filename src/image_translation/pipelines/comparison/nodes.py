@@ -8,26 +8,28 @@ import pandas as pd
 from image_translation import metrics
 from image_translation.metrics.comparison import TaskResults
 from image_translation.pairing.arrays import PairArrays
-from image_translation.pipelines.comparison.content import collect_content
+from image_translation.pipelines.comparison.content import by_model, collect_content
 from image_translation.sources import Source
 
 
 def compare_models(
-    **scores: pd.DataFrame,
+    **results: pd.DataFrame,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Compare all models on the same test images.
 
     Args:
-        **scores: The scores of each model, by ``<model>.scores``.
+        **results: The scores of each model, by ``<model>.scores``, and the distances of
+            its predictions as a set, by ``<model>.set_scores``.
 
     Returns:
         The tables of models, of verdicts and of effects.
     """
-    by_model = {name.removesuffix(".scores"): frame for name, frame in scores.items()}
+    scores, sets = by_model(results, "scores"), by_model(results, "set_scores")
+    tables = [metrics.compare_models(scores), metrics.compare_sets(sets, scores)]
     return (
-        metrics.compare_models(by_model),
-        metrics.compare_pairs(by_model),
-        metrics.compare_effects(by_model),
+        pd.concat([table for table in tables if len(table)], ignore_index=True),
+        metrics.compare_pairs(scores),
+        metrics.compare_effects(scores),
     )
 
 
@@ -114,6 +116,6 @@ def write_report(
         render_report(content),
         figures.comparison_chart(content.comparison),
         figures.learning_curves(content.histories),
-        figures.score_distributions(content.scores, list(metrics.METRICS)),
+        figures.score_distributions(content.scores, metrics.HEADLINES),
         figures.sample_grid(content.gallery, content.data.derived),
     )

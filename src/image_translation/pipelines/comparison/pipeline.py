@@ -14,7 +14,11 @@ from image_translation.pipelines.comparison.nodes import (
 
 def create_pipeline(task: str, models: Sequence[str], tasks: Sequence[str]) -> Pipeline:
     """From the scores of all models to tables, figures, the report and the summary."""
-    scores = {f"{model}.scores": f"{model}.scores" for model in models}
+    scores = {
+        f"{model}.{thing}": f"{model}.{thing}"
+        for model in models
+        for thing in ("scores", "set_scores")
+    }
     results = {
         f"{model}.{thing}": f"{model}.{thing}"
         for model in models

@@ -8,7 +8,12 @@ import pandas as pd
 from image_translation.datasets.models import Workspace
 from image_translation.datasets.predictions import PredictionBatch, Predictions
 from image_translation.fingerprint import Deferred, code_digest, digest
-from image_translation.metrics import METRICS, score_stream
+from image_translation.metrics import (
+    METRICS,
+    SET_SCORE_COLUMNS,
+    score_sets,
+    score_stream,
+)
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.settings import InferenceSettings, ModelSettings
 from image_translation.training.trained import TrainedModel
@@ -86,5 +91,27 @@ def _score(predictions: Predictions, test: PairArrays) -> pd.DataFrame:
         images = predictions.read_batches(pair_ids, replicate)
         scores = score_stream(images, test.targets)
         tables.append(pd.concat([index.assign(replicate=replicate), scores], axis=1))
+    # An empty table only gives a model that did not run its columns.
+    return pd.concat(tables[1:] or tables, ignore_index=True)
+
+
+def score_prediction_sets(
+    predictions: Predictions, test: PairArrays
+) -> Deferred[pd.DataFrame]:
+    """Measure how far all predictions together are from all targets."""
+    return Deferred(
+        digest(predictions, test, code_digest("image_translation.metrics")),
+        lambda: _score_sets(predictions, test),
+    )
+
+
+def _score_sets(predictions: Predictions, test: PairArrays) -> pd.DataFrame:
+    pair_ids, groups = test.index["pair_id"].tolist(), test.index["group"]
+    tables = [pd.DataFrame(columns=["replicate", *SET_SCORE_COLUMNS])]
+    for replicate in range(predictions.replicates):
+        images = predictions.read_batches(pair_ids, replicate)
+        scores = score_sets(images, test.targets, groups)
+        scores.insert(0, "replicate", replicate)
+        tables.append(scores)
     # An empty table only gives a model that did not run its columns.
     return pd.concat(tables[1:] or tables, ignore_index=True)

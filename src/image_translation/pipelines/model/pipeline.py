@@ -3,6 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from image_translation.pipelines.model.nodes import (
+    score_prediction_sets,
     score_predictions,
     train_model,
     translate_test_pairs,
@@ -37,6 +38,13 @@ def create_pipeline() -> Pipeline:
                 inputs=["predictions", "test_pairs"],
                 outputs="scores",
                 name="score",
+                tags="scoring",
+            ),
+            Node(
+                score_prediction_sets,
+                inputs=["predictions", "test_pairs"],
+                outputs="set_scores",
+                name="score_sets",
                 tags="scoring",
             ),
         ]

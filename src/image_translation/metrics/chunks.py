@@ -1,0 +1,79 @@
+"""Scoring a few images at a time, on all cores, in bounded memory."""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+VALUES_AT_ONCE = 2**16
+"""Of a chunk: measured, what stays in a core's cache."""
+
+Images = NDArray[np.uint8]
+Scores = NDArray[np.float64]
+Result = TypeVar("Result")
+
+
+def score_in_chunks(
+    function: Callable[[Images, Images], Scores], predictions: Images, targets: Images
+) -> Scores:
+    """One value an image, by a function of chunks of both.
+
+    Args:
+        function: Takes uint8, n×H×W×C twice, gives n values.
+        predictions: uint8, N×H×W×C.
+        targets: uint8, N×H×W×C.
+
+    Raises:
+        ValueError: The arrays are not uint8, not N×H×W×C or not of one shape.
+    """
+    parts = map_chunks(function, predictions, targets)
+    return np.concatenate([np.empty(0), *parts])
+
+
+def map_chunks(
+    function: Callable[[Images, Images], Result], predictions: Images, targets: Images
+) -> list[Result]:
+    """What a function gives for every chunk of both, in order.
+
+    NumPy releases the interpreter's lock in its inner loops, so threads do.
+
+    Raises:
+        ValueError: As for `score_in_chunks`.
+    """
+    predictions, targets = _checked(predictions, targets)
+
+    def work(chunk: slice) -> Result:
+        return function(predictions[chunk], targets[chunk])
+
+    chunks = list(_chunks(predictions.shape))
+    if len(chunks) < 2:
+        return [work(chunk) for chunk in chunks]
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, len(chunks))) as pool:
+        return list(pool.map(work, chunks))
+
+
+def _chunks(shape: tuple[int, ...]) -> Iterator[slice]:
+    images, *image = shape
+    size = max(1, VALUES_AT_ONCE // int(np.prod(image)))
+    for start in range(0, images, size):
+        yield slice(start, start + size)
+
+
+def _checked(predictions: Images, targets: Images) -> tuple[Images, Images]:
+    predictions, targets = np.asarray(predictions), np.asarray(targets)
+    for name, images in (("predictions", predictions), ("targets", targets)):
+        if images.dtype != np.uint8:
+            raise ValueError(f"{name} must be uint8 in 0–255, not {images.dtype}")
+        if images.ndim != 4:
+            raise ValueError(f"{name} must be N×H×W×C, not of shape {images.shape}")
+    if predictions.shape != targets.shape:
+        raise ValueError(
+            f"predictions and targets must have one shape, "
+            f"not {predictions.shape} and {targets.shape}"
+        )
+    if 0 in predictions.shape[1:]:
+        raise ValueError(f"images without pixels: shape {predictions.shape}")
+    return predictions, targets

@@ -1,0 +1,236 @@
+"""Distances between sets against SciPy, hand-computed cases and what they are for."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+from scipy.stats import wasserstein_distance
+from skimage import color, data
+
+from image_translation.metrics import SET_METRICS, score_sets, sliced_wasserstein
+from image_translation.metrics.realism import (
+    PATCH,
+    SET_SCORE_COLUMNS,
+    _draw_groups,
+    _expand,
+    _interval,
+    _laplacian_pyramid,
+    _log_spectra,
+    _project,
+    _reduce,
+    _resample_swd,
+    _swd,
+    swd_levels,
+)
+
+
+def photographs(count=24, size=64, seed=0):
+    """Crops of photographs."""
+    chance = np.random.default_rng(seed)
+    photos = [data.astronaut(), data.coffee()[:400, :600], data.chelsea()]
+    crops = []
+    for number in range(count):
+        photo = photos[number % len(photos)]
+        top, left = (chance.integers(0, side - size) for side in photo.shape[:2])
+        crops.append(photo[top : top + size, left : left + size])
+    return np.stack(crops)
+
+
+def distances(predictions, targets, groups=None):
+    groups = np.arange(len(targets)) if groups is None else groups
+    return score_sets([predictions], targets, groups).set_index("metric")
+
+
+TARGETS = photographs()
+BLURRED = ndimage.gaussian_filter(TARGETS, (0, 1, 1, 0))
+TINTED = np.clip(TARGETS * np.array([1.1, 1, 0.9]), 0, 255).astype(np.uint8)
+
+
+def test_every_distance_is_known_by_name():
+    table = distances(BLURRED, TARGETS)
+    names = ["swd", "swd_64", "swd_32", "swd_16", "spectrum_distance"]
+    assert list(table.index) == [*names, "histogram_distance"]
+    assert set(table.index) <= set(SET_METRICS)
+
+
+def test_equal_sets_have_no_distance():
+    np.testing.assert_array_equal(distances(TARGETS, TARGETS), 0)
+
+
+def test_order_within_the_sets_does_not_matter_to_the_value():
+    table = distances(TARGETS[::-1], TARGETS)
+    np.testing.assert_allclose(table["value"], 0, atol=1e-9)
+
+
+def test_blur_is_seen_on_the_finest_level_and_not_in_the_colours():
+    blurred, tinted = distances(BLURRED, TARGETS), distances(TINTED, TARGETS)
+    assert blurred["value"]["swd_64"] > 5 * blurred["value"]["swd_16"]
+    assert tinted["value"]["swd_16"] > 5 * tinted["value"]["swd_64"]
+    assert blurred["value"]["spectrum_distance"] > 1
+    assert tinted["value"]["spectrum_distance"] < 0.5
+    assert tinted["value"]["histogram_distance"] > 2
+    assert blurred["value"]["histogram_distance"] < 1
+
+
+def test_noise_that_hides_blur_from_the_eye_is_seen():
+    noise = np.random.default_rng(0).normal(0, 12, TARGETS.shape)
+    noisy = np.clip(TARGETS + noise, 0, 255).astype(np.uint8)
+    assert distances(noisy, TARGETS)["value"]["swd_64"] > 50
+
+
+def test_batches_are_one_set():
+    whole = distances(BLURRED, TARGETS)
+    groups = np.arange(len(TARGETS))
+    parts = score_sets(iter([BLURRED[:5], BLURRED[5:]]), TARGETS, groups)
+    np.testing.assert_allclose(parts.set_index("metric"), whole, rtol=1e-6)
+
+
+def test_swd_alone_is_that_of_the_table():
+    value = sliced_wasserstein([BLURRED[:7], BLURRED[7:]], TARGETS)
+    assert value == pytest.approx(distances(BLURRED, TARGETS)["value"]["swd"])
+
+
+def test_swd_is_the_mean_of_its_levels():
+    table = distances(BLURRED, TARGETS)["value"]
+    levels = [table[f"swd_{size}"] for size in (64, 32, 16)]
+    assert table["swd"] == pytest.approx(np.mean(levels))
+
+
+def test_distance_along_a_direction_is_scipys():
+    chance = np.random.default_rng(0)
+    a, b = chance.normal(0, 1, (40, 3)), chance.normal(0.3, 2, (40, 3))
+    expected = [wasserstein_distance(a[:, j], b[:, j]) for j in range(3)]
+    assert _swd(a, b) == pytest.approx(1000 * np.mean(expected))
+
+
+def test_resamples_are_scipys_distances_with_weights():
+    chance = np.random.default_rng(0)
+    a, b = chance.normal(0, 1, (60, 2)), chance.normal(0.3, 2, (60, 2))
+    codes, draws = np.repeat(np.arange(10), 2), _draw_groups(10)[:5]
+    found = _resample_swd(a, b, codes, draws)
+    for draw, distance in zip(draws, found, strict=True):
+        weights = draw[np.repeat(codes, 3)]
+        expected = [
+            wasserstein_distance(a[:, j], b[:, j], weights, weights) for j in range(2)
+        ]
+        assert distance == pytest.approx(1000 * np.mean(expected), rel=0.03)
+
+
+def test_patches_are_normalised_by_the_targets():
+    chance = np.random.default_rng(0)
+    targets = chance.normal(5, 3, (20, 4, 3, PATCH, PATCH))
+    a, b = _project(targets * 2 - 5, targets)
+    assert b.std() == pytest.approx(1, abs=0.1)
+    assert a.std() == pytest.approx(2 * b.std(), rel=1e-3)
+
+
+def test_pyramid_is_that_of_burt_and_adelson():
+    images = TARGETS[:2].astype(np.float32)
+    kernel = np.array([1, 4, 6, 4, 1]) / 16
+    smooth = ndimage.convolve1d(images.astype(float), kernel, axis=1, mode="mirror")
+    np.testing.assert_allclose(_reduce(images, 1), smooth[:, ::2], rtol=1e-5)
+    small = images[:, ::2]
+    wide = np.zeros(images.shape)
+    wide[:, ::2] = small
+    wide = ndimage.convolve1d(wide, 2 * kernel, axis=1, mode="mirror")
+    inside = np.s_[:, 4:-4]
+    np.testing.assert_allclose(_expand(small, 1)[inside], wide[inside], rtol=1e-5)
+
+
+def test_bands_add_up_to_the_image():
+    images = TARGETS[:2].astype(np.float32)
+    *bands, last = _laplacian_pyramid(images)
+    assert last.shape[1] == 16
+    for band in reversed(bands):
+        last = band + _expand(_expand(last, 1), 2)
+    np.testing.assert_allclose(last, images, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("size", "levels"), [(256, [256, 128, 64, 32, 16]), (32, [32, 16]), (16, [16])]
+)
+def test_levels_go_down_to_16_pixels(size, levels):
+    assert swd_levels(size) == levels
+
+
+def test_wave_has_its_power_at_its_frequency():
+    columns = np.arange(64)
+    wave = np.cos(2 * np.pi * 5 * columns / 64, dtype=np.float32)
+    spectrum = _log_spectra(np.broadcast_to(wave, (1, 64, 64)))[0]
+    assert spectrum.argmax() == 4  # of frequencies from 1
+    size = 64
+    power = np.abs(np.fft.fft2(np.broadcast_to(wave, (64, 64)))) ** 2 / size**4
+    rows = np.fft.fftfreq(size, 1 / size)
+    rings = np.hypot(rows[:, None], rows).round()
+    assert spectrum[4] == pytest.approx(10 * np.log10(power[rings == 5].mean()))
+
+
+def test_spectrum_distance_of_dimmed_images_is_that_in_decibels():
+    dark = (TARGETS.astype(float) / 2).round().astype(np.uint8)
+    value = distances(dark, TARGETS)["value"]["spectrum_distance"]
+    assert value == pytest.approx(20 * np.log10(2), abs=0.1)
+
+
+def test_histogram_distance_is_scipys_on_lab():
+    labs = [color.rgb2lab(side).reshape(-1, 3) for side in (TINTED, TARGETS)]
+    expected = [wasserstein_distance(labs[0][:, c], labs[1][:, c]) for c in range(3)]
+    value = distances(TINTED, TARGETS)["value"]["histogram_distance"]
+    assert value == pytest.approx(np.mean(expected), abs=0.05)
+
+
+def test_interval_holds_the_value_and_narrows_with_groups():
+    widths = []
+    for count in (12, 96):
+        targets = photographs(count)
+        blurred = ndimage.gaussian_filter(targets, (0, 1, 1, 0))
+        table = distances(blurred, targets)
+        assert (table["ci_low"] <= table["value"]).all()
+        assert (table["ci_high"] >= table["value"]).all()
+        widths.append((table["ci_high"] - table["ci_low"])["swd"])
+    assert widths[1] < widths[0] / 2
+
+
+def test_crops_of_few_photographs_are_few():
+    groups = np.arange(len(TARGETS))
+    single = distances(BLURRED, TARGETS, groups)
+    grouped = distances(BLURRED, TARGETS, groups % 3)
+    pd_width = [(t["ci_high"] - t["ci_low"])["swd"] for t in (single, grouped)]
+    assert pd_width[1] > pd_width[0]
+    np.testing.assert_array_equal(single["value"], grouped["value"])
+
+
+def test_intervals_cover_the_distance_of_the_population():
+    chance = np.random.default_rng(0)
+    covered = 0
+    for _ in range(200):
+        shifts = chance.normal(2, 1, 30)  # of groups; the distance is their mean
+        draws = _draw_groups(30)
+        resampled = (draws @ shifts) / 30
+        low, high = _interval(shifts.mean(), resampled, 30)
+        covered += low <= 2 <= high
+    assert 0.91 <= covered / 200 <= 0.98
+
+
+def test_one_group_has_no_interval():
+    table = distances(BLURRED, TARGETS, np.zeros(len(TARGETS)))
+    assert table["ci_low"].isna().all()
+    assert table["value"].notna().all()
+
+
+def test_no_images_give_no_rows():
+    table = score_sets(iter([]), TARGETS[:0], [])
+    assert table.empty
+    assert list(table) == SET_SCORE_COLUMNS
+    assert np.isnan(sliced_wasserstein([], TARGETS[:0]))
+
+
+@pytest.mark.parametrize(
+    ("predictions", "groups", "message"),
+    [
+        ([BLURRED[:5]], np.arange(24), "5 predictions for 24"),
+        ([BLURRED] * 2, np.arange(24), "more predictions"),
+        ([BLURRED], np.arange(23), "23 groups for 24"),
+    ],
+)
+def test_sets_that_do_not_fit_are_refused(predictions, groups, message):
+    with pytest.raises(ValueError, match=message):
+        score_sets(predictions, TARGETS, groups)
