@@ -267,14 +267,15 @@ def _project(predicted: NDArray, wanted: NDArray) -> tuple[NDArray, NDArray]:
     """Normalised patches, N×P×3×7×7, along random directions: N·P×directions each."""
     mean = wanted.mean(axis=(0, 1, 3, 4), keepdims=True, dtype=np.float64)
     spread = wanted.std(axis=(0, 1, 3, 4), keepdims=True, dtype=np.float64)
-    spread = np.where(spread > 0, spread, 1)
+    offset = mean.astype(np.float32)
+    scale = (1 / np.where(spread > 0, spread, 1)).astype(np.float32)
     directions = np.random.default_rng(_SEED).standard_normal(
         (3 * PATCH**2, PROJECTIONS)
     )
     directions /= np.linalg.norm(directions, axis=0)
 
     def project(patches: NDArray) -> NDArray:
-        normal = ((patches - mean) / spread).astype(np.float32)
+        normal = (patches - offset) * scale
         return normal.reshape(-1, 3 * PATCH**2) @ directions.astype(np.float32)
 
     return project(predicted), project(wanted)

@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from image_translation.errors import InputError
 from image_translation.fingerprint import Stamp, code_digest, digest
-from image_translation.metrics import METRICS, for_means
+from image_translation.metrics import METRICS, for_means, sliced_wasserstein
 from image_translation.models import MeanTarget, count_gmac, count_parameters
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.batches import Batches
@@ -56,7 +56,8 @@ logger = logging.getLogger(__name__)
 CHECKPOINT, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
 
 VALIDATED = ("mse", "psnr", "ssim")
-"""Metrics of every epoch; one of them chooses it."""
+"""Metrics of every epoch; one of them chooses it. Beside them stands ``swd``, which shows
+how realism moves against fidelity."""
 
 LOSSES = ("train/l1", "train/adversarial", "train/discriminator")
 COLUMNS = (
@@ -64,7 +65,7 @@ COLUMNS = (
     "seconds",
     "images_per_second",
     *LOSSES,
-    *(f"validation/{name}" for name in VALIDATED),
+    *(f"validation/{name}" for name in (*VALIDATED, "swd")),
 )
 
 LARGEST_LOSS = 1e6
@@ -75,8 +76,10 @@ SAMPLES = 4
 
 # What the weights depend on, comments and layout left out.
 CODE = (
-    "image_translation.metrics.fidelity",
-    "image_translation.metrics.registry",
+    *(
+        f"image_translation.metrics.{name}"
+        for name in ("chunks", "fidelity", "realism", "registry")
+    ),
     "image_translation.models",
     *(
         f"image_translation.training.{name}"
@@ -430,22 +433,28 @@ def _validate(
     shown = set(np.linspace(0, len(validation) - 1, SAMPLES).round().astype(int))
     values: dict[str, list[NDArray[np.float64]]] = {name: [] for name in VALIDATED}
     rows = []
-    start = 0
-    for predictions in translate(
-        generator, validation.inputs, settings.inference, seed
-    ):
-        stop = start + len(predictions)
-        targets = np.asarray(validation.targets[start:stop])
-        for name in VALIDATED:
-            values[name].append(METRICS[name].function(predictions, targets))
-        for i in sorted(shown.intersection(range(start, stop))):
-            parts = validation.inputs[i], predictions[i - start], validation.targets[i]
-            rows.append(np.concatenate(parts, axis=1))  # (S, 3S, 3)
-        start = stop
+
+    def score_each() -> Iterator[NDArray[np.uint8]]:
+        start = 0
+        for predictions in translate(
+            generator, validation.inputs, settings.inference, seed
+        ):
+            stop = start + len(predictions)
+            targets = np.asarray(validation.targets[start:stop])
+            for name in VALIDATED:
+                values[name].append(METRICS[name].function(predictions, targets))
+            for i in sorted(shown.intersection(range(start, stop))):
+                sides = validation.inputs[i], predictions[i - start], targets[i - start]
+                rows.append(np.concatenate(sides, axis=1))  # (S, 3S, 3)
+            start = stop
+            yield predictions
+
+    realism = sliced_wasserstein(score_each(), validation.targets)
     scores = {
         f"validation/{name}": float(for_means(name, np.concatenate(parts)).mean())
         for name, parts in values.items()
     }
+    scores["validation/swd"] = realism
     return scores, np.concatenate(rows)
 
 
