@@ -14,10 +14,13 @@ from sklearn.datasets import load_sample_image
 
 from image_translation.metrics import (
     METRICS,
+    SET_SCORE_COLUMNS,
     compare_effects,
     compare_models,
     compare_pairs,
+    compare_sets,
     score_images,
+    score_sets,
 )
 from image_translation.reporting.content import (
     DataSummary,
@@ -80,7 +83,12 @@ def make_content(
         task="colorization",
         question="Which model turns grey photographs into colour photographs best, "
         "and by how much?",
-        comparison=compare_models(with_missing),
+        comparison=pd.concat(
+            [
+                compare_models(with_missing),
+                compare_sets(_sets(pairs, predictions, with_missing), with_missing),
+            ]
+        ),
         verdicts=compare_pairs(with_missing),
         effects=compare_effects(with_missing),
         scores=with_missing,
@@ -167,6 +175,25 @@ def _scores(
     return pd.concat(tables, ignore_index=True)
 
 
+def _sets(
+    pairs: list[tuple[str, str, Image, Image]],
+    predictions: dict[str, list[Image]],
+    scores: dict[str, pd.DataFrame],
+) -> dict[str, pd.DataFrame]:
+    """Distances of the sets of images; none for a model without any."""
+    targets = np.stack([pair[3] for pair in pairs])
+    groups = [pair[1] for pair in pairs]
+    nothing = pd.DataFrame(columns=["replicate", *SET_SCORE_COLUMNS])
+    return {
+        model: score_sets([np.stack(predictions[model])], targets, groups).assign(
+            replicate=0
+        )
+        if model in predictions
+        else nothing
+        for model in scores
+    }
+
+
 def _history(model: str, replicates: int, rng: np.random.Generator) -> pd.DataFrame:
     epochs = np.arange(1, 21)
     rows = []
@@ -188,6 +215,7 @@ def _history(model: str, replicates: int, rng: np.random.Generator) -> pd.DataFr
                     "validation/mse": 10 ** (-psnr[number] / 10),
                     "validation/psnr": psnr[number],
                     "validation/ssim": 0.5 + 0.4 * gain[number],
+                    "validation/swd": 300 - 200 * gain[number] + rng.normal(0, 9),
                 }
             )
     return pd.DataFrame(rows)

@@ -23,7 +23,9 @@ def png(figure) -> bytes:
 
 def test_comparison_has_a_panel_for_every_metric(content):
     figure = figures.comparison_chart(content.comparison)
-    assert titles(figure) == [metrics.METRICS[name].title for name in metrics.METRICS]
+    assert titles(figure) == [
+        metrics.MEASURES[name].title for name in content.comparison["metric"].unique()
+    ]
     names = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
     assert names == list(content.comparison["model"].unique())
 
@@ -123,3 +125,22 @@ def test_svg_shows_names_as_they_are(content):
 
 def test_swatch_is_a_small_svg():
     assert swatch("unet").startswith("<svg") and len(swatch("unet", line=True)) < 1000
+
+
+def test_plane_has_a_point_a_model_and_a_path_a_training(content):
+    figure = figures.perception_distortion(content.comparison, content.histories)
+    test, path = figure.axes
+    points = [
+        line for line in test.lines if line.get_marker() not in ("", "None", None)
+    ]
+    assert len(points) == content.comparison["model"].nunique()
+    means = content.comparison.set_index(["model", "metric"])["mean"]
+    assert points[0].get_xdata()[0] == means["pix2pix", "mse"]
+    assert points[0].get_ydata()[0] == means["pix2pix", "swd"]
+    assert len(path.lines) == 2 * len(content.histories)
+    assert png(figure)
+
+
+def test_plane_of_nothing_is_empty(content):
+    figure = figures.perception_distortion(content.comparison.head(0), {})
+    assert not figure.axes[0].lines

@@ -158,6 +158,25 @@ def best_models(
     return [model for model, mean in means.items() if mean == best]
 
 
+def on_front(content: ReportContent, metrics: tuple[str, str]) -> list[str]:
+    """Models that no other one beats on both of two metrics, lower being better."""
+    means = {
+        model: point
+        for model in scored_models(content)
+        if not any(
+            map(math.isnan, point := [mean_of(content, model, m) for m in metrics])
+        )
+    }
+    return [
+        model
+        for model, point in means.items()
+        if not any(
+            all(a <= b for a, b in zip(other, point, strict=True)) and other != point
+            for other in means.values()
+        )
+    ]
+
+
 def outcome_of(row: pd.Series, more_is_better: bool) -> Outcome:
     """What a row of the verdicts claims about its model a."""
     verdict = str(row["verdict"])

@@ -182,6 +182,41 @@ def learning_curves(
 
 
 @_styled
+def perception_distortion(
+    comparison: pd.DataFrame, histories: Mapping[str, pd.DataFrame]
+) -> "Figure":
+    """Every model on the plane of fidelity against realism, and its path while learning.
+
+    Blau & Michaeli (2018), "The perception-distortion tradeoff": towards the left is
+    closer to the targets, towards the bottom more like them as a set. Both axes are
+    logarithmic.
+
+    Args:
+        comparison: ``comparison.csv`` with the metrics mse and swd.
+        histories: Model → rows ``replicate, epoch, validation/mse, validation/swd``.
+    """
+    figure, (test, path) = _panels(2, height=3.9)
+    for model, row in _on_plane(comparison).iterrows():
+        look = look_of(str(model))
+        for metric, span in (("mse", test.hlines), ("swd", test.vlines)):
+            other = row["mean", "swd" if metric == "mse" else "mse"]
+            low = max(row["ci_low", metric], row["mean", metric] / 10)
+            if np.isfinite([low, row["ci_high", metric]]).all():
+                high = row["ci_high", metric]
+                span(other, low, high, color=look.colour, lw=2, alpha=0.6)
+        test.plot(*row["mean"][["mse", "swd"]], look.marker, color=look.colour, ms=8)
+    for model, history in histories.items():
+        if "validation/swd" in history and len(history) > 1:
+            _path(path, model, first_replicate(history).sort_values("epoch"))
+    for ax, title in ((test, "Test images"), (path, "Validation, epoch by epoch")):
+        ax.set(xscale="log", yscale="log", title=title)
+        ax.set_xlabel("← closer to the target (MSE)")
+        ax.set_ylabel("← more like the targets (SWD)")
+        ax.grid(visible=True)
+    return figure
+
+
+@_styled
 def sample_grid(items: Sequence[GalleryItem], derived: str | None = None) -> "Figure":
     """Test images: input, target and every model, the scores under each image.
 
@@ -229,6 +264,25 @@ def curve_title(curve: str) -> str:
     if side == "validation":
         return f"Validation {MEASURES[metric].title}"
     return CURVES.get(curve, curve)
+
+
+def _on_plane(comparison: pd.DataFrame) -> pd.DataFrame:
+    """Models that have both metrics, with the columns (mean, mse), (mean, swd), …"""
+    both = comparison[comparison["metric"].isin(["mse", "swd"])]
+    plane = both.pivot(
+        index="model", columns="metric", values=["mean", "ci_low", "ci_high"]
+    )
+    if set(both["metric"]) < {"mse", "swd"}:
+        return plane.head(0)
+    order = [model for model in comparison["model"].unique() if model in plane.index]
+    return plane.loc[order].dropna(subset=[("mean", "mse"), ("mean", "swd")])
+
+
+def _path(ax: "Axes", model: str, history: pd.DataFrame) -> None:
+    look = look_of(model)
+    x, y = history["validation/mse"], history["validation/swd"]
+    ax.plot(x, y, color=look.colour, lw=1.2, alpha=0.75)
+    ax.plot(x.iloc[-1], y.iloc[-1], look.marker, color=look.colour, ms=8)
 
 
 def _says_something(column: pd.Series) -> bool:

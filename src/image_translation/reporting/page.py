@@ -18,7 +18,9 @@ from image_translation.reporting.answer import (
     count_tested,
     headlines_of,
     infinite_psnr,
+    mean_of,
     metrics_of,
+    on_front,
     scored_models,
 )
 from image_translation.reporting.content import ReportContent
@@ -89,6 +91,8 @@ def render_report(content: ReportContent) -> str:
             ],
         },
         gallery=tables.gallery_rows(content),
+        plane=_plane_figure(content),
+        front=on_front(content, ("mse", "swd")),
         curves=_curve_figures(content),
         distributions=_distribution_figures(content),
         costs=tables.cost_rows(content),
@@ -118,6 +122,22 @@ def _comparison_figures(content: ReportContent) -> dict[str, Markup]:
         )
         for metric in metrics_of(content)
     }
+
+
+def _plane_figure(content: ReportContent) -> Markup | None:
+    """Fidelity against realism; None where realism was not measured."""
+    if "swd" not in metrics_of(content):
+        return None
+    parts = [
+        f"{model}: MSE {words.value('mse', mean_of(content, model, 'mse'))}, "
+        f"SWD {words.value('swd', mean_of(content, model, 'swd'))}"
+        for model in scored_models(content)
+    ]
+    return _svg(
+        figures.perception_distortion(content.comparison, content.histories),
+        "plane",
+        f"Fidelity against realism. {'; '.join(parts)}.",
+    )
 
 
 def _curve_figures(content: ReportContent) -> list[Markup]:
