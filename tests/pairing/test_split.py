@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from image_translation.errors import InputError
 from image_translation.pairing.manifest import COLUMNS
-from image_translation.pairing.split import SIDES, split_pairs
+from image_translation.pairing.split import SIDES, find_leaks, split_pairs
 from tests.pairing.helpers import source_of, splitting
 
 
@@ -385,3 +385,17 @@ def test_fractions_are_respected_within_what_groups_allow(sizes, salt):
     counts = split["split"].value_counts()
     for side, fraction in (("train", 0.6), ("validation", 0.2), ("test", 0.2)):
         assert abs(counts[side] - fraction * len(pairs)) <= 2 * max(sizes)
+
+
+def test_split_that_was_made_here_leaks_nothing():
+    split, _ = run(table(*singles(20), (1, 21), (22, 2)))
+    assert find_leaks(split) == []
+
+
+@pytest.mark.parametrize("column", ["input_sha256", "target_sha256"])
+def test_planted_leak_is_found(column):
+    split, _ = run(table(*singles(20)))
+    test = split.index[split["split"] == "test"][0]
+    train = split.index[split["split"] == "train"][0]
+    split.loc[test, column] = split.loc[train, column]
+    assert find_leaks(split) == [split.loc[test, "input"]]

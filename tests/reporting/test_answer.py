@@ -168,3 +168,10 @@ def test_exact_copies_of_the_target_raise_suspicion(content):
 def test_single_training_is_a_caution(content, large):
     assert any("trained once" in text for text in answer(content).cautions)
     assert not any("trained once" in text for text in answer(large).cautions)
+
+
+def test_test_images_among_the_training_pairs_are_flagged(content):
+    data = replace(content.data, leaks=("in/7.png", "in/9.png"))
+    told = answer(replace(content, data=data)).cautions[0]
+    assert "2 test pairs of the 24" in told
+    assert "in/7.png" in told

@@ -78,6 +78,25 @@ def split_pairs(
     return split[[*columns, "split"]].reset_index(drop=True), left_out[columns]
 
 
+def find_leaks(split: pd.DataFrame) -> list[str]:
+    """Test pairs that other sides have seen: an image of theirs stands there too.
+
+    `split_pairs` lets none through; a table that was edited may hold some.
+
+    Args:
+        split: ``split.csv``.
+
+    Returns:
+        The inputs' names, in the order of the table.
+    """
+    is_test = split["split"] == "test"
+    seen = pd.Series(False, index=split.index)
+    for column in ("input_sha256", "target_sha256"):
+        known = split.loc[~is_test, column]
+        seen |= split[column].isin(known[known != ""])
+    return split.loc[is_test & seen, "input"].tolist()
+
+
 def _open_sides(folders: Folders) -> tuple[str, ...]:
     """The sides that pairs are placed on; the others are what their folders hold."""
     named = named_sides(folders)

@@ -467,6 +467,14 @@ def _few(content: ReportContent) -> str:
 def _cautions(content: ReportContent, trained: Sequence[str]) -> list[str]:
     table = content.comparison[content.comparison["model"].isin(trained)]
     cautions = []
+    leaks = content.data.leaks
+    if leaks:
+        cautions.append(
+            f"{words.count(len(leaks), 'test pair')} of the {count_tested(content)[0]} "
+            "have an image that stands among the training or validation pairs too, such "
+            f"as {leaks[0]}: the models have seen it, and its scores say nothing about "
+            "new images. Run the splitting anew, without the edited split.csv."
+        )
     if len(table) and int(table["n_replicates"].max()) == 1:
         cautions.append(
             "Each model was trained once. Training it again with another seed gives "

@@ -51,6 +51,7 @@ class DataSummary:
         derived: ``"input"`` or ``"target"`` where a recipe made that side from the
             other one, else None.
         recipe: What that side is, and after whom; empty without a recipe.
+        leaks: Test pairs with an image that stands on another side of the split too.
     """
 
     source: str
@@ -62,6 +63,7 @@ class DataSummary:
     splits: pd.DataFrame
     derived: str | None
     recipe: str = ""
+    leaks: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from image_translation.metrics import METRICS
 from image_translation.pairing.arrays import PairArrays
 from image_translation.pairing.layouts import derived_side, find_recipe
 from image_translation.pairing.settings import PairingSettings
+from image_translation.pairing.split import find_leaks
 from image_translation.reporting.content import (
     DataSummary,
     GalleryItem,
@@ -161,6 +162,7 @@ def _summarise_data(
         splits=_count_sides(split),
         derived=derived_side(pairing) if single else None,
         recipe=_tell_recipe(find_recipe(pairing)) if single else "",
+        leaks=find_leaks(split),
     )
 
 
