@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
+from image_translation.metrics import HEADLINES, METRICS
 from image_translation.pipeline_registry import BASELINES, MODELS
 from tests.conftest import copy_project
 
-METRICS = ("mse", "psnr", "ssim")
+SET_METRICS = ("swd", "swd_32", "swd_16", "spectrum_distance", "histogram_distance")
 ALL_MODELS = (*MODELS, *BASELINES)
 
 
@@ -35,7 +36,9 @@ def runs_of(client):
 
 def test_comparison_has_every_model_and_metric(reporting):
     table = pd.read_csv(reporting / "comparison.csv")
-    expected = {(model, metric) for model in ALL_MODELS for metric in METRICS}
+    expected = {
+        (model, metric) for model in ALL_MODELS for metric in (*METRICS, *SET_METRICS)
+    }
     assert set(zip(table["model"], table["metric"], strict=True)) == expected
     assert (table["n_images"] > 0).all()
 
@@ -87,7 +90,7 @@ def test_mlflow_has_one_parent_and_one_child_a_trained_model(client):
 
 def test_children_share_metric_names_and_have_a_point_an_epoch(client):
     _, children = runs_of(client)
-    shared = {f"{side}/{name}" for side in ("validation", "test") for name in METRICS}
+    shared = {f"{side}/{name}" for side in ("validation", "test") for name in HEADLINES}
     for child in children:
         assert shared | {"train/l1"} <= set(child.data.metrics)
         points = client.get_metric_history(child.info.run_id, "validation/psnr")
