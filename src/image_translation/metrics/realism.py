@@ -29,9 +29,9 @@ PATCHES_A_LEVEL = 2**14
 SCALE = 1e3
 """Sliced Wasserstein distances are written in thousandths, ibid., table 1."""
 
-RESAMPLES = 999
-RESAMPLED_PROJECTIONS = 16
-RESAMPLED_STEPS = 512
+RESAMPLES = 499
+RESAMPLED_PROJECTIONS = 8
+RESAMPLED_STEPS = 256
 """Of the distribution functions: enough for the spread between resamples."""
 
 SMALLEST_POWER = 1e-12
