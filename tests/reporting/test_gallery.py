@@ -6,7 +6,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from image_translation.reporting.gallery import choose_gallery, png_data_uri
+from image_translation.reporting.gallery import (
+    choose_encoder,
+    choose_gallery,
+    describe_choice,
+    describe_encoder,
+    jpeg_data_uri,
+    png_data_uri,
+)
 
 
 def table(psnr: dict[str, float], replicate: int = 0) -> pd.DataFrame:
@@ -84,3 +91,31 @@ def test_embedded_image_is_exact():
     assert address.startswith("data:image/png;base64,")
     read = Image.open(io.BytesIO(base64.b64decode(address.split(",")[1])))
     np.testing.assert_array_equal(np.asarray(read), image)
+
+
+def test_many_images_hold_several_extremes_and_mostly_chance():
+    many = {f"k{i:03d}": 20 + 0.01 * i for i in range(200)}
+    other = {pair: value + (int(pair[1:]) % 7) for pair, value in many.items()}
+    whys = [why for _, why in choose_gallery({"a": table(many), "b": table(other)}, 48)]
+    assert len(whys) == 48
+    assert sum("best: the" in why.lower() for why in whys) == 6
+    assert sum("worst: the" in why.lower() for why in whys) == 6
+    assert sum("most disputed: the" in why.lower() for why in whys) == 6
+    assert any(why.startswith("2nd best: the 2nd highest") for why in whys)
+    assert sum(why.startswith("Drawn at random") for why in whys) >= 29
+
+
+def test_choice_is_told_in_words():
+    assert describe_choice(24, 24) == "All 24 test images."
+    told = describe_choice(48, 1500)
+    assert told.startswith("48 of 1,500 test images: the typical one, the 6 best, ")
+    assert "the best, the worst and the most disputed" in describe_choice(8, 30)
+
+
+def test_heavy_images_are_embedded_as_jpeg_and_that_is_said():
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    assert choose_encoder([noise], 10) is png_data_uri
+    assert choose_encoder([noise], 10_000) is jpeg_data_uri
+    assert describe_encoder(png_data_uri) == ""
+    assert "JPEG of quality 92" in describe_encoder(jpeg_data_uri)
+    assert jpeg_data_uri(noise).startswith("data:image/jpeg;base64,")

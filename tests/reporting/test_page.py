@@ -1,3 +1,4 @@
+import json
 import re
 from collections import Counter
 from dataclasses import replace
@@ -10,7 +11,9 @@ import pytest
 from image_translation.metrics import HEADLINES, METRICS
 from image_translation.reporting import tables
 from image_translation.reporting.answer import on_front
+from image_translation.reporting.gallery import png_data_uri
 from image_translation.reporting.page import render_report
+from image_translation.reporting.templates import script_hash
 
 VOID = {"meta", "link", "img", "br", "wbr", "hr", "input"}
 ADDRESSES = {"src", "href", "srcset", "action", "data", "poster", "xlink:href"}
@@ -25,6 +28,7 @@ class Page(HTMLParser):
         self.elements: list[tuple[str, dict[str, str]]] = []
         self.open: list[str] = []
         self.words: list[str] = []
+        self.scripts: list[str] = []
         self.feed(html)
         self.text = " ".join(" ".join(self.words).split())
 
@@ -40,7 +44,9 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        if self.open[-1:] != ["style"]:
+        if self.open[-1:] == ["script"]:
+            self.scripts.append(data)
+        elif self.open[-1:] != ["style"]:
             self.words.append(data)
 
     def all(self, tag: str) -> list[dict[str, str]]:
@@ -70,7 +76,26 @@ def test_page_refers_to_nothing_outside_itself(page, parsed):
 def test_page_may_load_nothing(parsed):
     policy = [a["content"] for a in parsed.all("meta") if "http-equiv" in a]
     assert policy and "default-src 'none'" in policy[0]
-    assert not parsed.all("script")
+    assert "script-src 'sha256-" in policy[0]
+
+
+def test_only_the_scripts_named_by_the_policy_run(parsed):
+    (policy,) = (a["content"] for a in parsed.all("meta") if "http-equiv" in a)
+    data, program = parsed.scripts
+    assert json.loads(data)["metrics"]
+    assert script_hash(program) in policy
+    assert parsed.all("script") == [
+        {"type": "application/json", "id": "gallery-data"},
+        {},
+    ]
+
+
+def test_scores_to_sort_by_are_those_shown(parsed, content):
+    data = json.loads(parsed.scripts[0])
+    assert len(data["samples"]) == len(content.gallery)
+    assert [m["name"] for m in data["metrics"]] == list(METRICS)
+    first = content.gallery[0].scores["unet"]["ssim"]
+    assert data["samples"][0]["unet"]["ssim"] == pytest.approx(first)
 
 
 def test_links_within_the_page_lead_somewhere(parsed):
@@ -234,7 +259,8 @@ def test_names_can_break_nothing(content):
     )
     html = render_report(evil)
     parsed = Page(html)
-    assert not parsed.all("script")
+    assert len(parsed.all("script")) == 2
+    assert EVIL not in parsed.scripts[0] + parsed.scripts[1]
     assert not [a for _, a in parsed.elements if "onload" in a]
     assert "{{ 7*7 }}" in html
     assert parsed.all("img")[0]["alt"].startswith(EVIL)
@@ -272,7 +298,7 @@ def test_input_and_its_copy_are_embedded_once(page, content):
 def test_model_that_returns_its_input_is_still_shown(content):
     item = content.gallery[0]
     lazy = replace(item, predictions={**item.predictions, "unet": item.input})
-    (row,) = tables.gallery_rows(replace(content, gallery=[lazy]))
+    (row,) = tables.gallery_rows(replace(content, gallery=[lazy]), png_data_uri)
     assert "unet" in [tile.model for tile in row.tiles]
 
 
@@ -294,7 +320,7 @@ def test_page_stays_small(page):
 
 def test_gallery_keeps_to_its_budget(content, monkeypatch):
     monkeypatch.setattr(tables, "GALLERY_BYTES", 150_000)
-    rows = tables.gallery_rows(content)
+    rows = tables.gallery_rows(content, png_data_uri)
     assert 1 <= len(rows) < len(content.gallery)
     left = len(content.gallery) - len(rows)
     assert f"{left} further chosen image" in render_report(

@@ -24,9 +24,15 @@ from image_translation.reporting.answer import (
     scored_models,
 )
 from image_translation.reporting.content import ReportContent
+from image_translation.reporting.gallery import describe_choice, describe_encoder
 from image_translation.reporting.hypothesis import judge_hypothesis
 from image_translation.reporting.svg import inline_svg
-from image_translation.reporting.templates import read_resource, read_template
+from image_translation.reporting.templates import (
+    read_resource,
+    read_template,
+    script_hash,
+    script_json,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,8 +54,13 @@ def render_report(content: ReportContent) -> str:
     images, groups = count_tested(content)
     scores = tables.score_tables(content)
     headlines = headlines_of(content)
+    script = read_resource("gallery.js")
+    encode = tables.gallery_encoder(content)
+    shown = tables.gallery_rows(content, encode)
     return read_template("report.html").render(
-        css=Markup(read_resource("report.css")),
+        css=Markup(read_resource("report.css") + read_resource("gallery.css")),
+        script=Markup(script),
+        script_hash=Markup(script_hash(script)),
         task=content.task.replace("_", " ").capitalize(),
         content=content,
         answer=answer(content),
@@ -90,9 +101,12 @@ def render_report(content: ReportContent) -> str:
                 if metric not in headlines
             ],
         },
-        gallery=tables.gallery_rows(content),
         plane=_plane_figure(content),
         front=on_front(content, ("mse", "swd")),
+        gallery=shown,
+        gallery_data=script_json(tables.gallery_data(content, shown)),
+        chosen=describe_choice(len(shown), images),
+        embedded=describe_encoder(encode),
         curves=_curve_figures(content),
         distributions=_distribution_figures(content),
         costs=tables.cost_rows(content),

@@ -1,13 +1,13 @@
 """The report's tables and tiles, every number already in words."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from image_translation.metrics import HEADLINES, MEASURES
+from image_translation.metrics import HEADLINES, MEASURES, METRICS, for_means
 from image_translation.metrics.comparison import TOO_FEW_GROUPS
 from image_translation.reporting import words
 from image_translation.reporting.answer import (
@@ -20,7 +20,7 @@ from image_translation.reporting.answer import (
     trained_models,
 )
 from image_translation.reporting.content import GalleryItem, Image, ReportContent
-from image_translation.reporting.gallery import png_data_uri
+from image_translation.reporting.gallery import choose_encoder
 
 EFFECTS = {
     "architecture": (
@@ -133,13 +133,15 @@ class Tile:
     """One image of the gallery.
 
     Attributes:
-        title: Which side it is; empty for a prediction.
+        side: ``input`` or ``target``; empty for a prediction.
+        title: Which side it is, in words; empty for a prediction.
         model: The model that gives this image; empty for the target.
         source: The image itself, as an address.
         alt: What it shows, for those who do not see it.
         scores: The model's scores on it.
     """
 
+    side: str
     title: str
     model: str
     source: str
@@ -267,19 +269,70 @@ def cost_rows(content: ReportContent) -> list[CostRow]:
     ]
 
 
-def gallery_rows(content: ReportContent) -> list[GalleryRow]:
-    """The gallery, as many rows as its budget of bytes allows."""
+def gallery_rows(
+    content: ReportContent, encode: Callable[[Image], str]
+) -> list[GalleryRow]:
+    """The gallery, as many rows as its budget of bytes allows.
+
+    Args:
+        content: All that the report shows.
+        encode: Puts an image into an address.
+    """
     models = scored_models(content)
     trained = set(trained_models(content))
     rows: list[GalleryRow] = []
     weight = 0
     for item in content.gallery:
-        row = _gallery_row(content, item, models, trained)
+        row = _gallery_row(content, item, models, trained, encode)
         weight += sum(len(tile.source) for tile in row.tiles)
         if rows and weight > GALLERY_BYTES:
             break
         rows.append(row)
     return rows
+
+
+def gallery_encoder(content: ReportContent) -> Callable[[Image], str]:
+    """How the gallery's images are embedded."""
+    sample = [
+        image
+        for item in content.gallery[:2]
+        for image in (item.input, item.target, *item.predictions.values())
+    ]
+    return choose_encoder(sample, len(sample) * len(content.gallery) // 2)
+
+
+def gallery_data(
+    content: ReportContent, rows: Sequence[GalleryRow]
+) -> dict[str, object]:
+    """What the gallery sorts by: models, metrics and the scores of every row."""
+    scores = [item.scores for item in content.gallery[: len(rows)]]
+    measured = {name for item in scores for own in item.values() for name in own}
+    return {
+        "trained": trained_models(content),
+        "models": scored_models(content),
+        "metrics": [
+            {
+                "name": metric.name,
+                "label": metric.label,
+                "higher": metric.higher_is_better,
+            }
+            for metric in METRICS.values()
+            if metric.name in measured
+        ],
+        "samples": [
+            {
+                model: {m: _sortable(m, value) for m, value in own.items()}
+                for model, own in item.items()
+            }
+            for item in scores
+        ],
+    }
+
+
+def _sortable(metric: str, value: float) -> float | None:
+    """A score as it counts in means; nothing where JSON has no number for it."""
+    counted = float(for_means(metric, value))
+    return counted if math.isfinite(counted) else None
 
 
 def _about(row: pd.Series) -> str:
@@ -324,6 +377,7 @@ def _gallery_row(
     item: GalleryItem,
     models: Sequence[str],
     trained: set[str],
+    encode: Callable[[Image], str],
 ) -> GalleryRow:
     best = _best_by_metric(content, item, trained)
     order = [model for model in models if model in item.predictions]
@@ -333,30 +387,34 @@ def _gallery_row(
         item.predictions[COPY], item.input
     )
     copy = COPY if copied else ""
+
+    def tile(side: str, model: str, image: Image) -> Tile:
+        title = _side(content, side) if side else ""
+        return _tile(item, side, title, model, encode(image), best)
+
     tiles = [
-        _tile(item, _side(content, "input"), copy, item.input, best),
-        _tile(item, _side(content, "target"), "", item.target, best),
+        tile("input", copy, item.input),
+        tile("target", "", item.target),
     ]
     tiles += [
-        _tile(item, "", model, item.predictions[model], best)
-        for model in order
-        if model != copy
+        tile("", model, item.predictions[model]) for model in order if model != copy
     ]
     return GalleryRow(item.name, item.group, item.why, tiles)
 
 
 def _tile(
     item: GalleryItem,
+    side: str,
     title: str,
     model: str,
-    image: Image,
+    source: str,
     best: Mapping[str, set[str]],
 ) -> Tile:
     scores = _scores(item, model, best)
     said = ", ".join(f"{score.metric} {score.value}" for score in scores)
     what = title.lower() or f"prediction of {model}"
     alt = f"{item.name}: {what}" + (f" ({said})" if said else "")
-    return Tile(title, model, png_data_uri(image), alt, scores)
+    return Tile(side, title, model, source, alt, scores)
 
 
 def _side(content: ReportContent, side: str) -> str:

@@ -1,5 +1,8 @@
 """The pages' templates, and what all of them may use."""
 
+import base64
+import hashlib
+import json
 from functools import cache
 from importlib import resources
 
@@ -35,3 +38,15 @@ def read_template(name: str) -> jinja2.Template:
 def read_resource(name: str) -> str:
     """A file of this package, such as a style sheet."""
     return resources.files(__package__).joinpath(name).read_text("utf-8")
+
+
+def script_hash(script: str) -> str:
+    """What a content security policy calls a script that may run."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return f"'sha256-{digest}'"
+
+
+def script_json(data: object) -> Markup:
+    """Data as JSON inside a page; nothing in it can end its element."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return Markup(text.replace("<", r"\u003c"))

@@ -11,6 +11,9 @@ from image_translation.pairing.arrays import PairArrays
 from image_translation.pipelines.comparison.content import by_model, collect_content
 from image_translation.sources import Source
 
+SAMPLES = 8
+"""Rows of the figure of samples; the report shows more."""
+
 
 def compare_models(
     **results: pd.DataFrame,
@@ -117,5 +120,5 @@ def write_report(
         figures.comparison_chart(content.comparison),
         figures.learning_curves(content.histories),
         figures.score_distributions(content.scores, metrics.HEADLINES),
-        figures.sample_grid(content.gallery, content.data.derived),
+        figures.sample_grid(content.gallery[:SAMPLES], content.data.derived),
     )
