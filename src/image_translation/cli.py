@@ -11,6 +11,7 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import KedroCliError, split_string
 
 from image_translation.errors import InputError
+from image_translation.pipeline_registry import HUMAN_STUDY, TASKS
 from image_translation.training.interruption import TrainingStoppedError
 
 
@@ -52,6 +53,24 @@ def parse_parameters(
     return parameters
 
 
+def choose_task(options: dict[str, Any]) -> dict[str, Any]:
+    """Run the human study of one task: ``task=<task>`` among its parameters.
+
+    Raises:
+        KedroCliError: There is no such task.
+    """
+    chosen = [options.get("pipeline"), *(options.get("pipelines") or ())]
+    if HUMAN_STUDY not in chosen or options.get("namespaces"):
+        return options
+    params = dict(options.get("params") or {})
+    task = params.pop("task", TASKS[0])
+    if task not in TASKS:
+        raise KedroCliError(
+            f"--params: task is one of {', '.join(TASKS)}, not {task!r}"
+        )
+    return {**options, "params": params, "namespaces": [task]}
+
+
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
@@ -60,11 +79,11 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def _with_readable_errors(function: Any) -> Callable[..., Any]:
     @functools.wraps(function)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
+    def wrapper(**options: Any) -> Any:
         warnings.filterwarnings("ignore", message="Option '--pipeline' is deprecated")
         warnings.filterwarnings("ignore", message="One or more dataset names contain")
         try:
-            return function(*args, **kwargs)
+            return function(**choose_task(options))
         except Exception as error:
             for cause in _causes(error):
                 if isinstance(cause, InputError):

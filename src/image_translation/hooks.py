@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from image_translation.tracking.observer import MlflowObserver
 
 LAST_OF_REPORT = ".sample_grid"
+LAST_OF_STUDY = ".human_agreement"
 
 
 class TrackingHooks:
@@ -45,7 +46,8 @@ class TrackingHooks:
     def choose_experiment(self, run_params: dict[str, Any]) -> None:
         """Have kedro-mlflow start its run in the experiment of the task."""
         names = run_params.get("pipeline_names") or [run_params.get("pipeline_name")]
-        name = names[0] if names[0] in TASKS else TASKS[0]
+        names = [*names, *(run_params.get("namespaces") or ())]
+        name = next((name for name in names if name in TASKS), TASKS[0])
         config = self._context.mlflow
         config.tracking.experiment.name = name
         config._set_experiment()
@@ -100,6 +102,8 @@ class TrackingHooks:
             self._log_findings(dataset_name)
         elif dataset_name.endswith(LAST_OF_REPORT):
             self._log_report(_namespace(node))
+        elif dataset_name.endswith(LAST_OF_STUDY):
+            self._log_study(_namespace(node))
 
     def _log_scores(self, namespace: str) -> None:
         from image_translation.tracking.runs import link_replicates, log_test_scores
@@ -119,6 +123,11 @@ class TrackingHooks:
         folder = Path(self._catalog[f"{task}.report"]._describe()["filepath"]).parent
         comparison = self._catalog.load(f"{task}.comparison")
         log_comparison(self._parent_run_id, comparison, folder)
+
+    def _log_study(self, task: str) -> None:
+        from image_translation.tracking.runs import log_study
+
+        log_study(self._parent_run_id, self._catalog.load(f"{task}.human_study"))
 
     @hook_impl
     def on_pipeline_error(self) -> None:

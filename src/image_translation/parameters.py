@@ -27,7 +27,7 @@ from image_translation.pairing.settings import (
 )
 from image_translation.pipeline_registry import BASELINES, MODELS, TASKS
 from image_translation.reporting.settings import ReportSettings
-from image_translation.schema import OptionalText
+from image_translation.schema import OptionalPath, OptionalText
 from image_translation.sources import is_path
 from image_translation.training.settings import ModelSettings
 
@@ -38,6 +38,7 @@ TASK_SECTIONS: Mapping[str, Any] = {
     "splitting": SplittingSettings,
     "preparation": PreparationSettings,
     "report": ReportSettings,
+    "votes": OptionalPath,
 }
 MODEL_SECTIONS: Mapping[str, Any] = {
     name: field.annotation for name, field in ModelSettings.model_fields.items()

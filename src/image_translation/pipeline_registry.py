@@ -12,10 +12,20 @@ BASELINES = ("copy_input", "mean_target")
 """Models without training that stand in every table."""
 
 
+HUMAN_STUDY = "human_study"
+"""Reads votes of a blind test; ``task=<task>`` in ``--params`` says of which one."""
+
+
 def register_pipelines() -> dict[str, Pipeline]:
-    """One pipeline a task, ``colorization`` by default."""
+    """One pipeline a task, ``colorization`` by default, and what judges preferred."""
+    from image_translation.pipelines import human_study
     from image_translation.pipelines.task import create_pipeline
 
     models = (*MODELS, *BASELINES)
     pipelines = {task: create_pipeline(task, models, TASKS) for task in TASKS}
-    return {**pipelines, "__default__": pipelines["colorization"]}
+    studies = sum(map(human_study.create_pipeline, TASKS), start=Pipeline([]))
+    return {
+        **pipelines,
+        HUMAN_STUDY: studies,
+        "__default__": pipelines["colorization"],
+    }

@@ -64,7 +64,7 @@ def parsed(page) -> Page:
 
 
 def test_page_refers_to_nothing_outside_itself(page, parsed):
-    without_images = re.sub(r"base64,[A-Za-z0-9+/=]+", "", page)
+    without_images = re.sub(r"(base64,|sha256-)[A-Za-z0-9+/=]+", "", page)
     assert not re.search(r"//|@import", without_images)
     for address in re.findall(r"url\(([^)]*)\)", page):
         assert address.startswith("#")
@@ -264,6 +264,32 @@ def test_names_can_break_nothing(content):
     assert not [a for _, a in parsed.elements if "onload" in a]
     assert "{{ 7*7 }}" in html
     assert parsed.all("img")[0]["alt"].startswith(EVIL)
+
+
+STUDY = pd.DataFrame(
+    {
+        "kind": ["preference", "reality"],
+        "model_a": ["pix2pix", "unet"],
+        "model_b": ["unet", "target"],
+        "n": [20, 8],
+        "rate": [0.9, 0.25],
+        "ci_low": [0.7, 0.07],
+        "ci_high": [0.97, 0.59],
+        "undecided": [2, 0],
+        "n_judges": 3,
+        "agreement": 0.8,
+        "alpha": 0.6,
+        "page": "0123456789abcdef",
+    }
+)
+
+
+def test_what_people_said_stands_in_the_report_once_they_said_it(content):
+    text = Page(render_report(slim(content, study=STUDY))).text
+    assert "3 judges gave 30 votes in a blind test" in text
+    assert "80 % of cases; Krippendorff’s alpha is 0.60" in text
+    assert "pix2pix is preferred" in text and "70 % to 97 %" in text
+    assert "Judged by eye" not in Page(render_report(slim(content))).text
 
 
 def test_infinite_psnr_is_counted(content):

@@ -6,6 +6,7 @@ from kedro.pipeline import Pipeline, pipeline
 
 from image_translation.pipelines import (
     comparison,
+    human_study,
     ingestion,
     model,
     preparation,
@@ -26,6 +27,7 @@ def create_pipeline(task: str, models: Sequence[str], tasks: Sequence[str]) -> P
         + splitting.create_pipeline()
         + preparation.create_pipeline()
         + sum((_create_model(name) for name in models), start=Pipeline([]))
+        + human_study.create_blind_test(task, models)
         + comparison.create_pipeline(task, models, tasks)
     )
     return pipeline(

@@ -86,6 +86,7 @@ class ReportContent:
         data: Where the pairs came from.
         settings: Dotted name → value.
         environment: Versions, platform, commit, date.
+        study: ``human_study.csv`` where people have judged these predictions.
     """
 
     task: str
@@ -100,3 +101,4 @@ class ReportContent:
     data: DataSummary
     settings: Mapping[str, object]
     environment: Mapping[str, str]
+    study: pd.DataFrame | None = None

@@ -247,6 +247,32 @@ def sample_grid(items: Sequence[GalleryItem], derived: str | None = None) -> "Fi
     return figure
 
 
+@_styled
+def human_preferences(study: pd.DataFrame) -> "Figure":
+    """How often each candidate was preferred, with intervals; dotted where it is even.
+
+    Args:
+        study: ``human_study.csv``: rows ``kind, model_a, model_b, n, rate, ci_low,
+            ci_high``.
+    """
+    titles = {"preference": "Preferred", "reality": "Taken for the real one"}
+    kinds = [kind for kind in titles if (study["kind"] == kind).any()]
+    longest = study["kind"].value_counts().max()
+    figure, axes = _panels(len(kinds), height=1.0 + 0.32 * longest)
+    for ax, kind in zip(axes, kinds, strict=True):
+        rows = study[study["kind"] == kind].reset_index(drop=True)
+        drawn = rows.assign(model=rows["model_a"], mean=rows["rate"])
+        for position, row in drawn.iterrows():
+            _dot_with_interval(ax, position, row)
+        versus = " over " + rows["model_b"] if kind == "preference" else ""
+        _models_on_y(ax, list(rows["model_a"] + versus))
+        ax.axvline(0.5, color=MUTED, lw=1, ls=(0, (1, 2)), zorder=1)
+        ax.set_xlim(-0.02, 1.02)
+        ax.set_title(titles[kind])
+        ax.set_xlabel("share of decided votes")
+    return figure
+
+
 def curves_of(histories: Mapping[str, pd.DataFrame]) -> list[str]:
     """The curves that at least one history holds, validation first."""
     found = dict.fromkeys(
@@ -316,7 +342,7 @@ def _dot_with_interval(ax: "Axes", position: Any, row: pd.Series) -> None:
 
 
 def _models_on_y(ax: "Axes", models: Sequence[str]) -> None:
-    ax.set_yticks(range(len(models)), [_shortened(model, 22) for model in models])
+    ax.set_yticks(range(len(models)), [_shortened(model, 32) for model in models])
     ax.tick_params(axis="y", length=0, labelcolor=INK)
     ax.set_ylim(len(models) - 0.4, -0.6)
     ax.spines["left"].set_visible(False)

@@ -108,6 +108,7 @@ def render_report(content: ReportContent) -> str:
         chosen=describe_choice(len(shown), images),
         embedded=describe_encoder(encode),
         curves=_curve_figures(content),
+        **_judged(content),
         distributions=_distribution_figures(content),
         costs=tables.cost_rows(content),
         left_out=_findings(content.data.left_out),
@@ -124,6 +125,27 @@ def render_report(content: ReportContent) -> str:
 
 def _svg(figure: "Figure", prefix: str, description: str) -> Markup:
     return Markup(inline_svg(figure, prefix, description))
+
+
+def _judged(content: ReportContent) -> dict[str, Any]:
+    """What people said in the blind test, where they were asked."""
+    study = content.study
+    if study is None or study.empty:
+        return {"judged": None}
+    first = study.iloc[0]
+    agreement, alpha = first["agreement"], first["alpha"]
+    return {
+        "judged": {k: tables.judged_rows(study, k) for k in ("preference", "reality")},
+        "judges": words.count(int(first["n_judges"]), "judge"),
+        "votes": words.count(int(study["n"].sum() + study["undecided"].sum()), "vote"),
+        "agreement": words.percent(agreement) if pd.notna(agreement) else "",
+        "alpha": f"{alpha:.2f}".replace("-", "−") if pd.notna(alpha) else "",
+        "judged_figure": _svg(
+            figures.human_preferences(study),
+            "judged",
+            "Shares of decided votes with 95 % intervals; the numbers are in the tables.",
+        ),
+    }
 
 
 def _comparison_figures(content: ReportContent) -> dict[str, Markup]:

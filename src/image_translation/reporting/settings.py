@@ -1,11 +1,14 @@
 """Parameters of the report."""
 
+from typing import Annotated
+
 from pydantic import Field
 
-from image_translation.schema import Settings
+from image_translation.schema import Nullable, Settings
 
 
 class ReportSettings(Settings):
     """What the report shows."""
 
     gallery: int = Field(ge=1, le=200)
+    blind_questions: Annotated[Annotated[int, Field(ge=0, le=400)] | None, Nullable]

@@ -105,6 +105,19 @@ class PairRow:
 
 
 @dataclass(frozen=True)
+class JudgedRow:
+    """Two candidates as people judged them; ``b`` is empty where it was the target."""
+
+    a: str
+    b: str
+    rate: str
+    interval: str
+    n: str
+    undecided: str
+    reading: str
+
+
+@dataclass(frozen=True)
 class CostRow:
     """What a model cost."""
 
@@ -246,6 +259,42 @@ def effects(content: ReportContent, metrics: Sequence[str]) -> list[Effect]:
         for effect, (name, about) in EFFECTS.items()
         if len(rows := table[table["effect"] == effect])
     ]
+
+
+def judged_rows(study: pd.DataFrame, kind: str) -> list[JudgedRow]:
+    """What people preferred in questions of one kind.
+
+    Args:
+        study: ``human_study.csv``.
+        kind: ``preference`` or ``reality``.
+    """
+    return [
+        JudgedRow(
+            a=row["model_a"],
+            b=row["model_b"] if kind == "preference" else "",
+            rate=words.percent(row["rate"]),
+            interval=(
+                f"{words.percent(row['ci_low'])} to {words.percent(row['ci_high'])}"
+                if row["n"]
+                else ""
+            ),
+            n=words.whole(row["n"]),
+            undecided=words.whole(row["undecided"]),
+            reading=_read_rate(row),
+        )
+        for _, row in study[study["kind"] == kind].iterrows()
+    ]
+
+
+def _read_rate(row: pd.Series) -> str:
+    """What a rate says, where its interval lies on one side of even."""
+    ahead, behind = row["ci_low"] > 0.5, row["ci_high"] < 0.5
+    if row["kind"] == "preference":
+        chosen = row["model_a"] if ahead else row["model_b"]
+        return f"{chosen} is preferred" if ahead or behind else "undecided"
+    if ahead:
+        return "taken for real more often than the real one"
+    return "told from the real one" if behind else "undecided"
 
 
 def cost_rows(content: ReportContent) -> list[CostRow]:
@@ -426,6 +475,7 @@ def _scores(item: GalleryItem, model: str, best: Mapping[str, set[str]]) -> list
     return [
         Score(words.label(metric), words.value(metric, number), model in best[metric])
         for metric, number in item.scores.get(model, {}).items()
+        if metric in HEADLINES
     ]
 
 

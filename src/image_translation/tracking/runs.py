@@ -140,3 +140,18 @@ def log_comparison(run_id: str, comparison: pd.DataFrame, folder: Path) -> None:
     names = known["model"] + "/test/" + known["metric"]
     log_metrics(run_id, dict(zip(names, known["mean"], strict=True)))
     client().log_artifacts(run_id, str(folder), "report")
+
+
+@tolerate_store
+def log_study(run_id: str, study: pd.DataFrame) -> None:
+    """Log what judges preferred, and how far they agree, to a parent run.
+
+    Args:
+        run_id: The parent run.
+        study: ``human_study.csv``.
+    """
+    known = study.dropna(subset=["rate"])
+    names = "human/" + known["model_a"] + "_vs_" + known["model_b"]
+    agreement = study[["agreement", "alpha"]].iloc[0].dropna().add_prefix("human/")
+    log_metrics(run_id, {**dict(zip(names, known["rate"], strict=True)), **agreement})
+    client().log_text(run_id, study.to_csv(index=False), "report/human_study.csv")

@@ -1,6 +1,7 @@
 """Nodes of the comparison pipeline."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -75,6 +76,8 @@ def write_report(
     comparison: pd.DataFrame,
     verdicts: pd.DataFrame,
     effects: pd.DataFrame,
+    study: pd.DataFrame | None,
+    key: Mapping[str, Any],
     **results: Any,
 ) -> tuple[str, Any, Any, Any, Any]:
     """Draw the figures and write the report of a task.
@@ -91,6 +94,9 @@ def write_report(
         comparison: The table of models.
         verdicts: The table of verdicts.
         effects: The table of effects.
+        study: What people preferred, where they have judged.
+        key: The key of the blind test of these predictions; a study of others is not
+            shown.
         **results: What came of each model, by ``<model>.trained``,
             ``<model>.predictions`` and ``<model>.scores``.
 
@@ -115,6 +121,8 @@ def write_report(
         effects,
         results,
     )
+    if study is not None and set(study["page"]) == {key["page"]}:
+        content = replace(content, study=study)
     return (
         render_report(content),
         figures.comparison_chart(content.comparison),

@@ -45,6 +45,8 @@ def create_pipeline(task: str, models: Sequence[str], tasks: Sequence[str]) -> P
                     "comparison": "comparison",
                     "verdicts": "verdicts",
                     "effects": "effects",
+                    "study": "remembered_study",
+                    "key": "blind_test_key",
                     **results,
                 },
                 outputs=[

@@ -1,0 +1,101 @@
+"""Nodes of the human study."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from image_translation.datasets.predictions import Predictions
+from image_translation.errors import InputError
+from image_translation.pairing.arrays import PairArrays
+
+
+def write_blind_test(
+    task: str, settings: Mapping[str, Any], test: PairArrays, **predictions: Predictions
+) -> tuple[str, dict[str, Any]]:
+    """Write the page on which people judge, and the key to it.
+
+    Args:
+        task: Name of the task.
+        settings: All parameters of the task.
+        test: The test pairs.
+        **predictions: What each model made of them, by ``<model>.predictions``.
+
+    Returns:
+        The page's HTML and its key.
+    """
+    from image_translation.reporting.blind_test import (
+        plan_questions,
+        render_blind_test,
+    )
+
+    made = {
+        name.removesuffix(".predictions"): images
+        for name, images in predictions.items()
+        if images.replicates
+    }
+    rows = {pair_id: row for row, pair_id in enumerate(test.index["pair_id"])}
+    sides = {"input": test.inputs, "target": test.targets}
+    questions = plan_questions(
+        list(rows), list(made), settings["report"]["blind_questions"] or 0
+    )
+    return render_blind_test(
+        task,
+        questions,
+        lambda pair_id, which: (
+            sides[which][rows[pair_id]] if which in sides else made[which].read(pair_id)
+        ),
+    )
+
+
+def study_votes(
+    settings: Mapping[str, Any], key: Mapping[str, Any] | None
+) -> tuple[pd.DataFrame, Any]:
+    """Read the votes of all judges and say what they preferred.
+
+    Args:
+        settings: All parameters of the task.
+        key: The key of the page that was judged; None where there is none.
+
+    Returns:
+        The table of rates, with the judges' agreement and the page's id in every
+        row, and its figure.
+
+    Raises:
+        InputError: There are no votes, no key, or they do not fit together.
+    """
+    from image_translation.metrics import preferences
+    from image_translation.reporting.blind_test import read_votes
+    from image_translation.reporting.figures import human_preferences
+
+    if not key:
+        raise InputError(
+            "There is no blind_test_key.json: run the task's pipeline, which writes it "
+            "beside blind_test.html, and judge that page"
+        )
+    votes = read_votes(_vote_files(settings["votes"]), key)
+    agreement = preferences.judge_agreement(votes)
+    table = preferences.preference_rates(votes).assign(
+        n_judges=agreement.n_judges,
+        agreement=agreement.raw,
+        alpha=agreement.alpha,
+        page=key["page"],
+    )
+    return table, human_preferences(table)
+
+
+def _vote_files(votes: str | None) -> list[Path]:
+    if votes is None:
+        raise InputError(
+            "votes: name the file that blind_test.html exported, or a folder of such "
+            "files: --params task=<task>,votes=<folder>"
+        )
+    path = Path(votes)
+    if not path.exists():
+        raise InputError(f"votes: {path} does not exist")
+    files = sorted(path.glob("*.json")) if path.is_dir() else [path]
+    files = [file for file in files if file.name != "blind_test_key.json"]
+    if not files:
+        raise InputError(f"votes: {path} holds no *.json file of votes")
+    return files

@@ -1,0 +1,43 @@
+"""The blind test, which a task writes, and the study that reads its votes."""
+
+from collections.abc import Sequence
+
+from kedro.pipeline import Node, Pipeline, pipeline
+
+from image_translation.pipelines.binding import bind
+from image_translation.pipelines.human_study.nodes import study_votes, write_blind_test
+
+
+def create_blind_test(task: str, models: Sequence[str]) -> Pipeline:
+    """From the predictions of all models to a page that asks which is better."""
+    predictions = {f"{model}.predictions": f"{model}.predictions" for model in models}
+    return Pipeline(
+        [
+            Node(
+                bind(write_blind_test, task),
+                inputs={
+                    "settings": "params:task",
+                    "test": "test_pairs",
+                    **predictions,
+                },
+                outputs=["blind_test", "blind_test_key"],
+                name="write_blind_test",
+            )
+        ],
+        tags="reporting",
+    )
+
+
+def create_pipeline(task: str) -> Pipeline:
+    """From exported votes to rates, agreement and a figure, namespaced ``<task>``."""
+    study = Node(
+        study_votes,
+        inputs=["params:task", "judged_key"],
+        outputs=["human_study", "human_agreement"],
+        name="study_votes",
+    )
+    return pipeline(
+        Pipeline([study], tags="human_study"),
+        namespace=task,
+        parameters={"params:task": f"params:{task}"},
+    )

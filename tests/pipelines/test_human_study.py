@@ -1,0 +1,88 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from image_translation.cli import choose_task
+from image_translation.datasets.predictions import Predictions
+from image_translation.errors import InputError
+from image_translation.pairing.arrays import PairArrays
+from image_translation.pipelines.human_study.nodes import study_votes, write_blind_test
+
+
+@pytest.fixture
+def key(tmp_path):
+    """The key of a blind test of two models on three pairs."""
+    rng = np.random.default_rng(0)
+    names = ["aa", "bb", "cc"]
+    images = rng.integers(0, 256, (3, 8, 8, 3), dtype=np.uint8)
+    index = pd.DataFrame({"pair_id": names, "group": names})
+    made = {}
+    for model in ("pix2pix", "unet"):
+        (tmp_path / model).mkdir()
+        for name, image in zip(names, images, strict=True):
+            Image.fromarray(image // 2).save(tmp_path / model / f"{name}.png")
+        made[f"{model}.predictions"] = Predictions(tmp_path / model, 1, "")
+    made["autoencoder.predictions"] = Predictions(tmp_path, 0, "")
+    settings = {"report": {"blind_questions": 8}}
+    html, key = write_blind_test(
+        "monet", settings, PairArrays(images, images, index, ""), **made
+    )
+    assert "unet" not in html and "pix2pix" not in html
+    return key
+
+
+def write_votes(folder, key, judge):
+    folder.mkdir(exist_ok=True)
+    votes = [
+        {"question": name, "choice": "left" if asked["left"] == "unet" else "right"}
+        for name, asked in key["questions"].items()
+    ]
+    content = {"page": key["page"], "judge": judge, "votes": votes}
+    (folder / f"votes-{judge}.json").write_text(json.dumps(content), "utf-8")
+
+
+def test_votes_of_a_folder_become_a_table_and_a_figure(key, tmp_path):
+    for judge in ("ada", "grace"):
+        write_votes(tmp_path / "votes", key, judge)
+    table, figure = study_votes({"votes": str(tmp_path / "votes")}, key)
+    assert list(table.columns[:7]) == [
+        "kind",
+        "model_a",
+        "model_b",
+        "n",
+        "rate",
+        "ci_low",
+        "ci_high",
+    ]
+    compared = table.query("kind == 'preference'").iloc[0]
+    assert (compared["model_a"], compared["rate"], compared["n"]) == ("pix2pix", 0, 12)
+    assert (table["agreement"] == 1).all() and (table["page"] == key["page"]).all()
+    assert figure.axes
+
+
+@pytest.mark.parametrize(
+    ("votes", "message"),
+    [(None, "name the file"), ("none", "does not exist"), (".", "holds no")],
+)
+def test_missing_votes_are_named(key, tmp_path, votes, message):
+    (tmp_path / "empty").mkdir()
+    path = votes and str(tmp_path / "empty" / votes)
+    with pytest.raises(InputError, match=message):
+        study_votes({"votes": path}, key)
+
+
+def test_missing_key_is_named():
+    with pytest.raises(InputError, match="There is no blind_test_key.json"):
+        study_votes({"votes": None}, None)
+
+
+def test_task_among_the_parameters_chooses_the_study():
+    options = {"pipeline": "human_study", "params": {"task": "monet", "votes": "v"}}
+    chosen = choose_task(options)
+    assert chosen["namespaces"] == ["monet"] and chosen["params"] == {"votes": "v"}
+    assert choose_task({"pipeline": "monet", "params": {"task": "x"}})["params"]
+    with pytest.raises(Exception, match="task is one of"):
+        choose_task({"pipeline": "human_study", "params": {"task": "x"}})
