@@ -4,13 +4,17 @@ TASK ?= colorization
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test lint bench bench-training viz mlflow lock clean
+.PHONY: run test test-browser lint bench bench-training viz mlflow lock clean
 
 run: $(INSTALLED)
 	$(BIN)/kedro run --pipeline=$(TASK)
 
 test: $(INSTALLED) lint
 	$(BIN)/pytest
+
+# Uses the report and the blind test in Chromium, which has to be on this machine.
+test-browser: $(INSTALLED)
+	$(BIN)/pytest -m browser tests/browser
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

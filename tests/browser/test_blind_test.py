@@ -1,0 +1,169 @@
+"""The blind test in a browser, from the first question to the votes read back."""
+
+import json
+import re
+
+import pytest
+
+from image_translation.metrics.preferences import preference_rates
+from image_translation.reporting.blind_test import (
+    plan_questions,
+    read_votes,
+    render_blind_test,
+)
+from image_translation.reporting.gallery import png_data_uri
+from tests.reporting.examples import TRAINED, make_content
+
+pytestmark = pytest.mark.browser
+
+N = 60
+FAVOURITE = "unet"
+
+
+@pytest.fixture(scope="module")
+def images():
+    items = make_content(gallery=24).gallery
+    return {
+        (item.pair_id, which): image
+        for item in items
+        for which, image in {
+            **item.predictions,
+            "input": item.input,
+            "target": item.target,
+        }.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def made(images, tmp_path_factory):
+    """The page's path and its key."""
+    pairs = sorted({pair for pair, _ in images})
+    html, key = render_blind_test(
+        "colorization",
+        plan_questions(pairs, TRAINED, N),
+        lambda pair, which: images[pair, which],
+    )
+    path = tmp_path_factory.mktemp("blind") / "blind_test.html"
+    path.write_text(html, "utf-8")
+    return path, key
+
+
+@pytest.fixture(scope="module")
+def shown_by(images):
+    """Address of an image → who made it; what no judge can know."""
+    return {png_data_uri(image): which for (_, which), image in images.items()}
+
+
+def begin(page, judge="Ada"):
+    page.get_by_label("Your name or an alias").fill(judge)
+    page.get_by_role("button", name="Begin").click()
+
+
+def answered(page) -> int:
+    return int(page.locator("#progress").get_attribute("value"))
+
+
+def export(page, folder):
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download the votes").click()
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    return path
+
+
+def test_planted_preference_is_found(made, shown_by, open_page, tmp_path):
+    path, key = made
+    page = open_page(path)
+    begin(page, "Ada L.")
+    for _ in range(N):
+        left, right = (
+            shown_by[page.locator(f"#{side} img").get_attribute("src")]
+            for side in ("left", "right")
+        )
+        if FAVOURITE in (left, right):
+            page.keyboard.press("ArrowLeft" if left == FAVOURITE else "ArrowRight")
+        else:
+            page.keyboard.press(" ")
+    votes = export(page, tmp_path)
+    assert votes.name == "votes-Ada_L_.json"
+    table = preference_rates(read_votes([votes], key))
+    rivals = table[table["kind"] == "preference"].set_index(["model_a", "model_b"])
+    for pair, row in rivals.iterrows():
+        if FAVOURITE in pair:
+            share = row["rate"] if pair[0] == FAVOURITE else 1 - row["rate"]
+            assert share == 1 and not row["ci_low"] <= 0.5 <= row["ci_high"]
+        else:
+            assert row["n"] == 0 and row["undecided"] > 0
+    fooled = table[table["kind"] == "reality"].set_index("model_a")
+    assert fooled.loc[FAVOURITE, "rate"] == 1
+
+
+def test_page_names_no_model(made, open_page):
+    path, _ = made
+    page = open_page(path)
+    begin(page)
+    document = re.sub(r"base64,[A-Za-z0-9+/=]+", "", page.content())
+    assert not [model for model in TRAINED if model in document]
+    data = json.loads(page.locator("#questions").text_content())
+    assert set(data["questions"][0]) == {"id", "kind", "input", "left", "right"}
+
+
+def test_votes_survive_undo_pause_and_reload(made, open_page):
+    path, _ = made
+    page = open_page(path)
+    begin(page)
+    page.keyboard.press("ArrowLeft")
+    page.locator("#right").click()
+    assert answered(page) == 2
+    asked = page.locator("#left img").get_attribute("src")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Backspace")
+    assert answered(page) == 2
+    page.reload()
+    page.get_by_role("button", name="Go on as Ada (2 of 60 answered)").click()
+    assert page.locator("#left img").get_attribute("src") == asked
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Discard and begin anew").click()
+    assert page.get_by_label("Your name or an alias").is_visible()
+
+
+def test_judges_see_different_orders(made, open_page):
+    path, _ = made
+    orders = []
+    for judge in ("Ada", "Grace"):
+        page = open_page(path)
+        begin(page, judge)
+        order = []
+        for _ in range(8):
+            order.append(page.locator("#left img").get_attribute("src"))
+            page.keyboard.press(" ")
+        orders.append(order)
+    assert orders[0] != orders[1]
+
+
+def test_works_where_nothing_can_be_stored(made, browser):
+    path, _ = made
+    context = browser.new_context()
+    context.add_init_script(
+        "Object.defineProperty(window, 'localStorage', {get() { throw Error('no') }})"
+    )
+    page = context.new_page()
+    page.goto(path.as_uri())
+    begin(page)
+    page.keyboard.press("ArrowLeft")
+    assert answered(page) == 1
+    page.keyboard.press("Escape")
+    assert page.get_by_text("answer in one sitting").is_visible()
+    context.close()
+
+
+def test_every_image_and_button_has_a_name(made, open_page):
+    path, _ = made
+    page = open_page(path, viewport={"width": 390, "height": 844})
+    begin(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.locator("img:not([alt]), img[alt='']").count() == 0
+    names = page.locator("button").evaluate_all(
+        "all => all.map(b => b.textContent + (b.querySelector('img')?.alt ?? ''))"
+    )
+    assert names and all(name.strip() for name in names if name != "")
