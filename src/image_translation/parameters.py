@@ -19,6 +19,7 @@ from omegaconf import OmegaConf
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from image_translation.errors import InputError
+from image_translation.metrics.settings import LearnedMetricsSettings
 from image_translation.pairing.settings import (
     AuditSettings,
     PairingSettings,
@@ -37,6 +38,7 @@ TASK_SECTIONS: Mapping[str, Any] = {
     "audit": AuditSettings,
     "splitting": SplittingSettings,
     "preparation": PreparationSettings,
+    "learned_metrics": LearnedMetricsSettings,
     "report": ReportSettings,
     "votes": OptionalPath,
 }

@@ -10,7 +10,6 @@ from image_translation.metrics import SET_METRICS, score_sets, sliced_wasserstei
 from image_translation.metrics.realism import (
     PATCH,
     SET_SCORE_COLUMNS,
-    _draw_groups,
     _expand,
     _interval,
     _laplacian_pyramid,
@@ -19,6 +18,7 @@ from image_translation.metrics.realism import (
     _reduce,
     _resample_swd,
     _swd,
+    draw_groups,
     swd_levels,
 )
 
@@ -105,7 +105,7 @@ def test_distance_along_a_direction_is_scipys():
 def test_resamples_are_scipys_distances_with_weights():
     chance = np.random.default_rng(0)
     a, b = chance.normal(0, 1, (60, 2)), chance.normal(0.3, 2, (60, 2))
-    codes, draws = np.repeat(np.arange(10), 2), _draw_groups(10)[:5]
+    codes, draws = np.repeat(np.arange(10), 2), draw_groups(10)[:5]
     found = _resample_swd(a, b, codes, draws)
     for draw, distance in zip(draws, found, strict=True):
         weights = draw[np.repeat(codes, 3)]
@@ -203,7 +203,7 @@ def test_intervals_cover_the_distance_of_the_population():
     covered = 0
     for _ in range(200):
         shifts = chance.normal(2, 1, 30)  # of groups; the distance is their mean
-        draws = _draw_groups(30)
+        draws = draw_groups(30)
         resampled = (draws @ shifts) / 30
         low, high = _interval(shifts.mean(), resampled, 30)
         covered += low <= 2 <= high

@@ -22,6 +22,7 @@ from image_translation.metrics.realism import (
     sliced_wasserstein,
 )
 from image_translation.metrics.registry import (
+    FUNCTIONS,
     HEADLINES,
     INFINITE_PSNR_IN_MEANS,
     MEASURES,
@@ -37,6 +38,7 @@ from image_translation.metrics.registry import (
 from image_translation.metrics.statistics import Interval, bootstrap_mean
 
 __all__ = [
+    "FUNCTIONS",
     "MEASURES",
     "SET_METRICS",
     "Measure",

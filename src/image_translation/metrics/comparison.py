@@ -15,7 +15,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from image_translation.metrics.registry import METRICS, SET_METRICS, for_means
+from image_translation.metrics.registry import (
+    LEARNED_METRICS,
+    MEASURES,
+    METRICS,
+    SET_METRICS,
+    for_means,
+)
 from image_translation.metrics.statistics import (
     Interval,
     bootstrap_means,
@@ -322,8 +328,9 @@ def _collect(scores: Mapping[str, pd.DataFrame], images: pd.Index) -> list[_Scor
     scored = [frame for frame in scores.values() if not frame.empty]
     metrics = [
         metric
-        for metric in METRICS
-        if not scored or any(metric in frame for frame in scored)
+        for metric in (*METRICS, *LEARNED_METRICS)
+        if (metric in METRICS and not scored)
+        or any(metric in frame for frame in scored)
     ]
     return [
         _Scores(model, metric, _by_replicate(model, frame, metric, images))
@@ -388,7 +395,7 @@ def _comparison_row(
         "n_images": int(scored.sum()),
         "n_groups": int(groups[scored].nunique()),
         "n_replicates": entry.values.shape[1] if scored.any() else 0,
-        "higher_is_better": METRICS[entry.metric].higher_is_better,
+        "higher_is_better": MEASURES[entry.metric].higher_is_better,
         "group_deviation": deviation(group_means(means, groups)),
         "seed_deviation": deviation(
             entry.values[scored].mean(axis=0) if scored.any() else []
@@ -443,7 +450,7 @@ def _contrast_values(contrast: _Contrast) -> NDArray[np.float64]:
 def _win_rate(metric: str, differences: NDArray[np.float64]) -> float:
     if not len(differences):
         return np.nan
-    better = np.sign(differences) * (1 if METRICS[metric].higher_is_better else -1)
+    better = np.sign(differences) * (1 if MEASURES[metric].higher_is_better else -1)
     return float((better.mean() + 1) / 2)
 
 
@@ -452,13 +459,13 @@ def _interval(row: Mapping[Any, Any]) -> Interval:
 
 
 def _verdict(row: Mapping[Any, Any]) -> str:
-    higher = METRICS[row["metric"]].higher_is_better
+    higher = MEASURES[row["metric"]].higher_is_better
     better = row["model_a" if (row["difference"] > 0) == higher else "model_b"]
     return _tell(row, f"{better} is better", NO_DIFFERENCE)
 
 
 def _effect_verdict(row: Mapping[Any, Any]) -> str:
-    higher = METRICS[row["metric"]].higher_is_better
+    higher = MEASURES[row["metric"]].higher_is_better
     found = "improves" if (row["difference"] > 0) == higher else "harms"
     found = "depends" if row["effect"] == "interaction" else found
     return _tell(row, found, NO_EFFECT)
@@ -475,7 +482,7 @@ def _tell(row: Mapping[Any, Any], found: str, nothing: str) -> str:
     if interval.low == interval.high == 0:
         return f"{nothing} (the scores are equal)"
     smallest = _significant(row["detectable_difference"])
-    unit = METRICS[row["metric"]].unit
+    unit = MEASURES[row["metric"]].unit
     return (
         f"{nothing} (smaller than {smallest} {unit}".rstrip()
         + " would not have been seen)"

@@ -88,7 +88,7 @@ def score_sets(
     if not len(targets):
         return pd.DataFrame(columns=SET_SCORE_COLUMNS)
     predicted, wanted = _sketch_both(predictions, targets)
-    draws = _draw_groups(len(labels))
+    draws = draw_groups(len(labels))
     distances = _patch_distances(predicted, wanted, codes, draws)
     for name, distance in (
         ("spectrum_distance", _rms),
@@ -242,7 +242,7 @@ def _lab_histograms(images: Images) -> NDArray:
     return np.reshape(counts, (len(images), 3, _LAB_STEPS)) / lab.shape[1]
 
 
-def _draw_groups(groups: int) -> Doubles:
+def draw_groups(groups: int) -> Doubles:
     """How often each resample holds each group; the same for all models of a task."""
     random = np.random.default_rng(_SEED)
     counts = random.multinomial(groups, np.full(groups, 1 / groups), RESAMPLES)
@@ -341,9 +341,15 @@ def _wasserstein_of_histograms(differences: Doubles) -> Doubles:
 
 
 def _interval(value: float, resampled: Doubles, groups: int) -> tuple[float, float]:
+    margin = distance_margin(resampled, groups)
+    return float(np.maximum(0, value - margin)), value + margin
+
+
+def distance_margin(resampled: Doubles, groups: int) -> float:
+    """Half-width of a distance's 95 % interval; NaN for fewer than two groups."""
     if groups < 2:
-        return np.nan, np.nan
+        return np.nan
     from scipy.special import stdtrit
 
-    margin = stdtrit(groups - 1, (1 + CONFIDENCE) / 2) * resampled.std(ddof=1)
-    return max(0.0, value - margin), value + margin
+    quantile = stdtrit(groups - 1, (1 + CONFIDENCE) / 2)
+    return float(quantile * resampled.std(ddof=1))

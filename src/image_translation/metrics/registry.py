@@ -274,6 +274,49 @@ def _swd(name: str, level: str) -> Measure:
     )
 
 
+LEARNED_METRICS: Mapping[str, Measure] = MappingProxyType(
+    {
+        measure.name: measure
+        for measure in (
+            Measure(
+                name="lpips",
+                family="learned",
+                label="LPIPS",
+                higher_is_better=False,
+                unit="",
+                range=(0.0, float("inf")),
+                decimals=3,
+                definition=(
+                    "Distance between features of AlexNet, version 0.1, with the "
+                    "published linear weights."
+                ),
+                source=(
+                    "Zhang et al. (2018), The unreasonable effectiveness of deep "
+                    "features as a perceptual metric"
+                ),
+            ),
+            Measure(
+                name="dists",
+                family="learned",
+                label="DISTS",
+                higher_is_better=False,
+                unit="",
+                range=(0.0, 1.0),
+                decimals=3,
+                definition=(
+                    "One minus the similarity of texture and structure of features of "
+                    "VGG16, with the published weights."
+                ),
+                source=(
+                    "Ding, Ma, Wang & Simoncelli (2020), Image quality assessment: "
+                    "unifying structure and texture similarity"
+                ),
+            ),
+        )
+    }
+)
+"""Metrics of a single image that need weights; see ``metrics.learned``."""
+
 SET_METRICS: Mapping[str, Measure] = MappingProxyType(
     {
         measure.name: measure
@@ -315,26 +358,68 @@ SET_METRICS: Mapping[str, Measure] = MappingProxyType(
                     "metric for image retrieval"
                 ),
             ),
+            Measure(
+                name="fid",
+                family="learned",
+                label="FID",
+                higher_is_better=False,
+                unit="",
+                range=(0.0, float("inf")),
+                decimals=1,
+                definition=(
+                    "Fréchet distance between features of Inception v3, over all test "
+                    "images; comparable only between sets of one size."
+                ),
+                source=(
+                    "Heusel et al. (2017), GANs trained by a two time-scale update rule"
+                ),
+            ),
+            Measure(
+                name="kid",
+                family="learned",
+                label="KID",
+                higher_is_better=False,
+                unit="",
+                range=(-float("inf"), float("inf")),
+                decimals=4,
+                definition=(
+                    "Unbiased squared maximum mean discrepancy between features of "
+                    "Inception v3 with a cubic kernel; may fall below 0."
+                ),
+                source="Bińkowski et al. (2018), Demystifying MMD GANs",
+            ),
         )
     }
 )
 """Distances between the set of predictions and that of targets."""
 
-MEASURES: Mapping[str, Measure] = MappingProxyType({**METRICS, **SET_METRICS})
+MEASURES: Mapping[str, Measure] = MappingProxyType(
+    {**METRICS, **LEARNED_METRICS, **SET_METRICS}
+)
 """All that a comparison may hold."""
 
 HEADLINES = ("mse", "psnr", "ssim")
 """The metrics of the study's question."""
 
 
+Function = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float64]]
+FUNCTIONS: Mapping[str, Function] = MappingProxyType(
+    {name: metric.function for name, metric in METRICS.items()}
+)
+"""How every metric is computed."""
+
+
 def score_images(
-    predictions: NDArray[np.uint8], targets: NDArray[np.uint8]
+    predictions: NDArray[np.uint8],
+    targets: NDArray[np.uint8],
+    functions: Mapping[str, Function] = FUNCTIONS,
 ) -> pd.DataFrame:
     """Score every image by every metric.
 
     Args:
         predictions: uint8, N×H×W×C.
         targets: uint8, N×H×W×C.
+        functions: The metrics by name.
 
     Returns:
         N rows in the order of the images, one float64 column a metric.
@@ -343,21 +428,21 @@ def score_images(
         ValueError: The arrays do not fit a metric.
     """
     return pd.DataFrame(
-        {
-            name: metric.function(predictions, targets)
-            for name, metric in METRICS.items()
-        }
+        {name: function(predictions, targets) for name, function in functions.items()}
     )
 
 
 def score_stream(
-    predictions: Iterable[NDArray[np.uint8]], targets: NDArray[np.uint8]
+    predictions: Iterable[NDArray[np.uint8]],
+    targets: NDArray[np.uint8],
+    functions: Mapping[str, Function] = FUNCTIONS,
 ) -> pd.DataFrame:
     """Score predictions that come in batches, in the order of the targets.
 
     Args:
         predictions: Batches, uint8, n×H×W×C, together N images.
         targets: uint8, N×H×W×C; may be memory-mapped.
+        functions: The metrics by name.
 
     Returns:
         As ``score_images`` for all batches in one.
@@ -367,12 +452,12 @@ def score_stream(
             as targets.
     """
     done = 0
-    tables = [pd.DataFrame(columns=list(METRICS), dtype=np.float64)]
+    tables = [pd.DataFrame(columns=list(functions), dtype=np.float64)]
     for batch in predictions:
         stop = done + len(batch)
         if stop > len(targets):
             raise ValueError(f"more predictions than the {len(targets)} targets")
-        tables.append(score_images(batch, targets[done:stop]))
+        tables.append(score_images(batch, targets[done:stop], functions))
         done = stop
         logger.debug("scored %s of %s images", done, len(targets))
     if done < len(targets):

@@ -45,6 +45,7 @@ def _create_model(name: str) -> Pipeline:
         namespace=name,
         inputs={"train_pairs", "validation_pairs", "test_pairs"},
         parameters={
+            "params:learned_metrics": "params:learned_metrics",
             "params:model": f"params:{name}",
             "params:model.inference": f"params:{name}.inference",
         },

@@ -9,11 +9,13 @@ from image_translation.datasets.models import Workspace
 from image_translation.datasets.predictions import PredictionBatch, Predictions
 from image_translation.fingerprint import Deferred, code_digest, digest
 from image_translation.metrics import (
-    METRICS,
+    FUNCTIONS,
     SET_SCORE_COLUMNS,
     score_sets,
     score_stream,
 )
+from image_translation.metrics.learned import load_learned_metrics, score_features
+from image_translation.metrics.settings import LearnedMetricsSettings
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.settings import InferenceSettings, ModelSettings
 from image_translation.training.trained import TrainedModel
@@ -74,44 +76,59 @@ def _translate(
 
 
 def score_predictions(
-    predictions: Predictions, test: PairArrays
+    predictions: Predictions, test: PairArrays, learned_metrics: dict[str, Any]
 ) -> Deferred[pd.DataFrame]:
     """Score every prediction against its target."""
+    settings = LearnedMetricsSettings.model_validate(learned_metrics)
     return Deferred(
-        digest(predictions, test, code_digest("image_translation.metrics")),
-        lambda: _score(predictions, test),
+        _scores_fingerprint(predictions, test, settings),
+        lambda: _score(predictions, test, settings),
     )
 
 
-def _score(predictions: Predictions, test: PairArrays) -> pd.DataFrame:
+def score_prediction_sets(
+    predictions: Predictions, test: PairArrays, learned_metrics: dict[str, Any]
+) -> Deferred[pd.DataFrame]:
+    """Measure how far all predictions together are from all targets."""
+    settings = LearnedMetricsSettings.model_validate(learned_metrics)
+    return Deferred(
+        _scores_fingerprint(predictions, test, settings),
+        lambda: _score_sets(predictions, test, settings),
+    )
+
+
+def _scores_fingerprint(
+    predictions: Predictions, test: PairArrays, settings: LearnedMetricsSettings
+) -> str:
+    return digest(predictions, test, settings, code_digest("image_translation.metrics"))
+
+
+def _score(
+    predictions: Predictions, test: PairArrays, settings: LearnedMetricsSettings
+) -> pd.DataFrame:
+    functions = {**FUNCTIONS, **load_learned_metrics(settings)}
     index = test.index[["pair_id", "group"]].reset_index(drop=True)
     pair_ids = index["pair_id"].tolist()
-    tables = [index.head(0).assign(replicate=0, **dict.fromkeys(METRICS, 0.0))]
+    tables = [index.head(0).assign(replicate=0, **dict.fromkeys(functions, 0.0))]
     for replicate in range(predictions.replicates):
         images = predictions.read_batches(pair_ids, replicate)
-        scores = score_stream(images, test.targets)
+        scores = score_stream(images, test.targets, functions)
         tables.append(pd.concat([index.assign(replicate=replicate), scores], axis=1))
     # An empty table only gives a model that did not run its columns.
     return pd.concat(tables[1:] or tables, ignore_index=True)
 
 
-def score_prediction_sets(
-    predictions: Predictions, test: PairArrays
-) -> Deferred[pd.DataFrame]:
-    """Measure how far all predictions together are from all targets."""
-    return Deferred(
-        digest(predictions, test, code_digest("image_translation.metrics")),
-        lambda: _score_sets(predictions, test),
-    )
-
-
-def _score_sets(predictions: Predictions, test: PairArrays) -> pd.DataFrame:
+def _score_sets(
+    predictions: Predictions, test: PairArrays, settings: LearnedMetricsSettings
+) -> pd.DataFrame:
     pair_ids, groups = test.index["pair_id"].tolist(), test.index["group"]
     tables = [pd.DataFrame(columns=["replicate", *SET_SCORE_COLUMNS])]
     for replicate in range(predictions.replicates):
         images = predictions.read_batches(pair_ids, replicate)
-        scores = score_sets(images, test.targets, groups)
-        scores.insert(0, "replicate", replicate)
-        tables.append(scores)
+        scores = [score_sets(images, test.targets, groups)]
+        if settings.inception:
+            images = predictions.read_batches(pair_ids, replicate)
+            scores.append(score_features(images, test.targets, groups, settings))
+        tables.append(pd.concat(scores).assign(replicate=replicate))
     # An empty table only gives a model that did not run its columns.
     return pd.concat(tables[1:] or tables, ignore_index=True)

@@ -35,14 +35,14 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 score_predictions,
-                inputs=["predictions", "test_pairs"],
+                inputs=["predictions", "test_pairs", "params:learned_metrics"],
                 outputs="scores",
                 name="score",
                 tags="scoring",
             ),
             Node(
                 score_prediction_sets,
-                inputs=["predictions", "test_pairs"],
+                inputs=["predictions", "test_pairs", "params:learned_metrics"],
                 outputs="set_scores",
                 name="score_sets",
                 tags="scoring",

@@ -1,0 +1,42 @@
+"""Parameters of metrics."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, model_validator
+
+from image_translation.schema import OptionalPath, Settings
+
+
+def _as_file(path: str | None) -> str | None:
+    if path is not None and not Path(path).is_file():
+        raise ValueError("there is no such file; give the path of the weights, or null")
+    return path
+
+
+WeightsPath = Annotated[OptionalPath, AfterValidator(_as_file)]
+"""A file that is there, or nothing."""
+
+
+class LearnedMetricsSettings(Settings):
+    """Weights of the metrics that need some; what has none is not computed."""
+
+    lpips_backbone: WeightsPath
+    lpips_heads: WeightsPath
+    dists_backbone: WeightsPath
+    dists_weights: WeightsPath
+    inception: WeightsPath
+
+    @model_validator(mode="after")
+    def _come_in_pairs(self) -> "LearnedMetricsSettings":
+        for first, second in (
+            ("lpips_backbone", "lpips_heads"),
+            ("dists_backbone", "dists_weights"),
+        ):
+            given = [name for name in (first, second) if getattr(self, name)]
+            if len(given) == 1:
+                raise ValueError(
+                    f"{given[0]} is of use only together with "
+                    f"{second if given[0] == first else first}"
+                )
+        return self
