@@ -210,6 +210,7 @@ def perception_distortion(
             _path(path, model, first_replicate(history).sort_values("epoch"))
     for ax, title in ((test, "Test images"), (path, "Validation, epoch by epoch")):
         ax.set(xscale="log", yscale="log", title=title)
+        _mark_in_plain_numbers(ax)
         ax.set_xlabel("← closer to the target (MSE)")
         ax.set_ylabel("← more like the targets (SWD)")
         ax.grid(visible=True)
@@ -302,6 +303,15 @@ def _on_plane(comparison: pd.DataFrame) -> pd.DataFrame:
         return plane.head(0)
     order = [model for model in comparison["model"].unique() if model in plane.index]
     return plane.loc[order].dropna(subset=[("mean", "mse"), ("mean", "swd")])
+
+
+def _mark_in_plain_numbers(ax: "Axes") -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_locator(NullLocator())
 
 
 def _path(ax: "Axes", model: str, history: pd.DataFrame) -> None:
