@@ -93,7 +93,7 @@ def log_test_scores(trained: TrainedModel, scores: pd.DataFrame) -> None:
         trained: The model.
         scores: Its ``scores.csv``.
     """
-    from image_translation.metrics import METRICS, for_means
+    from image_translation.metrics import MEASURES, for_means
 
     for replicate in trained.replicates:
         run_id = read_run_id(replicate.folder)
@@ -102,7 +102,8 @@ def log_test_scores(trained: TrainedModel, scores: pd.DataFrame) -> None:
             continue
         means = {
             f"test/{name}": float(np.mean(for_means(name, rows[name].to_numpy())))
-            for name in METRICS
+            for name in MEASURES
+            if name in rows
         }
         if client().get_run(run_id).data.metrics.items() >= means.items():
             continue
