@@ -10,7 +10,7 @@ run: $(INSTALLED)
 	$(BIN)/kedro run --pipeline=$(TASK)
 
 test: $(INSTALLED) lint
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist worksteal
 
 # Uses the report and the blind test in Chromium, which has to be on this machine.
 test-browser: $(INSTALLED)

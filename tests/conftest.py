@@ -6,11 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 PROJECT = Path(__file__).parents[1]
 
-# One thread: two runs then add up numbers in the same order on any machine.
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+# One thread: two runs then add up numbers in the same order on any machine, and
+# processes of tests that run side by side leave each other a core.
+os.environ["OMP_NUM_THREADS"] = "1"
+ENVIRONMENT = {**os.environ, "COLUMNS": "200"}
 
 
 def copy_project(folder: Path) -> Path:
@@ -42,9 +45,21 @@ def kedro() -> Callable[..., subprocess.CompletedProcess]:
 
 
 @pytest.fixture(scope="session")
-def smoke_project(tmp_path_factory, kedro) -> Path:
-    """A project in which ``kedro run --env=smoke`` has run once, from a sub-folder."""
-    project = copy_project(tmp_path_factory.mktemp("project with ü"))
-    result = kedro(project / "conf", "run", "--pipeline=colorization", "--env=smoke")
-    assert result.returncode == 0, result.stderr
+def smoke_project(tmp_path_factory, kedro, worker_id) -> Path:
+    """A project in which ``kedro run --env=smoke`` has run once, from a sub-folder.
+
+    All processes of a test session share it.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if worker_id != "master":
+        shared = shared.parent
+    project, done = shared / "project with ü", shared / "smoke_project.done"
+    with FileLock(shared / "smoke_project.lock"):
+        if not done.exists():
+            project.mkdir()
+            copy_project(project)
+            command = ("run", "--pipeline=colorization", "--env=smoke")
+            result = kedro(project / "conf", *command)
+            assert result.returncode == 0, result.stderr
+            done.touch()
     return project

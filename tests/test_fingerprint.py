@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from image_translation.fingerprint import Stamp, code_digest, digest
+from image_translation.fingerprint import Stamp, code_digest, deferred_parts, digest
 from image_translation.training.settings import InferenceSettings
 
 
@@ -44,6 +44,29 @@ def test_code_digest_ignores_comments_and_sees_code(tmp_path, monkeypatch):
         (tmp_path / f"sample_{number}.py").write_text(text)
         digests.append(code_digest(f"sample_{number}"))
     assert digests[0] == digests[1] != digests[2]
+
+
+def test_code_digest_sees_the_pages_of_a_package(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, page in (("first", "<p>"), ("second", "<p>"), ("third", "<b>")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").touch()
+        (tmp_path / name / "page.html").write_text(page)
+    first, second, third = map(code_digest, ("first", "second", "third"))
+    assert first == second != third
+
+
+def test_parts_are_made_together_once_and_when_asked_for():
+    made = []
+
+    def make():
+        made.append(1)
+        return "ab"
+
+    first, second = deferred_parts("f", make, 2)
+    assert not made
+    assert (first.make(), second.make(), first.make()) == ("a", "b", "a")
+    assert made == [1] and first.fingerprint == second.fingerprint == "f"
 
 
 @pytest.mark.parametrize("name", ["folder", "table.csv"])

@@ -114,11 +114,12 @@ def test_parent_run_holds_the_report_and_its_figures(client):
         for file in client.list_artifacts(parents[0].info.run_id, "report")
     }
     assert {"report.html", "comparison.csv", "verdicts.csv"} <= names
+    assert not any(name.startswith(".") for name in names)
     assert {"comparison.png", "learning_curves.png", "sample_grid.png"} <= names
     assert parents[0].data.metrics["copy_input/test/psnr"] > 0
 
 
-def test_second_run_trains_and_scores_nothing(smoke_project, kedro, tmp_path):
+def test_second_run_makes_nothing_again(smoke_project, kedro, tmp_path):
     project = tmp_path / "project"
     shutil.copytree(smoke_project, project)
     weights = project / "data/smoke/06_models/colorization/pix2pix/replicate-0"
@@ -128,6 +129,8 @@ def test_second_run_trains_and_scores_nothing(smoke_project, kedro, tmp_path):
     for model in MODELS:
         assert f"{model} replicate 0 is up to date" in result.stderr
         assert f"{model}/scores.csv is up to date" in result.stderr
+    for file in ("comparison.csv", "report.html", "sample_grid.png", "blind_test.html"):
+        assert f"colorization/{file} is up to date" in result.stderr
     assert (weights / "weights.safetensors").stat().st_mtime_ns == before
 
 

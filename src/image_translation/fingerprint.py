@@ -9,11 +9,11 @@ import ast
 import hashlib
 import importlib.util
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,8 @@ from pydantic import BaseModel
 T = TypeVar("T")
 
 STAMP_NAME = "fingerprint.json"
+
+SOURCE_SUFFIXES = (".py", ".html", ".css", ".js")
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,25 @@ class Deferred(Generic[T]):
 
     fingerprint: str
     make: Callable[[], T]
+
+
+def deferred_parts(
+    fingerprint: str, make: Callable[[], Sequence[Any]], count: int
+) -> tuple[Deferred[Any], ...]:
+    """Outputs that are made together: what is made for one of them serves the others.
+
+    Args:
+        fingerprint: Of all of them.
+        make: Makes them.
+        count: How many there are.
+    """
+    once = cache(make)
+    parts = (partial(_part_of, once, number) for number in range(count))
+    return tuple(Deferred(fingerprint, part) for part in parts)
+
+
+def _part_of(make: Callable[[], Sequence[Any]], number: int) -> Any:
+    return make()[number]
 
 
 class Stamp:
@@ -96,12 +117,15 @@ def code_digest(*modules: str) -> str:
     """Digest of the code of modules or packages, comments and layout left out.
 
     Args:
-        *modules: Dotted names; a package stands for all that is in it.
+        *modules: Dotted names; a package stands for all that is in it, pages and
+            scripts too.
     """
     sha = hashlib.sha256()
     for module in modules:
         for path in _source_files(module):
-            sha.update(ast.dump(ast.parse(path.read_text("utf-8"))).encode())
+            text = path.read_text("utf-8")
+            is_code = path.suffix == ".py"
+            sha.update((ast.dump(ast.parse(text)) if is_code else text).encode())
     return sha.hexdigest()
 
 
@@ -110,8 +134,10 @@ def _source_files(module: str) -> list[Path]:
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(module)
     origin = Path(spec.origin)
-    return (
-        sorted(origin.parent.rglob("*.py")) if origin.stem == "__init__" else [origin]
+    if origin.stem != "__init__":
+        return [origin]
+    return sorted(
+        path for path in origin.parent.rglob("*") if path.suffix in SOURCE_SUFFIXES
     )
 
 
@@ -128,6 +154,8 @@ def _canonical(part: object) -> bytes:
 def _jsonable(value: object) -> object:
     if hasattr(value, "fingerprint"):
         return value.fingerprint
+    if isinstance(value, pd.DataFrame | np.ndarray):
+        return digest(value)
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if isinstance(value, Path):

@@ -3,9 +3,13 @@ import logging
 import pandas as pd
 import pytest
 from kedro.io import DatasetError
+from matplotlib.figure import Figure
 
 from image_translation.datasets.fingerprinted import (
     FingerprintedCSVDataset,
+    FingerprintedJSONDataset,
+    FingerprintedMatplotlibDataset,
+    FingerprintedTextDataset,
     RememberedCSVDataset,
 )
 from image_translation.fingerprint import Deferred
@@ -57,6 +61,24 @@ def test_failed_making_does_not_leave_a_valid_stamp(dataset):
         dataset.save(Deferred("g", never))
     dataset.save(Deferred("f", lambda: FRAME * 3))
     assert dataset.load()["a"].tolist() == [3, 6]
+
+
+@pytest.mark.parametrize(
+    ("kind", "file", "content"),
+    [
+        (FingerprintedJSONDataset, "key.json", {"page": "ü"}),
+        (FingerprintedTextDataset, "report.html", "<p>ü</p>"),
+        (FingerprintedMatplotlibDataset, "chart.png", Figure()),
+    ],
+)
+def test_file_of_any_kind_is_made_once(tmp_path, kind, file, content):
+    dataset = kind(filepath=str(tmp_path / "new" / file))
+    dataset.save(Deferred("f", lambda: content))
+    first = (tmp_path / "new" / file).read_bytes()
+    dataset.save(Deferred("f", never))
+    assert (tmp_path / "new" / file).read_bytes() == first != b""
+    if kind is not FingerprintedMatplotlibDataset:  # which does not load
+        assert dataset.load() == content
 
 
 def test_remembered_table_is_none_until_it_is_written(tmp_path):

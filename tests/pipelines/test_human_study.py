@@ -27,8 +27,11 @@ def key(tmp_path):
         made[f"{model}.predictions"] = Predictions(tmp_path / model, 1, "")
     made["autoencoder.predictions"] = Predictions(tmp_path, 0, "")
     settings = {"report": {"blind_questions": 8}}
-    html, key = write_blind_test(
-        "monet", settings, PairArrays(images, images, index, ""), **made
+    html, key = (
+        part.make()
+        for part in write_blind_test(
+            "monet", settings, PairArrays(images, images, index, ""), **made
+        )
     )
     assert "unet" not in html and "pix2pix" not in html
     return key

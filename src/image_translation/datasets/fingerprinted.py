@@ -1,23 +1,49 @@
-"""Tables that are made again only when what they are made from has changed."""
+"""Files that are made again only when what they are made from has changed."""
 
 import logging
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
+from kedro_datasets.json import JSONDataset
+from kedro_datasets.matplotlib import MatplotlibDataset
 from kedro_datasets.pandas import CSVDataset
+from kedro_datasets.text import TextDataset
 
 from image_translation.fingerprint import Deferred, Stamp
 
 logger = logging.getLogger(__name__)
 
 
-class FingerprintedCSVDataset(CSVDataset):
+class _Fingerprinted:
+    """A file with a fingerprint beside it; comes before a dataset among the bases.
+
+    Saves a :class:`~image_translation.fingerprint.Deferred` output, unless the file was
+    made from the same things.
+    """
+
+    _filepath: PurePosixPath
+
+    def save(self, data: Deferred) -> None:
+        """Make and write the output, unless it is up to date."""
+        path = Path(str(self._filepath))
+        if self._stamp.matches(data.fingerprint) and path.exists():
+            logger.info("%s is up to date", "/".join(path.parts[-3:]))
+            return
+        self._stamp.clear()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        super().save(data.make())  # type: ignore[misc]
+        self._stamp.write(data.fingerprint)
+
+    @property
+    def _stamp(self) -> Stamp:
+        return Stamp(Path(str(self._filepath)))
+
+
+class FingerprintedCSVDataset(_Fingerprinted, CSVDataset):
     """A CSV file with a fingerprint beside it.
 
-    Saves a :class:`~image_translation.fingerprint.Deferred` data frame, unless the
-    file was made from the same things. A loaded frame carries its fingerprint in
-    ``attrs["fingerprint"]``.
+    A loaded frame carries its fingerprint in ``attrs["fingerprint"]``.
 
     Example:
         ```yaml
@@ -33,20 +59,17 @@ class FingerprintedCSVDataset(CSVDataset):
         frame.attrs["fingerprint"] = self._stamp.read()
         return frame
 
-    def save(self, data: Deferred[pd.DataFrame]) -> None:
-        """Make and write the table, unless it is up to date."""
-        path = Path(str(self._filepath))
-        if self._stamp.matches(data.fingerprint) and path.exists():
-            logger.info("%s is up to date", "/".join(path.parts[-3:]))
-            return
-        self._stamp.clear()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        super().save(data.make())
-        self._stamp.write(data.fingerprint)
 
-    @property
-    def _stamp(self) -> Stamp:
-        return Stamp(Path(str(self._filepath)))
+class FingerprintedJSONDataset(_Fingerprinted, JSONDataset):
+    """A JSON file with a fingerprint beside it."""
+
+
+class FingerprintedTextDataset(_Fingerprinted, TextDataset):
+    """A text, such as a page, with a fingerprint beside it."""
+
+
+class FingerprintedMatplotlibDataset(_Fingerprinted, MatplotlibDataset):
+    """A figure with a fingerprint beside it."""
 
 
 class RememberedCSVDataset(CSVDataset):

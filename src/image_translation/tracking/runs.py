@@ -140,7 +140,8 @@ def log_comparison(run_id: str, comparison: pd.DataFrame, folder: Path) -> None:
     known = comparison.dropna(subset=["mean"])
     names = known["model"] + "/test/" + known["metric"]
     log_metrics(run_id, dict(zip(names, known["mean"], strict=True)))
-    client().log_artifacts(run_id, str(folder), "report")
+    for file in sorted(folder.glob("[!.]*.*")):
+        client().log_artifact(run_id, str(file), "report")
 
 
 @tolerate_store

@@ -17,7 +17,6 @@ from image_translation.reporting.content import (
     GalleryItem,
     ReportContent,
 )
-from image_translation.reporting.environment import describe_environment
 from image_translation.reporting.gallery import choose_gallery
 from image_translation.schema import flatten
 from image_translation.sources import Source
@@ -42,6 +41,8 @@ def collect_content(
     verdicts: pd.DataFrame,
     effects: pd.DataFrame,
     results: Mapping[str, Any],
+    environment: Mapping[str, str],
+    study: pd.DataFrame | None,
 ) -> ReportContent:
     """Put the results of all stages into the report's form; see ``write_report``."""
     trained = by_model(results, "trained")
@@ -62,7 +63,8 @@ def collect_content(
         gallery=_fill_gallery(chosen, manifest, test, predictions, scores),
         data=_summarise_data(settings, source, manifest, findings, split, tied),
         settings=flatten(settings),
-        environment=describe_environment(),
+        environment=environment,
+        study=study,
     )
 
 

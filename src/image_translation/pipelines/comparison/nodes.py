@@ -1,24 +1,25 @@
 """Nodes of the comparison pipeline."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from image_translation import metrics
+from image_translation.fingerprint import Deferred, code_digest, deferred_parts, digest
 from image_translation.metrics.comparison import TaskResults
 from image_translation.pairing.arrays import PairArrays
 from image_translation.pipelines.comparison.content import by_model, collect_content
+from image_translation.reporting.content import ReportContent
+from image_translation.reporting.environment import describe_environment
 from image_translation.sources import Source
 
 SAMPLES = 8
 """Rows of the figure of samples; the report shows more."""
 
 
-def compare_models(
-    **results: pd.DataFrame,
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def compare_models(**results: pd.DataFrame) -> tuple[Deferred[pd.DataFrame], ...]:
     """Compare all models on the same test images.
 
     Args:
@@ -28,6 +29,11 @@ def compare_models(
     Returns:
         The tables of models, of verdicts and of effects.
     """
+    fingerprint = digest(results, code_digest("image_translation.metrics"))
+    return deferred_parts(fingerprint, lambda: _compare(results), 3)
+
+
+def _compare(results: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, ...]:
     scores, sets = by_model(results, "scores"), by_model(results, "set_scores")
     tables = [metrics.compare_models(scores), metrics.compare_sets(sets, scores)]
     return (
@@ -79,7 +85,7 @@ def write_report(
     study: pd.DataFrame | None,
     key: Mapping[str, Any],
     **results: Any,
-) -> tuple[str, Any, Any, Any, Any]:
+) -> tuple[Deferred[Any], ...]:
     """Draw the figures and write the report of a task.
 
     Args:
@@ -104,10 +110,18 @@ def write_report(
         The report's HTML; Matplotlib's figures of scores, curves, distributions and
         samples.
     """
-    from image_translation.reporting import figures
-    from image_translation.reporting.page import render_report
-
-    content = collect_content(
+    study = study if study is not None and set(study["page"]) == {key["page"]} else None
+    environment = describe_environment()
+    described = {name: value for name, value in environment.items() if name != "date"}
+    made_from = (
+        (task, settings, source.name, source.credit, described),
+        (manifest, findings, split, tied, test, comparison, verdicts, effects, study),
+        results,
+        {name: model.history() for name, model in by_model(results, "trained").items()},
+        code_digest("image_translation.reporting", "image_translation.pipelines"),
+    )
+    content = partial(
+        collect_content,
         task,
         settings,
         source,
@@ -120,9 +134,16 @@ def write_report(
         verdicts,
         effects,
         results,
+        environment,
+        study,
     )
-    if study is not None and set(study["page"]) == {key["page"]}:
-        content = replace(content, study=study)
+    return deferred_parts(digest(*made_from), lambda: _draw(content()), 5)
+
+
+def _draw(content: ReportContent) -> tuple[str, Any, Any, Any, Any]:
+    from image_translation.reporting import figures
+    from image_translation.reporting.page import render_report
+
     return (
         render_report(content),
         figures.comparison_chart(content.comparison),

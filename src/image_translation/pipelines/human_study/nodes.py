@@ -8,12 +8,13 @@ import pandas as pd
 
 from image_translation.datasets.predictions import Predictions
 from image_translation.errors import InputError
+from image_translation.fingerprint import Deferred, code_digest, deferred_parts, digest
 from image_translation.pairing.arrays import PairArrays
 
 
 def write_blind_test(
     task: str, settings: Mapping[str, Any], test: PairArrays, **predictions: Predictions
-) -> tuple[str, dict[str, Any]]:
+) -> tuple[Deferred[Any], ...]:
     """Write the page on which people judge, and the key to it.
 
     Args:
@@ -40,12 +41,22 @@ def write_blind_test(
     questions = plan_questions(
         list(rows), list(made), settings["report"]["blind_questions"] or 0
     )
-    return render_blind_test(
-        task,
-        questions,
-        lambda pair_id, which: (
-            sides[which][rows[pair_id]] if which in sides else made[which].read(pair_id)
+    fingerprint = digest(
+        (task, settings["report"], test, made),
+        code_digest("image_translation.reporting"),
+    )
+    return deferred_parts(
+        fingerprint,
+        lambda: render_blind_test(
+            task,
+            questions,
+            lambda pair_id, which: (
+                sides[which][rows[pair_id]]
+                if which in sides
+                else made[which].read(pair_id)
+            ),
         ),
+        2,
     )
 
 
