@@ -10,10 +10,12 @@ from kedro.utils import find_kedro_project
 
 from image_translation.hooks import TrackingHooks
 from image_translation.parameters import LayeredConfigLoader
+from image_translation.run_status import RunStatusHooks
 
-HOOKS = (TrackingHooks(),)
+HOOKS = (TrackingHooks(), RunStatusHooks())
 
-# kedro-viz would write to .viz/ with every run, also of an environment of its own.
+# kedro-viz would write to .viz/ with every run, also of an environment of its own;
+# RunStatusHooks do so where it is wanted.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz")
 
 CONFIG_LOADER_CLASS = LayeredConfigLoader

@@ -37,6 +37,13 @@ def compare_models(
     )
 
 
+def draw_score_chart(comparison: pd.DataFrame) -> Any:
+    """Draw the models' scores to point at; a Plotly figure."""
+    from image_translation.reporting.interactive import score_chart
+
+    return score_chart(comparison)
+
+
 def write_summary(
     task: str,
     tasks: Sequence[str],
