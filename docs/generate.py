@@ -20,15 +20,6 @@ ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
 ENVIRONMENTS = ("smoke", "kaggle")
 COMMENT = re.compile(r"(?:^|\s)#\s*(.*)$")
-LAYERS = {
-    "raw": "01 Raw",
-    "intermediate": "02 Intermediate",
-    "primary": "03 Primary",
-    "model_input": "05 Model input",
-    "models": "06 Models",
-    "model_output": "07 Model output",
-    "reporting": "08 Reporting",
-}
 FAMILIES = {
     "fidelity": "Fidelity: agreement with the target, pixel by pixel",
     "colour": "Colour",
@@ -118,7 +109,10 @@ def _differences() -> Iterator[str]:
             for name, (value, meaning) in parameters_of(file).items()
         ]
         head = [row("parameter", "value", ""), "|---|---|---|"]
-        yield f"### `{file.relative_to(ROOT).as_posix()}`"
+        _, _, task = file.stem.partition("_")
+        place = [file.parent.name] if file.parent.name != "base" else []
+        yield f"### {', '.join([*place, task or 'all tasks'])}"
+        yield f"In `{file.relative_to(ROOT).as_posix()}`:"
         yield "\n".join([*head, *lines])
 
 
@@ -135,12 +129,13 @@ def datasets_page() -> str:
         entries = yaml.safe_load(file.read_text("utf-8"))
         layer = entries[next(iter(entries))]["metadata"]["kedro-viz"]["layer"]
         meanings = comments_above(file)
-        lines = [row("dataset", "file or folder", "type", "what"), "|---" * 4 + "|"]
+        lines = [row("dataset", "what", "file or folder"), "|---" * 3 + "|"]
         for name, entry in entries.items():
             path = entry["filepath"].replace("${globals:data}", data["data"])
             kind = entry["type"].rpartition(".")[2]
-            lines.append(row(f"`{name}`", f"`{path}`", kind, meanings.get(name, "")))
-        parts += [f"## {LAYERS[layer]}", "\n".join(lines)]
+            what = f"{meanings[name]} {kind}." if name in meanings else ""
+            lines.append(row(f"`{name}`", what, f"`{path}`"))
+        parts += [f"## {layer.replace('_', ' ').capitalize()}", "\n".join(lines)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -162,7 +157,7 @@ def metrics_page() -> str:
             better = "higher" if measure.higher_is_better else "lower"
             unit = f" {measure.unit}" if measure.unit else ""
             parts += [
-                f"### {measure.label} {{: #{measure.name} }}",
+                f"### {measure.label}",
                 measure.definition,
                 f"`{measure.name}`, {words.value_range(measure.name)}{unit};"
                 f" {better} is better. {measure.source}.",
