@@ -7,12 +7,13 @@ from typing import Any
 import pandas as pd
 from kedro_datasets.pandas import CSVDataset
 
+from image_translation.datasets.tables import NumbersCSVDataset
 from image_translation.fingerprint import Deferred, Stamp
 
 logger = logging.getLogger(__name__)
 
 
-class FingerprintedCSVDataset(CSVDataset):
+class FingerprintedCSVDataset(NumbersCSVDataset):
     """A CSV file with a fingerprint beside it.
 
     Saves a :class:`~image_translation.fingerprint.Deferred` data frame, unless the

@@ -9,6 +9,7 @@ import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 
+from image_translation.datasets.previews import preview_table
 from image_translation.training.observer import Observer
 from image_translation.training.trained import TrainedModel
 
@@ -113,9 +114,7 @@ class TrainedModelDataset(AbstractDataset[TrainedModel, TrainedModel]):
             for r in model.replicates
         ]
         table = pd.DataFrame(rows or [{"status": model.status, "reason": model.reason}])
-        # JSON knows no NaN.
-        whole = table.astype(object).where(table.notna(), None)
-        return TablePreview(whole.to_dict(orient="split"))
+        return preview_table(table)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}

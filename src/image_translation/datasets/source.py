@@ -7,6 +7,7 @@ import pandas as pd
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
+from image_translation.datasets.previews import preview_table
 from image_translation.sources import Source
 
 
@@ -53,7 +54,7 @@ class SourceDataset(AbstractDataset[Source, Source]):
             "credit": source.credit,
         }
         table = pd.DataFrame({"what": facts.keys(), "value": facts.values()})
-        return TablePreview(table.to_dict(orient="split"))
+        return preview_table(table)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}
