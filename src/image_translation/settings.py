@@ -34,6 +34,8 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 
 # Kedro 1.7 itself registers resolvers by a name that OmegaConf 2.4 deprecates.
 warnings.filterwarnings("ignore", message="register_new_resolver")
+# Names inside a task are short; Kedro's are <task>.<model>.<thing>.
+warnings.filterwarnings("ignore", message="One or more dataset names contain")
 
 # Kedro finds the logging configuration only when it is started in the project's root.
 _project = find_kedro_project(Path.cwd())
