@@ -4,7 +4,7 @@ TASK ?= colorization
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test test-browser lint bench bench-training viz mlflow lock clean
+.PHONY: run test test-browser lint bench bench-training viz mlflow docs site lock clean
 
 run: $(INSTALLED)
 	$(BIN)/kedro run --pipeline=$(TASK)
@@ -38,6 +38,15 @@ mlflow: $(INSTALLED)
 	@echo "MLflow serves http://127.0.0.1:5000"
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/kedro mlflow ui
 
+docs: $(INSTALLED)
+	$(BIN)/mkdocs build --strict --quiet
+
+# All tasks' graphs and reports, and the documentation. KEDRO_ENV=smoke takes its results.
+site: docs
+	rm -rf build
+	$(BIN)/kedro viz build --include-previews
+	$(BIN)/kedro site --graph build
+
 $(INSTALLED): requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
@@ -52,5 +61,5 @@ lock: $(INSTALLED)
 	sed -i 's/^\(torch==[0-9.]*\)+.*/\1/' requirements.lock   # any build of torch will do
 
 clean:
-	rm -rf .venv .viz build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .viz build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -4,11 +4,13 @@ import copy
 import functools
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
-from kedro.framework.cli.utils import KedroCliError, split_string
+from kedro.framework.cli.utils import KedroCliError, env_option, split_string
+from kedro.framework.startup import ProjectMetadata
 
 from image_translation.errors import InputError
 from image_translation.pipeline_registry import HUMAN_STUDY, TASKS
@@ -108,3 +110,32 @@ def _project_run() -> click.Command:
 
 run = _project_run()
 cli.add_command(run, "run")
+
+
+@cli.command()
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default="site",
+    help="The site's folder.",
+)
+@click.option(
+    "--graph",
+    type=click.Path(path_type=Path, exists=True),
+    help="What kedro viz build has written.",
+)
+@env_option
+@click.pass_obj
+def site(
+    metadata: ProjectMetadata, output: Path, graph: Path | None, env: str | None
+) -> None:
+    """Put graph, reports and documentation behind one start page."""
+    from image_translation.parameters import LayeredConfigLoader
+    from image_translation.reporting.site import build_site
+
+    project = metadata.project_path
+    conf = str(project / "conf")
+    loader = LayeredConfigLoader(conf, env, base_env="base", default_run_env="local")
+    reports = project / loader["globals"]["data"] / "08_reporting"
+    page = build_site(output, reports, graph, TASKS)
+    click.echo(f"{page}: start it with python -m http.server --directory {output}")

@@ -10,10 +10,12 @@ from kedro.utils import find_kedro_project
 
 from image_translation.hooks import TrackingHooks
 from image_translation.parameters import LayeredConfigLoader
+from image_translation.run_status import RunStatusHooks
 
-HOOKS = (TrackingHooks(),)
+HOOKS = (TrackingHooks(), RunStatusHooks())
 
-# kedro-viz would write to .viz/ with every run, also of an environment of its own.
+# kedro-viz would write to .viz/ with every run, also of an environment of its own;
+# RunStatusHooks do so where it is wanted.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz")
 
 CONFIG_LOADER_CLASS = LayeredConfigLoader
@@ -32,6 +34,8 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 
 # Kedro 1.7 itself registers resolvers by a name that OmegaConf 2.4 deprecates.
 warnings.filterwarnings("ignore", message="register_new_resolver")
+# Names inside a task are short; Kedro's are <task>.<model>.<thing>.
+warnings.filterwarnings("ignore", message="One or more dataset names contain")
 
 # Kedro finds the logging configuration only when it is started in the project's root.
 _project = find_kedro_project(Path.cwd())

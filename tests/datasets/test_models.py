@@ -1,8 +1,10 @@
+import json
+
 import pytest
 from kedro.io import DatasetError
 
 from image_translation.datasets.models import TrainedModelDataset, WorkspaceDataset
-from image_translation.training.trained import TrainedModel
+from image_translation.training.trained import TrainedModel, TrainedReplicate
 
 
 def test_workspace_is_made_when_it_is_loaded(tmp_path):
@@ -31,3 +33,26 @@ def test_model_that_did_not_run_makes_the_round_trip(tmp_path):
 def test_missing_model_is_an_error_that_names_the_file(tmp_path):
     with pytest.raises(DatasetError, match=r"model\.json"):
         TrainedModelDataset(filepath=str(tmp_path / "model.json")).load()
+
+
+def test_preview_of_a_model_that_did_not_run_says_why(tmp_path):
+    dataset = TrainedModelDataset(filepath=str(tmp_path / "model.json"))
+    dataset.save(TrainedModel("not run", "switched off", (), None))
+    assert dataset.preview()["data"] == [["not run", "switched off"]]
+
+
+def test_preview_has_a_row_a_replicate_that_json_can_hold(tmp_path):
+    for number, cost in enumerate(({"gmac": 1.5}, {"seconds": 3.0})):
+        folder = tmp_path / f"replicate-{number}"
+        folder.mkdir()
+        config = {"replicate": number, "best_epoch": 4 + number, "cost": cost}
+        (folder / "config.json").write_text(json.dumps(config), "utf-8")
+    replicates = tuple(
+        TrainedReplicate.read(tmp_path / f"replicate-{number}") for number in range(2)
+    )
+    dataset = TrainedModelDataset(filepath=str(tmp_path / "model.json"))
+    dataset.save(TrainedModel("trained", "", replicates, None))
+    preview = dataset.preview()
+    assert preview["columns"] == ["replicate", "best_epoch", "gmac", "seconds"]
+    assert preview["data"] == [[0, 4, 1.5, None], [1, 5, None, 3.0]]
+    json.dumps(preview, allow_nan=False)

@@ -7,7 +7,9 @@ from kedro.io import DatasetError
 
 from image_translation.datasets.pair_arrays import PairArraysDataset
 from image_translation.fingerprint import Deferred
+from image_translation.imaging.sheet import GAP
 from image_translation.pairing.preparation import PairStream
+from tests.datasets.previews import TILE, decode_preview
 
 SIZES = (3, 3, 1)
 IDS = [f"{number:016d}" for number in range(sum(SIZES))]
@@ -93,3 +95,18 @@ def test_existence_and_description(dataset):
     dataset.save(deferred())
     assert dataset.exists()
     assert "colorization/train" in str(dataset)
+
+
+def test_preview_shows_inputs_above_their_targets(dataset):
+    dataset.save(deferred())
+    sheet = decode_preview(dataset.preview())
+    inputs, targets = (np.concatenate(side) for side in zip(*batches(), strict=True))
+    middle = TILE // 16  # of the first pixel, enlarged 12 times
+    assert sheet[middle, middle].tolist() == inputs[0, 0, 0].tolist()
+    below = TILE + GAP + middle
+    assert sheet[below, middle].tolist() == targets[0, 0, 0].tolist()
+
+
+def test_preview_of_what_is_not_there_is_an_error(dataset):
+    with pytest.raises(DatasetError, match="no finished arrays"):
+        dataset.preview()

@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
+from kedro.io import DatasetError
 
 from image_translation.datasets.predictions import PredictionBatch, PredictionsDataset
 from image_translation.fingerprint import Deferred
+from image_translation.imaging.sheet import GAP
+from tests.datasets.previews import TILE, decode_preview
 
 IDS = [f"{number:016x}" for number in range(5)]
 
@@ -67,3 +70,16 @@ def test_interrupted_predictions_do_not_exist(dataset, images):
 def test_model_that_did_not_run_has_no_predictions(dataset):
     dataset.save(Deferred("f", lambda: []))
     assert dataset.load().replicates == 0
+
+
+def test_preview_shows_predictions_of_the_first_replicate(dataset, images):
+    dataset.save(Deferred("f", lambda: stream(images)))
+    sheet = decode_preview(dataset.preview())
+    corners = sheet[6, 6 :: TILE + GAP]
+    np.testing.assert_array_equal(corners, images[0, :, 0, 0])
+
+
+def test_preview_of_a_model_that_did_not_run_is_an_error(dataset):
+    dataset.save(Deferred("f", lambda: []))
+    with pytest.raises(DatasetError, match="no predictions yet"):
+        dataset.preview()

@@ -16,3 +16,12 @@ def test_source_makes_the_round_trip(tmp_path):
     dataset.save(source)
     assert dataset.exists()
     assert dataset.load() == source
+
+
+def test_preview_tells_what_the_source_is(tmp_path):
+    dataset = SourceDataset(filepath=str(tmp_path / "source.json"))
+    files = tuple(f"{number}.png" for number in range(5))
+    dataset.save(Source("photos", tmp_path, files, groups={"0.png": "a"}))
+    told = dict(dataset.preview()["data"])
+    assert (told["name"], told["files"], told["groups known"]) == ("photos", 5, 1)
+    assert told["first files"] == "0.png, 1.png, 2.png"

@@ -10,6 +10,7 @@ from kedro_datasets.matplotlib import MatplotlibDataset
 from kedro_datasets.pandas import CSVDataset
 from kedro_datasets.text import TextDataset
 
+from image_translation.datasets.tables import NumbersCSVDataset
 from image_translation.fingerprint import Deferred, Stamp
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class _Fingerprinted:
         return Stamp(Path(str(self._filepath)))
 
 
-class FingerprintedCSVDataset(_Fingerprinted, CSVDataset):
+class FingerprintedCSVDataset(_Fingerprinted, NumbersCSVDataset):
     """A CSV file with a fingerprint beside it.
 
     A loaded frame carries its fingerprint in ``attrs["fingerprint"]``.

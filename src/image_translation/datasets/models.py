@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
+from kedro_datasets._typing import TablePreview
 
+from image_translation.datasets.previews import preview_table
 from image_translation.training.observer import Observer
 from image_translation.training.trained import TrainedModel
 
@@ -102,6 +105,16 @@ class TrainedModelDataset(AbstractDataset[TrainedModel, TrainedModel]):
         temporary = self._filepath.with_suffix(".tmp")
         temporary.write_text(data.to_json(), "utf-8")
         temporary.replace(self._filepath)
+
+    def preview(self) -> TablePreview:
+        """What became of every training and what it took, a row a replicate."""
+        model = self.load()
+        rows = [
+            {"replicate": r.replicate, "best_epoch": r.best_epoch, **r.cost}
+            for r in model.replicates
+        ]
+        table = pd.DataFrame(rows or [{"status": model.status, "reason": model.reason}])
+        return preview_table(table)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}

@@ -7,9 +7,12 @@ from typing import IO, Any
 import numpy as np
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
+from kedro_datasets._typing import ImagePreview
 from numpy.typing import NDArray
 
+from image_translation.datasets.previews import COLUMNS, ROWS, preview_images
 from image_translation.fingerprint import Deferred, Stamp
+from image_translation.imaging.sheet import spread_indices
 from image_translation.pairing.arrays import PairArrays
 from image_translation.pairing.preparation import PairStream
 from image_translation.progress import progress
@@ -84,6 +87,12 @@ class PairArraysDataset(AbstractDataset[Deferred[PairStream], PairArrays]):
         _write_arrays(stream, self._filepath)
         stream.index.to_csv(self._filepath / INDEX, index=False)
         self._stamp.write(data.fingerprint)
+
+    def preview(self) -> ImagePreview:
+        """Some pairs, spread over all: inputs above, targets below."""
+        pairs = self.load()
+        chosen = spread_indices(len(pairs), COLUMNS * ROWS // 2)
+        return preview_images(pairs.inputs[chosen], pairs.targets[chosen])
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from kedro.io import AbstractDataset
+from kedro.io import AbstractDataset, DatasetError
+from kedro_datasets._typing import ImagePreview
 from numpy.typing import NDArray
 from PIL import Image
 
+from image_translation.datasets.previews import COLUMNS, ROWS, preview_images
 from image_translation.fingerprint import Deferred, Stamp
+from image_translation.imaging.sheet import spread_indices
 
 logger = logging.getLogger(__name__)
 
@@ -129,6 +132,15 @@ class PredictionsDataset(AbstractDataset[Deferred, Predictions]):
         index = json.dumps({"replicates": replicates})
         (self._filepath / "index.json").write_text(index + "\n", "utf-8")
         stamp.write(data.fingerprint)
+
+    def preview(self) -> ImagePreview:
+        """Some predictions of the first replicate, spread over all."""
+        files = sorted(self._filepath.glob("*.png"))
+        if not files:
+            raise DatasetError(f"{self._filepath} holds no predictions yet")
+        chosen = [files[i].stem for i in spread_indices(len(files), COLUMNS * ROWS)]
+        predictions = self.load()
+        return preview_images(np.stack([predictions.read(stem) for stem in chosen]))
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}

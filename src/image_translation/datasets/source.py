@@ -3,8 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from kedro.io import AbstractDataset
+from kedro_datasets._typing import TablePreview
 
+from image_translation.datasets.previews import preview_table
 from image_translation.sources import Source
 
 
@@ -39,6 +42,19 @@ class SourceDataset(AbstractDataset[Source, Source]):
         """Remember a source."""
         self._filepath.parent.mkdir(parents=True, exist_ok=True)
         self._filepath.write_text(data.to_json(), "utf-8")
+
+    def preview(self) -> TablePreview:
+        """What the source is, in a table of two columns."""
+        source = self.load()
+        facts = {
+            "name": source.name,
+            "files": len(source.files),
+            "groups known": len(set(source.groups.values())),
+            "first files": ", ".join(source.files[:3]),
+            "credit": source.credit,
+        }
+        table = pd.DataFrame({"what": facts.keys(), "value": facts.values()})
+        return preview_table(table)
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}

@@ -43,6 +43,13 @@ def _compare(results: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, ...]:
     )
 
 
+def draw_score_chart(comparison: pd.DataFrame) -> Any:
+    """Draw the models' scores to point at; a Plotly figure."""
+    from image_translation.reporting.interactive import score_chart
+
+    return score_chart(comparison)
+
+
 def write_summary(
     task: str,
     tasks: Sequence[str],

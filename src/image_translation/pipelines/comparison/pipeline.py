@@ -7,6 +7,7 @@ from kedro.pipeline import Node, Pipeline
 from image_translation.pipelines.binding import bind
 from image_translation.pipelines.comparison.nodes import (
     compare_models,
+    draw_score_chart,
     write_report,
     write_summary,
 )
@@ -31,6 +32,12 @@ def create_pipeline(task: str, models: Sequence[str], tasks: Sequence[str]) -> P
                 inputs=scores,
                 outputs=["comparison", "verdicts", "effects"],
                 name="compare_models",
+            ),
+            Node(
+                draw_score_chart,
+                inputs="comparison",
+                outputs="score_chart",
+                name="draw_score_chart",
             ),
             Node(
                 bind(write_report, task),

@@ -1,0 +1,28 @@
+"""Tables of numbers."""
+
+import pandas as pd
+from kedro_datasets._typing import TablePreview
+from kedro_datasets.pandas import CSVDataset
+
+from image_translation.datasets.previews import preview_table
+
+
+class NumbersCSVDataset(CSVDataset):
+    """A CSV file whose preview is rounded to what a person reads.
+
+    Example:
+        ```yaml
+        comparison:
+          type: image_translation.datasets.tables.NumbersCSVDataset
+          filepath: data/08_reporting/colorization/comparison.csv
+        ```
+    """
+
+    def preview(self, nrows: int = 5) -> TablePreview:
+        """The first rows, in the form that kedro-viz takes.
+
+        Args:
+            nrows: How many.
+        """
+        shown = super().preview(nrows)
+        return preview_table(pd.DataFrame(shown["data"], columns=shown["columns"]))

@@ -1,0 +1,95 @@
+"""A folder of static pages: every task's graph and report behind one start page."""
+
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+
+from image_translation.reporting.templates import read_resource, read_template
+
+REPORTS, GRAPH, DOCS = "reports", "graph", "docs"
+PUBLISHED = ("report.html", "blind_test.html")
+"""Of a task's folder; who is who in the blind test stays at home."""
+
+
+@dataclass(frozen=True)
+class _Task:
+    """Links of a task; None where there is no such page."""
+
+    title: str
+    report: str | None
+    blind_test: str | None
+    graph: str
+
+
+def build_site(
+    output: Path, reports: Path, graph: Path | None, tasks: Sequence[str]
+) -> Path:
+    """Copy pages into a folder and write its start page.
+
+    Args:
+        output: The site's folder; what else is in it, such as ``docs``, stays.
+        reports: The folder that holds ``summary.html`` and one folder a task.
+        graph: What ``kedro viz build`` has written; None keeps the graph that is there.
+        tasks: All tasks, in the order of the page.
+
+    Returns:
+        The start page.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    _copy_reports(reports, output / REPORTS, tasks)
+    if graph is not None:
+        shutil.rmtree(output / GRAPH, ignore_errors=True)
+        shutil.copytree(graph, output / GRAPH)
+        _make_portable(output / GRAPH)
+    page = output / "index.html"
+    html = read_template("site.html").render(
+        css=Markup(read_resource("report.css")),
+        tasks=[_link(task, output) for task in tasks],
+        summary=_if_there(output, f"{REPORTS}/summary.html"),
+        docs=_if_there(output, f"{DOCS}/index.html"),
+        folder=output.name,
+    )
+    page.write_text(html, "utf-8")
+    return page
+
+
+def _copy_reports(reports: Path, output: Path, tasks: Sequence[str]) -> None:
+    shutil.rmtree(output, ignore_errors=True)
+    pages = [f"{task}/{page}" for task in tasks for page in PUBLISHED]
+    for page in ["summary.html", *pages]:
+        if (reports / page).is_file():
+            (output / page).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(reports / page, output / page)
+
+
+def _make_portable(graph: Path) -> None:
+    """Have kedro-viz run in any folder, and load nothing from elsewhere.
+
+    It asks a server for a font, without which it looks nearly the same, and takes the
+    status of runs to be in the root of its server.
+    """
+    page = graph / "index.html"
+    html = re.sub(r"<link\b[^>]*https?://[^>]*>\s*", "", page.read_text("utf-8"))
+    page.write_text(html, "utf-8")
+    for script in graph.glob("assets/index-*.js"):
+        code = script.read_text("utf-8")
+        script.write_text(
+            code.replace('"/api/run-status"', '"./api/run-status"'), "utf-8"
+        )
+
+
+def _link(task: str, output: Path) -> _Task:
+    return _Task(
+        task.replace("_", " ").capitalize(),
+        _if_there(output, f"{REPORTS}/{task}/report.html"),
+        _if_there(output, f"{REPORTS}/{task}/blind_test.html"),
+        f"{GRAPH}/index.html?pid={task}",
+    )
+
+
+def _if_there(output: Path, page: str) -> str | None:
+    return page if (output / page).is_file() else None

@@ -1,0 +1,82 @@
+import re
+
+import pytest
+
+from image_translation.reporting.site import build_site
+
+TASKS = ("colorization", "hidden_digits")
+
+
+@pytest.fixture
+def reports(tmp_path):
+    folder = tmp_path / "08_reporting"
+    (folder / "colorization").mkdir(parents=True)
+    for page in ("summary.html", "colorization/report.html"):
+        (folder / page).write_text(page, "utf-8")
+    (folder / "colorization/blind_test.html").write_text("?", "utf-8")
+    (folder / "colorization/blind_test_key.json").write_text("{}", "utf-8")
+    return folder
+
+
+@pytest.fixture
+def graph(tmp_path):
+    folder = tmp_path / "build"
+    (folder / "api").mkdir(parents=True)
+    (folder / "api/main").write_text("{}", "utf-8")
+    (folder / "index.html").write_text(
+        '<link rel="icon" href="./a.ico">\n'
+        '<link\n href="https://fonts.example/css" rel="stylesheet">\n<p>graph</p>',
+        "utf-8",
+    )
+    (folder / "assets").mkdir()
+    script = 'fetch("/api/run-status"),fetch("./api/main")'
+    (folder / "assets/index-a1.js").write_text(script, "utf-8")
+    return folder
+
+
+def links(page):
+    return re.findall(r'href="(?!data:)([^"]+)"', page.read_text("utf-8"))
+
+
+def test_start_page_leads_to_all_there_is(reports, graph, tmp_path):
+    page = build_site(tmp_path / "site", reports, graph, TASKS)
+    assert links(page) == [
+        "reports/colorization/report.html",
+        "reports/colorization/blind_test.html",
+        "graph/index.html?pid=colorization",
+        "graph/index.html?pid=hidden_digits",
+        "reports/summary.html",
+    ]
+    for link in links(page):
+        assert (page.parent / link.partition("?")[0]).is_file()
+    assert "not run yet" in page.read_text("utf-8")
+
+
+def test_who_is_who_in_the_blind_test_is_not_published(reports, graph, tmp_path):
+    build_site(tmp_path / "site", reports, graph, TASKS)
+    assert not list((tmp_path / "site").rglob("*key*"))
+
+
+def test_graph_finds_the_status_of_runs_in_its_own_folder(reports, graph, tmp_path):
+    build_site(tmp_path / "site", reports, graph, TASKS)
+    script = (tmp_path / "site/graph/assets/index-a1.js").read_text("utf-8")
+    assert script == 'fetch("./api/run-status"),fetch("./api/main")'
+
+
+def test_graph_loads_nothing_from_elsewhere(reports, graph, tmp_path):
+    build_site(tmp_path / "site", reports, graph, TASKS)
+    html = (tmp_path / "site/graph/index.html").read_text("utf-8")
+    assert "https://" not in html
+    assert "./a.ico" in html and "<p>graph</p>" in html
+
+
+def test_what_is_gone_is_gone_and_the_documentation_stays(reports, graph, tmp_path):
+    site = tmp_path / "site"
+    build_site(site, reports, graph, TASKS)
+    (site / "docs").mkdir()
+    (site / "docs/index.html").write_text("docs", "utf-8")
+    (reports / "colorization/report.html").unlink()
+    page = build_site(site, reports, None, TASKS)
+    assert not (site / "reports/colorization/report.html").exists()
+    assert (site / "graph/index.html").is_file()
+    assert "docs/index.html" in links(page)

@@ -1,0 +1,114 @@
+"""The documentation builds without a warning, offline, and leaves nothing out."""
+
+import re
+from html import escape
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from mkdocs.commands.build import build
+from mkdocs.config import load_config
+
+from image_translation.metrics import MEASURES
+from image_translation.parameters import ALL_MODELS, LayeredConfigLoader
+from image_translation.schema import flatten
+from tests.conftest import PROJECT
+
+# Set for each model, or for each task, in tables of their own.
+NAMED_ELSEWHERE = {
+    "enabled",
+    "network.name",
+    "objective.adversarial",
+    "objective.l1",
+    "source",
+}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("docs")
+    config = load_config(str(PROJECT / "mkdocs.yml"), strict=True, site_dir=str(folder))
+    build(config)  # a warning is an error in strict mode
+    return folder
+
+
+class Page(HTMLParser):
+    """A page's table rows, and what a browser would fetch to show it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.in_cell = False
+        self.rows: list[list[str]] = []
+        self.fetched: list[str] = []
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th"):
+            self.rows[-1].append("")
+        elif tag == "link":
+            self.fetched.append(attributes["href"])
+        elif "src" in attributes:
+            self.fetched.append(attributes["src"])
+        self.in_cell = self.in_cell or tag in ("td", "th")
+
+    def handle_endtag(self, tag):
+        if tag in ("td", "th"):
+            self.in_cell = False
+
+    def handle_data(self, data):
+        if self.in_cell:
+            self.rows[-1][-1] += data
+
+
+def test_every_parameter_has_type_default_and_meaning(site):
+    rows = Page(site / "reference/parameters.html").rows
+    told = {row[0]: row[1:] for row in rows if len(row) == 4}
+    loader = LayeredConfigLoader(
+        str(PROJECT / "conf"), env="smoke", base_env="base", default_run_env="local"
+    )
+    block = loader["parameters"]["colorization"]
+    models = {name: block.pop(name) for name in ALL_MODELS}
+    for name in {*flatten(block), *flatten(models["unet"])} - NAMED_ELSEWHERE:
+        assert all(told[name]), f"{name} lacks a comment in conf/base/parameters.yml"
+
+
+def test_what_tasks_and_environments_change_is_told(site):
+    html = (site / "reference/parameters.html").read_text("utf-8")
+    for file in PROJECT.glob("conf/*/parameters*.yml"):
+        if file.parent.name in ("smoke", "kaggle") or "_" in file.stem:
+            assert f"conf/{file.parent.name}/{file.name}" in html
+
+
+def test_every_dataset_is_described(site):
+    rows = Page(site / "reference/datasets.html").rows
+    described = {row[0] for row in rows if len(row) == 3 and all(row)}
+    for file in PROJECT.glob("conf/base/catalog_*.yml"):
+        names = re.findall(r'^"?([^\s"#]+?)"?:$', file.read_text("utf-8"), re.MULTILINE)
+        assert names
+        assert set(names) <= described, f"{file.name} lacks comments above entries"
+
+
+def test_every_metric_is_explained(site):
+    html = (site / "reference/metrics.html").read_text("utf-8")
+    for measure in MEASURES.values():
+        _, _, told = html.partition(f"<code>{measure.name}</code>")
+        better = "higher" if measure.higher_is_better else "lower"
+        assert f"{better} is better" in told.partition("</p>")[0]
+        assert escape(measure.definition, quote=False) in html
+
+
+def test_pages_load_nothing_from_elsewhere(site):
+    pages = list(site.rglob("*.html"))
+    assert len(pages) > 15
+    for page in pages:
+        assert not [url for url in Page(page).fetched if "//" in url]
+    for sheet in site.rglob("*.css"):
+        assert not re.findall(r"url\(['\"]?(?:https?:)?//", sheet.read_text("utf-8"))
+
+
+def test_headings_are_such_that_the_theme_finds_them(site):
+    for page in site.rglob("*.html"):
+        assert not re.search(r'<h\d id="\d', page.read_text("utf-8")), page

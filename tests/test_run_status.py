@@ -1,0 +1,84 @@
+import json
+from types import SimpleNamespace
+
+import pytest
+from kedro.pipeline import Node, Pipeline
+from kedro_viz.api.rest.responses.run_events import (
+    transform_events_to_structured_format,
+)
+
+from image_translation.run_status import RunStatusHooks
+
+
+def double(x):
+    return 2 * x
+
+
+def run(project, task, *, wanted=True, error=None):
+    """What Kedro tells hooks of a run of one node."""
+    node = Node(double, f"{task}.x", f"{task}.y", name=f"{task}.double")
+    globals_ = {"run_status": wanted} if wanted is not None else {}
+    context = SimpleNamespace(config_loader={"globals": globals_}, project_path=project)
+    hooks = RunStatusHooks()
+    hooks.after_context_created(context)
+    hooks.after_catalog_created({})
+    hooks.before_pipeline_run({"pipeline_names": [task]}, Pipeline([node]))
+    hooks.before_node_run(node)
+    if error:
+        hooks.on_node_error(error, node)
+        hooks.on_pipeline_error(error)
+        return
+    hooks.before_dataset_saved(f"{task}.y", node)
+    hooks.after_dataset_saved(f"{task}.y", 2)
+    hooks.after_node_run(node)
+    hooks.after_pipeline_run()
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "pyproject.toml").write_text("[tool.kedro]\n")
+    return tmp_path
+
+
+def status(project):
+    """What kedro-viz makes of the record."""
+    events = json.loads((project / ".viz/kedro_pipeline_events.json").read_text())
+    return transform_events_to_structured_format(events)
+
+
+def test_run_leaves_what_kedro_viz_shows(project):
+    run(project, "monet")
+    shown = status(project)
+    assert [node.status.value for node in shown.nodes.values()] == ["success"]
+    assert [data.name for data in shown.datasets.values()] == ["monet.y"]
+    assert shown.pipeline.error is None
+
+
+def test_tasks_do_not_forget_each_other(project):
+    run(project, "monet", error=ValueError("no paint"))
+    run(project, "cartoon")
+    shown = status(project)
+    states = sorted(node.status.value for node in shown.nodes.values())
+    assert states == ["failed", "success"]
+    assert shown.pipeline.error is None  # the last run went well
+    run(project, "monet")
+    states = [node.status.value for node in status(project).nodes.values()]
+    assert states == ["success", "success"]
+
+
+def test_broken_record_is_replaced(project):
+    (project / ".viz").mkdir()
+    (project / ".viz/kedro_pipeline_events.json").write_text("{")
+    run(project, "monet")
+    assert len(status(project).nodes) == 1
+
+
+@pytest.mark.parametrize("wanted", [False, None])
+def test_environment_that_does_not_want_it_is_left_alone(project, wanted):
+    run(project, "monet", wanted=wanted)
+    assert not (project / ".viz").exists()
+
+
+def test_packaged_run_leaves_nothing_beside_its_data(tmp_path):
+    run(tmp_path, "monet")
+    assert not list(tmp_path.iterdir())
