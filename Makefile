@@ -4,10 +4,25 @@ TASK ?= colorization
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test test-browser lint bench bench-training viz mlflow docs site lock clean
+# Airflow has an environment of its own, answers on this machine only, and tells nobody.
+AIRFLOW_INSTALLED := .venv-airflow/.installed
+AIRFLOW := AIRFLOW_HOME=$(CURDIR)/.airflow \
+	AIRFLOW__CORE__DAGS_FOLDER=$(CURDIR)/dags \
+	AIRFLOW__CORE__LOAD_EXAMPLES=False \
+	AIRFLOW__CORE__PARALLELISM=1 \
+	AIRFLOW__API__HOST=127.0.0.1 \
+	AIRFLOW__USAGE_DATA_COLLECTION__ENABLED=False \
+	PATH="$(CURDIR)/.venv-airflow/bin:$$PATH"
+
+.PHONY: run nightly test test-browser test-airflow lint bench bench-training viz mlflow \
+	docs site dags airflow lock clean
 
 run: $(INSTALLED)
 	$(BIN)/kedro run --pipeline=$(TASK)
+
+# As run, for cron and systemd: never two at once, with a summary and an exit code.
+nightly: $(INSTALLED)
+	@$(BIN)/kedro nightly --task=$(TASK)
 
 test: $(INSTALLED) lint
 	$(BIN)/pytest --numprocesses auto --dist worksteal
@@ -15,6 +30,10 @@ test: $(INSTALLED) lint
 # Uses the report and the blind test in Chromium, which has to be on this machine.
 test-browser: $(INSTALLED)
 	$(BIN)/pytest -m browser tests/browser
+
+# Runs the colorization DAG of the smoke environment in Airflow, twice.
+test-airflow: $(INSTALLED) $(AIRFLOW_INSTALLED)
+	$(BIN)/pytest -m airflow tests/scheduling
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -47,19 +66,38 @@ site: docs
 	$(BIN)/kedro viz build --include-previews
 	$(BIN)/kedro site --graph build
 
+# KEDRO_ENV=smoke makes the DAGs of that environment.
+dags: $(INSTALLED)
+	rm -rf dags
+	$(BIN)/kedro airflow create --env=$(or $(KEDRO_ENV),local) --target-dir=dags \
+		--jinja-file=conf/airflow_dag.py.j2 --pipelines=$$($(BIN)/python -c \
+		"from image_translation.pipeline_registry import TASKS; print(','.join(TASKS))")
+
+airflow: dags $(AIRFLOW_INSTALLED)
+	@echo "Airflow serves http://127.0.0.1:8080; its log says the password of admin"
+	$(AIRFLOW) .venv-airflow/bin/airflow standalone
+
+$(AIRFLOW_INSTALLED): requirements-airflow.lock
+	$(PYTHON) -m venv .venv-airflow
+	.venv-airflow/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-airflow.lock
+	touch $(AIRFLOW_INSTALLED)
+
 $(INSTALLED): requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $(INSTALLED)
 
+PIN := --quiet --strip-extras --no-header --no-emit-index-url --no-emit-find-links \
+	--no-emit-trusted-host --allow-unsafe
+
 # Pins every dependency again, at the newest versions that pyproject.toml allows.
 lock: $(INSTALLED)
-	$(BIN)/pip-compile --quiet --strip-extras --no-header --no-emit-index-url \
-		--no-emit-find-links --no-emit-trusted-host --allow-unsafe --extra dev \
-		--output-file requirements.lock pyproject.toml
+	$(BIN)/pip-compile $(PIN) --extra dev --output-file requirements.lock pyproject.toml
+	$(BIN)/pip-compile $(PIN) --output-file requirements-airflow.lock requirements-airflow.in
 	sed -i 's/^\(torch==[0-9.]*\)+.*/\1/' requirements.lock   # any build of torch will do
 
 clean:
-	rm -rf .venv .viz build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-airflow .airflow dags .viz build dist site
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

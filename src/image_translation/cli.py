@@ -2,19 +2,37 @@
 
 import copy
 import functools
+import logging
+import os
+import signal
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import KedroCliError, env_option, split_string
+from kedro.framework.project import pipelines, settings
+from kedro.framework.session import KedroSession
 from kedro.framework.startup import ProjectMetadata
 
-from image_translation.errors import InputError
+from image_translation.errors import InputError, causes
 from image_translation.pipeline_registry import HUMAN_STUDY, TASKS
+from image_translation.scheduling.conclusion import MODEL_FAILED, conclude
+from image_translation.scheduling.journal import (
+    FAILED,
+    LOCK,
+    SUMMARY,
+    Failure,
+    Journal,
+)
+from image_translation.scheduling.lock import LockedError, RunLock
+from image_translation.scheduling.state import TaskFolders
 from image_translation.training.interruption import TrainingStoppedError
+
+logger = logging.getLogger(__name__)
 
 
 @click.group()
@@ -73,12 +91,6 @@ def choose_task(options: dict[str, Any]) -> dict[str, Any]:
     return {**options, "params": params, "namespaces": [task]}
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__
-
-
 def _with_readable_errors(function: Any) -> Callable[..., Any]:
     @functools.wraps(function)
     def wrapper(**options: Any) -> Any:
@@ -87,7 +99,7 @@ def _with_readable_errors(function: Any) -> Callable[..., Any]:
         try:
             return function(**choose_task(options))
         except Exception as error:
-            for cause in _causes(error):
+            for cause in causes(error):
                 if isinstance(cause, InputError):
                     raise click.ClickException(str(cause)) from error
                 if isinstance(cause, TrainingStoppedError):
@@ -130,12 +142,130 @@ def site(
     metadata: ProjectMetadata, output: Path, graph: Path | None, env: str | None
 ) -> None:
     """Put graph, reports and documentation behind one start page."""
-    from image_translation.parameters import LayeredConfigLoader
     from image_translation.reporting.site import build_site
 
-    project = metadata.project_path
-    conf = str(project / "conf")
-    loader = LayeredConfigLoader(conf, env, base_env="base", default_run_env="local")
-    reports = project / loader["globals"]["data"] / "08_reporting"
+    reports = _data_folder(metadata.project_path, env) / "08_reporting"
     page = build_site(output, reports, graph, TASKS)
     click.echo(f"{page}: start it with python -m http.server --directory {output}")
+
+
+task_option = click.option(
+    "--task", type=click.Choice(TASKS), default=TASKS[0], show_default=True
+)
+params_option = click.option(
+    "--params", default="", callback=parse_parameters, help="As in kedro run."
+)
+
+
+@cli.command()
+@task_option
+@env_option
+@params_option
+@click.pass_obj
+def nightly(
+    metadata: ProjectMetadata, task: str, env: str | None, params: dict[str, Any]
+) -> None:
+    """Run a task when nobody watches: one run at a time, a summary, an exit code."""
+    signal.signal(signal.SIGTERM, _stop)
+    folders = _folders(metadata.project_path, task, env)
+    try:
+        with RunLock(folders.intermediate / LOCK):
+            code = _run_watched(metadata.project_path, folders, env, params)
+    except LockedError as error:
+        click.echo(f"Not run: {error}", err=True)
+        code = error.exit_code
+    raise SystemExit(code)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    """Outside of trainings, which hear signals themselves, leave as after an error."""
+    raise TrainingStoppedError(
+        "The run was stopped; the same command goes on from there", number
+    )
+
+
+def _run_watched(
+    project: Path, folders: TaskFolders, env: str | None, params: dict[str, Any]
+) -> int:
+    """Run a task, whatever comes of it; returns the exit code, the summary is written."""
+    journal = Journal(folders)
+    journal.begin()
+    failure = None
+    try:
+        session: Any = KedroSession.create(project, env=env, runtime_params=params)
+        with session:
+            session.run(pipeline_names=[folders.task])
+    except BaseException as error:
+        failure = Failure.of(error)
+        if failure.code == FAILED:
+            logger.exception("%s failed", folders.task)
+        if not journal.read().failures:  # it came before the run, or tore it off
+            journal.fail(error)
+    code = conclude(folders)
+    if failure is not None:
+        click.echo(failure.error, err=True)
+    click.echo(f"Exit code {code}; {folders.reporting / SUMMARY} tells more", err=True)
+    return code
+
+
+@cli.group("shared-run")
+def shared_run() -> None:
+    """A run made of several processes: one MLflow run, one summary."""
+
+
+@shared_run.command()
+@task_option
+@env_option
+@click.option("--key", required=True, help="What the scheduler calls the run.")
+@click.pass_obj
+def begin(metadata: ProjectMetadata, task: str, env: str | None, key: str) -> None:
+    """Begin it, and say its id, which goes into MLFLOW_RUN_ID of all its processes."""
+    from image_translation.tracking.parents import begin_parent
+
+    experiment_id = _open_store(metadata.project_path, task, env)
+    run_id = begin_parent(experiment_id, task, key)
+    Journal(_folders(metadata.project_path, task, env)).begin()
+    click.echo(run_id)
+
+
+@shared_run.command()
+@task_option
+@env_option
+@click.pass_obj
+def end(metadata: ProjectMetadata, task: str, env: str | None) -> None:
+    """End it: write its summary, and leave with the exit code that it deserves."""
+    from image_translation.tracking.parents import end_parent
+
+    folders = _folders(metadata.project_path, task, env)
+    run_id = os.environ.get("MLFLOW_RUN_ID")
+    if not run_id:
+        Journal(folders).begin()
+    code = conclude(folders, [node.name for node in pipelines[task].nodes])
+    click.echo(f"Exit code {code}; {folders.reporting / SUMMARY} tells more", err=True)
+    if run_id:
+        _open_store(metadata.project_path, task, env)
+        end_parent(run_id, task, is_fine=code in (0, MODEL_FAILED))
+    raise SystemExit(code)
+
+
+def _open_store(project: Path, task: str, env: str | None) -> str:
+    """Connect to MLflow; returns the id of the task's experiment."""
+    from image_translation.hooks import set_experiment
+
+    session: Any = KedroSession.create(project, env=env)
+    with session:
+        return set_experiment(session.load_context(), task)
+
+
+def _folders(project: Path, task: str, env: str | None) -> TaskFolders:
+    """Where an environment keeps what belongs to a task, also when its run cannot start."""
+    return TaskFolders(_data_folder(project, env), task)
+
+
+def _data_folder(project: Path, env: str | None) -> Path:
+    loader = settings.CONFIG_LOADER_CLASS(
+        str(project / settings.CONF_SOURCE),
+        env=env or os.environ.get("KEDRO_ENV"),
+        **settings.CONFIG_LOADER_ARGS,
+    )
+    return project / loader["globals"]["data"]

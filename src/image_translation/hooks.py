@@ -1,5 +1,6 @@
 """Where MLflow learns what a Kedro run does."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,12 +25,16 @@ class TrackingHooks:
 
     kedro-mlflow starts and ends the parent run and logs the parameters of the nodes
     to it; these hooks come before it where the store and the experiment are chosen.
+
+    Where ``MLFLOW_RUN_ID`` names the parent run, this process does a part of what
+    belongs to it, and leaves it running.
     """
 
     def __init__(self) -> None:
         self._context: Any = None
         self._catalog: Any = None
         self._parent_run_id: Any = None
+        self._joined_run_id: str | None = None
         self._observer: MlflowObserver | None = None
 
     @hook_impl(tryfirst=True)
@@ -41,6 +46,7 @@ class TrackingHooks:
         context.config_loader["mlflow"] = config
         check_store(config["server"]["mlflow_tracking_uri"] or "")
         self._context = context
+        self._joined_run_id = os.environ.get("MLFLOW_RUN_ID")
 
     @hook_impl(tryfirst=True, specname="before_pipeline_run")
     def choose_experiment(self, run_params: dict[str, Any]) -> None:
@@ -48,9 +54,12 @@ class TrackingHooks:
         names = run_params.get("pipeline_names") or [run_params.get("pipeline_name")]
         names = [*names, *(run_params.get("namespaces") or ())]
         name = next((name for name in names if name in TASKS), TASKS[0])
-        config = self._context.mlflow
-        config.tracking.experiment.name = name
-        config._set_experiment()
+        experiment_id = set_experiment(self._context, name)
+        if self._joined_run_id is not None:
+            from image_translation.tracking.parents import check_parent
+
+            check_parent(self._joined_run_id, experiment_id)
+            self._context.mlflow.tracking.run.id = self._joined_run_id
 
     @hook_impl(trylast=True, specname="before_pipeline_run")
     def remember_parent_run(self, catalog: CatalogProtocol) -> None:
@@ -134,6 +143,27 @@ class TrackingHooks:
         """Close the run of a training that was left in the middle."""
         if self._observer is not None:
             self._observer.close()
+
+    @hook_impl(trylast=True, specname="after_pipeline_run")
+    def leave_joined_run(self) -> None:
+        """Other processes are not done: only who began the parent run ends it."""
+        if self._joined_run_id is not None:
+            from image_translation.tracking.parents import keep_running
+
+            keep_running(self._joined_run_id)
+
+    @hook_impl(trylast=True, specname="on_pipeline_error")
+    def leave_joined_run_on_error(self) -> None:
+        """A node that failed may be tried again."""
+        self.leave_joined_run()
+
+
+def set_experiment(context: KedroContext, task: str) -> str:
+    """Choose the experiment of a task, made where it is missing; returns its id."""
+    config: Any = getattr(context, "mlflow")  # noqa: B009 - kedro-mlflow puts it there
+    config.tracking.experiment.name = task
+    config._set_experiment()
+    return config.tracking.experiment._experiment.experiment_id
 
 
 def _namespace(node: Node) -> str:

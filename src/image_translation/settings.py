@@ -10,9 +10,10 @@ from kedro.utils import find_kedro_project
 
 from image_translation.hooks import TrackingHooks
 from image_translation.parameters import LayeredConfigLoader
+from image_translation.run_journal import RunJournalHooks
 from image_translation.run_status import RunStatusHooks
 
-HOOKS = (TrackingHooks(), RunStatusHooks())
+HOOKS = (TrackingHooks(), RunStatusHooks(), RunJournalHooks())
 
 # kedro-viz would write to .viz/ with every run, also of an environment of its own;
 # RunStatusHooks do so where it is wanted.
@@ -23,7 +24,11 @@ CONFIG_LOADER_CLASS = LayeredConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
-    "config_patterns": {"mlflow": ["mlflow*", "mlflow*/**", "**/mlflow*"]},
+    "config_patterns": {
+        "mlflow": ["mlflow*", "mlflow*/**", "**/mlflow*"],
+        "airflow": ["airflow*", "airflow*/**"],
+    },
+    "merge_strategy": {"airflow": "soft"},  # an environment only says what differs
 }
 
 # A server that is not there is to be found out in seconds; nobody is to be told of runs.

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pandas as pd
 
-from image_translation.errors import InputError
+from image_translation.errors import FatalFindingsError
 
 Severity = Literal["error", "warning", "info"]
 
@@ -240,7 +240,7 @@ def refuse_fatal(findings: pd.DataFrame, fatal: Sequence[str]) -> None:
         fatal: Names of kinds.
 
     Raises:
-        InputError: There are findings of such a kind.
+        FatalFindingsError: There are findings of such a kind.
     """
     stopping = findings[findings["finding"].isin(list(fatal))]
     if not stopping.empty:
@@ -248,7 +248,7 @@ def refuse_fatal(findings: pd.DataFrame, fatal: Sequence[str]) -> None:
             f"  - {row['finding']}: {row['count']}, such as {row['examples']}"
             for row in stopping.to_dict("records")
         )
-        raise InputError(
+        raise FatalFindingsError(
             f"audit.fatal: the data have findings that are fatal:\n{listed}\n"
             "Mend the data, or take the name out of audit.fatal; manifest.csv and "
             "findings.csv list everything"

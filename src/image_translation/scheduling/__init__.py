@@ -1,0 +1,1 @@
+"""Runs that nobody watches: one at a time, with a record, a summary and an exit code."""

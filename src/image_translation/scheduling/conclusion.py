@@ -1,0 +1,122 @@
+"""The end of a run: its summary, and the exit code that alerting needs."""
+
+import json
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from image_translation.reporting.run_summary import (
+    PairCounts,
+    RunSummary,
+    render_run_summary,
+)
+from image_translation.scheduling.journal import FAILED, SUMMARY, Journal, RunRecord
+from image_translation.scheduling.state import ModelState, TaskFolders, TaskState
+
+MODEL_FAILED = 5
+"""Exit code of a run that came to its end, but one of whose models has failed."""
+
+OUTCOMES = {
+    0: "finished",
+    FAILED: "failed",
+    3: "failed, the input cannot be used",
+    4: "stopped, the audit found what is fatal",
+    MODEL_FAILED: "finished, but a model has failed",
+    130: "interrupted",
+    143: "interrupted",
+}
+
+
+def conclude(folders: TaskFolders, expected: Collection[str] = ()) -> int:
+    """Write the summary of a run beside the report.
+
+    Args:
+        folders: Those of the task.
+        expected: Nodes that were to run, where that is known.
+
+    Returns:
+        The exit code: 0 if all is well.
+
+    Raises:
+        InputError: No run was begun.
+    """
+    record, after = Journal(folders).read(), TaskState.read(folders)
+    missing = [
+        node
+        for node in expected
+        if node not in record.seconds and node not in record.failures
+    ]
+    code = _exit_code(record, after, missing)
+    report = folders.reporting / "report.html"
+    summary = RunSummary(
+        task=folders.task,
+        began=datetime.fromtimestamp(record.began).astimezone(),
+        seconds=record.ended - record.began,
+        outcome=OUTCOMES.get(code, "failed"),
+        code=code,
+        failures={node: failure.error for node, failure in record.failures.items()},
+        missing=missing,
+        pairs=_count_pairs(record.before.pairs, after.pairs),
+        models={
+            name: _tell_model(model, record.before.models.get(name))
+            for name, model in after.models.items()
+        },
+        promotion=_read_new(folders.reporting / "promotion.json", record.began),
+        verdicts=_read_table(folders.reporting / "verdicts.csv"),
+        effects=_read_table(folders.reporting / "effects.csv"),
+        report=report.name if report.is_file() else None,
+        is_report_new=_is_new(report, record.began),
+        durations=record.seconds,
+    )
+    folders.reporting.mkdir(parents=True, exist_ok=True)
+    path = folders.reporting / SUMMARY
+    path.write_text(render_run_summary(summary), "utf-8")
+    return code
+
+
+def _exit_code(record: RunRecord, after: TaskState, missing: Collection[str]) -> int:
+    if record.failures:
+        return next(iter(record.failures.values())).code
+    if missing:
+        return FAILED
+    failed = any(model.status == "failed" for model in after.models.values())
+    return MODEL_FAILED if failed else 0
+
+
+def _count_pairs(before: Mapping[str, str], after: Mapping[str, str]) -> PairCounts:
+    new = [verdict for pair, verdict in after.items() if pair not in before]
+    used = sum(verdict == "used" for verdict in after.values())
+    new_used = sum(verdict == "used" for verdict in new)
+    return PairCounts(
+        used=used,
+        left_out=len(after) - used,
+        new_used=new_used,
+        new_left_out=len(new) - new_used,
+        gone=sum(pair not in after for pair in before),
+    )
+
+
+def _tell_model(model: ModelState, before: ModelState | None) -> str:
+    known = before.replicates if before else {}
+    trained = [name for name, end in model.replicates.items() if known.get(name) != end]
+    if model.status != "trained":
+        return f"{model.status} ({model.reason})"
+    if not trained:
+        return "up to date"
+    return f"trained ({', '.join(trained)})"
+
+
+def _is_new(path: Path, began: float) -> bool:
+    return path.is_file() and path.stat().st_mtime >= began
+
+
+def _read_new(path: Path, began: float) -> dict[str, Any] | None:
+    return json.loads(path.read_text("utf-8")) if _is_new(path, began) else None
+
+
+def _read_table(path: Path) -> pd.DataFrame | None:
+    known = path.is_file()
+    return pd.read_csv(path, float_precision="round_trip") if known else None

@@ -1,0 +1,70 @@
+"""Parent runs that several processes write to, begun and ended by neither of them."""
+
+from image_translation.errors import InputError
+from image_translation.tracking.runs import client, tolerate_store
+
+KEY_TAG = "scheduled_run"
+
+
+def begin_parent(experiment_id: str, task: str, key: str) -> str:
+    """Begin a parent run, or go on with the one that was begun for the same key.
+
+    Args:
+        experiment_id: The experiment of the task.
+        task: Name of the task, and of the run.
+        key: What a scheduler calls the run.
+
+    Returns:
+        The run's id.
+    """
+    wanted = f"tags.{KEY_TAG} = '{key}'"
+    found = client().search_runs([experiment_id], wanted, max_results=1)
+    if found:
+        run_id = found[0].info.run_id
+        keep_running(run_id)
+        return run_id
+    tags = {KEY_TAG: key, "task": task, "mlflow.runName": task}
+    return client().create_run(experiment_id, tags=tags).info.run_id
+
+
+def check_parent(run_id: str, experiment_id: str) -> None:
+    """Make sure that a run can be joined.
+
+    Raises:
+        InputError: It is not in this store, or belongs to another task.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        run = client().get_run(run_id)
+    except MlflowException as error:
+        raise InputError(
+            f"MLFLOW_RUN_ID: there is no run {run_id} in this MLflow store; unset it, or "
+            "begin a run with kedro shared-run begin"
+        ) from error
+    if run.info.experiment_id != experiment_id:
+        raise InputError(
+            f"MLFLOW_RUN_ID: the run {run_id} belongs to another task's experiment"
+        )
+
+
+@tolerate_store
+def keep_running(run_id: str) -> None:
+    """Mark a run as going on, whatever a process that is done has made of it."""
+    client().update_run(run_id, status="RUNNING")
+
+
+@tolerate_store
+def end_parent(run_id: str, task: str, *, is_fine: bool) -> None:
+    """End a parent run when all its processes are done.
+
+    Args:
+        run_id: The run.
+        task: Name of the task.
+        is_fine: Whether all that was to be done was done.
+    """
+    client().set_terminated(run_id, "FINISHED" if is_fine else "FAILED")
+    # kedro-mlflow writes down the command of the process that came last.
+    client().set_tag(run_id, "kedro_command", f"kedro run --pipelines={task}")
+    if "node_names" in client().get_run(run_id).data.tags:
+        client().delete_tag(run_id, "node_names")

@@ -1,0 +1,129 @@
+"""``kedro nightly`` and ``kedro shared-run`` as a scheduler uses them."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from image_translation.pipeline_registry import MODELS
+from tests.conftest import ENVIRONMENT
+
+TASK = ("--task=colorization", "--env=smoke")
+
+
+@pytest.fixture
+def project(smoke_project, tmp_path) -> Path:
+    """A copy of the project that has run once."""
+    return shutil.copytree(smoke_project, tmp_path / "project")
+
+
+def summary_of(project):
+    reporting = project / "data/smoke/08_reporting/colorization"
+    return (reporting / "run_summary.md").read_text("utf-8")
+
+
+def test_night_without_new_data_trains_nothing(project, kedro):
+    result = kedro(project, "nightly", *TASK)
+    assert result.returncode == 0, result.stderr
+    summary = summary_of(project)
+    assert summary.startswith("# colorization: finished\n")
+    assert "none is new" in summary
+    assert "[Report](report.html)" in summary
+    assert summary.count(": up to date") >= len(MODELS)
+    assert "trained (" not in summary
+
+
+def test_second_night_at_the_same_time_leaves_at_once(project, kedro):
+    lock = project / "data/smoke/02_intermediate/colorization/run.lock"
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write("process 4711 on elsewhere")
+        file.flush()
+        result = kedro(project, "nightly", *TASK)
+    assert result.returncode == 75
+    assert "held by process 4711 on elsewhere" in result.stderr
+    assert "finished" in summary_of(project)  # that of the run before
+
+
+@pytest.mark.parametrize(
+    ("parameters", "code", "message"),
+    [
+        ("training.epochs=0", 3, "training.epochs: "),
+        ("audit.near_duplicates=true,audit.fatal=near_duplicates", 4, "audit.fatal: "),
+    ],
+)
+def test_night_that_fails_leaves_code_and_summary(
+    project, kedro, parameters, code, message
+):
+    result = kedro(project, "nightly", *TASK, "--params", parameters)
+    assert result.returncode == code, result.stderr
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert message in summary_of(project)
+
+
+def test_processes_of_a_shared_run_write_to_one_parent_run(project, kedro):
+    client = MlflowClient(f"sqlite:///{project}/data/smoke/mlflow/mlflow.db")
+    began = kedro(project, "shared-run", "begin", *TASK, "--key=night 1")
+    run_id = began.stdout.splitlines()[-1]
+    again = kedro(project, "shared-run", "begin", *TASK, "--key=night 1")
+    assert again.stdout.splitlines()[-1] == run_id
+
+    def run_part(*arguments):
+        result = subprocess.run(
+            [sys.executable, "-m", "kedro", *arguments, "--env=smoke"],
+            cwd=project,
+            env={**ENVIRONMENT, "MLFLOW_RUN_ID": run_id},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return result, client.get_run(run_id)
+
+    manifest = project / "data/smoke/02_intermediate/colorization/manifest.csv"
+    os.rename(manifest, manifest.with_suffix(".away"))
+    node = "--nodes=colorization.assign_sides"
+    failed, run = run_part("run", "--pipelines=colorization", node)
+    assert failed.returncode != 0
+    assert run.info.status == "RUNNING"  # it may be tried again
+
+    os.rename(manifest.with_suffix(".away"), manifest)
+    tried_again, run = run_part("run", "--pipelines=colorization", node)
+    assert tried_again.returncode == 0, tried_again.stderr
+    assert run.info.status == "RUNNING"
+
+    ended_early, run = run_part("shared-run", "end", "--task=colorization")
+    assert ended_early.returncode == 1
+    assert run.info.status == "FAILED"
+    assert "did not run: " in summary_of(project)
+
+    rest, run = run_part("run", "--pipelines=colorization")
+    assert rest.returncode == 0, rest.stderr
+    assert run.info.status == "RUNNING"
+
+    ended, run = run_part("shared-run", "end", "--task=colorization")
+    assert ended.returncode == 0, ended.stderr
+    assert run.info.status == "FINISHED"
+    assert summary_of(project).startswith("# colorization: finished\n")
+    runs = client.search_runs([run.info.experiment_id])
+    parents = [r for r in runs if "mlflow.parentRunId" not in r.data.tags]
+    assert len(parents) == 2  # this one, and that of the run before
+
+
+def test_run_to_be_joined_must_be_there(project):
+    result = subprocess.run(
+        [sys.executable, "-m", "kedro", "run", "--env=smoke", "--tags=ingestion"],
+        cwd=project,
+        env={**ENVIRONMENT, "MLFLOW_RUN_ID": "0" * 32},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert "MLFLOW_RUN_ID: there is no run" in result.stderr
+    assert "Traceback" not in result.stderr
