@@ -1,15 +1,18 @@
 """Pages of the reference, written from code and configuration when MkDocs builds."""
 
+import inspect
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import click
 import yaml
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from pydantic import TypeAdapter
 
+from image_translation.cli import cli
 from image_translation.metrics import MEASURES
 from image_translation.parameters import MODEL_SECTIONS, TASK_SECTIONS
 from image_translation.pipeline_registry import TASKS
@@ -39,6 +42,27 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         path = f"reference/{name}.md"
         files.append(File.generated(config, path, content=content))
     return files
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Put the project's own commands where a page asks for them."""
+    return markdown.replace("<!-- commands -->", commands_section())
+
+
+def commands_section() -> str:
+    """Every command that the project adds to ``kedro``, with its options."""
+    parts = []
+    for name, command in sorted(cli.commands.items()):
+        parts.append(f"### kedro {name}")
+        parts.append(inspect.cleandoc(command.help or "").partition("\n\n")[0])
+        lines = [
+            row(f"`{', '.join(option.opts)}`", option.help or "")
+            for option in command.params
+            if isinstance(option, click.Option) and not option.hidden
+        ]
+        if lines:
+            parts.append("\n".join([row("option", "what"), "|---|---|", *lines]))
+    return "\n\n".join(parts)
 
 
 def parameters_page() -> str:
@@ -158,9 +182,9 @@ def metrics_page() -> str:
             unit = f" {measure.unit}" if measure.unit else ""
             parts += [
                 f"### {measure.label}",
-                measure.definition,
+                plain(measure.definition),
                 f"`{measure.name}`, {words.value_range(measure.name)}{unit};"
-                f" {better} is better. {measure.source}.",
+                f" {better} is better. {plain(measure.source)}.",
             ]
     return "\n\n".join(parts) + "\n"
 
@@ -273,5 +297,11 @@ def row(*cells: str) -> str:
 
 
 def _escaped(cell: str) -> str:
-    text = cell if cell.startswith("`") else cell.replace("<", "&lt;")
+    text = " ".join(cell.split())
+    text = text if text.startswith("`") else text.replace("<", "&lt;")
     return text.replace("|", "\\|")
+
+
+def plain(text: str) -> str:
+    """Text in which Markdown sees no emphasis, such as that of L*a*b*."""
+    return text.replace("*", "\\*").replace("_", "\\_")

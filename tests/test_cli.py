@@ -1,10 +1,14 @@
+import shutil
+from types import SimpleNamespace
+
 import click
 import pytest
 from click.testing import CliRunner
 from kedro.framework.cli.utils import KedroCliError
 
-from image_translation.cli import _with_readable_errors, parse_parameters, run
+from image_translation.cli import _with_readable_errors, parse_parameters, run, site
 from image_translation.errors import InputError
+from tests.conftest import PROJECT
 
 
 def parse(text):
@@ -50,3 +54,20 @@ def test_other_errors_keep_their_traceback():
         raise RuntimeError("a bug")
 
     assert isinstance(CliRunner().invoke(command).exception, RuntimeError)
+
+
+def test_site_takes_the_reports_of_the_environment(tmp_path):
+    shutil.copytree(PROJECT / "conf/base", tmp_path / "conf/base")
+    shutil.copytree(PROJECT / "conf/smoke", tmp_path / "conf/smoke")
+    reports = tmp_path / "data/smoke/08_reporting/monet"
+    reports.mkdir(parents=True)
+    (reports / "report.html").write_text("who is better", "utf-8")
+    result = CliRunner().invoke(
+        site,
+        ["--env=smoke", f"--output={tmp_path / 'site'}"],
+        obj=SimpleNamespace(project_path=tmp_path),
+    )
+    assert result.exit_code == 0, result.output
+    page = tmp_path / "site/reports/monet/report.html"
+    assert page.read_text("utf-8") == "who is better"
+    assert "reports/monet/report.html" in (tmp_path / "site/index.html").read_text()
