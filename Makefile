@@ -10,7 +10,6 @@ AIRFLOW := AIRFLOW_HOME=$(CURDIR)/.airflow \
 	AIRFLOW__CORE__DAGS_FOLDER=$(CURDIR)/dags \
 	AIRFLOW__CORE__LOAD_EXAMPLES=False \
 	AIRFLOW__CORE__PARALLELISM=1 \
-	AIRFLOW__API__HOST=127.0.0.1 \
 	AIRFLOW__USAGE_DATA_COLLECTION__ENABLED=False \
 	PATH="$(CURDIR)/.venv-airflow/bin:$$PATH"
 
@@ -74,8 +73,11 @@ dags: $(INSTALLED)
 		"from image_translation.pipeline_registry import TASKS; print(','.join(TASKS))")
 
 airflow: dags $(AIRFLOW_INSTALLED)
+	$(AIRFLOW) airflow db migrate
 	@echo "Airflow serves http://127.0.0.1:8080; its log says the password of admin"
-	$(AIRFLOW) .venv-airflow/bin/airflow standalone
+	$(AIRFLOW) sh -c 'trap "kill \$$(jobs -p)" EXIT; \
+		airflow scheduler --skip-serve-logs & airflow dag-processor & \
+		airflow api-server --host 127.0.0.1'
 
 $(AIRFLOW_INSTALLED): requirements-airflow.lock
 	$(PYTHON) -m venv .venv-airflow
