@@ -73,7 +73,8 @@ class TrackingHooks:
         settings = ModelSettings.model_validate(inputs[f"params:{task}.{model}"])
         if not settings.is_trainable:
             return None
-        from image_translation.tracking.observer import DatasetInput, MlflowObserver
+        from image_translation.tracking.observer import MlflowObserver
+        from image_translation.tracking.records import DatasetInput
 
         pairs = {
             side: inputs[f"{task}.{side}_pairs"] for side in ("train", "validation")
@@ -81,12 +82,12 @@ class TrackingHooks:
         self._observer = MlflowObserver(
             task,
             model,
-            self._context.mlflow.tracking.experiment._experiment.experiment_id,
             self._parent_run_id,
             [
                 DatasetInput(f"{task}.{side}_pairs", side, data.fingerprint, len(data))
                 for side, data in pairs.items()
             ],
+            self._context.env or "local",
         )
         name = f"{task}.{model}.workspace"
         return {name: replace(inputs[name], observers=(self._observer,))}
@@ -100,6 +101,8 @@ class TrackingHooks:
             self._log_scores(_namespace(node))
         elif dataset_name.endswith(".findings"):
             self._log_findings(dataset_name)
+        elif dataset_name.endswith(".promotion"):
+            self._log_promotion(dataset_name)
         elif dataset_name.endswith(LAST_OF_REPORT):
             self._log_report(_namespace(node))
         elif dataset_name.endswith(LAST_OF_STUDY):
@@ -116,6 +119,11 @@ class TrackingHooks:
         from image_translation.tracking.runs import log_findings
 
         log_findings(self._parent_run_id, self._catalog.load(dataset_name))
+
+    def _log_promotion(self, dataset_name: str) -> None:
+        from image_translation.tracking.runs import log_promotion
+
+        log_promotion(self._parent_run_id, self._catalog.load(dataset_name))
 
     def _log_report(self, task: str) -> None:
         from image_translation.tracking.runs import log_comparison

@@ -78,6 +78,8 @@ def write_report(
     effects: pd.DataFrame,
     study: pd.DataFrame | None,
     key: Mapping[str, Any],
+    promotion: Mapping[str, Any],
+    promotions: pd.DataFrame,
     **results: Any,
 ) -> tuple[str, Any, Any, Any, Any]:
     """Draw the figures and write the report of a task.
@@ -97,6 +99,8 @@ def write_report(
         study: What people preferred, where they have judged.
         key: The key of the blind test of these predictions; a study of others is not
             shown.
+        promotion: What was decided on the model in use.
+        promotions: All decisions on it.
         **results: What came of each model, by ``<model>.trained``,
             ``<model>.predictions`` and ``<model>.scores``.
 
@@ -121,6 +125,7 @@ def write_report(
         effects,
         results,
     )
+    content = replace(content, promotion=promotion, promotions=promotions)
     if study is not None and set(study["page"]) == {key["page"]}:
         content = replace(content, study=study)
     return (
