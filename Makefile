@@ -4,7 +4,7 @@ TASK ?= colorization
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test test-browser lint bench bench-training viz mlflow lock clean
+.PHONY: run test test-browser lint bench bench-training viz mlflow send rollback lock clean
 
 run: $(INSTALLED)
 	$(BIN)/kedro run --pipeline=$(TASK)
@@ -37,6 +37,14 @@ viz: $(INSTALLED)
 mlflow: $(INSTALLED)
 	@echo "MLflow serves http://127.0.0.1:5000"
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/kedro mlflow ui
+
+# What a server that was not there has missed; trains nothing.
+send: $(INSTALLED)
+	$(BIN)/kedro send
+
+# Puts the model of a task that was in use before into use again.
+rollback: $(INSTALLED)
+	$(BIN)/kedro rollback --task=$(TASK)
 
 $(INSTALLED): requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv

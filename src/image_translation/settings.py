@@ -10,11 +10,13 @@ from kedro.utils import find_kedro_project
 
 from image_translation.hooks import TrackingHooks
 from image_translation.parameters import LayeredConfigLoader
+from image_translation.parent_run import ParentRunHooks
 
-HOOKS = (TrackingHooks(),)
+HOOKS = (TrackingHooks(), ParentRunHooks())
 
-# kedro-viz would write to .viz/ with every run, also of an environment of its own.
-DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz")
+# kedro-viz would write to .viz/ with every run, also of an environment of its own;
+# ParentRunHooks hold kedro-mlflow's.
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz", "kedro_mlflow")
 
 CONFIG_LOADER_CLASS = LayeredConfigLoader
 

@@ -30,18 +30,6 @@ SETTINGS = make_settings(
 COST = {"seconds": 1.5, "images_per_second": 20.0}
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    """A store of its own; making its tables takes seconds."""
-    folder = tmp_path_factory.mktemp("store")
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
-    location = (folder / "artifacts").as_uri()
-    connection.renew()
-    yield MlflowClient().create_experiment("colorization", artifact_location=location)
-    mlflow.set_tracking_uri(before)
-
-
 @pytest.fixture
 def parent(store):
     return MlflowClient().create_run(store).info.run_id

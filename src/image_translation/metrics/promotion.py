@@ -87,8 +87,9 @@ def choose_challenger(
     values = known["value"] * (1 if METRICS[settings.metric].higher_is_better else -1)
     means = values.groupby(known["model"], sort=False).mean()
     model = str(means.idxmax())
-    best = values[known["model"] == model].idxmax()
-    return Candidate(model, int(known.loc[best, "replicate"]))
+    rows = known[known["model"] == model]
+    best = int(values[rows.index].to_numpy().argmax())
+    return Candidate(model, int(rows["replicate"].iloc[best]))
 
 
 def decide_promotion(

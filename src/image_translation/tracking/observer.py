@@ -1,6 +1,7 @@
 """A training, live in MLflow: one child run for each replicate."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from image_translation.tracking.sending import (
     curves_of,
     finish,
     forget_pictures,
+    hold,
     keep_picture,
     now,
     open_run,
@@ -57,6 +59,7 @@ class MlflowObserver:
         self._folder = Path()
         self._record: RunRecord | None = None
         self._told: set[int] = set()
+        self._held = ExitStack()
         self._monitor: SystemMetricsMonitor | None = None
 
     def on_start(
@@ -68,6 +71,8 @@ class MlflowObserver:
     ) -> None:
         """Open the replicate's run, or go on with the one of a training cut off."""
         self._folder = folder
+        self._release()
+        self._held.enter_context(hold(folder))
         is_continued = (folder / HISTORY).exists()
         record = read_record(folder) if is_continued else None
         if record is None:
@@ -94,13 +99,17 @@ class MlflowObserver:
         """Add the model and close the run."""
         self._stop_monitor()
         self._finish(trained)
-        self._record = None
+        self._release()
 
     def close(self) -> None:
         """Mark a run that was left in the middle."""
         self._stop_monitor()
         self._abandon()
+        self._release()
+
+    def _release(self) -> None:
         self._record = None
+        self._held.close()
 
     @tolerate_store
     def _finish(self, trained: TrainedReplicate) -> None:

@@ -135,20 +135,48 @@ def roll_back(task: str, log: pd.DataFrame | None) -> Promotion:
     """
     before, now = registry.roll_back(task)
     reason = f"version {before.version} was rolled back to version {now.version}"
+    return _by_hand(task, "rolled back", reason, before, now, log)
+
+
+def promote_by_hand(task: str, number: int, log: pd.DataFrame | None) -> Promotion:
+    """Put a version into use without a comparison.
+
+    Args:
+        task: The task.
+        number: The version.
+        log: Earlier decisions, or None.
+
+    Raises:
+        InputError: There is no such version.
+    """
+    before = registry.find_version(task, registry.CHAMPION)
+    now = registry.promote_by_hand(task, number)
+    reason = f"version {number} was put into use by hand"
+    return _by_hand(task, "promoted", reason, before, now, log)
+
+
+def _by_hand(
+    task: str,
+    outcome: Outcome,
+    reason: str,
+    before: "ModelVersion | None",
+    now: "ModelVersion",
+    log: pd.DataFrame | None,
+) -> Promotion:
     logger.info("%s: %s", task, reason)
     row = {
         "date": _now(),
-        "outcome": "rolled back",
+        "outcome": outcome,
         "reason": reason,
-        **_columns("challenger", before),
-        **_columns("champion", now),
+        **_columns("challenger", now),
+        **_columns("champion", before),
     }
     record = {
         "task": task,
         "date": row["date"],
-        "outcome": "rolled back",
+        "outcome": outcome,
         "reason": reason,
-        "challenger": _describe(before),
+        "challenger": _describe(now),
         "champion": _describe(before),
         "in_use": _describe(now),
         "metric": None,

@@ -142,6 +142,30 @@ def promote(version: "ModelVersion") -> None:
     client().set_registered_model_alias(version.name, CHAMPION, version.version)
 
 
+def promote_by_hand(task: str, number: int) -> "ModelVersion":
+    """Put a version into use, also one that was rolled back.
+
+    Raises:
+        InputError: There is no such version.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        version = client().get_model_version(task, str(number))
+    except MlflowException as error:
+        if error.get_http_status_code() != 404:
+            raise
+        known = [v.version for v in client().search_model_versions(f"name='{task}'")]
+        raise InputError(
+            f"--version: {task} has no version {number}; there "
+            + (f"are {', '.join(sorted(known, key=int))}" if known else "is none yet")
+        ) from error
+    if ROLLED_BACK_TAG in version.tags:
+        client().delete_model_version_tag(task, version.version, ROLLED_BACK_TAG)
+    promote(version)
+    return version
+
+
 def roll_back(task: str) -> tuple["ModelVersion", "ModelVersion"]:
     """Put the version before into use again.
 

@@ -6,7 +6,8 @@ twice, whether a training ends, goes on, or was missed by the store altogether.
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from image_translation.training.trained import HISTORY, TrainedReplicate
 
 logger = logging.getLogger(__name__)
 
+LOCK = "mlflow.lock"
 UNSENT = "unsent"
 """Sub-folder of a replicate's folder with the pictures that the store has not got."""
 
@@ -49,6 +51,11 @@ def send(folder: Path) -> RunRecord | None:
     record = read_record(folder)
     if record is None or (record.is_complete and _is_known(record)):
         return record
+    with hold(folder) as is_mine:
+        return _send(folder, record) if is_mine else record
+
+
+def _send(folder: Path, record: RunRecord) -> RunRecord:
     logger.info("sending %s of %s to MLflow", record.name, record.experiment)
     record = open_run(folder, record)
     send_curves(folder, record)
@@ -57,6 +64,26 @@ def send(folder: Path) -> RunRecord | None:
         client().set_terminated(_run_id(record), "KILLED")
         return record
     return finish(folder, record, trained)
+
+
+@contextmanager
+def hold(folder: Path) -> Iterator[bool]:
+    """Keep others from writing the run of a replicate; says whether nobody did before."""
+    import fcntl
+
+    with (folder / LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            logger.info("%s is being trained, or sent, by another process", folder)
+            yield False
+        else:
+            yield True
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether the replicate in a folder is trained to the end."""
+    return Stamp(folder).read() is not None
 
 
 def open_run(folder: Path, record: RunRecord) -> RunRecord:
@@ -198,7 +225,7 @@ def _read_history(folder: Path) -> pd.DataFrame:
 
 
 def _read_finished(folder: Path) -> TrainedReplicate | None:
-    if Stamp(folder).read() is None:
+    if not is_finished(folder):
         return None
     try:
         return TrainedReplicate.read(folder)

@@ -8,9 +8,10 @@ import base64
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import numpy as np
 import pandas as pd
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel
 
 from image_translation.training.settings import InferenceSettings
 from image_translation.training.trained import TrainedReplicate
@@ -21,7 +22,7 @@ from image_translation.translation.encoded import (
 )
 
 
-class ServedModel(mlflow.pyfunc.PythonModel):
+class ServedModel(PythonModel):
     """A trained replicate as MLflow loads it."""
 
     def load_context(self, context: Any) -> None:
@@ -51,4 +52,4 @@ class ServedModel(mlflow.pyfunc.PythonModel):
         return translate_pixels(self._translator, pixels)
 
 
-mlflow.models.set_model(ServedModel())
+set_model(ServedModel())

@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import os
 import re
 import urllib.error
 import urllib.request
@@ -20,6 +21,7 @@ Method = TypeVar("Method", bound=Callable[..., None])
 
 SQLITE = "sqlite:///"
 REACHABLE_WITHIN = 5.0  # seconds
+IMPATIENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "1", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 
 
 def anchor_store(config: Mapping[str, Any], project: Path) -> dict[str, Any]:
@@ -94,6 +96,7 @@ class Connection:
 
     def __init__(self) -> None:
         self.failure: str | None = None
+        self._patience: dict[str, str | None] = {}
 
     @property
     def is_lost(self) -> bool:
@@ -103,6 +106,12 @@ class Connection:
     def renew(self) -> None:
         """Trust the store again."""
         self.failure = None
+        for name, value in self._patience.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        self._patience = {}
 
     def note(self, error: Exception) -> None:
         """Take an error of the store for what it is: its end, or a refusal."""
@@ -112,11 +121,18 @@ class Connection:
             logger.warning("MLflow refused what it was sent (%s); going on", error)
             return
         self.failure = without_credentials(str(error).strip().splitlines()[0])
+        self._lose_patience()
         logger.error(
             "MLflow cannot be reached any more (%s). Work goes on; what it was not told"
             " is kept and sent later",
             self.failure,
         )
+
+    def _lose_patience(self) -> None:
+        """Have what MLflow itself still asks, such as at the end, find out at once."""
+        for name, value in IMPATIENT.items():
+            self._patience.setdefault(name, os.environ.get(name))
+            os.environ[name] = value
 
 
 connection = Connection()
