@@ -191,7 +191,7 @@ def test_roll_back_without_a_champion_before_says_so(world):
     world.decide({"a": world.model(1)}, {})
     with pytest.raises(InputError, match="first champion"):
         promotion.roll_back(world.task, None)
-    with pytest.raises(InputError, match="no version 7; there are 1"):
+    with pytest.raises(InputError, match="no version 7; there is 1"):
         promotion.promote_by_hand(world.task, 7, None)
 
 

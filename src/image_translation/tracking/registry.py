@@ -132,11 +132,11 @@ def set_challenger(version: "ModelVersion") -> None:
 def promote(version: "ModelVersion") -> None:
     """Put a version into use; what it takes the place of is remembered in its tags."""
     before = find_version(version.name, CHAMPION)
-    if before is not None and before.version == version.version:
+    if before is not None and int(before.version) == int(version.version):
         return
     tags = {PROMOTED_TAG: _now()}
     if before is not None:
-        tags[REPLACED_TAG] = before.version
+        tags[REPLACED_TAG] = str(before.version)
     for name, value in tags.items():
         client().set_model_version_tag(version.name, version.version, name, value)
     client().set_registered_model_alias(version.name, CHAMPION, version.version)
@@ -155,10 +155,10 @@ def promote_by_hand(task: str, number: int) -> "ModelVersion":
     except MlflowException as error:
         if error.get_http_status_code() != 404:
             raise
-        known = [v.version for v in client().search_model_versions(f"name='{task}'")]
+        versions = client().search_model_versions(f"name='{task}'")
+        known = ", ".join(str(n) for n in sorted(int(v.version) for v in versions))
         raise InputError(
-            f"--version: {task} has no version {number}; there "
-            + (f"are {', '.join(sorted(known, key=int))}" if known else "is none yet")
+            f"--version: {task} has no version {number}; there is {known or 'none yet'}"
         ) from error
     if ROLLED_BACK_TAG in version.tags:
         client().delete_model_version_tag(task, version.version, ROLLED_BACK_TAG)
