@@ -14,7 +14,7 @@ AIRFLOW := AIRFLOW_HOME=$(CURDIR)/.airflow \
 	PATH="$(CURDIR)/.venv-airflow/bin:$$PATH"
 
 .PHONY: run nightly test test-browser test-airflow lint bench bench-training viz mlflow \
-	docs site dags airflow lock clean
+	send rollback docs site dags airflow lock clean
 
 run: $(INSTALLED)
 	$(BIN)/kedro run --pipeline=$(TASK)
@@ -83,6 +83,14 @@ $(AIRFLOW_INSTALLED): requirements-airflow.lock
 	$(PYTHON) -m venv .venv-airflow
 	.venv-airflow/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-airflow.lock
 	touch $(AIRFLOW_INSTALLED)
+
+# What a server that was not there has missed; trains nothing.
+send: $(INSTALLED)
+	$(BIN)/kedro send
+
+# Puts the model of a task that was in use before into use again.
+rollback: $(INSTALLED)
+	$(BIN)/kedro rollback --task=$(TASK)
 
 $(INSTALLED): requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv

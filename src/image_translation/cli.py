@@ -6,10 +6,11 @@ import logging
 import os
 import signal
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
@@ -17,10 +18,12 @@ from kedro.framework.cli.utils import KedroCliError, env_option, split_string
 from kedro.framework.project import pipelines, settings
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import ProjectMetadata
+from kedro.io import CatalogProtocol
 
 from image_translation.errors import InputError, causes
+from image_translation.hooks import send_task
 from image_translation.pipeline_registry import HUMAN_STUDY, TASKS
-from image_translation.scheduling.conclusion import MODEL_FAILED, conclude
+from image_translation.scheduling.conclusion import MODEL_FAILED, STORE_LOST, conclude
 from image_translation.scheduling.journal import (
     FAILED,
     LOCK,
@@ -30,9 +33,18 @@ from image_translation.scheduling.journal import (
 )
 from image_translation.scheduling.lock import LockedError, RunLock
 from image_translation.scheduling.state import TaskFolders
+from image_translation.tracking.store import connection
 from image_translation.training.interruption import TrainingStoppedError
 
+if TYPE_CHECKING:
+    from image_translation.tracking.promotion import Promotion
+
 logger = logging.getLogger(__name__)
+
+UNSENT = (
+    "MLflow could not be reached to the end ({failure}). Everything is on disk; "
+    "what MLflow has missed is sent by the next run, or by: make send"
+)
 
 
 @click.group()
@@ -93,11 +105,11 @@ def choose_task(options: dict[str, Any]) -> dict[str, Any]:
 
 def _with_readable_errors(function: Any) -> Callable[..., Any]:
     @functools.wraps(function)
-    def wrapper(**options: Any) -> Any:
+    def wrapper(*args: Any, **options: Any) -> Any:
         warnings.filterwarnings("ignore", message="Option '--pipeline' is deprecated")
         warnings.filterwarnings("ignore", message="One or more dataset names contain")
         try:
-            return function(**choose_task(options))
+            returned = function(*args, **choose_task(options))
         except Exception as error:
             for cause in causes(error):
                 if isinstance(cause, InputError):
@@ -106,6 +118,10 @@ def _with_readable_errors(function: Any) -> Callable[..., Any]:
                     click.echo(str(cause), err=True)
                     raise SystemExit(cause.exit_code) from error
             raise
+        if connection.is_lost:
+            click.echo(UNSENT.format(failure=connection.failure), err=True)
+            raise SystemExit(os.EX_TEMPFAIL)
+        return returned
 
     return wrapper
 
@@ -204,6 +220,9 @@ def _run_watched(
     code = conclude(folders)
     if failure is not None:
         click.echo(failure.error, err=True)
+    elif connection.is_lost:
+        click.echo(UNSENT.format(failure=connection.failure), err=True)
+        code = code or STORE_LOST
     click.echo(f"Exit code {code}; {folders.reporting / SUMMARY} tells more", err=True)
     return code
 
@@ -269,3 +288,58 @@ def _data_folder(project: Path, env: str | None) -> Path:
         **settings.CONFIG_LOADER_ARGS,
     )
     return project / loader["globals"]["data"]
+
+
+@cli.command()
+@env_option
+@click.pass_obj
+@_with_readable_errors
+def send(metadata: ProjectMetadata, env: str | None) -> None:
+    """Send MLflow what it has missed, of all tasks, without training."""
+    with _catalog(metadata, env) as catalog:
+        for task in TASKS:
+            send_task(catalog, task)
+
+
+@cli.command()
+@task_option
+@env_option
+@click.pass_obj
+@_with_readable_errors
+def rollback(metadata: ProjectMetadata, task: str, env: str | None) -> None:
+    """Put the model that was in use before into use again."""
+    from image_translation.tracking.promotion import roll_back
+
+    with _catalog(metadata, env) as catalog:
+        log = catalog.load(f"{task}.remembered_promotions")
+        _keep(catalog, task, roll_back(task, log))
+
+
+@cli.command()
+@task_option
+@click.option("--version", type=int, required=True, help="Of the registered model.")
+@env_option
+@click.pass_obj
+@_with_readable_errors
+def promote(
+    metadata: ProjectMetadata, task: str, version: int, env: str | None
+) -> None:
+    """Put a version of a task's model into use by hand."""
+    from image_translation.tracking.promotion import promote_by_hand
+
+    with _catalog(metadata, env) as catalog:
+        log = catalog.load(f"{task}.remembered_promotions")
+        _keep(catalog, task, promote_by_hand(task, version, log))
+
+
+@contextmanager
+def _catalog(metadata: ProjectMetadata, env: str | None) -> Iterator[CatalogProtocol]:
+    """The project's catalog, with MLflow set up as in a run."""
+    with KedroSession.create(metadata.project_path, env=env) as session:
+        yield session.load_context().catalog  # type: ignore[attr-defined]
+
+
+def _keep(catalog: CatalogProtocol, task: str, promotion: "Promotion") -> None:
+    catalog.save(f"{task}.promotion", promotion.record)
+    catalog.save(f"{task}.promotions", promotion.log)
+    click.echo(f"{task}: {promotion.record['reason']}")

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,8 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline.node import Node
 
-from image_translation.pipeline_registry import TASKS
+from image_translation.pipeline_registry import MODELS, TASKS
+from image_translation.schema import flatten
 from image_translation.training.settings import ModelSettings
 
 if TYPE_CHECKING:
@@ -23,8 +25,9 @@ LAST_OF_STUDY = ".human_agreement"
 class TrackingHooks:
     """One experiment a task, one parent run a pipeline, one child run a training.
 
-    kedro-mlflow starts and ends the parent run and logs the parameters of the nodes
-    to it; these hooks come before it where the store and the experiment are chosen.
+    kedro-mlflow starts and ends the parent run; these hooks come before it where the
+    store and the experiment are chosen. What the store misses is kept on disk and sent
+    when a pipeline of the task runs again, or by ``kedro send``.
 
     Where ``MLFLOW_RUN_ID`` names the parent run, this process does a part of what
     belongs to it, and leaves it running.
@@ -33,6 +36,7 @@ class TrackingHooks:
     def __init__(self) -> None:
         self._context: Any = None
         self._catalog: Any = None
+        self._task = TASKS[0]
         self._parent_run_id: Any = None
         self._joined_run_id: str | None = None
         self._observer: MlflowObserver | None = None
@@ -55,21 +59,39 @@ class TrackingHooks:
         names = [*names, *(run_params.get("namespaces") or ())]
         name = next((name for name in names if name in TASKS), TASKS[0])
         experiment_id = set_experiment(self._context, name)
+        self._task = name
+        run = self._context.mlflow.tracking.run
+        run.name = _run_name(run_params, name)
         if self._joined_run_id is not None:
             from image_translation.tracking.parents import check_parent
 
             check_parent(self._joined_run_id, experiment_id)
-            self._context.mlflow.tracking.run.id = self._joined_run_id
+            run.id = self._joined_run_id
 
     @hook_impl(trylast=True, specname="before_pipeline_run")
     def remember_parent_run(self, catalog: CatalogProtocol) -> None:
-        """Keep the id of the run that kedro-mlflow started."""
+        """Keep the id of the run that kedro-mlflow started, and describe the run."""
         import mlflow
 
-        self._catalog = catalog
+        from image_translation.reporting.environment import read_commit
+        from image_translation.tracking.backlog import send_backlog
+        from image_translation.tracking.runs import describe_parent
+        from image_translation.tracking.store import connection
 
+        self._catalog = catalog
+        connection.renew()
         active = mlflow.active_run()
         self._parent_run_id = active.info.run_id if active else None
+        if active is None:
+            return
+        parameters = {self._task: catalog.load(f"params:{self._task}")}
+        tags = {
+            "task": self._task,
+            "environment": self._context.env or "local",
+            "code_version": read_commit(),
+        }
+        describe_parent(active.info.run_id, flatten(parameters), tags)
+        send_backlog(*task_folders(catalog, self._task))
 
     @hook_impl
     def before_node_run(
@@ -82,7 +104,8 @@ class TrackingHooks:
         settings = ModelSettings.model_validate(inputs[f"params:{task}.{model}"])
         if not settings.is_trainable:
             return None
-        from image_translation.tracking.observer import DatasetInput, MlflowObserver
+        from image_translation.tracking.observer import MlflowObserver
+        from image_translation.tracking.records import DatasetInput
 
         pairs = {
             side: inputs[f"{task}.{side}_pairs"] for side in ("train", "validation")
@@ -90,12 +113,12 @@ class TrackingHooks:
         self._observer = MlflowObserver(
             task,
             model,
-            self._context.mlflow.tracking.experiment._experiment.experiment_id,
             self._parent_run_id,
             [
                 DatasetInput(f"{task}.{side}_pairs", side, data.fingerprint, len(data))
                 for side, data in pairs.items()
             ],
+            self._context.env or "local",
         )
         name = f"{task}.{model}.workspace"
         return {name: replace(inputs[name], observers=(self._observer,))}
@@ -109,6 +132,8 @@ class TrackingHooks:
             self._log_scores(_namespace(node))
         elif dataset_name.endswith(".findings"):
             self._log_findings(dataset_name)
+        elif dataset_name.endswith(".promotion"):
+            self._log_promotion(dataset_name)
         elif dataset_name.endswith(LAST_OF_REPORT):
             self._log_report(_namespace(node))
         elif dataset_name.endswith(LAST_OF_STUDY):
@@ -126,10 +151,15 @@ class TrackingHooks:
 
         log_findings(self._parent_run_id, self._catalog.load(dataset_name))
 
+    def _log_promotion(self, dataset_name: str) -> None:
+        from image_translation.tracking.runs import log_promotion
+
+        log_promotion(self._parent_run_id, self._catalog.load(dataset_name))
+
     def _log_report(self, task: str) -> None:
         from image_translation.tracking.runs import log_comparison
 
-        folder = Path(self._catalog[f"{task}.report"]._describe()["filepath"]).parent
+        _, folder = task_folders(self._catalog, task)
         comparison = self._catalog.load(f"{task}.comparison")
         log_comparison(self._parent_run_id, comparison, folder)
 
@@ -143,6 +173,21 @@ class TrackingHooks:
         """Close the run of a training that was left in the middle."""
         if self._observer is not None:
             self._observer.close()
+        self._note_unsent("FAILED")
+
+    @hook_impl(trylast=True, specname="after_pipeline_run")
+    def note_unsent(self) -> None:
+        """Keep in mind that the parent run was not told its end."""
+        self._note_unsent("FINISHED")
+
+    def _note_unsent(self, status: str) -> None:
+        from image_translation.tracking.backlog import note_run
+        from image_translation.tracking.store import connection
+
+        is_ours = self._parent_run_id is not None and self._joined_run_id is None
+        if connection.is_lost and is_ours:
+            models, _ = task_folders(self._catalog, self._task)
+            note_run(models, self._parent_run_id, status)
 
     @hook_impl(trylast=True, specname="after_pipeline_run")
     def leave_joined_run(self) -> None:
@@ -156,6 +201,35 @@ class TrackingHooks:
     def leave_joined_run_on_error(self) -> None:
         """A node that failed may be tried again."""
         self.leave_joined_run()
+
+
+def task_folders(catalog: CatalogProtocol, task: str) -> tuple[Path, Path]:
+    """Where a task's models and its report are."""
+    models, reporting = (
+        Path(catalog[f"{task}.{name}"]._describe()["filepath"]).parent
+        for name in ("promotions", "report")
+    )
+    return models, reporting
+
+
+def send_task(catalog: CatalogProtocol, task: str) -> None:
+    """Send what MLflow has missed of a task: trainings, test scores, reports."""
+    from image_translation.tracking.backlog import send_backlog
+    from image_translation.tracking.runs import log_test_scores
+
+    send_backlog(*task_folders(catalog, task))
+    for model in MODELS:
+        results = [f"{task}.{model}.{thing}" for thing in ("trained", "scores")]
+        if all(catalog.exists(name) for name in results):
+            log_test_scores(*(catalog.load(name) for name in results))
+
+
+def _run_name(run_params: dict[str, Any], task: str) -> str:
+    """What the parent run is called: what it does, and when."""
+    parts = [name.removeprefix(f"{task}.") for name in run_params["namespaces"] or ()]
+    parts += [*(run_params["tags"] or ()), *(run_params["node_names"] or ())]
+    what = f"{task} ({', '.join(parts)})" if parts else task
+    return f"{what} {datetime.now():%Y-%m-%d %H:%M}"
 
 
 def set_experiment(context: KedroContext, task: str) -> str:

@@ -19,7 +19,7 @@ from omegaconf import OmegaConf
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from image_translation.errors import InputError
-from image_translation.metrics.settings import LearnedMetricsSettings
+from image_translation.metrics.settings import LearnedMetricsSettings, PromotionSettings
 from image_translation.pairing.settings import (
     AuditSettings,
     PairingSettings,
@@ -39,6 +39,7 @@ TASK_SECTIONS: Mapping[str, Any] = {
     "splitting": SplittingSettings,
     "preparation": PreparationSettings,
     "learned_metrics": LearnedMetricsSettings,
+    "promotion": PromotionSettings,
     "report": ReportSettings,
     "votes": OptionalPath,
 }

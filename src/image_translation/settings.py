@@ -10,14 +10,15 @@ from kedro.utils import find_kedro_project
 
 from image_translation.hooks import TrackingHooks
 from image_translation.parameters import LayeredConfigLoader
+from image_translation.parent_run import ParentRunHooks
 from image_translation.run_journal import RunJournalHooks
 from image_translation.run_status import RunStatusHooks
 
-HOOKS = (TrackingHooks(), RunStatusHooks(), RunJournalHooks())
+HOOKS = (TrackingHooks(), ParentRunHooks(), RunStatusHooks(), RunJournalHooks())
 
 # kedro-viz would write to .viz/ with every run, also of an environment of its own;
-# RunStatusHooks do so where it is wanted.
-DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz")
+# RunStatusHooks do so where it is wanted. ParentRunHooks hold kedro-mlflow's.
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz", "kedro_mlflow")
 
 CONFIG_LOADER_CLASS = LayeredConfigLoader
 
@@ -35,6 +36,8 @@ CONFIG_LOADER_ARGS = {
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 
 # Kedro 1.7 itself registers resolvers by a name that OmegaConf 2.4 deprecates.

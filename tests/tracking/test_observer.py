@@ -1,36 +1,33 @@
+import base64
+import io
 import json
+from importlib.metadata import version
 
 import mlflow
 import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from PIL import Image
+from safetensors.torch import save_file
 
+from image_translation.fingerprint import Stamp
+from image_translation.models import build_network
 from image_translation.schema import flatten
-from image_translation.tracking.observer import DatasetInput, MlflowObserver
-from image_translation.tracking.runs import (
-    link_replicates,
-    log_test_scores,
-    read_run_id,
-)
+from image_translation.tracking.observer import MlflowObserver
+from image_translation.tracking.records import DatasetInput, read_run_id
+from image_translation.tracking.runs import link_replicates, log_test_scores
+from image_translation.tracking.sending import send
+from image_translation.tracking.store import connection
 from image_translation.training.trained import TrainedModel, TrainedReplicate
+from image_translation.translation.encoded import Translator, translate_pixels
 from tests.training.conftest import make_settings
 
 SETTINGS = make_settings(
     "pix2pix", network__base_channels=8, training__seed=3, training__epochs=2
 )
 COST = {"seconds": 1.5, "images_per_second": 20.0}
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    """A store of its own; making its tables takes seconds."""
-    folder = tmp_path_factory.mktemp("store")
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
-    location = (folder / "artifacts").as_uri()
-    yield MlflowClient().create_experiment("colorization", artifact_location=location)
-    mlflow.set_tracking_uri(before)
 
 
 @pytest.fixture
@@ -41,15 +38,43 @@ def parent(store):
 @pytest.fixture
 def observer(store, parent):
     inputs = [DatasetInput("colorization.train_pairs", "train", "f" * 64, 12)]
-    return MlflowObserver("colorization", "pix2pix", store, parent, inputs)
+    return MlflowObserver("colorization", "pix2pix", parent, inputs, "smoke")
 
 
-def replicate(folder, failure=None):
-    for name in ("weights.safetensors", "config.json", "history.csv"):
-        (folder / name).write_text(name)
-    return TrainedReplicate(
-        folder, {"cost": COST, "failure": failure, "replicate": 0, "best_epoch": 1}
-    )
+def replicate(folder, failure=None, epochs=()):
+    """A finished training as a folder has it; the weights are those of a tiny network."""
+    generator = build_network("unet", 32, 2)
+    save_file(generator.state_dict(), folder / "weights.safetensors")
+    write_history(folder, epochs)
+    config = {
+        "network": {"name": "unet", "base_channels": 2},
+        "image_size": 32,
+        "cost": COST,
+        "failure": failure,
+        "replicate": 0,
+        "best_epoch": 1,
+        "weights_sha256": "ab" * 32,
+        "fingerprint": "cd" * 32,
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    Stamp(folder).write("cd" * 32)
+    return TrainedReplicate(folder, config)
+
+
+def write_history(folder, epochs):
+    rows = [{"epoch": e, "seconds": 1.0, "train/l1": 1 / e} for e in epochs]
+    table = pd.DataFrame(rows, columns=["epoch", "seconds", "train/l1"])
+    table.to_csv(folder / "history.csv", index=False)
+
+
+def encode(image):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG")
+    return file.getvalue()
+
+
+def decode(data):
+    return np.array(Image.open(io.BytesIO(data)))
 
 
 def run_of(folder):
@@ -84,14 +109,40 @@ def test_epochs_become_curves_and_pictures(observer, tmp_path):
     assert MlflowClient().list_artifacts(run_id, "images")
 
 
+def test_runs_are_found_by_their_tags(observer, tmp_path):
+    observer.on_start(2, tmp_path, SETTINGS, {})
+    run = run_of(tmp_path)
+    assert run.info.run_name == "pix2pix replicate 2"
+    expected = {
+        "task": "colorization",
+        "model": "pix2pix",
+        "replicate": "2",
+        "environment": "smoke",
+        "train_data_digest": "f" * 16,
+    }
+    assert expected.items() <= run.data.tags.items()
+    assert run.data.tags["code_version"]
+    assert run.data.params["environment.torch"] == version("torch")
+
+
 def test_finished_training_closes_its_run_with_the_model(observer, tmp_path):
     observer.on_start(0, tmp_path, SETTINGS, {})
-    observer.on_end(replicate(tmp_path))
+    trained = replicate(tmp_path)
+    observer.on_end(trained)
     run = run_of(tmp_path)
     assert run.info.status == "FINISHED"
     assert run.data.metrics["cost/seconds"] == 1.5
-    files = MlflowClient().list_artifacts(run.info.run_id, "model")
-    assert "model/weights.safetensors" in [file.path for file in files]
+    (output,) = run.outputs.model_outputs
+    model = mlflow.pyfunc.load_model(f"models:/{output.model_id}")
+    image = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    given = [image, encode(image), base64.b64encode(encode(image)).decode()]
+    pixels, png, text = model.predict(pd.DataFrame({"image": given}))["image"]
+    expected = translate_pixels(Translator.read(trained, SETTINGS.inference), image)
+    np.testing.assert_array_equal(pixels, expected)
+    np.testing.assert_array_equal(decode(png), expected)
+    np.testing.assert_array_equal(decode(base64.b64decode(text)), expected)
+    assert model.metadata.signature.inputs.input_names() == ["image"]
+    assert model.input_example is not None
 
 
 def test_failed_training_is_marked(observer, tmp_path):
@@ -105,7 +156,7 @@ def test_training_that_goes_on_keeps_its_run(observer, tmp_path):
     first = read_run_id(tmp_path)
     observer.close()
     assert run_of(tmp_path).info.status == "KILLED"
-    (tmp_path / "history.csv").write_text("epoch\n1\n")
+    write_history(tmp_path, (1,))
     observer.on_start(0, tmp_path, SETTINGS, {})
     assert read_run_id(tmp_path) == first
     assert run_of(tmp_path).info.status == "RUNNING"
@@ -144,13 +195,81 @@ def test_test_scores_go_to_the_child_once_and_the_parent_links_it(
     assert tags["pix2pix.replicate-0"] == run_id
 
 
-def test_store_that_fails_does_not_end_the_training(observer, tmp_path, caplog):
-    mlflow_uri = mlflow.get_tracking_uri()
-    try:
-        mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/no/such/folder/x.db")
-        observer.on_start(0, tmp_path, SETTINGS, {})
-        observer.on_epoch(1, {"train/l1": 1.0}, None)
-        observer.on_end(replicate(tmp_path))
-    finally:
-        mlflow.set_tracking_uri(mlflow_uri)
-    assert "MLflow could not be written to" in caplog.text
+@pytest.fixture
+def lost(store, monkeypatch):
+    """A store that fails; `connection` forgets it afterwards."""
+    calls = []
+
+    def fail(*args, **kwargs):
+        calls.append(args)
+        raise MlflowException("API request to http://me:secret@host failed")
+
+    with monkeypatch.context() as patch:
+        for name in ("create_run", "log_batch", "log_image", "update_run"):
+            patch.setattr(MlflowClient, name, fail)
+        yield calls
+    connection.renew()
+
+
+def test_store_that_fails_does_not_end_the_training_and_is_asked_once(
+    observer, tmp_path, lost, caplog
+):
+    observer.on_start(0, tmp_path, SETTINGS, {})
+    for epoch in (1, 2):
+        observer.on_epoch(epoch, {"train/l1": 1.0}, np.zeros((4, 12, 3), np.uint8))
+    observer.on_end(replicate(tmp_path))
+    assert len(lost) == 1
+    assert "MLflow cannot be reached any more" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_backlog_arrives_once(observer, parent, tmp_path, monkeypatch):
+    picture = np.full((4, 12, 3), 7, np.uint8)
+    observer.on_start(0, tmp_path, SETTINGS, {})
+    observer.on_epoch(1, {"seconds": 1.0, "train/l1": 1.0}, picture)
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_batch", fail_to_reach)
+        observer.on_epoch(2, {"seconds": 1.0, "train/l1": 0.5}, picture)
+    observer.on_epoch(3, {"seconds": 1.0, "train/l1": 1 / 3}, picture)
+    observer.on_end(replicate(tmp_path, epochs=(1, 2, 3)))
+    assert run_of(tmp_path).info.status == "RUNNING"
+    assert [path.stem for path in (tmp_path / "unsent").iterdir()]
+    connection.renew()
+    for _ in range(2):
+        send(tmp_path)
+    run = run_of(tmp_path)
+    history = MlflowClient().get_metric_history(run.info.run_id, "train/l1")
+    assert sorted((point.step, point.value) for point in history) == [
+        (1, 1.0),
+        (2, 0.5),
+        (3, pytest.approx(1 / 3)),
+    ]
+    pictures = MlflowClient().list_artifacts(run.info.run_id, "images")
+    assert len([file for file in pictures if file.path.endswith(".png")]) == 3
+    assert run.info.status == "FINISHED"
+    assert len(run.outputs.model_outputs) == 1
+    assert not list((tmp_path / "unsent").iterdir())
+
+
+def test_training_that_the_store_never_heard_of_is_sent(
+    observer, parent, tmp_path, lost
+):
+    observer.on_start(0, tmp_path, SETTINGS, {"parameters": 7})
+    observer.on_epoch(1, {"seconds": 1.0, "train/l1": 1.0}, None)
+    observer.on_end(replicate(tmp_path, epochs=(1,)))
+    assert read_run_id(tmp_path) is None
+
+
+def test_epoch_that_is_told_again_is_one_point(observer, tmp_path):
+    observer.on_start(0, tmp_path, SETTINGS, {})
+    observer.on_epoch(1, {"seconds": 1.0, "train/l1": 1.0}, None)
+    observer.close()
+    write_history(tmp_path, (1,))
+    observer.on_start(0, tmp_path, SETTINGS, {})
+    observer.on_epoch(1, {"seconds": 2.0, "train/l1": 1.0}, None)
+    history = MlflowClient().get_metric_history(read_run_id(tmp_path), "train/l1")
+    assert len(history) == 1
+
+
+def fail_to_reach(*args, **kwargs):
+    raise MlflowException("API request failed")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,12 +76,12 @@ class Decoded:
     orientation: int
 
 
-def decode_image(path: Path) -> Image.Image:
+def decode_image(file: Path | BinaryIO) -> Image.Image:
     """Decode an image file for further work with Pillow, as ``open_image`` does."""
-    return open_image(path).image
+    return open_image(file).image
 
 
-def open_image(path: Path) -> Decoded:
+def open_image(file: Path | BinaryIO) -> Decoded:
     """Decode an image file, and tell how it was stored.
 
     The EXIF orientation is applied. 16-bit grey is scaled to 8 bits, CMYK and palettes
@@ -89,14 +89,15 @@ def open_image(path: Path) -> Decoded:
     frame is taken.
 
     Args:
-        path: The file. Its format is told from its content, not from its suffix.
+        file: Its path, or its content. The format is told from the content, not from
+            the suffix.
 
     Raises:
         UnreadableImageError: The file cannot be opened or decoded, is truncated, or has
             more than ``MAX_PIXELS``.
     """
     try:
-        with _open(path) as image:
+        with _open(file) as image:
             orientation = image.getexif().get(_ORIENTATION, 1)
             keyed = image.has_transparency_data and "A" not in image.mode
             return Decoded(
@@ -111,7 +112,7 @@ def open_image(path: Path) -> Decoded:
         raise _explain(error) from error
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
+def read_image(file: Path | BinaryIO) -> NDArray[np.uint8]:
     """Decode an image file as ``decode_image`` does; grey becomes three equal channels.
 
     Returns:
@@ -120,16 +121,16 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     Raises:
         UnreadableImageError: As in ``decode_image``.
     """
-    return np.array(decode_image(path).convert("RGB"))
+    return np.array(decode_image(file).convert("RGB"))
 
 
-def _open(path: Path) -> Image.Image:
+def _open(file: Path | BinaryIO) -> Image.Image:
     try:
-        image = Image.open(path, formats=tuple(FORMAT_SUFFIXES))
+        image = Image.open(file, formats=tuple(FORMAT_SUFFIXES))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UnreadableImageError(_too_large(), "too_large") from error
     except UnidentifiedImageError as error:
-        empty = path.stat().st_size == 0
+        empty = isinstance(file, Path) and file.stat().st_size == 0
         raise UnreadableImageError("empty file" if empty else "not an image") from error
     if image.width * image.height > MAX_PIXELS:
         image.close()

@@ -1,10 +1,11 @@
 """Parameters of metrics."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from image_translation.metrics.registry import METRICS
 from image_translation.schema import OptionalPath, Settings
 
 
@@ -39,4 +40,27 @@ class LearnedMetricsSettings(Settings):
                     f"{given[0]} is of use only together with "
                     f"{second if given[0] == first else first}"
                 )
+        return self
+
+
+def _as_metric(name: str) -> str:
+    if name not in METRICS:
+        raise ValueError(f"one of {', '.join(METRICS)}")
+    return name
+
+
+class PromotionSettings(Settings):
+    """When a trained model takes the place of the one in use."""
+
+    metric: Literal["mse", "psnr", "ssim"]
+    guard: Annotated[str, AfterValidator(_as_metric)]
+    margin: float = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _guard_is_another_metric(self) -> "PromotionSettings":
+        if self.guard == self.metric:
+            raise ValueError(
+                "guard: the guard is another metric than promotion.metric, such as "
+                + ("ssim" if self.metric != "ssim" else "psnr")
+            )
         return self

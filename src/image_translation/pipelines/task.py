@@ -10,6 +10,7 @@ from image_translation.pipelines import (
     ingestion,
     model,
     preparation,
+    promotion,
     splitting,
 )
 
@@ -28,6 +29,7 @@ def create_pipeline(task: str, models: Sequence[str], tasks: Sequence[str]) -> P
         + preparation.create_pipeline()
         + sum((_create_model(name) for name in models), start=Pipeline([]))
         + human_study.create_blind_test(task, models)
+        + promotion.create_pipeline(task, models)
         + comparison.create_pipeline(task, models, tasks)
     )
     return pipeline(
@@ -35,7 +37,10 @@ def create_pipeline(task: str, models: Sequence[str], tasks: Sequence[str]) -> P
         namespace=task,
         inputs={"task_results"},
         outputs={"summary"},
-        parameters={"params:task": f"params:{task}"},
+        parameters={
+            "params:task": f"params:{task}",
+            "params:task.promotion": f"params:{task}.promotion",
+        },
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -86,6 +87,8 @@ class ReportContent:
         data: Where the pairs came from.
         settings: Dotted name → value.
         environment: Versions, platform, commit, date.
+        promotion: ``promotion.json``: what was decided on the model in use.
+        promotions: ``promotions.csv``: one row a decision, the last one last.
         study: ``human_study.csv`` where people have judged these predictions.
     """
 
@@ -102,3 +105,5 @@ class ReportContent:
     settings: Mapping[str, object]
     environment: Mapping[str, str]
     study: pd.DataFrame | None = None
+    promotion: Mapping[str, Any] | None = None
+    promotions: pd.DataFrame | None = None

@@ -26,6 +26,7 @@ from image_translation.reporting.answer import (
 from image_translation.reporting.content import ReportContent
 from image_translation.reporting.gallery import describe_choice, describe_encoder
 from image_translation.reporting.hypothesis import judge_hypothesis
+from image_translation.reporting.promotion import PromotionText, tell_promotion
 from image_translation.reporting.svg import inline_svg
 from image_translation.reporting.templates import (
     read_resource,
@@ -108,6 +109,7 @@ def render_report(content: ReportContent) -> str:
         chosen=describe_choice(len(shown), images),
         embedded=describe_encoder(encode),
         curves=_curve_figures(content),
+        promotion=_promotion(content),
         **_judged(content),
         distributions=_distribution_figures(content),
         costs=tables.cost_rows(content),
@@ -125,6 +127,12 @@ def render_report(content: ReportContent) -> str:
 
 def _svg(figure: "Figure", prefix: str, description: str) -> Markup:
     return Markup(inline_svg(figure, prefix, description))
+
+
+def _promotion(content: ReportContent) -> PromotionText | None:
+    if content.promotion is None or content.promotions is None:
+        return None
+    return tell_promotion(content.promotion, content.promotions)
 
 
 def _judged(content: ReportContent) -> dict[str, Any]:

@@ -19,6 +19,9 @@ from image_translation.scheduling.state import ModelState, TaskFolders, TaskStat
 MODEL_FAILED = 5
 """Exit code of a run that came to its end, but one of whose models has failed."""
 
+STORE_LOST = 6
+"""Exit code of a run whose MLflow server went away; what it has missed is sent later."""
+
 OUTCOMES = {
     0: "finished",
     FAILED: "failed",

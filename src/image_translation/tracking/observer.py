@@ -1,74 +1,67 @@
 """A training, live in MLflow: one child run for each replicate."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from image_translation.schema import flatten
-from image_translation.tracking.runs import (
-    client,
-    log_image,
-    log_metrics,
-    log_parameters,
-    read_run_id,
-    tolerate_store,
-    write_run_id,
+from image_translation.tracking.records import DatasetInput, RunRecord, read_record
+from image_translation.tracking.runs import log_metrics
+from image_translation.tracking.sending import (
+    curves_of,
+    finish,
+    forget_pictures,
+    hold,
+    keep_picture,
+    now,
+    open_run,
+    send_curves,
+    send_picture,
 )
+from image_translation.tracking.store import client, tolerate_store
 from image_translation.training.settings import ModelSettings
-from image_translation.training.trained import (
-    CONFIG,
-    HISTORY,
-    WEIGHTS,
-    TrainedReplicate,
-)
+from image_translation.training.trained import HISTORY, TrainedReplicate
 
-
-@dataclass(frozen=True)
-class DatasetInput:
-    """Data that a run was given.
-
-    Attributes:
-        name: Name in the catalog.
-        context: ``train`` or ``validation``.
-        fingerprint: Digest of the data.
-        n_pairs: How many pairs there are.
-    """
-
-    name: str
-    context: str
-    fingerprint: str
-    n_pairs: int
+if TYPE_CHECKING:
+    from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 
 class MlflowObserver:
     """Writes what happens in a training into child runs of a parent run.
 
+    What the store does not take stays in the replicate's folder; see `sending`.
+
     Args:
-        task: Name of the task.
+        task: Name of the task, and of its experiment.
         model: Name of the model.
-        experiment_id: The experiment of the task.
         parent_run_id: The run of the pipeline.
         inputs: What the model is trained on.
+        environment: Name of the configuration's environment.
     """
 
     def __init__(
         self,
         task: str,
         model: str,
-        experiment_id: str,
         parent_run_id: str,
         inputs: Sequence[DatasetInput],
+        environment: str = "",
     ) -> None:
-        self._tags = {"task": task, "model": model, "mlflow.parentRunId": parent_run_id}
-        self._experiment_id = experiment_id
-        self._inputs = inputs
-        self._run_id: str | None = None
+        self._task, self._model = task, model
+        self._parent_run_id = parent_run_id
+        self._inputs = tuple(inputs)
+        self._environment = environment
+        self._folder = Path()
+        self._record: RunRecord | None = None
+        self._told: set[int] = set()
+        self._held = ExitStack()
+        self._monitor: SystemMetricsMonitor | None = None
 
-    @tolerate_store
     def on_start(
         self,
         replicate: int,
@@ -76,26 +69,19 @@ class MlflowObserver:
         settings: ModelSettings,
         cost: Mapping[str, Any],
     ) -> None:
-        """Create the replicate's run, or go on with the one of a training cut off."""
-        self._run_id = None
+        """Open the replicate's run, or go on with the one of a training cut off."""
+        self._folder = folder
+        self._release()
+        self._held.enter_context(hold(folder))
         is_continued = (folder / HISTORY).exists()
-        known = read_run_id(folder) if is_continued else None
-        if known is not None:
-            client().update_run(known, status="RUNNING")
-            self._run_id = known
-            return
-        name = f"{self._tags['model']} replicate {replicate}"
-        tags = {**self._tags, "replicate": str(replicate), "mlflow.runName": name}
-        run_id = client().create_run(self._experiment_id, tags=tags).info.run_id
-        write_run_id(folder, run_id)
-        self._run_id = run_id
-        values = settings.model_dump(mode="json")
-        values["training"]["seed"] += replicate
-        log_parameters(run_id, flatten(values))
-        log_parameters(run_id, {f"cost.{name}": value for name, value in cost.items()})
-        self._log_inputs(run_id)
+        record = read_record(folder) if is_continued else None
+        if record is None:
+            record = self._describe(replicate, settings, cost)
+            forget_pictures(folder)
+        self._record = record.change(folder, is_complete=False)
+        self._told = set()
+        self._open()
 
-    @tolerate_store
     def on_epoch(
         self,
         epoch: int,
@@ -103,57 +89,160 @@ class MlflowObserver:
         samples: NDArray[np.uint8] | None,
     ) -> None:
         """Add a point to every curve, and a picture."""
-        if self._run_id is None:
+        if self._record is None or epoch in self._told:
             return
-        curves = {
-            name if "/" in name else f"train/{name}": value
-            for name, value in metrics.items()
-            if name != "epoch" and np.isfinite(value)
-        }
-        log_metrics(self._run_id, curves, step=epoch)
-        if samples is not None:
-            log_image(self._run_id, samples, key="validation_samples", step=epoch)
+        self._tell(epoch, metrics, samples)
+        if epoch not in self._told and samples is not None:
+            keep_picture(self._folder, epoch, samples)
 
-    @tolerate_store
     def on_end(self, trained: TrainedReplicate) -> None:
         """Add the model and close the run."""
-        if self._run_id is None:
-            return
-        for name in (WEIGHTS, CONFIG, HISTORY):
-            client().log_artifact(self._run_id, str(trained.folder / name), "model")
-        log_metrics(
-            self._run_id,
-            {
-                "cost/seconds": trained.cost["seconds"],
-                "cost/images_per_second": trained.cost["images_per_second"],
-            },
-        )
-        status = "FAILED" if trained.failure else "FINISHED"
-        client().set_terminated(self._run_id, status)
-        self._run_id = None
+        self._stop_monitor()
+        self._finish(trained)
+        self._release()
 
-    @tolerate_store
     def close(self) -> None:
         """Mark a run that was left in the middle."""
-        if self._run_id is not None:
-            client().set_terminated(self._run_id, "KILLED")
-            self._run_id = None
+        self._stop_monitor()
+        self._abandon()
+        self._release()
 
-    def _log_inputs(self, run_id: str) -> None:
-        from mlflow.entities import Dataset, InputTag
-        from mlflow.entities import DatasetInput as LoggedInput
+    def _release(self) -> None:
+        self._record = None
+        self._held.close()
 
-        datasets = [
-            LoggedInput(
-                Dataset(
-                    name=given.name,
-                    digest=given.fingerprint[:16],
-                    source_type="local",
-                    source=given.name,
-                    profile=f'{{"num_pairs": {given.n_pairs}}}',
-                ),
-                [InputTag("mlflow.data.context", given.context)],
+    @tolerate_store
+    def _finish(self, trained: TrainedReplicate) -> None:
+        if self._record is not None and self._record.run_id is not None:
+            finish(self._folder, self._record, trained)
+
+    @tolerate_store
+    def _abandon(self) -> None:
+        if self._record is not None and self._record.run_id is not None:
+            client().set_terminated(self._record.run_id, "KILLED")
+
+    @tolerate_store
+    def _open(self) -> None:
+        if self._record is None:
+            return
+        self._record = open_run(self._folder, self._record)
+        if (self._folder / HISTORY).exists():
+            send_curves(self._folder, self._record)
+            points = client().get_metric_history(
+                self._record.run_id or "", "train/seconds"
             )
-            for given in self._inputs
-        ]
-        client().log_inputs(run_id, datasets)
+            self._told = {point.step for point in points}
+        self._start_monitor()
+
+    @tolerate_store
+    def _tell(
+        self,
+        epoch: int,
+        metrics: Mapping[str, float],
+        samples: NDArray[np.uint8] | None,
+    ) -> None:
+        if self._record is None or self._record.run_id is None:
+            return
+        log_metrics(self._record.run_id, curves_of(metrics), step=epoch)
+        if samples is not None:
+            send_picture(self._record, epoch, samples)
+        self._told.add(epoch)
+
+    def _describe(
+        self, replicate: int, settings: ModelSettings, cost: Mapping[str, Any]
+    ) -> RunRecord:
+        return describe_run(
+            self._task,
+            self._model,
+            replicate,
+            settings,
+            cost,
+            self._inputs,
+            {
+                "mlflow.parentRunId": self._parent_run_id,
+                "environment": self._environment,
+            },
+        )
+
+    def _start_monitor(self) -> None:
+        """Watch processor, memory, disk and accelerator every ten seconds."""
+        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+        if self._record is not None and self._record.run_id is not None:
+            self._monitor = SystemMetricsMonitor(
+                self._record.run_id, resume_logging=True
+            )
+            self._monitor.start()
+
+    def _stop_monitor(self) -> None:
+        if self._monitor is not None:
+            self._monitor.finish()
+            self._monitor = None
+
+
+def describe_run(
+    task: str,
+    model: str,
+    replicate: int,
+    settings: ModelSettings,
+    cost: Mapping[str, Any],
+    inputs: Sequence[DatasetInput] = (),
+    tags: Mapping[str, str] | None = None,
+) -> RunRecord:
+    """The record of a replicate's run: its name, tags, parameters and inputs.
+
+    Args:
+        task: Name of the task, and of its experiment.
+        model: Name of the model.
+        replicate: Number of the replicate.
+        settings: The model's settings.
+        cost: What is known of its cost.
+        inputs: What it is trained on.
+        tags: More tags.
+    """
+    values = settings.model_dump(mode="json")
+    values["training"]["seed"] += replicate
+    environment = _environment()
+    return RunRecord(
+        name=f"{model} replicate {replicate}",
+        experiment=task,
+        tags={
+            **_context_tags(),
+            **{name: value for name, value in (tags or {}).items() if value},
+            "task": task,
+            "model": model,
+            "replicate": str(replicate),
+            "code_version": environment["commit"],
+            **{
+                f"{given.context}_data_digest": given.fingerprint[:16]
+                for given in inputs
+            },
+        },
+        parameters={
+            name: str(value)
+            for name, value in {
+                **flatten(values),
+                **{f"cost.{name}": value for name, value in cost.items()},
+                **{f"environment.{name}": value for name, value in environment.items()},
+            }.items()
+        },
+        inference=values["inference"],
+        inputs=tuple(inputs),
+        started=now(),
+    )
+
+
+@cache
+def _environment() -> dict[str, str]:
+    """Versions and machine, without the date."""
+    from image_translation.reporting.environment import describe_environment
+
+    return {k: v for k, v in describe_environment().items() if k != "date"}
+
+
+@cache
+def _context_tags() -> dict[str, str]:
+    """What MLflow itself says of who runs what: user, program, commit."""
+    from mlflow.tracking.context.registry import resolve_tags
+
+    return resolve_tags()

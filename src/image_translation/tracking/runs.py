@@ -1,72 +1,29 @@
 """Runs in MLflow, written with explicit ids so that any process can add to them."""
 
-import functools
-import json
-import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from image_translation.tracking.records import read_run_id
+from image_translation.tracking.store import client, tolerate_store
 from image_translation.training.trained import TrainedModel
 
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-
-logger = logging.getLogger(__name__)
-
-RUN_FILE = "mlflow.json"
 # MLflow takes so many in one request.
 PARAMETERS_PER_BATCH = 100
-
-Method = TypeVar("Method", bound=Callable[..., None])
-
-
-def client() -> "MlflowClient":
-    """A client for the store that was configured."""
-    from mlflow import MlflowClient
-
-    return MlflowClient()
-
-
-def tolerate_store(method: Method) -> Method:
-    """Let work go on when the store fails: what is on disk is not lost."""
-
-    @functools.wraps(method)
-    def wrapper(*args: Any, **kwargs: Any) -> None:
-        from mlflow.exceptions import MlflowException
-
-        try:
-            method(*args, **kwargs)
-        except (MlflowException, OSError) as error:
-            logger.warning("MLflow could not be written to (%s); going on", error)
-
-    return wrapper  # type: ignore[return-value]
-
-
-def read_run_id(folder: Path) -> str | None:
-    """The child run that belongs to a replicate's folder, if there is one."""
-    try:
-        return json.loads((folder / RUN_FILE).read_text("utf-8"))["run_id"]
-    except (OSError, ValueError, KeyError):
-        return None
-
-
-def write_run_id(folder: Path, run_id: str) -> None:
-    """Keep a replicate's child run in its folder."""
-    text = json.dumps({"run_id": run_id}) + "\n"
-    (folder / RUN_FILE).write_text(text, "utf-8")
+LONGEST = 6000
+"""Characters of a parameter that MLflow takes."""
 
 
 def log_parameters(run_id: str, parameters: Mapping[str, Any]) -> None:
     """Log parameters one by one, in few requests."""
     from mlflow.entities import Param
 
-    items = [Param(name, str(value)) for name, value in parameters.items()]
+    items = [Param(name, str(value)[:LONGEST]) for name, value in parameters.items()]
     for start in range(0, len(items), PARAMETERS_PER_BATCH):
         client().log_batch(run_id, params=items[start : start + PARAMETERS_PER_BATCH])
 
@@ -157,3 +114,47 @@ def log_study(run_id: str, study: pd.DataFrame) -> None:
     agreement = study[["agreement", "alpha"]].iloc[0].dropna().add_prefix("human/")
     log_metrics(run_id, {**dict(zip(names, known["rate"], strict=True)), **agreement})
     client().log_text(run_id, study.to_csv(index=False), "report/human_study.csv")
+
+
+@tolerate_store
+def describe_parent(
+    run_id: str, parameters: Mapping[str, Any], tags: Mapping[str, str]
+) -> None:
+    """Log parameters and tags of a pipeline's run, all at once.
+
+    Args:
+        run_id: The parent run.
+        parameters: By dotted name.
+        tags: What to find the run by.
+    """
+    from mlflow.entities import RunTag
+
+    log_parameters(run_id, parameters)
+    client().log_batch(run_id, tags=[RunTag(k, v) for k, v in tags.items()])
+
+
+@tolerate_store
+def log_promotion(run_id: str, promotion: Mapping[str, Any]) -> None:
+    """Log a decision on the model in use to a parent run, as tags and metrics.
+
+    Args:
+        run_id: The parent run.
+        promotion: ``promotion.json``.
+    """
+    in_use = promotion["in_use"] or {}
+    tags = {
+        "promotion": promotion["outcome"],
+        "promotion.reason": promotion["reason"],
+        "champion": f"version {in_use['version']}: {in_use['model']}"
+        if in_use
+        else "none",
+    }
+    for name, value in tags.items():
+        client().set_tag(run_id, name, value)
+    metric = promotion["metric"]
+    if metric is not None:
+        names = ("challenger", "champion", "difference")
+        known = {f"promotion/{name}": metric[name] for name in names}
+        looks = {"promotion/looks": promotion["test"]["looks"]}
+        log_metrics(run_id, {**known, **looks})
+    client().log_dict(run_id, dict(promotion), "promotion.json")

@@ -1,15 +1,27 @@
 """The configured store of runs: where it is, and whether it answers."""
 
+import functools
+import logging
+import os
+import re
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from image_translation.errors import InputError
 
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+logger = logging.getLogger(__name__)
+
+Method = TypeVar("Method", bound=Callable[..., None])
+
 SQLITE = "sqlite:///"
 REACHABLE_WITHIN = 5.0  # seconds
+IMPATIENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "1", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 
 
 def anchor_store(config: Mapping[str, Any], project: Path) -> dict[str, Any]:
@@ -59,11 +71,86 @@ def check_store(uri: str) -> None:
     except OSError as error:
         reason = getattr(error, "reason", error)
         raise InputError(
-            f"The MLflow server {_without_credentials(uri)} cannot be reached: {reason}."
+            f"The MLflow server {without_credentials(uri)} cannot be reached: {reason}."
             " Start it, or set server.mlflow_tracking_uri in conf/local/mlflow.yml"
         ) from error
 
 
-def _without_credentials(uri: str) -> str:
-    scheme, _, rest = uri.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
+def without_credentials(text: str) -> str:
+    """A text with what stands for user and password in its addresses left out."""
+    return re.sub(r"(?<=://)[^/\s@]*@", "", text)
+
+
+def client() -> "MlflowClient":
+    """A client for the store that was configured."""
+    from mlflow import MlflowClient
+
+    return MlflowClient()
+
+
+class Connection:
+    """Whether the store still answers: once it has failed, it is not asked again.
+
+    A server that is gone would cost every call its timeout and its retries.
+    """
+
+    def __init__(self) -> None:
+        self.failure: str | None = None
+        self._patience: dict[str, str | None] = {}
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the store has failed since `renew`."""
+        return self.failure is not None
+
+    def renew(self) -> None:
+        """Trust the store again."""
+        self.failure = None
+        for name, value in self._patience.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        self._patience = {}
+
+    def note(self, error: Exception) -> None:
+        """Take an error of the store for what it is: its end, or a refusal."""
+        from mlflow.exceptions import MlflowException
+
+        if isinstance(error, MlflowException) and error.get_http_status_code() < 500:
+            logger.warning("MLflow refused what it was sent (%s); going on", error)
+            return
+        self.failure = without_credentials(str(error).strip().splitlines()[0])
+        self._lose_patience()
+        logger.error(
+            "MLflow cannot be reached any more (%s). Work goes on; what it was not told"
+            " is kept and sent later",
+            self.failure,
+        )
+
+    def _lose_patience(self) -> None:
+        """Have what MLflow itself still asks, such as at the end, find out at once."""
+        for name, value in IMPATIENT.items():
+            self._patience.setdefault(name, os.environ.get(name))
+            os.environ[name] = value
+
+
+connection = Connection()
+"""To the configured store, of which a process has one."""
+
+
+def tolerate_store(method: Method) -> Method:
+    """Let work go on when the store fails, and do not ask a store that has failed."""
+
+    @functools.wraps(method)
+    def wrapper(*args: Any, **kwargs: Any) -> None:
+        from mlflow.exceptions import MlflowException
+
+        if connection.is_lost:
+            return
+        try:
+            method(*args, **kwargs)
+        except (MlflowException, OSError) as error:
+            connection.note(error)
+
+    return wrapper  # type: ignore[return-value]

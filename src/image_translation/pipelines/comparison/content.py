@@ -43,6 +43,8 @@ def collect_content(
     results: Mapping[str, Any],
     environment: Mapping[str, str],
     study: pd.DataFrame | None,
+    promotion: Mapping[str, Any],
+    promotions: pd.DataFrame,
 ) -> ReportContent:
     """Put the results of all stages into the report's form; see ``write_report``."""
     trained = by_model(results, "trained")
@@ -65,6 +67,8 @@ def collect_content(
         settings=flatten(settings),
         environment=environment,
         study=study,
+        promotion=promotion,
+        promotions=promotions,
     )
 
 

@@ -91,6 +91,8 @@ def write_report(
     effects: pd.DataFrame,
     study: pd.DataFrame | None,
     key: Mapping[str, Any],
+    promotion: Mapping[str, Any],
+    promotions: pd.DataFrame,
     **results: Any,
 ) -> tuple[Deferred[Any], ...]:
     """Draw the figures and write the report of a task.
@@ -110,6 +112,8 @@ def write_report(
         study: What people preferred, where they have judged.
         key: The key of the blind test of these predictions; a study of others is not
             shown.
+        promotion: What was decided on the model in use.
+        promotions: All decisions on it.
         **results: What came of each model, by ``<model>.trained``,
             ``<model>.predictions`` and ``<model>.scores``.
 
@@ -123,6 +127,7 @@ def write_report(
     made_from = (
         (task, settings, source.name, source.credit, described),
         (manifest, findings, split, tied, test, comparison, verdicts, effects, study),
+        (promotion, promotions),
         results,
         {name: model.history() for name, model in by_model(results, "trained").items()},
         code_digest("image_translation.reporting", "image_translation.pipelines"),
@@ -143,6 +148,8 @@ def write_report(
         results,
         environment,
         study,
+        promotion,
+        promotions,
     )
     return deferred_parts(digest(*made_from), lambda: _draw(content()), 5)
 

@@ -54,6 +54,8 @@ def create_pipeline(task: str, models: Sequence[str], tasks: Sequence[str]) -> P
                     "effects": "effects",
                     "study": "remembered_study",
                     "key": "blind_test_key",
+                    "promotion": "promotion",
+                    "promotions": "promotions",
                     **results,
                 },
                 outputs=[

@@ -1,0 +1,39 @@
+"""The promotion pipeline."""
+
+from collections.abc import Sequence
+
+from kedro.pipeline import Node, Pipeline
+
+from image_translation.pipelines.binding import bind
+from image_translation.pipelines.promotion.nodes import decide_promotion
+
+
+def create_pipeline(task: str, models: Sequence[str]) -> Pipeline:
+    """From what was trained to the model in use.
+
+    Args:
+        task: Name of the task.
+        models: Names of all models and baselines.
+    """
+    results = {
+        f"{model}.{thing}": f"{model}.{thing}"
+        for model in models
+        for thing in ("trained", "scores")
+    }
+    return Pipeline(
+        [
+            Node(
+                bind(decide_promotion, task),
+                inputs={
+                    "settings": "params:task.promotion",
+                    "test": "test_pairs",
+                    "champions": "champion.workspace",
+                    "log": "remembered_promotions",
+                    **results,
+                },
+                outputs=["promotion", "promotions"],
+                name="decide_promotion",
+                tags="promotion",
+            )
+        ]
+    )

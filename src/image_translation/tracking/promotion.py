@@ -1,0 +1,425 @@
+"""The decision on the model in use: from what was trained to the registry.
+
+The rule itself is in `metrics.promotion`. Here it meets the registry, the weights of the
+champion and the record of how often the test images have been looked at.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from image_translation.errors import InputError
+from image_translation.metrics.promotion import (
+    Candidate,
+    Decision,
+    choose_challenger,
+    decide_promotion,
+)
+from image_translation.metrics.registry import FUNCTIONS, score_stream
+from image_translation.metrics.settings import PromotionSettings
+from image_translation.pairing.arrays import PairArrays
+from image_translation.tracking import registry
+from image_translation.tracking.observer import describe_run
+from image_translation.tracking.records import read_record
+from image_translation.tracking.sending import send
+from image_translation.tracking.store import connection
+from image_translation.training.settings import InferenceSettings
+from image_translation.training.trained import TrainedModel, TrainedReplicate
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+logger = logging.getLogger(__name__)
+
+Outcome = Literal["promoted", "kept", "unchanged", "not decided", "rolled back"]
+
+LOG_COLUMNS = [
+    "date",
+    "outcome",
+    "reason",
+    "challenger_version",
+    "challenger_model",
+    "challenger_replicate",
+    "challenger_weights",
+    "champion_version",
+    "champion_model",
+    "champion_weights",
+    "metric",
+    "challenger_score",
+    "champion_score",
+    "difference",
+    "ci_low",
+    "ci_high",
+    "p_value",
+    "guard",
+    "guard_difference",
+    "guard_ci_low",
+    "guard_ci_high",
+    "margin",
+    "n_images",
+    "n_groups",
+    "test",
+    "look",
+]
+"""Columns of ``promotions.csv``: one row a decision; ``look`` counts the decisions that
+were made on these test images, and is empty where they were not looked at."""
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What was decided.
+
+    Attributes:
+        record: ``promotion.json``.
+        log: ``promotions.csv``, with what was decided now.
+    """
+
+    record: dict[str, Any]
+    log: pd.DataFrame
+
+
+def decide(
+    task: str,
+    settings: PromotionSettings,
+    trained: Mapping[str, TrainedModel],
+    scores: Mapping[str, pd.DataFrame],
+    test: PairArrays,
+    folder: Path,
+    log: pd.DataFrame | None,
+) -> Promotion:
+    """Choose the challenger, hold it against the champion, and promote it or not.
+
+    The test images are looked at once for the same two sets of weights and the same rule:
+    called again, nothing is compared and nothing registered.
+
+    Args:
+        task: The task.
+        settings: Metric, guard and margin.
+        trained: All models.
+        scores: Their scores on the test images.
+        test: The test images.
+        folder: Where champions are kept.
+        log: Earlier decisions, or None.
+    """
+    from mlflow.exceptions import MlflowException
+
+    log = pd.DataFrame(columns=LOG_COLUMNS) if log is None else log
+    case = _Case(task, settings, test, folder, log)
+    chosen = choose_challenger(_validation(trained, settings), settings)
+    if chosen is None:
+        return case.end("kept", "no model was trained")
+    if connection.is_lost:
+        return case.end("not decided", "MLflow could not be reached", chosen)
+    try:
+        return _meet(case, chosen, trained[chosen.model], scores[chosen.model])
+    except (MlflowException, OSError) as error:
+        connection.note(error)
+        return case.end("not decided", "MLflow could not be reached", chosen)
+
+
+def roll_back(task: str, log: pd.DataFrame | None) -> Promotion:
+    """Put the champion before into use again; the one rolled back is not promoted again.
+
+    Args:
+        task: The task.
+        log: Earlier decisions, or None.
+
+    Raises:
+        InputError: There is none to go back to.
+    """
+    before, now = registry.roll_back(task)
+    reason = f"version {before.version} was rolled back to version {now.version}"
+    return _by_hand(task, "rolled back", reason, before, now, log)
+
+
+def promote_by_hand(task: str, number: int, log: pd.DataFrame | None) -> Promotion:
+    """Put a version into use without a comparison.
+
+    Args:
+        task: The task.
+        number: The version.
+        log: Earlier decisions, or None.
+
+    Raises:
+        InputError: There is no such version.
+    """
+    before = registry.find_version(task, registry.CHAMPION)
+    now = registry.promote_by_hand(task, number)
+    reason = f"version {number} was put into use by hand"
+    return _by_hand(task, "promoted", reason, before, now, log)
+
+
+def _by_hand(
+    task: str,
+    outcome: Outcome,
+    reason: str,
+    before: "ModelVersion | None",
+    now: "ModelVersion",
+    log: pd.DataFrame | None,
+) -> Promotion:
+    logger.info("%s: %s", task, reason)
+    row = {
+        "date": _now(),
+        "outcome": outcome,
+        "reason": reason,
+        **_columns("challenger", now),
+        **_columns("champion", before),
+    }
+    record = {
+        "task": task,
+        "date": row["date"],
+        "outcome": outcome,
+        "reason": reason,
+        "challenger": _describe(now),
+        "champion": _describe(before),
+        "in_use": _describe(now),
+        "metric": None,
+        "guard": None,
+        "margin": None,
+        "test": None,
+    }
+    log = pd.DataFrame(columns=LOG_COLUMNS) if log is None else log
+    return Promotion(record, _appended(log, row))
+
+
+@dataclass
+class _Case:
+    """A decision under way."""
+
+    task: str
+    settings: PromotionSettings
+    test: PairArrays
+    folder: Path
+    log: pd.DataFrame
+    challenger: "ModelVersion | None" = None
+    champion: "ModelVersion | None" = None
+
+    @property
+    def looks(self) -> int:
+        """How many decisions have looked at these test images."""
+        seen = self.log[self.log["test"] == self.test.fingerprint]
+        return int(seen["look"].notna().sum())
+
+    def earlier(self) -> pd.Series | None:
+        """The decision on the same weights by the same rule, if there was one."""
+        if self.challenger is None or self.champion is None:
+            return None
+        wanted = {
+            "challenger_weights": self.challenger.tags[registry.WEIGHTS_TAG],
+            "champion_weights": self.champion.tags[registry.WEIGHTS_TAG],
+            "test": self.test.fingerprint,
+            **self.settings.model_dump(),
+        }
+        same = self.log["look"].notna()
+        for column, value in wanted.items():
+            same &= self.log[column] == value
+        return self.log[same].iloc[-1] if same.any() else None
+
+    def end(
+        self,
+        outcome: Outcome,
+        reason: str,
+        chosen: Candidate | None = None,
+        decision: Decision | None = None,
+        *,
+        is_new: bool = False,
+    ) -> Promotion:
+        """What was decided, as a record, and in the log where it is new."""
+        logger.info("%s: %s (%s)", self.task, outcome, reason)
+        looks = self.looks + (decision is not None)
+        in_use = self.challenger if outcome == "promoted" else self.champion
+        record = {
+            "task": self.task,
+            "date": _now(),
+            "outcome": outcome,
+            "reason": reason,
+            "challenger": _describe(self.challenger) or (chosen and chosen._asdict()),
+            "champion": _describe(self.champion),
+            "in_use": _describe(in_use),
+            "metric": decision and _known(asdict(decision.metric)),
+            "guard": decision and _known(asdict(decision.guard)),
+            "margin": self.settings.margin,
+            "test": {
+                "fingerprint": self.test.fingerprint,
+                "images": len(self.test),
+                "groups": int(self.test.index["group"].nunique()),
+                "looks": looks,
+            },
+        }
+        if not is_new:
+            return Promotion(record, self.log)
+        row = {
+            "date": record["date"],
+            "outcome": outcome,
+            "reason": reason,
+            **_columns("challenger", self.challenger),
+            **_columns("champion", self.champion),
+            **self.settings.model_dump(),
+            "test": self.test.fingerprint,
+        }
+        if decision is not None:
+            row |= _numbers(decision) | {"look": looks}
+        return Promotion(record, _appended(self.log, row))
+
+
+def _meet(
+    case: _Case, chosen: Candidate, model: TrainedModel, scores: pd.DataFrame
+) -> Promotion:
+    """Let the challenger meet the champion."""
+    (trained,) = (r for r in model.replicates if r.replicate == chosen.replicate)
+    case.champion = registry.find_version(case.task, registry.CHAMPION)
+    case.challenger = _register(case.task, chosen, model, trained)
+    weights = case.challenger.tags[registry.WEIGHTS_TAG]
+    if case.champion is None:
+        registry.promote(case.challenger)
+        return case.end("promoted", "the first champion", chosen, is_new=True)
+    if case.champion.tags.get(registry.WEIGHTS_TAG) == weights:
+        return case.end("unchanged", "the challenger is the champion", chosen)
+    if rolled_back := case.challenger.tags.get(registry.ROLLED_BACK_TAG):
+        reason = f"version {case.challenger.version} was rolled back on {rolled_back}"
+        return case.end("kept", reason, chosen)
+    earlier = case.earlier()
+    if earlier is not None:
+        return case.end(
+            "kept", f"decided on {earlier['date']}: {earlier['reason']}", chosen
+        )
+    champion = registry.champion(case.task, case.folder)
+    if champion is None:
+        raise InputError(f"the champion of {case.task} was removed while it was read")
+    size = champion.trained.config["image_size"]
+    if size != case.test.image_size:
+        reason = (
+            f"the champion translates {size} pixels, the test images have "
+            f"{case.test.image_size}: they cannot be compared. To put the challenger into "
+            f"use all the same: kedro promote --task={case.task} "
+            f"--version={case.challenger.version}"
+        )
+        return case.end("kept", reason, chosen)
+    mine = scores[scores["replicate"] == chosen.replicate]
+    decision = decide_promotion(mine, _score(champion, case), case.settings)
+    if decision.is_promoted:
+        registry.promote(case.challenger)
+    outcome: Outcome = "promoted" if decision.is_promoted else "kept"
+    return case.end(outcome, decision.reason, chosen, decision, is_new=True)
+
+
+def _validation(
+    trained: Mapping[str, TrainedModel], settings: PromotionSettings
+) -> pd.DataFrame:
+    """The validation value of every trained replicate at its chosen epoch."""
+    rows = []
+    for name, model in trained.items():
+        is_trained = model.settings is not None and model.settings.is_trainable
+        if model.status != "trained" or not is_trained:
+            continue
+        for replicate in model.replicates:
+            history = replicate.history()
+            chosen = history["epoch"] == replicate.best_epoch
+            value = history.loc[chosen, f"validation/{settings.metric}"].item()
+            rows.append((name, replicate.replicate, value))
+    return pd.DataFrame(rows, columns=["model", "replicate", "value"])
+
+
+def _register(
+    task: str, chosen: Candidate, model: TrainedModel, trained: TrainedReplicate
+) -> "ModelVersion":
+    if read_record(trained.folder) is None and model.settings is not None:
+        # trained where nothing was tracked
+        described = describe_run(
+            task, chosen.model, chosen.replicate, model.settings, trained.cost
+        )
+        described.write(trained.folder)
+    record = send(trained.folder)
+    if record is None or record.run_id is None or record.model_id is None:
+        raise InputError(f"{trained.folder} cannot be registered: it has no model")
+    tags = {
+        "model": chosen.model,
+        "replicate": str(chosen.replicate),
+        "run": record.run_id,
+    }
+    version = registry.register(task, trained, record.model_id, tags)
+    registry.set_challenger(version)
+    return version
+
+
+def _score(champion: registry.Champion, case: _Case) -> pd.DataFrame:
+    """The champion's scores on the current test images."""
+    from image_translation.training.inference import translate
+
+    logger.info("%s: champion and challenger meet on the test images", case.task)
+    predictions = translate(
+        champion.trained.load_generator(),
+        case.test.inputs,
+        InferenceSettings.model_validate(champion.inference),
+    )
+    names = (case.settings.metric, case.settings.guard)
+    scores = score_stream(
+        predictions, case.test.targets, {name: FUNCTIONS[name] for name in names}
+    )
+    index = case.test.index[["pair_id", "group"]].reset_index(drop=True)
+    return pd.concat([index.assign(replicate=0), scores], axis=1)
+
+
+def _describe(version: "ModelVersion | None") -> dict[str, Any] | None:
+    if version is None:
+        return None
+    return {
+        "version": int(version.version),
+        "model": version.tags.get("model", ""),
+        "replicate": int(version.tags.get("replicate", 0)),
+        "run": version.tags.get("run", ""),
+        "weights_sha256": version.tags.get(registry.WEIGHTS_TAG, ""),
+    }
+
+
+def _known(numbers: dict[str, Any]) -> dict[str, Any]:
+    """Numbers as JSON has them: what is not known is nothing."""
+    return {
+        name: None if isinstance(value, float) and np.isnan(value) else value
+        for name, value in numbers.items()
+    }
+
+
+def _columns(role: str, version: "ModelVersion | None") -> dict[str, Any]:
+    known = _describe(version)
+    if known is None:
+        return {}
+    columns = {
+        f"{role}_version": known["version"],
+        f"{role}_model": known["model"],
+        f"{role}_replicate": known["replicate"],
+        f"{role}_weights": known["weights_sha256"],
+    }
+    return {name: value for name, value in columns.items() if name in LOG_COLUMNS}
+
+
+def _numbers(decision: Decision) -> dict[str, Any]:
+    metric, guard = decision.metric, decision.guard
+    return {
+        "challenger_score": metric.challenger,
+        "champion_score": metric.champion,
+        "difference": metric.difference,
+        "ci_low": metric.ci_low,
+        "ci_high": metric.ci_high,
+        "p_value": metric.p_value,
+        "guard_difference": guard.difference,
+        "guard_ci_low": guard.ci_low,
+        "guard_ci_high": guard.ci_high,
+        "n_images": metric.n_images,
+        "n_groups": metric.n_groups,
+    }
+
+
+def _appended(log: pd.DataFrame, row: Mapping[str, Any]) -> pd.DataFrame:
+    new = pd.DataFrame([{name: row.get(name, np.nan) for name in LOG_COLUMNS}])
+    return new if log.empty else pd.concat([log, new], ignore_index=True)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

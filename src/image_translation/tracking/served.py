@@ -1,0 +1,55 @@
+"""The model that MLflow serves; MLflow runs this file when it loads one.
+
+Takes images, as base64 text, bytes of a file or pixels (uint8, H×W×3, also as nested
+lists), in a column ``image``, and gives translations of the same kind and size.
+"""
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel
+
+from image_translation.training.settings import InferenceSettings
+from image_translation.training.trained import TrainedReplicate
+from image_translation.translation.encoded import (
+    Translator,
+    translate_encoded,
+    translate_pixels,
+)
+
+
+class ServedModel(PythonModel):
+    """A trained replicate as MLflow loads it."""
+
+    def load_context(self, context: Any) -> None:
+        """Read the weights that were logged."""
+        folder = Path(context.artifacts["weights"]).parent
+        inference = InferenceSettings.model_validate(context.model_config["inference"])
+        self._translator = Translator.read(TrainedReplicate.read(folder), inference)
+
+    def predict(
+        self, context: Any, model_input: pd.DataFrame, params: Any = None
+    ) -> pd.DataFrame:
+        """Translate the images of a column ``image``, one by one."""
+        images = pd.DataFrame(model_input)["image"]
+        return pd.DataFrame({"image": [self._translate(image) for image in images]})
+
+    def _translate(self, image: Any) -> Any:
+        if isinstance(image, str):
+            data = base64.b64decode(image.rpartition(",")[2])  # also of a data URL
+            return base64.b64encode(translate_encoded(self._translator, data)).decode()
+        if isinstance(image, bytes):
+            return translate_encoded(self._translator, image)
+        if isinstance(image, list) and isinstance(image[0], str | bytes):
+            return [self._translate(one) for one in image]
+        pixels = np.asarray(image, dtype=np.uint8)
+        if pixels.ndim == 4:
+            return np.stack([self._translate(one) for one in pixels])
+        return translate_pixels(self._translator, pixels)
+
+
+set_model(ServedModel())

@@ -1,0 +1,1 @@
+"""Translating images of any size with what was trained."""

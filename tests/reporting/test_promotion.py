@@ -1,0 +1,52 @@
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from image_translation.reporting.page import render_report
+from image_translation.reporting.promotion import tell_promotion
+from image_translation.tracking.promotion import LOG_COLUMNS
+
+VERSION = {"version": 2, "model": "pix2pix", "replicate": 0}
+RECORD = {
+    "outcome": "kept",
+    "reason": "psnr: no difference found",
+    "in_use": {**VERSION, "version": 1, "model": "unet"},
+}
+
+
+@pytest.fixture
+def log():
+    first = {"date": "2026-01-04T02:00:00+00:00", "outcome": "promoted"}
+    first |= {"reason": "the first champion", "metric": "psnr", "guard": "ssim"}
+    first |= {"challenger_version": 1, "challenger_model": "unet"}
+    second = {"date": "2026-01-05T02:00:00+00:00", "outcome": "kept", **RECORD}
+    second |= {"metric": "psnr", "guard": "ssim"}
+    second |= {"challenger_version": 2, "challenger_model": "pix2pix"}
+    second |= {"champion_version": 1, "champion_model": "unet", "look": 3}
+    second |= {"difference": 0.2, "ci_low": -0.1, "ci_high": 0.5, "n_groups": 12}
+    second |= {"guard_difference": -0.004, "guard_ci_low": -0.008}
+    second |= {"guard_ci_high": 0.001}
+    return pd.DataFrame([first, second]).reindex(columns=LOG_COLUMNS)
+
+
+def test_newest_decision_comes_first_with_its_numbers(log):
+    told = tell_promotion(RECORD, log)
+    assert told.lead == "In use is version 1: unet, replicate 0."
+    newest, oldest = told.rows
+    assert (newest.challenger, newest.champion) == ("2: pix2pix", "1: unet")
+    assert newest.difference.replace("\u00a0", " ") == "PSNR +0.20 dB"
+    assert newest.guard == "SSIM −0.004"
+    assert (newest.n_groups, newest.look) == ("12", "3")
+    assert (oldest.champion, oldest.difference, oldest.look) == ("–", "–", "–")
+
+
+def test_without_a_champion_the_section_says_so(log):
+    assert "No model" in tell_promotion({**RECORD, "in_use": None}, log).lead
+
+
+def test_report_has_the_section_where_there_was_a_decision(content, log):
+    assert 'id="promotion"' not in render_report(content)
+    page = render_report(replace(content, promotion=RECORD, promotions=log))
+    assert 'href="#promotion"' in page
+    assert "PSNR +0.20" in page.replace("\u00a0", " ")

@@ -1,0 +1,221 @@
+"""Promotion with a real registry and real weights; scores are planted."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from image_translation.errors import InputError
+from image_translation.metrics import score_images
+from image_translation.metrics.settings import PromotionSettings
+from image_translation.pairing.arrays import PairArrays
+from image_translation.tracking import promotion, registry
+from image_translation.tracking.store import connection
+from image_translation.training.inference import translate
+from image_translation.training.loop import fit
+from image_translation.training.trained import TrainedModel, TrainedReplicate
+from tests.training.conftest import make_pairs, make_settings
+
+RULE = PromotionSettings(metric="psnr", guard="ssim", margin=0.01)
+SETTINGS = make_settings("unet", training__epochs=1)
+
+
+@pytest.fixture(scope="module")
+def trained_once(tmp_path_factory):
+    """Real weights; others are made from them."""
+    folder = tmp_path_factory.mktemp("trained") / "replicate-0"
+    return fit(SETTINGS, make_pairs(6), make_pairs(4, 1), folder)
+
+
+@pytest.fixture(scope="module")
+def test_side():
+    """Twelve groups; the champion's own translations are its targets, nearly."""
+    return make_pairs(12, seed=3)
+
+
+class World:
+    """A task with a registry of its own, that is decided on again and again."""
+
+    def __init__(self, name, folder, trained, pairs):
+        self.task, self.folder, self.trained, self.pairs = name, folder, trained, pairs
+        self.log = None
+
+    def model(self, number, noise=0.0, validation=20.0):
+        """Other weights: those that were trained with noise on top."""
+        folder = self.folder / f"model-{number}" / "replicate-0"
+        folder.mkdir(parents=True)
+        state = self.trained.load_generator().state_dict()
+        torch.manual_seed(number)
+        for name, value in state.items():
+            if value.is_floating_point():
+                state[name] = value + noise * torch.randn_like(value)
+        save_file(state, folder / "weights.safetensors")
+        config = {**self.trained.config, "weights_sha256": f"{number:064x}"}
+        (folder / "config.json").write_text(pd.Series(config).to_json())
+        rows = {"epoch": [1], "seconds": [1.0], "validation/psnr": [validation]}
+        pd.DataFrame(rows).to_csv(folder / "history.csv", index=False)
+        (folder / "fingerprint.json").write_text('{"fingerprint": "f"}')
+        replicate = TrainedReplicate(folder, config)
+        return TrainedModel("trained", "", (replicate,), SETTINGS)
+
+    def scores(self, model, pairs, psnr=0.0, ssim=0.0):
+        """What the model scores, and a planted part on top."""
+        generator = model.replicates[0].load_generator()
+        images = np.concatenate(
+            list(translate(generator, pairs.inputs, SETTINGS.inference))
+        )
+        table = score_images(images, pairs.targets)
+        table["psnr"] += psnr * np.linspace(0.9, 1.1, len(table))
+        table["ssim"] += ssim
+        return pd.concat([pairs.index.assign(replicate=0), table], axis=1)
+
+    def decide(self, models, planted, pairs=None):
+        pairs = pairs or self.pairs
+        decided = promotion.decide(
+            self.task,
+            RULE,
+            models,
+            {
+                name: self.scores(model, pairs, *planted.get(name, ()))
+                for name, model in models.items()
+            },
+            pairs,
+            self.folder / "champions",
+            self.log,
+        )
+        self.log = decided.log
+        return decided.record
+
+
+@pytest.fixture
+def world(store, trained_once, test_side, tmp_path, request):
+    from mlflow import MlflowClient
+
+    name = request.node.name
+    MlflowClient().create_experiment(name, artifact_location=tmp_path.as_uri())
+    return World(name, tmp_path, trained_once, test_side)
+
+
+def in_use(world):
+    version = registry.find_version(world.task, "champion")
+    return version and int(version.version)
+
+
+def test_first_challenger_becomes_champion_without_a_look(world):
+    assert in_use(world) is None
+    assert registry.champion(world.task, world.folder / "champions") is None
+    models = {
+        "worse": world.model(1, validation=19.0),
+        "chosen": world.model(2, validation=21.0),
+    }
+    record = world.decide(models, {})
+    assert (record["outcome"], record["test"]["looks"]) == ("promoted", 0)
+    assert record["in_use"]["model"] == "chosen"
+    champion = registry.champion(world.task, world.folder / "champions")
+    assert champion.tags["model"] == "chosen"
+    assert champion.tags["replicate"] == "0"
+    assert champion.tags["run"] == record["in_use"]["run"]
+    expected = models["chosen"].replicates[0].load_generator().state_dict()
+    found = champion.trained.load_generator().state_dict()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_nothing_is_looked_at_or_registered_twice(world):
+    first = {"a": world.model(1)}
+    world.decide(first, {})
+    assert world.decide(first, {})["outcome"] == "unchanged"
+    second = {"a": world.model(2)}
+    kept = world.decide(second, {"a": (-3.0,)})
+    again = world.decide(second, {"a": (-3.0,)})
+    assert [kept["outcome"], again["outcome"]] == ["kept", "kept"]
+    assert "decided on" in again["reason"]
+    assert kept["test"]["looks"] == again["test"]["looks"] == 1
+    assert len(world.log) == 2
+    other = make_pairs(11, seed=4)
+    assert world.decide(second, {"a": (-3.0,)}, other)["test"]["looks"] == 1
+    third = world.decide({"a": world.model(3)}, {"a": (-3.0,)})
+    assert third["test"]["looks"] == 2
+    assert third["challenger"]["version"] == 3
+
+
+@pytest.mark.parametrize(
+    ("planted", "outcome"),
+    [
+        ((3.0, 0.0), "promoted"),
+        ((0.0, 0.0), "kept"),
+        ((-3.0, 0.0), "kept"),
+        ((3.0, -0.5), "kept"),
+    ],
+    ids=["better", "equal", "worse", "guard"],
+)
+def test_only_a_better_challenger_that_holds_the_guard_is_promoted(
+    world, planted, outcome
+):
+    world.decide({"a": world.model(1)}, {})
+    record = world.decide({"a": world.model(2)}, {"a": planted})
+    assert record["outcome"] == outcome
+    assert in_use(world) == (2 if outcome == "promoted" else 1)
+    assert world.log["outcome"].tolist() == ["promoted", outcome]
+    assert record["metric"]["n_groups"] == 12
+
+
+def test_really_worse_weights_are_not_promoted(world):
+    world.decide({"a": world.model(1)}, {})
+    ruined = world.model(2, noise=5.0)
+    assert world.decide({"a": ruined}, {})["outcome"] == "kept"
+    assert in_use(world) == 1
+
+
+def test_roll_back_restores_and_is_not_undone_by_the_next_run(world):
+    world.decide({"a": world.model(1)}, {})
+    better = {"a": world.model(2)}
+    world.decide(better, {"a": (3.0,)})
+    assert in_use(world) == 2
+    rolled = promotion.roll_back(world.task, world.log)
+    world.log = rolled.log
+    assert in_use(world) == 1
+    assert rolled.record["in_use"]["version"] == 1
+    record = world.decide(better, {"a": (3.0,)})
+    assert record["outcome"] == "kept"
+    assert "rolled back" in record["reason"]
+    assert in_use(world) == 1
+    by_hand = promotion.promote_by_hand(world.task, 2, world.log)
+    assert by_hand.record["in_use"]["version"] == 2
+    assert in_use(world) == 2
+
+
+def test_roll_back_without_a_champion_before_says_so(world):
+    with pytest.raises(InputError, match="no champion yet"):
+        promotion.roll_back(world.task, None)
+    world.decide({"a": world.model(1)}, {})
+    with pytest.raises(InputError, match="first champion"):
+        promotion.roll_back(world.task, None)
+    with pytest.raises(InputError, match="no version 7; there is 1"):
+        promotion.promote_by_hand(world.task, 7, None)
+
+
+def test_champion_of_another_image_size_is_kept(world):
+    world.decide({"a": world.model(1)}, {})
+    small = world.pairs
+    large = PairArrays(
+        small.inputs.repeat(2, axis=1).repeat(2, axis=2),
+        small.targets.repeat(2, axis=1).repeat(2, axis=2),
+        small.index,
+        "large",
+    )
+    challenger = {"a": world.model(2)}
+    scores = {"a": world.scores(challenger["a"], small)}
+    decided = promotion.decide(
+        world.task, RULE, challenger, scores, large, world.folder / "c", world.log
+    )
+    assert decided.record["outcome"] == "kept"
+    assert "kedro promote" in decided.record["reason"]
+
+
+def test_registry_that_cannot_be_reached_decides_nothing(world, monkeypatch):
+    monkeypatch.setattr(connection, "failure", "gone")
+    record = world.decide({"a": world.model(1)}, {})
+    assert record["outcome"] == "not decided"
+    assert record["challenger"]["model"] == "a"
+    assert len(world.log) == 0

@@ -1,0 +1,136 @@
+"""A real ``mlflow server`` on loopback, killed in the middle of a training."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from tests.conftest import ENVIRONMENT
+
+EPOCHS = 4
+ONLY_UNET = ",".join(
+    f"models.{name}.enabled=false"
+    for name in ("pix2pix", "autoencoder", "autoencoder_gan")
+)
+PARAMETERS = f"training.epochs={EPOCHS},report.gallery=1,{ONLY_UNET}"
+
+
+class Server:
+    """An MLflow server with a database and artifacts of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self.folder = folder
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.uri = f"http://127.0.0.1:{self.port}"
+        self.process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
+        command += ["--port", str(self.port), "--host", "127.0.0.1"]
+        command += ["--backend-store-uri", f"sqlite:///{self.folder}/server.db"]
+        command += ["--artifacts-destination", str(self.folder / "artifacts")]
+        with (self.folder / "log").open("a") as log:
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=log, cwd=self.folder, start_new_session=True
+            )
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"{self.uri}/health", timeout=1)
+                return
+            except OSError:
+                time.sleep(0.2)
+        raise AssertionError((self.folder / "log").read_text())
+
+    def kill(self) -> None:
+        if self.process is not None:
+            os.killpg(self.process.pid, 9)
+            self.process.wait()
+            self.process = None
+
+
+@pytest.fixture
+def server(tmp_path):
+    server = Server(tmp_path / "server")
+    server.start()
+    yield server
+    server.kill()
+
+
+def start_kedro(project: Path, *arguments: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "kedro", *arguments],
+        cwd=project,
+        env=ENVIRONMENT,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def test_server_killed_in_a_training_gets_the_backlog(
+    smoke_project, kedro, server, tmp_path
+):
+    project = tmp_path / "project"
+    shutil.copytree(smoke_project, project)
+    shutil.rmtree(project / "data/smoke/06_models")
+    config = json.dumps({"server": {"mlflow_tracking_uri": server.uri}})
+    (project / "conf/smoke/mlflow.yml").write_text(config)
+    command = ("run", "--pipeline=colorization", "--env=smoke", "--params", PARAMETERS)
+    folder = project / "data/smoke/06_models/colorization/unet/replicate-0"
+
+    running = start_kedro(project, *command)
+    client = MlflowClient(server.uri)
+    while not (folder / "history.csv").exists() and running.poll() is None:
+        time.sleep(0.01)
+    server.kill()  # after the first epoch
+    _, said = running.communicate()
+    assert running.returncode == os.EX_TEMPFAIL, said
+    assert "MLflow cannot be reached any more" in said
+    assert "make send" in said
+    assert "Traceback" not in said
+    weights = (folder / "weights.safetensors").stat().st_mtime_ns
+    assert pd.read_csv(folder / "history.csv")["epoch"].tolist() == [1, 2, 3, 4]
+    reporting = project / "data/smoke/08_reporting/colorization"
+    assert json.loads((reporting / "promotion.json").read_text())["outcome"] == (
+        "not decided"
+    )
+
+    server.start()
+    sent = kedro(project, "send", "--env=smoke")
+    assert sent.returncode == 0, sent.stderr
+    assert (folder / "weights.safetensors").stat().st_mtime_ns == weights
+    experiment = client.get_experiment_by_name("colorization")
+    runs = client.search_runs([experiment.experiment_id])
+    (child,) = (run for run in runs if run.data.tags.get("model") == "unet")
+    (parent,) = (run for run in runs if run is not child)
+    assert (child.info.status, parent.info.status) == ("FINISHED", "FINISHED")
+    assert "test/psnr" in child.data.metrics
+    assert len(child.outputs.model_outputs) == 1
+    for curve in ("train/l1", "validation/psnr"):
+        points = client.get_metric_history(child.info.run_id, curve)
+        assert sorted(point.step for point in points) == [1, 2, 3, 4]
+    pictures = client.list_artifacts(child.info.run_id, "images")
+    assert sum(file.path.endswith(".png") for file in pictures) == EPOCHS
+    reports = client.list_artifacts(parent.info.run_id, "report")
+    assert "report/report.html" in [file.path for file in reports]
+
+    again = kedro(project, *command)
+    assert again.returncode == 0, again.stderr
+    assert "unet replicate 0 is up to date" in again.stderr
+    assert (folder / "weights.safetensors").stat().st_mtime_ns == weights
+    points = client.get_metric_history(child.info.run_id, "train/l1")
+    assert len(points) == EPOCHS
+    champion = client.get_model_version_by_alias("colorization", "champion")
+    assert champion.tags["run"] == child.info.run_id
