@@ -126,7 +126,7 @@ def test_server_killed_in_a_training_gets_the_backlog(
     reports = client.list_artifacts(parent.info.run_id, "report")
     assert "report/report.html" in [file.path for file in reports]
 
-    again = kedro(project, *command)
+    again = kedro(project, *command, "--tags", "training,promotion")
     assert again.returncode == 0, again.stderr
     assert "unet replicate 0 is up to date" in again.stderr
     assert (folder / "weights.safetensors").stat().st_mtime_ns == weights

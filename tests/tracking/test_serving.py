@@ -1,0 +1,77 @@
+"""The model in use, served by MLflow's own command."""
+
+import base64
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import ENVIRONMENT
+
+
+@pytest.fixture(scope="module")
+def address(smoke_project, tmp_path_factory):
+    """Where the champion of the smoke run is served, without this project's path."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    store = f"sqlite:///{smoke_project}/data/smoke/mlflow/mlflow.db"
+    scripts = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "--port", str(port)]
+    command += ["-m", "models:/colorization@champion", "--env-manager", "local"]
+    log = tmp_path_factory.mktemp("serving") / "log"
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            command,
+            env={**ENVIRONMENT, "MLFLOW_TRACKING_URI": store, "PATH": scripts},
+            cwd=log.parent,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+        )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"{address}/ping", timeout=1)
+                break
+            except OSError:
+                assert process.poll() is None, log.read_text()
+                time.sleep(0.2)
+        yield address
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def ask(address, image):
+    body = json.dumps({"dataframe_records": [{"image": image}]}).encode()
+    request = urllib.request.Request(
+        f"{address}/invocations", body, {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.loads(answer.read())["predictions"][0]["image"]
+
+
+def test_served_model_answers_an_image_file_with_one(address):
+    photo = np.random.default_rng(0).integers(0, 256, (48, 80, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(photo).save(file, "JPEG")
+    answer = ask(address, base64.b64encode(file.getvalue()).decode())
+    translated = Image.open(io.BytesIO(base64.b64decode(answer)))
+    assert (translated.format, translated.size) == ("PNG", (80, 48))
+
+
+def test_served_model_answers_pixels_with_pixels(address):
+    answer = ask(address, np.full((40, 30, 3), 90, np.uint8).tolist())
+    assert np.shape(answer) == (40, 30, 3)
