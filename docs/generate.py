@@ -52,7 +52,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 def commands_section() -> str:
     """Every command that the project adds to ``kedro``, with its options."""
     parts = []
-    for name, command in sorted(cli.commands.items()):
+    for name, command in _commands(cli):
         parts.append(f"### kedro {name}")
         parts.append(inspect.cleandoc(command.help or "").partition("\n\n")[0])
         lines = [
@@ -63,6 +63,14 @@ def commands_section() -> str:
         if lines:
             parts.append("\n".join([row("option", "what"), "|---|---|", *lines]))
     return "\n\n".join(parts)
+
+
+def _commands(group: click.Group, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, command in sorted(group.commands.items()):
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", command
 
 
 def parameters_page() -> str:

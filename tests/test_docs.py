@@ -104,7 +104,8 @@ def test_every_metric_is_explained(site):
 def test_every_command_is_listed_with_its_options(site):
     html = (site / "reference/commands.html").read_text("utf-8")
     assert {"run", "site"} <= set(cli.commands)
-    for name, command in cli.commands.items():
+    commands = {n: c for n, c in cli.commands.items() if not hasattr(c, "commands")}
+    for name, command in commands.items():
         _, _, told = html.partition(f'id="kedro-{name}">')
         told = told.partition("<h3")[0]
         for option in command.params:
