@@ -69,6 +69,7 @@ def test_night_that_fails_leaves_code_and_summary(
 
 def test_processes_of_a_shared_run_write_to_one_parent_run(project, kedro):
     client = MlflowClient(f"sqlite:///{project}/data/smoke/mlflow/mlflow.db")
+    n_before = len(parents_of(client))
     began = kedro(project, "shared-run", "begin", *TASK, "--key=night 1")
     run_id = began.stdout.splitlines()[-1]
     again = kedro(project, "shared-run", "begin", *TASK, "--key=night 1")
@@ -110,9 +111,13 @@ def test_processes_of_a_shared_run_write_to_one_parent_run(project, kedro):
     assert ended.returncode == 0, ended.stderr
     assert run.info.status == "FINISHED"
     assert summary_of(project).startswith("# colorization: finished\n")
-    runs = client.search_runs([run.info.experiment_id])
-    parents = [r for r in runs if "mlflow.parentRunId" not in r.data.tags]
-    assert len(parents) == 2  # this one, and that of the run before
+    assert len(parents_of(client)) == n_before + 1
+
+
+def parents_of(client):
+    experiment = client.get_experiment_by_name("colorization")
+    runs = client.search_runs([experiment.experiment_id])
+    return [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
 
 
 def test_run_to_be_joined_must_be_there(project):
