@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 
 from image_translation.pipeline_registry import MODELS
 from tests.conftest import ENVIRONMENT
+from tests.pairing.helpers import write
 
 TASK = ("--task=colorization", "--env=smoke")
 
@@ -54,12 +55,14 @@ def test_second_night_at_the_same_time_leaves_at_once(project, kedro):
     ("parameters", "code", "message"),
     [
         ("training.epochs=0", 3, "training.epochs: "),
-        ("audit.near_duplicates=true,audit.fatal=near_duplicates", 4, "audit.fatal: "),
+        ("source=photos,audit.fatal=unreadable", 4, "audit.fatal: "),
     ],
 )
 def test_night_that_fails_leaves_code_and_summary(
     project, kedro, parameters, code, message
 ):
+    write(project / "photos/good.png", 1)
+    (project / "photos/broken.png").write_text("no image")
     result = kedro(project, "nightly", *TASK, "--params", parameters)
     assert result.returncode == code, result.stderr
     assert message in result.stderr
