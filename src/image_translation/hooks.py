@@ -193,9 +193,9 @@ class TrackingHooks:
     def leave_joined_run(self) -> None:
         """Other processes are not done: only who began the parent run ends it."""
         if self._joined_run_id is not None:
-            from image_translation.tracking.parents import keep_running
+            from image_translation.tracking.parents import leave_parent
 
-            keep_running(self._joined_run_id)
+            leave_parent(self._joined_run_id)
 
     @hook_impl(trylast=True, specname="on_pipeline_error")
     def leave_joined_run_on_error(self) -> None:

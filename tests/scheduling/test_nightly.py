@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 
 from image_translation.pipeline_registry import MODELS
 from tests.conftest import ENVIRONMENT
+from tests.pairing.helpers import write
 
 TASK = ("--task=colorization", "--env=smoke")
 
@@ -54,12 +55,14 @@ def test_second_night_at_the_same_time_leaves_at_once(project, kedro):
     ("parameters", "code", "message"),
     [
         ("training.epochs=0", 3, "training.epochs: "),
-        ("audit.near_duplicates=true,audit.fatal=near_duplicates", 4, "audit.fatal: "),
+        ("source=photos,audit.fatal=unreadable", 4, "audit.fatal: "),
     ],
 )
 def test_night_that_fails_leaves_code_and_summary(
     project, kedro, parameters, code, message
 ):
+    write(project / "photos/good.png", 1)
+    (project / "photos/broken.png").write_text("no image")
     result = kedro(project, "nightly", *TASK, "--params", parameters)
     assert result.returncode == code, result.stderr
     assert message in result.stderr
@@ -69,6 +72,7 @@ def test_night_that_fails_leaves_code_and_summary(
 
 def test_processes_of_a_shared_run_write_to_one_parent_run(project, kedro):
     client = MlflowClient(f"sqlite:///{project}/data/smoke/mlflow/mlflow.db")
+    n_before = len(parents_of(client))
     began = kedro(project, "shared-run", "begin", *TASK, "--key=night 1")
     run_id = began.stdout.splitlines()[-1]
     again = kedro(project, "shared-run", "begin", *TASK, "--key=night 1")
@@ -110,9 +114,13 @@ def test_processes_of_a_shared_run_write_to_one_parent_run(project, kedro):
     assert ended.returncode == 0, ended.stderr
     assert run.info.status == "FINISHED"
     assert summary_of(project).startswith("# colorization: finished\n")
-    runs = client.search_runs([run.info.experiment_id])
-    parents = [r for r in runs if "mlflow.parentRunId" not in r.data.tags]
-    assert len(parents) == 2  # this one, and that of the run before
+    assert len(parents_of(client)) == n_before + 1
+
+
+def parents_of(client):
+    experiment = client.get_experiment_by_name("colorization")
+    runs = client.search_runs([experiment.experiment_id])
+    return [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
 
 
 def test_run_to_be_joined_must_be_there(project):

@@ -55,6 +55,18 @@ def keep_running(run_id: str) -> None:
 
 
 @tolerate_store
+def leave_parent(run_id: str) -> None:
+    """Let go of a run that goes on in other processes."""
+    import mlflow
+
+    # kedro-mlflow starts the run once more for every node; MLflow would end at exit
+    # what is still open.
+    while mlflow.active_run():
+        mlflow.end_run("RUNNING")
+    keep_running(run_id)
+
+
+@tolerate_store
 def end_parent(run_id: str, task: str, *, is_fine: bool) -> None:
     """End a parent run when all its processes are done.
 
