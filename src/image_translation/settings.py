@@ -42,6 +42,8 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 
 # Kedro 1.7 itself registers resolvers by a name that OmegaConf 2.4 deprecates.
 warnings.filterwarnings("ignore", message="register_new_resolver")
+# kedro-mlflow has a model class without type hints.
+warnings.filterwarnings("ignore", message=".*Add type hints to the `predict`")
 # Names inside a task are short; Kedro's are <task>.<model>.<thing>.
 warnings.filterwarnings("ignore", message="One or more dataset names contain")
 

@@ -124,10 +124,12 @@ def write_report(
     study = study if study is not None and set(study["page"]) == {key["page"]} else None
     environment = describe_environment()
     described = {name: value for name, value in environment.items() if name != "date"}
+    # Not how often it was confirmed: that would be another report every night.
+    decided = promotion["in_use"], promotion["outcome"] == "not decided"
     made_from = (
         (task, settings, source.name, source.credit, described),
         (manifest, findings, split, tied, test, comparison, verdicts, effects, study),
-        (promotion, promotions),
+        (decided, promotions),
         results,
         {name: model.history() for name, model in by_model(results, "trained").items()},
         code_digest("image_translation.reporting", "image_translation.pipelines"),
