@@ -18,11 +18,11 @@ from kedro.framework.cli.utils import KedroCliError, env_option, split_string
 from kedro.framework.project import pipelines, settings
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import ProjectMetadata
-from kedro.io import CatalogProtocol
+from kedro.io import CatalogProtocol, MemoryDataset
 
 from image_translation.errors import InputError, causes
 from image_translation.hooks import send_task
-from image_translation.pipeline_registry import HUMAN_STUDY, TASKS
+from image_translation.pipeline_registry import OF_ONE_TASK, TASKS
 from image_translation.scheduling.conclusion import MODEL_FAILED, STORE_LOST, conclude
 from image_translation.scheduling.journal import (
     FAILED,
@@ -86,13 +86,13 @@ def parse_parameters(
 
 
 def choose_task(options: dict[str, Any]) -> dict[str, Any]:
-    """Run the human study of one task: ``task=<task>`` among its parameters.
+    """Run a pipeline ``OF_ONE_TASK`` for ``task=<task>`` among its parameters.
 
     Raises:
         KedroCliError: There is no such task.
     """
     chosen = [options.get("pipeline"), *(options.get("pipelines") or ())]
-    if HUMAN_STUDY not in chosen or options.get("namespaces"):
+    if not set(OF_ONE_TASK) & set(chosen) or options.get("namespaces"):
         return options
     params = dict(options.get("params") or {})
     task = params.pop("task", TASKS[0])
@@ -101,6 +101,16 @@ def choose_task(options: dict[str, Any]) -> dict[str, Any]:
             f"--params: task is one of {', '.join(TASKS)}, not {task!r}"
         )
     return {**options, "params": params, "namespaces": [task]}
+
+
+def _exit_code(outputs: Any) -> int:
+    """What an output that no dataset keeps wants the shell to know."""
+    found = [
+        getattr(output.load(), "exit_code", 0)
+        for output in (outputs or {}).values()
+        if isinstance(output, MemoryDataset)
+    ]
+    return max(found, default=0)
 
 
 def _with_readable_errors(function: Any) -> Callable[..., Any]:
@@ -121,6 +131,8 @@ def _with_readable_errors(function: Any) -> Callable[..., Any]:
         if connection.is_lost:
             click.echo(UNSENT.format(failure=connection.failure), err=True)
             raise SystemExit(os.EX_TEMPFAIL)
+        if code := _exit_code(returned):
+            raise SystemExit(code)
         return returned
 
     return wrapper

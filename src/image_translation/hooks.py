@@ -118,6 +118,7 @@ class TrackingHooks:
                 DatasetInput(f"{task}.{side}_pairs", side, data.fingerprint, len(data))
                 for side, data in pairs.items()
             ],
+            self._context.params[task]["translate"],
             self._context.env or "local",
         )
         name = f"{task}.{model}.workspace"

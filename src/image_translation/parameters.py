@@ -31,6 +31,7 @@ from image_translation.reporting.settings import ReportSettings
 from image_translation.schema import OptionalPath, OptionalText
 from image_translation.sources import is_path
 from image_translation.training.settings import ModelSettings
+from image_translation.translation.settings import TranslateSettings
 
 TASK_SECTIONS: Mapping[str, Any] = {
     "source": OptionalText,
@@ -42,6 +43,9 @@ TASK_SECTIONS: Mapping[str, Any] = {
     "promotion": PromotionSettings,
     "report": ReportSettings,
     "votes": OptionalPath,
+    "input": OptionalPath,
+    "output": OptionalPath,
+    "translate": TranslateSettings,
 }
 MODEL_SECTIONS: Mapping[str, Any] = {
     name: field.annotation for name, field in ModelSettings.model_fields.items()

@@ -12,20 +12,23 @@ BASELINES = ("copy_input", "mean_target")
 """Models without training that stand in every table."""
 
 
-HUMAN_STUDY = "human_study"
-"""Reads votes of a blind test; ``task=<task>`` in ``--params`` says of which one."""
+HUMAN_STUDY, TRANSLATE = "human_study", "translate"
+
+OF_ONE_TASK = (HUMAN_STUDY, TRANSLATE)
+"""Pipelines that are there for every task; ``task=<task>`` in ``--params`` chooses one.
+They read the votes of a blind test, and translate photographs."""
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """One pipeline a task, ``colorization`` by default, and what judges preferred."""
-    from image_translation.pipelines import human_study
+    """One pipeline a task, ``colorization`` by default, and those ``OF_ONE_TASK``."""
+    from image_translation.pipelines import human_study, translate
     from image_translation.pipelines.task import create_pipeline
 
     models = (*MODELS, *BASELINES)
     pipelines = {task: create_pipeline(task, models, TASKS) for task in TASKS}
-    studies = sum(map(human_study.create_pipeline, TASKS), start=Pipeline([]))
     return {
         **pipelines,
-        HUMAN_STUDY: studies,
+        HUMAN_STUDY: sum(map(human_study.create_pipeline, TASKS), Pipeline([])),
+        TRANSLATE: sum(map(translate.create_pipeline, TASKS), Pipeline([])),
         "__default__": pipelines["colorization"],
     }

@@ -9,7 +9,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from image_translation.pipeline_registry import HUMAN_STUDY, TASKS
+from image_translation.pipeline_registry import OF_ONE_TASK, TASKS
 from image_translation.scheduling.conclusion import conclude
 from image_translation.scheduling.journal import Journal
 from image_translation.scheduling.state import TaskFolders
@@ -42,7 +42,9 @@ class RunJournalHooks:
         """Begin the journal."""
         task = task_of(pipeline)
         self._journal, self._has_failure = None, False
-        if task is None or HUMAN_STUDY in (run_params.get("pipeline_names") or ()):
+        if task is None or set(OF_ONE_TASK) & set(
+            run_params.get("pipeline_names") or ()
+        ):
             return
         self._journal = Journal(task_folders(self._context, task))
         if not self._is_part:

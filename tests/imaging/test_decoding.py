@@ -169,3 +169,17 @@ def png_header(width: int, height: int) -> bytes:
     file.write(chunk(b"IDAT", zlib.compress(b"\0" * 1000)))
     file.write(chunk(b"IEND", b""))
     return file.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK", "RGB", "I;16"])
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_uncompressed_tiff_on_its_side_is_read_upright(tmp_path, mode, orientation):
+    grey = np.random.default_rng(0).integers(0, 256, (20, 50), dtype=np.uint8)
+    image = Image.fromarray(grey)
+    image = Image.fromarray(grey * np.uint16(257)) if mode == "I;16" else image
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = image if mode == "I;16" else image.convert("RGB").convert(mode)
+    stored.save(tmp_path / "a.tif", exif=exif)
+    turned = np.rot90(grey, {1: 0, 3: 2, 6: 3, 8: 1}[orientation])
+    np.testing.assert_allclose(read_image(tmp_path / "a.tif")[..., 0], turned, atol=1)

@@ -38,7 +38,7 @@ def parent(store):
 @pytest.fixture
 def observer(store, parent):
     inputs = [DatasetInput("colorization.train_pairs", "train", "f" * 64, 12)]
-    return MlflowObserver("colorization", "pix2pix", parent, inputs, "smoke")
+    return MlflowObserver("colorization", "pix2pix", parent, inputs, {}, "smoke")
 
 
 def replicate(folder, failure=None, epochs=()):

@@ -69,7 +69,7 @@ def test_served_model_answers_an_image_file_with_one(address):
     Image.fromarray(photo).save(file, "JPEG")
     answer = ask(address, base64.b64encode(file.getvalue()).decode())
     translated = Image.open(io.BytesIO(base64.b64decode(answer)))
-    assert (translated.format, translated.size) == ("PNG", (80, 48))
+    assert (translated.format, translated.size) == ("JPEG", (80, 48))
 
 
 def test_served_model_answers_pixels_with_pixels(address):

@@ -121,3 +121,48 @@ class TrainedModelDataset(AbstractDataset[TrainedModel, TrainedModel]):
 
     def _exists(self) -> bool:
         return self._filepath.is_file()
+
+
+class TrainedModelsDataset(AbstractDataset[None, dict[str, TrainedModel]]):
+    """All models of a task that were trained, or tried; read only.
+
+    Example:
+        ```yaml
+        colorization.trained_models:
+          type: image_translation.datasets.models.TrainedModelsDataset
+          filepath: data/06_models/colorization
+        ```
+    """
+
+    def __init__(
+        self, *, filepath: str, metadata: dict[str, Any] | None = None
+    ) -> None:
+        """Name the folder.
+
+        Args:
+            filepath: The folder of the models' folders.
+            metadata: Not used by Kedro; read by plugins.
+        """
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> dict[str, TrainedModel]:
+        """The models by name, by reference; none where nothing was trained yet."""
+        return {
+            path.parent.name: TrainedModelDataset(filepath=str(path)).load()
+            for path in sorted(self._filepath.glob("*/model.json"))
+        }
+
+    def save(self, data: None) -> None:
+        """Models are written one by one.
+
+        Raises:
+            DatasetError: Always.
+        """
+        raise DatasetError("all models together are read only")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+    def _exists(self) -> bool:
+        return self._filepath.is_dir()

@@ -97,7 +97,7 @@ def open_image(file: Path | BinaryIO) -> Decoded:
             more than ``MAX_PIXELS``.
     """
     try:
-        with _open(file) as image:
+        with open_lazily(file) as image:
             orientation = image.getexif().get(_ORIENTATION, 1)
             keyed = image.has_transparency_data and "A" not in image.mode
             return Decoded(
@@ -109,7 +109,7 @@ def open_image(file: Path | BinaryIO) -> Decoded:
     except UnreadableImageError:
         raise
     except Exception as error:  # decoders meet damage with nearly any exception
-        raise _explain(error) from error
+        raise explain(error) from error
 
 
 def read_image(file: Path | BinaryIO) -> NDArray[np.uint8]:
@@ -124,7 +124,12 @@ def read_image(file: Path | BinaryIO) -> NDArray[np.uint8]:
     return np.array(decode_image(file).convert("RGB"))
 
 
-def _open(file: Path | BinaryIO) -> Image.Image:
+def open_lazily(file: Path | BinaryIO) -> Image.Image:
+    """Open an image file of a known format and of bearable size; decodes nothing yet.
+
+    Raises:
+        UnreadableImageError: It is no such file.
+    """
     try:
         image = Image.open(file, formats=tuple(FORMAT_SUFFIXES))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -132,6 +137,8 @@ def _open(file: Path | BinaryIO) -> Image.Image:
     except UnidentifiedImageError as error:
         empty = isinstance(file, Path) and file.stat().st_size == 0
         raise UnreadableImageError("empty file" if empty else "not an image") from error
+    # Pillow 13 maps an upright TIFF's size onto pixels that lie on their side
+    image.filename = ""
     if image.width * image.height > MAX_PIXELS:
         image.close()
         size = f"{image.width}×{image.height}"
@@ -141,7 +148,7 @@ def _open(file: Path | BinaryIO) -> Image.Image:
 
 def _to_8_bit(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
-        return Image.fromarray(_from_16_bit(np.asarray(image)))
+        return Image.fromarray(from_16_bit(np.asarray(image)))
     if image.mode == "F":
         raise UnreadableImageError("floating-point pixels have no fixed range")
     if image.has_transparency_data:
@@ -151,13 +158,15 @@ def _to_8_bit(image: Image.Image) -> Image.Image:
     return image.convert("L" if image.mode in {"1", "L"} else "RGB")
 
 
-def _from_16_bit(grey: NDArray[np.integer]) -> NDArray[np.uint8]:
+def from_16_bit(grey: NDArray[np.integer]) -> NDArray[np.uint8]:
+    """16-bit grey, 0 to 65535, in 8 bits; what lies outside is clipped."""
     # 65535 / 255 = 257; rounded to nearest
     scaled = (np.clip(grey.astype(np.int64), 0, 65535) + 128) // 257
     return scaled.astype(np.uint8)
 
 
-def _explain(error: Exception) -> UnreadableImageError:
+def explain(error: Exception) -> UnreadableImageError:
+    """What a decoder's exception says about the file, in a few words."""
     text = str(error)
     if "truncated" in text.lower() or isinstance(error, EOFError):
         return UnreadableImageError("truncated", "truncated")

@@ -15,11 +15,15 @@ logger = logging.getLogger(__name__)
 _ARCHIVE_LITTER = "__MACOSX"  # resource forks that macOS adds to zip files
 
 
-def list_folder(path: Path) -> Source:
+def list_folder(path: Path, parameter: str = "source") -> Source:
     """List the images in a folder and its sub-folders.
 
     Files are taken for images by their suffix, in upper or lower case. Hidden files and
     ``__MACOSX`` are skipped.
+
+    Args:
+        path: The folder.
+        parameter: The parameter that named it, for messages.
 
     Raises:
         InputError: The folder does not exist, is none, or holds no image.
@@ -27,12 +31,12 @@ def list_folder(path: Path) -> Source:
     folder = path.expanduser().absolute()
     if not folder.exists():
         raise InputError(
-            f"source: there is no folder {folder}; pass an existing one: "
-            '--params "source=<folder>"'
+            f"{parameter}: there is no folder {folder}; pass an existing one: "
+            f'--params "{parameter}=<folder>"'
         )
     if not folder.is_dir():
         raise InputError(
-            f"source: {folder} is a file; pass the folder that holds the images"
+            f"{parameter}: {folder} is a file; pass the folder that holds the images"
         )
     found = sorted(_walk(folder))
     files = tuple(file for file in found if _suffix(file) in IMAGE_SUFFIXES)
@@ -40,7 +44,7 @@ def list_folder(path: Path) -> Source:
     _refuse_undecodable_names(files)
     if not files:
         raise InputError(
-            f"source: no image in {folder} or its sub-folders, but {_tell(others)}; "
+            f"{parameter}: no image in {folder} or its sub-folders, but {_tell(others)}; "
             f"images end in {', '.join(sorted(IMAGE_SUFFIXES))}"
         )
     if others:
@@ -66,9 +70,7 @@ def _walk(folder: Path) -> Iterator[str]:
 
 
 def _refuse_folder(error: OSError) -> None:
-    raise InputError(
-        f"source: cannot look into {error.filename}: {error.strerror}"
-    ) from error
+    raise InputError(f"cannot look into {error.filename}: {error.strerror}") from error
 
 
 def _refuse_undecodable_names(files: tuple[str, ...]) -> None:
@@ -77,7 +79,7 @@ def _refuse_undecodable_names(files: tuple[str, ...]) -> None:
             file.encode()
         except UnicodeEncodeError as error:
             raise InputError(
-                f"source: the file name {file!r} is not valid UTF-8; rename the file"
+                f"the file name {file!r} is not valid UTF-8; rename the file"
             ) from error
 
 

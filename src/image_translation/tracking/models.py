@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,6 +46,7 @@ def log_model(
     run_id: str,
     trained: TrainedReplicate,
     inference: InferenceSettings,
+    translation: Mapping[str, Any],
     name: str,
     tags: Mapping[str, str],
 ) -> str:
@@ -57,6 +59,7 @@ def log_model(
         run_id: The run that trained it.
         trained: The replicate.
         inference: The protocol by which it translates.
+        translation: The strategy by which it translates photographs of any size.
         name: What MLflow calls the model.
         tags: Tags of the model.
 
@@ -76,7 +79,7 @@ def log_model(
     )
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "model"
-        _save(folder, trained, inference, model.model_id, run_id)
+        _save(folder, trained, inference, translation, model.model_id, run_id)
         client().log_model_artifacts(model.model_id, str(folder))
     client().finalize_logged_model(model.model_id, "READY")
     client().log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
@@ -87,6 +90,7 @@ def _save(
     folder: Path,
     trained: TrainedReplicate,
     inference: InferenceSettings,
+    translation: Mapping[str, Any],
     model_id: str,
     run_id: str,
 ) -> None:
@@ -116,7 +120,10 @@ def _save(
         ],
         signature=ModelSignature(inputs=images, outputs=images),
         input_example=pd.DataFrame({"image": [_example(trained.config["image_size"])]}),
-        model_config={"inference": inference.model_dump(mode="json")},
+        model_config={
+            "inference": inference.model_dump(mode="json"),
+            "translation": dict(translation),
+        },
         mlflow_model=Model(model_uuid=model_id, run_id=run_id, model_id=model_id),
     )
 

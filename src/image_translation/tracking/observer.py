@@ -41,6 +41,7 @@ class MlflowObserver:
         model: Name of the model.
         parent_run_id: The run of the pipeline.
         inputs: What the model is trained on.
+        translation: The strategy by which it translates photographs of any size.
         environment: Name of the configuration's environment.
     """
 
@@ -50,11 +51,13 @@ class MlflowObserver:
         model: str,
         parent_run_id: str,
         inputs: Sequence[DatasetInput],
+        translation: Mapping[str, Any],
         environment: str = "",
     ) -> None:
         self._task, self._model = task, model
         self._parent_run_id = parent_run_id
         self._inputs = tuple(inputs)
+        self._translation = translation
         self._environment = environment
         self._folder = Path()
         self._record: RunRecord | None = None
@@ -157,6 +160,7 @@ class MlflowObserver:
             replicate,
             settings,
             cost,
+            self._translation,
             self._inputs,
             {
                 "mlflow.parentRunId": self._parent_run_id,
@@ -186,6 +190,7 @@ def describe_run(
     replicate: int,
     settings: ModelSettings,
     cost: Mapping[str, Any],
+    translation: Mapping[str, Any],
     inputs: Sequence[DatasetInput] = (),
     tags: Mapping[str, str] | None = None,
 ) -> RunRecord:
@@ -197,6 +202,7 @@ def describe_run(
         replicate: Number of the replicate.
         settings: The model's settings.
         cost: What is known of its cost.
+        translation: The strategy by which it translates photographs of any size.
         inputs: What it is trained on.
         tags: More tags.
     """
@@ -227,6 +233,7 @@ def describe_run(
             }.items()
         },
         inference=values["inference"],
+        translation=dict(translation),
         inputs=tuple(inputs),
         started=now(),
     )

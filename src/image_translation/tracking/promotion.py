@@ -92,6 +92,7 @@ def decide(
     test: PairArrays,
     folder: Path,
     log: pd.DataFrame | None,
+    translation: Mapping[str, Any] | None = None,
 ) -> Promotion:
     """Choose the challenger, hold it against the champion, and promote it or not.
 
@@ -106,11 +107,13 @@ def decide(
         test: The test images.
         folder: Where champions are kept.
         log: Earlier decisions, or None.
+        translation: The strategy by which a model translates that was trained where
+            nothing was tracked.
     """
     from mlflow.exceptions import MlflowException
 
     log = pd.DataFrame(columns=LOG_COLUMNS) if log is None else log
-    case = _Case(task, settings, test, folder, log)
+    case = _Case(task, settings, test, folder, log, translation or {})
     chosen = choose_challenger(_validation(trained, settings), settings)
     if chosen is None:
         return case.end("kept", "no model was trained")
@@ -197,6 +200,7 @@ class _Case:
     test: PairArrays
     folder: Path
     log: pd.DataFrame
+    translation: Mapping[str, Any]
     challenger: "ModelVersion | None" = None
     champion: "ModelVersion | None" = None
 
@@ -274,7 +278,7 @@ def _meet(
     """Let the challenger meet the champion."""
     (trained,) = (r for r in model.replicates if r.replicate == chosen.replicate)
     case.champion = registry.find_version(case.task, registry.CHAMPION)
-    case.challenger = _register(case.task, chosen, model, trained)
+    case.challenger = _register(case, chosen, model, trained)
     weights = case.challenger.tags[registry.WEIGHTS_TAG]
     if case.champion is None:
         registry.promote(case.challenger)
@@ -327,12 +331,17 @@ def _validation(
 
 
 def _register(
-    task: str, chosen: Candidate, model: TrainedModel, trained: TrainedReplicate
+    case: _Case, chosen: Candidate, model: TrainedModel, trained: TrainedReplicate
 ) -> "ModelVersion":
     if read_record(trained.folder) is None and model.settings is not None:
         # trained where nothing was tracked
         described = describe_run(
-            task, chosen.model, chosen.replicate, model.settings, trained.cost
+            case.task,
+            chosen.model,
+            chosen.replicate,
+            model.settings,
+            trained.cost,
+            case.translation,
         )
         described.write(trained.folder)
     record = send(trained.folder)
@@ -343,7 +352,7 @@ def _register(
         "replicate": str(chosen.replicate),
         "run": record.run_id,
     }
-    version = registry.register(task, trained, record.model_id, tags)
+    version = registry.register(case.task, trained, record.model_id, tags)
     registry.set_challenger(version)
     return version
 

@@ -41,6 +41,7 @@ class RunRecord:
         tags: Its tags.
         parameters: Its parameters by dotted name.
         inference: The protocol by which the model translates.
+        translation: The strategy by which it translates photographs of any size.
         inputs: What it is trained on.
         started: When, in milliseconds since 1970.
         run_id: The run, once the store has made it.
@@ -53,6 +54,7 @@ class RunRecord:
     tags: Mapping[str, str]
     parameters: Mapping[str, str]
     inference: Mapping[str, Any]
+    translation: Mapping[str, Any] = field(default_factory=dict)
     inputs: Sequence[DatasetInput] = ()
     started: int = 0
     run_id: str | None = None

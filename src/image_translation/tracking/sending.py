@@ -178,7 +178,9 @@ def finish(folder: Path, record: RunRecord, trained: TrainedReplicate) -> RunRec
 
         inference = InferenceSettings.model_validate(record.inference)
         tags = {name: record.tags[name] for name in ("task", "model", "replicate")}
-        model_id = log_model(run_id, trained, inference, record.name, tags)
+        model_id = log_model(
+            run_id, trained, inference, record.translation, record.name, tags
+        )
         record = record.change(folder, model_id=model_id)
     log_metrics(
         run_id,

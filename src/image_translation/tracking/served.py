@@ -20,6 +20,7 @@ from image_translation.translation.encoded import (
     translate_encoded,
     translate_pixels,
 )
+from image_translation.translation.settings import TranslateSettings
 
 
 class ServedModel(PythonModel):
@@ -29,7 +30,9 @@ class ServedModel(PythonModel):
         """Read the weights that were logged."""
         folder = Path(context.artifacts["weights"]).parent
         inference = InferenceSettings.model_validate(context.model_config["inference"])
-        self._translator = Translator.read(TrainedReplicate.read(folder), inference)
+        how = TranslateSettings.model_validate(context.model_config["translation"])
+        trained = TrainedReplicate.read(folder)
+        self._translator = Translator.read(trained, inference, how)
 
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: Any = None

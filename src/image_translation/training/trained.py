@@ -131,6 +131,11 @@ class TrainedModel:
         """Digest of its status and of its replicates."""
         return digest(self.status, self.reason, list(self.replicates))
 
+    @property
+    def is_learnt(self) -> bool:
+        """Whether it learnt anything; a baseline did not."""
+        return self.settings is not None and self.settings.is_trainable
+
     def history(self) -> pd.DataFrame:
         """One row a replicate and epoch: ``replicate`` and the columns of each."""
         parts = [

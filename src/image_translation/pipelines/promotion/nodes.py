@@ -13,6 +13,7 @@ from image_translation.pipelines.comparison.content import by_model
 def decide_promotion(
     task: str,
     settings: dict[str, Any],
+    translation: dict[str, Any],
     test: PairArrays,
     champions: Workspace,
     log: pd.DataFrame | None,
@@ -23,6 +24,7 @@ def decide_promotion(
     Args:
         task: Name of the task.
         settings: Metric, guard and margin.
+        translation: How photographs of any size are translated.
         test: The test pairs.
         champions: Where champions are kept.
         log: Earlier decisions, or None.
@@ -41,5 +43,6 @@ def decide_promotion(
         test,
         champions.folder,
         log,
+        translation,
     )
     return decided.record, decided.log

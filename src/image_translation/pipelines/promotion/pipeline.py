@@ -26,6 +26,7 @@ def create_pipeline(task: str, models: Sequence[str]) -> Pipeline:
                 bind(decide_promotion, task),
                 inputs={
                     "settings": "params:task.promotion",
+                    "translation": "params:task.translate",
                     "test": "test_pairs",
                     "champions": "champion.workspace",
                     "log": "remembered_promotions",

@@ -1,0 +1,82 @@
+"""Node of the translation of photographs."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from image_translation.datasets.models import Workspace
+from image_translation.errors import InputError
+from image_translation.training.settings import InferenceSettings
+from image_translation.training.trained import TrainedModel
+from image_translation.translation.choice import choose_trained
+from image_translation.translation.ledger import Outcome
+from image_translation.translation.settings import CHAMPION, TranslateSettings
+
+if TYPE_CHECKING:
+    from image_translation.translation.translator import Translator
+
+logger = logging.getLogger(__name__)
+
+
+def translate_photographs(
+    task: str,
+    settings: Mapping[str, Any],
+    trained: Mapping[str, TrainedModel],
+    champions: Workspace,
+) -> Outcome:
+    """Translate the photographs in ``input`` into ``output``.
+
+    Args:
+        task: Name of the task.
+        settings: All parameters of the task.
+        trained: The task's models on disk, by name.
+        champions: Where models that are in use are kept.
+
+    Raises:
+        InputError: A folder is not named or not there, or no model is trained.
+    """
+    from image_translation.translation.folder import list_photos, translate_folder
+
+    output = _path(settings, "output")
+    photos = list_photos(_path(settings, "input"), output)
+    translators = _translators(task, settings, trained, champions.folder)
+    title = f"{task.replace('_', ' ').capitalize()} of {photos.name}"
+    return translate_folder(photos, output, translators, title)
+
+
+def _translators(
+    task: str,
+    settings: Mapping[str, Any],
+    trained: Mapping[str, TrainedModel],
+    champions: Path,
+) -> dict[str, "Translator"]:
+    """What translates, by the model's name: the champion, or models on disk."""
+    from image_translation.tracking.registry import champion
+    from image_translation.translation.translator import Translator
+
+    how = TranslateSettings.model_validate(settings["translate"])
+    in_use = champion(task, champions) if how.model == CHAMPION else None
+    if in_use is None:
+        chosen = {
+            model: (replicate, settings[model]["inference"])
+            for model, replicate in choose_trained(task, how.model, trained).items()
+        }
+    else:
+        logger.info("Version %d of %s translates", in_use.version, task)
+        chosen = {in_use.tags["model"]: (in_use.trained, in_use.inference)}
+    return {
+        model: Translator.read(
+            replicate, InferenceSettings.model_validate(inference), how
+        )
+        for model, (replicate, inference) in chosen.items()
+    }
+
+
+def _path(settings: Mapping[str, Any], name: str) -> Path:
+    if settings[name] is None:
+        raise InputError(
+            f"{name}: name it on the command line: --params "
+            '"task=<task>,input=<folder or file>,output=<folder>"'
+        )
+    return Path(settings[name])

@@ -1,0 +1,24 @@
+"""The translation of photographs."""
+
+from kedro.pipeline import Node, Pipeline, pipeline
+
+from image_translation.pipelines.binding import bind
+from image_translation.pipelines.translate.nodes import translate_photographs
+
+
+def create_pipeline(task: str) -> Pipeline:
+    """From trained models and a folder of photographs to a folder of translations.
+
+    What it gives is kept by no dataset: the folders are the user's own.
+    """
+    translate = Node(
+        bind(translate_photographs, task),
+        inputs=["params:task", "trained_models", "champion.workspace"],
+        outputs="translated",
+        name="translate_photographs",
+    )
+    return pipeline(
+        Pipeline([translate], tags="translate"),
+        namespace=task,
+        parameters={"params:task": f"params:{task}"},
+    )

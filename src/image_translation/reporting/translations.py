@@ -1,0 +1,56 @@
+"""The page about translated photographs: before and after."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from markupsafe import Markup
+
+from image_translation.reporting.templates import read_resource, read_template
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A photograph on the page.
+
+    Attributes:
+        name: Its path.
+        size: In words.
+        before: Link to its preview.
+        after: By model, links to the translation's preview and to the translation.
+    """
+
+    name: str
+    size: str
+    before: str
+    after: Mapping[str, tuple[str, str]]
+
+
+def render_translations(
+    title: str,
+    models: Sequence[str],
+    photos: Sequence[Shown],
+    failures: Sequence[tuple[str, str]],
+    table: str,
+) -> str:
+    """Write the page.
+
+    Args:
+        title: Its title.
+        models: What translated.
+        photos: What is shown; links are relative to the page.
+        failures: Name and reason of what could not be translated.
+        table: Link to the table of all results.
+
+    Returns:
+        An HTML document that loads its previews and nothing else.
+    """
+    return read_template("translations.html").render(
+        css=Markup(read_resource("report.css") + read_resource("translations.css")),
+        title=title,
+        models=models,
+        photos=photos,
+        failures=failures,
+        table=table,
+        href=quote,
+    )

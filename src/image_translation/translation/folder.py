@@ -1,0 +1,260 @@
+"""Photographs of a folder translated into another one, one at a time."""
+
+import csv
+import hashlib
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, fields, replace
+from pathlib import Path, PurePosixPath
+
+from image_translation.errors import InputError
+from image_translation.fingerprint import code_digest, digest
+from image_translation.imaging.decoding import UnreadableImageError
+from image_translation.imaging.photo import (
+    Photo,
+    encode_photo,
+    read_photo,
+    result_suffix,
+)
+from image_translation.progress import progress
+from image_translation.reporting.translations import Shown, render_translations
+from image_translation.sources.folder import list_folder
+from image_translation.sources.source import Source
+from image_translation.translation.encoded import Translator, translate_photo
+from image_translation.translation.ledger import Ledger, Outcome, Result
+from image_translation.translation.previews import Previews
+
+logger = logging.getLogger(__name__)
+
+TABLE = "results.csv"
+INDEX = "index.html"
+
+_NAMED = 20  # failures that the log names; the table names all
+
+
+def list_photos(source: Path, output: Path) -> Source:
+    """The photographs to translate: a file, or those in a folder and its sub-folders.
+
+    What lies in the output folder is left out where that is in the input folder.
+
+    Raises:
+        InputError: There are none, or the input folder is the output folder.
+    """
+    if source.is_file():
+        photos = Source(name=source.name, root=source.parent, files=(source.name,))
+    else:
+        photos = list_folder(source, parameter="input")
+    root, target = photos.root.resolve(), output.resolve()
+    if root == target:
+        raise InputError(
+            f"output: {output} is where the input is; pass another folder, so that no "
+            "photograph is written over"
+        )
+    if not target.is_relative_to(root):
+        return photos
+    inside = target.relative_to(root)
+    files = tuple(f for f in photos.files if not Path(f).is_relative_to(inside))
+    if not files:
+        raise InputError(f"input: all images in {source} lie in the output folder")
+    logger.info("What is in the output folder, %s, is not translated again", inside)
+    return replace(photos, files=files)
+
+
+def translate_folder(
+    photos: Source, output: Path, translators: Mapping[str, Translator], title: str
+) -> Outcome:
+    """Translate photographs, and write a page and a table about them.
+
+    Sub-folders and names stay; a suffix changes where the format has to. With several
+    models each has a folder of its own. What was made from the same file by the same
+    model and settings is not made again. What cannot be read is left out and reported.
+
+    Args:
+        photos: What to translate.
+        output: Where to; created.
+        translators: By name of the model.
+        title: What the page calls the translation.
+
+    Raises:
+        InputError: The output cannot be written.
+    """
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        work = _Work(photos, output, translators)
+        files = progress(photos.files, "translating", len(photos.files), "photographs")
+        results = [result for file in files for result in work.translate(file)]
+        outcome = Outcome(results, output)
+        _write_table(results, output / TABLE)
+        _write(output / INDEX, _render(outcome, list(translators), title).encode())
+    except OSError as error:
+        raise InputError(
+            f"output: {error.filename or output} cannot be written: {error.strerror}"
+        ) from error
+    _log(outcome)
+    return outcome
+
+
+class _Work:
+    """One run: what is to be known for every photograph."""
+
+    def __init__(
+        self, photos: Source, output: Path, translators: Mapping[str, Translator]
+    ) -> None:
+        self._photos, self._output, self._translators = photos, output, translators
+        self._ledger = Ledger(output)
+        self._previews = Previews(output)
+        self._names = {file.casefold() for file in photos.files}
+        self._stems = Counter(_stem(file) for file in photos.files)
+
+    def translate(self, file: str) -> Iterator[Result]:
+        """What every model makes of a photograph; the photograph is decoded once."""
+        path = self._photos.root / file
+        try:
+            with path.open("rb") as content:
+                sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+        except OSError as error:
+            yield Result(file, reason=f"cannot be opened: {error.strerror}")
+            return
+        photo = None
+        for model, translator in self._translators.items():
+            fingerprint = _fingerprint(sha256, translator)
+            made = self._ledger.find(file, model, fingerprint)
+            if made is not None and self._previews.exist(file, model):
+                yield replace(made, status="up to date")
+                continue
+            start = time.perf_counter()
+            try:
+                photo = photo or read_photo(path)
+            except UnreadableImageError as error:
+                yield Result(file, reason=error.reason)
+                return
+            result = replace(
+                _describe(file, photo), model=model, fingerprint=fingerprint
+            )
+            yield self._make(result, translator, photo, start)
+
+    def _make(
+        self, result: Result, translator: Translator, photo: Photo, start: float
+    ) -> Result:
+        name = self._output_name(result.input, photo.result_format)
+        if len(self._translators) > 1:
+            name = f"{result.model}/{name}"
+        target = self._output / name
+        if target.exists() and not self._ledger.is_own(name):
+            return replace(
+                result, reason=f"{name} exists in the output folder, made by others"
+            )
+        translated = translate_photo(translator, photo)
+        data = encode_photo(translated, translator.settings.quality)
+        result = replace(
+            result,
+            status="translated",
+            output=name,
+            size=len(data),
+            seconds=round(time.perf_counter() - start, 3),
+        )
+        self._previews.write(result.input, result.model, photo, translated)
+        self._ledger.add(result)
+        _write(target, data)
+        return result
+
+    def _output_name(self, file: str, form: str) -> str:
+        """The file's own name, but for a suffix that tells the truth.
+
+        Where another file of that stem lies beside it, the suffix is added to the whole
+        name. It depends on what is in the folder, not on the order of work.
+        """
+        path = PurePosixPath(file)
+        suffix = result_suffix(path.suffix, form)
+        if suffix == path.suffix:
+            return file
+        alone = self._stems[_stem(file)] == 1
+        named = (
+            path.with_suffix(suffix) if alone else path.with_name(path.name + suffix)
+        )
+        number = 1
+        while named.as_posix().casefold() in self._names:
+            named = path.with_name(f"{path.name}-{number}{suffix}")
+            number += 1
+        return named.as_posix()
+
+
+def _stem(file: str) -> str:
+    return PurePosixPath(file).with_suffix("").as_posix().casefold()
+
+
+def _describe(file: str, photo: Photo) -> Result:
+    height, width, _ = photo.pixels.shape
+    return Result(
+        file, width=width, height=height, format=photo.format, mode=photo.mode
+    )
+
+
+def _fingerprint(sha256: str, translator: Translator) -> str:
+    return digest(
+        sha256,
+        translator.fingerprint,
+        translator.inference,
+        translator.settings.model_dump(exclude={"model"}),
+        code_digest(
+            "image_translation.translation",
+            "image_translation.imaging.photo",
+            "image_translation.imaging.resizing",
+            "image_translation.models",
+            "image_translation.training.inference",
+        ),
+    )
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write aside and rename, so that there is a whole file or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.part")
+    aside.write_bytes(data)
+    aside.replace(path)
+
+
+def _write_table(results: Sequence[Result], path: Path) -> None:
+    aside = path.with_name(f".{path.name}.part")
+    with aside.open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, [field.name for field in fields(Result)])
+        table.writeheader()
+        table.writerows(asdict(result) for result in results)
+    aside.replace(path)
+
+
+def _render(outcome: Outcome, models: Sequence[str], title: str) -> str:
+    previews = Previews(outcome.output)
+    by_input: dict[str, list[Result]] = {}
+    for result in outcome.results:
+        if result.status != "failed":
+            by_input.setdefault(result.input, []).append(result)
+    shown = [
+        Shown(
+            name=file,
+            size=f"{made[0].width}×{made[0].height}",
+            before=previews.link(file),
+            after={r.model: (previews.link(file, r.model), r.output) for r in made},
+        )
+        for file, made in by_input.items()
+    ]
+    failures = [(failure.input, failure.reason) for failure in outcome.failures]
+    return render_translations(title, models, shown, failures, TABLE)
+
+
+def _log(outcome: Outcome) -> None:
+    counts = Counter(result.status for result in outcome.results)
+    logger.info(
+        "%s: %d translated, %d up to date, %d failed; see %s there",
+        outcome.output,
+        counts["translated"],
+        counts["up to date"],
+        counts["failed"],
+        INDEX,
+    )
+    for failure in outcome.failures[:_NAMED]:
+        logger.error("%s was not translated: %s", failure.input, failure.reason)
+    if len(outcome.failures) > _NAMED:
+        logger.error("%d more: %s", len(outcome.failures) - _NAMED, TABLE)

@@ -1,0 +1,54 @@
+"""Small pictures of photographs and their translations, for the page about them."""
+
+import hashlib
+from pathlib import Path
+
+from PIL import Image
+
+from image_translation.imaging.photo import Photo
+from image_translation.imaging.resizing import FILTER
+
+FOLDER = "index_files"
+LONG_SIDE = 640
+QUALITY = 85
+PAPER = 255
+"""What transparent pixels are laid over: white."""
+
+
+class Previews:
+    """JPEG files in a folder beside the page.
+
+    Args:
+        output: The page's folder.
+    """
+
+    def __init__(self, output: Path) -> None:
+        self._output = output
+
+    def link(self, file: str, model: str = "") -> str:
+        """A preview's path relative to the page; without a model, the photograph's."""
+        name = hashlib.sha256(f"{file}\0{model}".encode()).hexdigest()[:20]
+        return f"{FOLDER}/{name}.jpg"
+
+    def exist(self, file: str, model: str) -> bool:
+        """Whether both previews of a translation are there."""
+        return all((self._output / self.link(file, m)).is_file() for m in ("", model))
+
+    def write(self, file: str, model: str, before: Photo, after: Photo) -> None:
+        """Write both previews of a translation."""
+        (self._output / FOLDER).mkdir(exist_ok=True)
+        for name, photo in (("", before), (model, after)):
+            _shrink(photo).save(
+                self._output / self.link(file, name), "JPEG", quality=QUALITY
+            )
+
+
+def _shrink(photo: Photo) -> Image.Image:
+    image = Image.fromarray(photo.pixels)
+    scale = min(1.0, LONG_SIDE / max(image.size))
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    small = image.resize(size, FILTER, reducing_gap=3)
+    if photo.alpha is None:
+        return small
+    mask = Image.fromarray(photo.alpha).resize(size, FILTER)
+    return Image.composite(small, Image.new("RGB", size, (PAPER,) * 3), mask)

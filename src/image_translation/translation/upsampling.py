@@ -1,0 +1,111 @@
+"""Guided upsampling: a small result brought to the size and the edges of a photograph.
+
+He and Sun 2015, "Fast guided filter": where the small result is a linear function of the
+small photograph around a pixel, the same function, interpolated, makes the large result
+of the large photograph. What the photograph has in detail the result so has, too.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter
+
+Floats = NDArray[np.float32]
+
+RADIUS = 2
+"""Pixels of the small image around which a linear function is fitted."""
+
+REGULARIZATION = 1e-3
+"""Variance of the guide, on the scale 0 to 1, below which a place counts as flat."""
+
+STRIP_PIXELS = 2**19
+"""How much of the large image is worked on at a time."""
+
+
+@dataclass(frozen=True)
+class LocalLinear:
+    """A linear function for every pixel of a small image.
+
+    Attributes:
+        coefficients: float32, h×w×(k+1)×c: factors of the guide's k channels, and the
+            constant, for c channels.
+    """
+
+    coefficients: Floats
+
+    @classmethod
+    def fit(
+        cls, guide: NDArray[np.floating], target: NDArray[np.floating]
+    ) -> "LocalLinear":
+        """Fit the function that makes the target of the guide, around every pixel.
+
+        Args:
+            guide: h×w×k, on the scale 0 to 1.
+            target: h×w×c.
+        """
+        k = guide.shape[2]
+        mean, means = _around(guide), _around(target)
+        spread = _around(guide[..., :, None] * guide[..., None, :])
+        spread -= mean[..., :, None] * mean[..., None, :]
+        shared = _around(guide[..., :, None] * target[..., None, :])
+        shared -= mean[..., :, None] * means[..., None, :]
+        factors = np.linalg.solve(spread + REGULARIZATION * np.eye(k), shared)
+        constant = means[..., None, :] - mean[..., None, :] @ factors
+        both = np.concatenate([factors, constant], axis=2)
+        return cls(_around(both).astype(np.float32))
+
+    def strips(self, height: int, width: int) -> Iterator[tuple[slice, Floats]]:
+        """The coefficients at another size: rows, and float32, n×width×(k+1)×c.
+
+        Bilinear; pixels are squares, whose centres are what is brought together.
+        """
+        small_height, small_width, *channels = self.coefficients.shape
+        flat = self.coefficients.reshape(small_height, small_width, -1)
+        left, across = _positions(np.arange(width), width, small_width)
+        step = max(1, STRIP_PIXELS // width)
+        for top in range(0, height, step):
+            rows = slice(top, min(top + step, height))
+            above, down = _positions(
+                np.arange(rows.start, rows.stop), height, small_height
+            )
+            first, last = above[0], min(above[-1] + 2, small_height)
+            band = _mix(flat[first:last], left, across, axis=1)
+            matrix = np.zeros((len(above), last - first), np.float32)
+            index, below = (
+                above - first,
+                np.minimum(above - first + 1, last - first - 1),
+            )
+            np.add.at(matrix, (np.arange(len(above)), index), 1 - down)
+            np.add.at(matrix, (np.arange(len(above)), below), down)
+            mixed = matrix @ band.reshape(last - first, -1)
+            yield rows, mixed.reshape(len(above), width, *channels)
+
+
+def apply_linear(coefficients: Floats, guide: NDArray[np.floating]) -> Floats:
+    """What the functions make of a guide, n×W×k with its n×W×(k+1)×c coefficients."""
+    result = coefficients[..., -1, :].copy()
+    for channel in range(guide.shape[2]):
+        result += coefficients[..., channel, :] * guide[..., channel, None]
+    return result
+
+
+def _around(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    size = (2 * RADIUS + 1,) * 2 + (1,) * (values.ndim - 2)
+    return uniform_filter(values.astype(np.float64), size, mode="nearest")
+
+
+def _positions(
+    pixels: NDArray[np.integer], length: int, small: int
+) -> tuple[NDArray[np.intp], Floats]:
+    """For pixels of the large side: the small pixel before, and the way to the next."""
+    place = ((pixels + 0.5) * small / length - 0.5).clip(0, small - 1)
+    before = np.floor(place).astype(np.intp)
+    return before, (place - before).astype(np.float32)
+
+
+def _mix(values: Floats, before: NDArray[np.intp], way: Floats, axis: int) -> Floats:
+    after = np.minimum(before + 1, values.shape[axis] - 1)
+    way = way[:, None]
+    return values.take(before, axis) * (1 - way) + values.take(after, axis) * way

@@ -1,0 +1,123 @@
+import csv
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from image_translation.cli import choose_task
+from image_translation.datasets.models import TrainedModelsDataset, Workspace
+from image_translation.errors import InputError
+from image_translation.pipelines.translate.nodes import translate_photographs
+from image_translation.tracking.observer import describe_run
+from image_translation.tracking.registry import promote, register
+from image_translation.tracking.sending import send
+from image_translation.training import train
+from tests.tracking.conftest import store  # noqa: F401
+from tests.training.conftest import make_pairs, make_settings
+
+HOW = {
+    "model": "champion",
+    "strategy": "guided",
+    "grey_input": False,
+    "scale": 1,
+    "overlap": 0.25,
+    "quality": 98,
+}
+SETTINGS = {"translate": HOW}
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    slope = np.linspace(30, 220, 60 * 40).reshape(40, 60).astype(np.uint8)
+    (tmp_path / "photographs").mkdir()
+    Image.fromarray(slope).save(tmp_path / "photographs" / "grey.jpg")
+    (tmp_path / "photographs" / "broken.png").write_text("no image")
+    return tmp_path / "photographs"
+
+
+def test_task_among_the_parameters_chooses_the_translation():
+    options = {"pipeline": "translate", "params": {"task": "monet", "input": "i"}}
+    chosen = choose_task(options)
+    assert chosen["namespaces"] == ["monet"] and chosen["params"] == {"input": "i"}
+
+
+def test_folder_is_translated_from_the_command_line(
+    smoke_project, kedro, photographs, tmp_path
+):
+    project = shutil.copytree(smoke_project, tmp_path / "project")
+    parameters = f"task=colorization,input={photographs},output={tmp_path / 'out'}"
+    result = kedro(
+        project, "run", "--env=smoke", "--pipeline=translate", f"--params={parameters}"
+    )
+    assert result.returncode == 7, result.stderr
+    assert "Traceback" not in result.stderr
+    assert (
+        "broken.png was not translated: not an image" in result.stdout + result.stderr
+    )
+    with Image.open(tmp_path / "out" / "grey.jpg") as image:
+        assert (image.size, image.mode) == ((60, 40), "RGB")
+    with (tmp_path / "out" / "results.csv").open(newline="") as file:
+        statuses = [row["status"] for row in csv.DictReader(file)]
+    assert sorted(statuses) == ["failed", "translated"]
+
+
+def test_models_of_a_folder_are_found(smoke_project):
+    models = TrainedModelsDataset(
+        filepath=str(smoke_project / "data/smoke/06_models/colorization")
+    ).load()
+    assert {"unet", "pix2pix", "copy_input"} <= set(models)
+    assert models["unet"].is_learnt and not models["copy_input"].is_learnt
+
+
+@pytest.mark.parametrize("missing", ["input", "output"])
+def test_missing_folder_is_named(photographs, missing, tmp_path):
+    settings = {**SETTINGS, "input": str(photographs), "output": str(tmp_path / "out")}
+    champions = Workspace(tmp_path)
+    with pytest.raises(InputError, match=f"{missing}: name it on the command line"):
+        translate_photographs("monet", {**settings, missing: None}, {}, champions)
+
+
+@pytest.mark.usefixtures("store")
+def test_nothing_trained_is_said(photographs, tmp_path):
+    settings = {**SETTINGS, "input": str(photographs), "output": str(tmp_path / "out")}
+    with pytest.raises(InputError, match="no model is trained for monet"):
+        translate_photographs("monet", settings, {}, Workspace(tmp_path))
+
+
+@pytest.mark.usefixtures("store")
+def test_new_champion_translates_from_then_on(photographs, tmp_path):
+    """Promoted in the registry, and nothing else: no code, no parameter."""
+    pairs = make_pairs(4), make_pairs(2, seed=1)
+    block = make_settings("unet").model_dump(mode="json")
+    settings = {
+        **SETTINGS,
+        "input": str(photographs / "grey.jpg"),
+        "output": str(tmp_path / "out"),
+        "unet": block,
+    }
+    versions = []
+    for seed in (0, 1):
+        learnt = make_settings("unet", training__epochs=1, training__seed=seed)
+        model = train("unet", learnt, *pairs, tmp_path / f"unet {seed}")
+        (replicate,) = model.replicates
+        describe_run("monet", "unet", 0, learnt, replicate.cost, HOW).write(
+            replicate.folder
+        )
+        record = send(replicate.folder)
+        tags = {"model": "unet", "replicate": "0", "run": record.run_id}
+        versions.append(register("monet", replicate, record.model_id, tags))
+    made = []
+    for version in (versions[0], versions[0], versions[1], versions[0]):
+        promote(version)
+        outcome = translate_photographs(
+            "monet", settings, {}, Workspace(tmp_path / "champions")
+        )
+        made.append((outcome.results[0].status, outcome.results[0].fingerprint))
+    assert [status for status, _ in made] == [
+        "translated",
+        "up to date",
+        "translated",
+        "translated",
+    ]
+    assert made[0] == made[3] and made[0][1] != made[2][1]
