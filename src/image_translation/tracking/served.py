@@ -52,6 +52,11 @@ class ServedModel(PythonModel):
         pixels = np.asarray(image, dtype=np.uint8)
         if pixels.ndim == 4:
             return np.stack([self._translate(one) for one in pixels])
+        if pixels.ndim != 3 or pixels.shape[2] != 3:
+            raise ValueError(
+                f"pixels are height × width × 3, not {' × '.join(map(str, pixels.shape))};"
+                ' pass them as pandas.DataFrame({"image": [pixels]})'
+            )
         return translate_pixels(self._translator, pixels)
 
 
