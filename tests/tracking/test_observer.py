@@ -252,12 +252,21 @@ def test_backlog_arrives_once(observer, parent, tmp_path, monkeypatch):
 
 
 def test_training_that_the_store_never_heard_of_is_sent(
-    observer, parent, tmp_path, lost
+    observer, parent, tmp_path, monkeypatch
 ):
-    observer.on_start(0, tmp_path, SETTINGS, {"parameters": 7})
-    observer.on_epoch(1, {"seconds": 1.0, "train/l1": 1.0}, None)
-    observer.on_end(replicate(tmp_path, epochs=(1,)))
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "create_run", fail_to_reach)
+        observer.on_start(0, tmp_path, SETTINGS, {"parameters": 7})
+        observer.on_epoch(1, {"seconds": 1.0, "train/l1": 1.0}, None)
+        observer.on_end(replicate(tmp_path, epochs=(1,)))
     assert read_run_id(tmp_path) is None
+    connection.renew()
+    send(tmp_path)
+    run = run_of(tmp_path)
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["train/l1"] == 1.0
+    assert run.data.params["cost.parameters"] == "7"
+    assert run.data.tags["mlflow.parentRunId"] == parent
 
 
 def test_epoch_that_is_told_again_is_one_point(observer, tmp_path):

@@ -1,4 +1,6 @@
 import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -56,6 +58,18 @@ def test_server_that_is_not_there_is_named_without_credentials():
         check_store(f"http://user:secret@127.0.0.1:{port}")
     assert "secret" not in str(error.value)
     assert "mlflow.yml" in str(error.value)
+
+
+def test_server_with_credentials_in_its_address_is_found():
+    class Health(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if self.path == "/health" else 404)
+            self.end_headers()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Health) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        check_store(f"http://user:secret@127.0.0.1:{server.server_port}/")
+        server.shutdown()
 
 
 def test_local_store_is_not_asked():

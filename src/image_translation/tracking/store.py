@@ -64,14 +64,17 @@ def check_store(uri: str) -> None:
     """
     if not uri.startswith(("http://", "https://")):
         return
+    address = without_credentials(uri)  # urllib would take them for a part of the host
     try:
-        urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=REACHABLE_WITHIN)
+        urllib.request.urlopen(
+            f"{address.rstrip('/')}/health", timeout=REACHABLE_WITHIN
+        )
     except urllib.error.HTTPError:
         return  # it answers; who may do what is found out when logging
     except OSError as error:
         reason = getattr(error, "reason", error)
         raise InputError(
-            f"The MLflow server {without_credentials(uri)} cannot be reached: {reason}."
+            f"The MLflow server {address} cannot be reached: {reason}."
             " Start it, or set server.mlflow_tracking_uri in conf/local/mlflow.yml"
         ) from error
 
