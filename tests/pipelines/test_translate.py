@@ -101,17 +101,17 @@ def test_new_champion_translates_from_then_on(photographs, tmp_path):
         learnt = make_settings("unet", training__epochs=1, training__seed=seed)
         model = train("unet", learnt, *pairs, tmp_path / f"unet {seed}")
         (replicate,) = model.replicates
-        describe_run("monet", "unet", 0, learnt, replicate.cost, HOW).write(
+        describe_run("colorization", "unet", 0, learnt, replicate.cost, HOW).write(
             replicate.folder
         )
         record = send(replicate.folder)
         tags = {"model": "unet", "replicate": "0", "run": record.run_id}
-        versions.append(register("monet", replicate, record.model_id, tags))
+        versions.append(register("colorization", replicate, record.model_id, tags))
     made = []
     for version in (versions[0], versions[0], versions[1], versions[0]):
         promote(version)
         outcome = translate_photographs(
-            "monet", settings, {}, Workspace(tmp_path / "champions")
+            "colorization", settings, {}, Workspace(tmp_path / "champions")
         )
         made.append((outcome.results[0].status, outcome.results[0].fingerprint))
     assert [status for status, _ in made] == [

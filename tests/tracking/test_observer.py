@@ -23,10 +23,12 @@ from image_translation.tracking.store import connection
 from image_translation.training.trained import TrainedModel, TrainedReplicate
 from image_translation.translation.encoded import Translator, translate_pixels
 from tests.training.conftest import make_settings
+from tests.translation.conftest import make_settings as make_translate_settings
 
 SETTINGS = make_settings(
     "pix2pix", network__base_channels=8, training__seed=3, training__epochs=2
 )
+HOW = make_translate_settings()
 COST = {"seconds": 1.5, "images_per_second": 20.0}
 
 
@@ -38,7 +40,9 @@ def parent(store):
 @pytest.fixture
 def observer(store, parent):
     inputs = [DatasetInput("colorization.train_pairs", "train", "f" * 64, 12)]
-    return MlflowObserver("colorization", "pix2pix", parent, inputs, {}, "smoke")
+    return MlflowObserver(
+        "colorization", "pix2pix", parent, inputs, HOW.model_dump(), "smoke"
+    )
 
 
 def replicate(folder, failure=None, epochs=()):
@@ -137,7 +141,8 @@ def test_finished_training_closes_its_run_with_the_model(observer, tmp_path):
     image = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
     given = [image, encode(image), base64.b64encode(encode(image)).decode()]
     pixels, png, text = model.predict(pd.DataFrame({"image": given}))["image"]
-    expected = translate_pixels(Translator.read(trained, SETTINGS.inference), image)
+    translator = Translator.read(trained, SETTINGS.inference, HOW)
+    expected = translate_pixels(translator, image)
     np.testing.assert_array_equal(pixels, expected)
     np.testing.assert_array_equal(decode(png), expected)
     np.testing.assert_array_equal(decode(base64.b64decode(text)), expected)
