@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from image_translation.metrics import MEASURES
+from image_translation.metrics import HEADLINES, MEASURES
 from image_translation.reporting import words
 from image_translation.reporting.content import GalleryItem, Image
 from image_translation.reporting.gallery import first_replicate
@@ -219,7 +219,7 @@ def perception_distortion(
 
 @_styled
 def sample_grid(items: Sequence[GalleryItem], derived: str | None = None) -> "Figure":
-    """Test images: input, target and every model, the scores under each image.
+    """Test images: input, target and every model, the study's scores under each.
 
     Args:
         items: The images, one row each.
@@ -241,7 +241,7 @@ def sample_grid(items: Sequence[GalleryItem], derived: str | None = None) -> "Fi
         images = {"input": item.input, "target": item.target, **item.predictions}
         for ax, column in zip(row, columns, strict=True):
             _tile(ax, images.get(column), item.scores.get(column, {}))
-        row[0].set_ylabel(_shortened(item.name, 24), fontsize=8, color=MUTED)
+        row[0].set_ylabel(_shortened(item.name, 18), fontsize=8, color=MUTED)
     for ax, column in zip(axes[0], columns, strict=True):
         made = " (derived)" if column == derived else ""
         ax.set_title(column + made, loc="center", fontsize=9)
@@ -453,8 +453,9 @@ def _tile(ax: "Axes", image: Image | None, scores: Mapping[str, float]) -> None:
         return
     ax.imshow(image, interpolation="bicubic" if image.shape[0] < 200 else "auto")
     lines = [
-        f"{words.label(metric)} {words.value(metric, score)}"
-        for metric, score in scores.items()
+        f"{words.label(metric)} {words.value(metric, scores[metric])}"
+        for metric in HEADLINES
+        if metric in scores
     ]
     ax.set_xlabel("\n".join(lines), fontsize=7)
 
