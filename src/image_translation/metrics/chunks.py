@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +16,33 @@ Scores = NDArray[np.float64]
 Result = TypeVar("Result")
 
 
+class Chunk:
+    """A few predictions with their targets, and what several metrics need of them.
+
+    Attributes:
+        predictions: uint8, n×H×W×C.
+        targets: uint8, n×H×W×C.
+    """
+
+    def __init__(self, predictions: Images, targets: Images) -> None:
+        self.predictions = predictions
+        self.targets = targets
+        self._made: dict[Callable[[Chunk], Any], Any] = {}
+
+    def once(self, make: "Callable[[Chunk], Result]") -> Result:
+        """What a function makes of this chunk; asked again, the same as before."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        return self._made[make]
+
+
 def score_in_chunks(
-    function: Callable[[Images, Images], Scores], predictions: Images, targets: Images
+    function: Callable[[Chunk], Scores], predictions: Images, targets: Images
 ) -> Scores:
     """One value an image, by a function of chunks of both.
 
     Args:
-        function: Takes uint8, n×H×W×C twice, gives n values.
+        function: Gives n values for a chunk of n images.
         predictions: uint8, N×H×W×C.
         targets: uint8, N×H×W×C.
 
@@ -34,7 +54,7 @@ def score_in_chunks(
 
 
 def map_chunks(
-    function: Callable[[Images, Images], Result], predictions: Images, targets: Images
+    function: Callable[[Chunk], Result], predictions: Images, targets: Images
 ) -> list[Result]:
     """What a function gives for every chunk of both, in order.
 
@@ -46,7 +66,7 @@ def map_chunks(
     predictions, targets = _checked(predictions, targets)
 
     def work(chunk: slice) -> Result:
-        return function(predictions[chunk], targets[chunk])
+        return function(Chunk(predictions[chunk], targets[chunk]))
 
     chunks = list(_chunks(predictions.shape))
     if len(chunks) < 2:

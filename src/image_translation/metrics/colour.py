@@ -7,7 +7,7 @@ N). Lab is CIE 1976 L*a*b* under D65 for the 2° observer.
 import numpy as np
 from numpy.typing import NDArray
 
-from image_translation.metrics.chunks import Images, Scores, score_in_chunks
+from image_translation.metrics.chunks import Chunk, Images, Scores, score_in_chunks
 
 Floats = NDArray[np.float32]
 
@@ -30,6 +30,9 @@ _TO_XYZ = np.array(
 )
 _TO_RELATIVE_XYZ = (_TO_XYZ / _WHITE[:, np.newaxis]).T.astype(np.float32)
 
+_DARK = np.float32(216 / 24389)
+"""Up to here f of CIE 1976 is a straight line, not a cube root."""
+
 _SEVENTH_POWER = 25.0**7
 _HUE_275, _HUE_25 = np.radians(275).item(), np.radians(25).item()
 
@@ -51,7 +54,7 @@ def ciede2000(predictions: Images, targets: Images) -> Scores:
     Raises:
         ValueError: The arrays are not uint8, not N×H×W×3 or not of one shape.
     """
-    return score_in_chunks(_ciede2000_of_chunk, predictions, targets)
+    return score_in_chunks(ciede2000_of_chunk, predictions, targets)
 
 
 def chroma_error(predictions: Images, targets: Images) -> Scores:
@@ -69,7 +72,7 @@ def chroma_error(predictions: Images, targets: Images) -> Scores:
     Raises:
         ValueError: As for `ciede2000`.
     """
-    return score_in_chunks(_chroma_error_of_chunk, predictions, targets)
+    return score_in_chunks(chroma_error_of_chunk, predictions, targets)
 
 
 def colourfulness_difference(predictions: Images, targets: Images) -> Scores:
@@ -89,7 +92,7 @@ def colourfulness_difference(predictions: Images, targets: Images) -> Scores:
     Raises:
         ValueError: As for `ciede2000`.
     """
-    return score_in_chunks(_colourfulness_of_chunk, predictions, targets)
+    return score_in_chunks(colourfulness_difference_of_chunk, predictions, targets)
 
 
 def saturation_bias(predictions: Images, targets: Images) -> Scores:
@@ -109,7 +112,7 @@ def saturation_bias(predictions: Images, targets: Images) -> Scores:
     Raises:
         ValueError: As for `ciede2000`.
     """
-    return score_in_chunks(_saturation_of_chunk, predictions, targets)
+    return score_in_chunks(saturation_bias_of_chunk, predictions, targets)
 
 
 def to_lab(images: Images) -> Floats:
@@ -123,7 +126,7 @@ def to_lab(images: Images) -> Floats:
     """
     relative = _FROM_SRGB[images] @ _TO_RELATIVE_XYZ
     straight = relative * np.float32(24389 / 27 / 116) + np.float32(16 / 116)
-    f = np.where(relative > np.float32(216 / 24389), np.cbrt(relative), straight)
+    f = np.where(relative > _DARK, _cube_root(relative), straight)
     x, y, z = np.moveaxis(f, -1, 0)
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
 
@@ -169,6 +172,14 @@ def _planes(colours: NDArray) -> NDArray:
     return np.ascontiguousarray(np.moveaxis(colours, -1, 0))
 
 
+def _cube_root(relative: Floats) -> Floats:
+    """Of what is not dark; as np.cbrt to six digits, and three times as fast."""
+    root = np.maximum(relative, _DARK)
+    np.log(root, out=root)
+    root *= np.float32(1 / 3)
+    return np.exp(root, out=root)
+
+
 def _length(a: NDArray, b: NDArray) -> NDArray:
     """As np.hypot, which guards against overflow and is five times slower."""
     return np.sqrt(a * a + b * b)
@@ -180,18 +191,33 @@ def _seventh_share(chroma: NDArray) -> NDArray:
     return np.sqrt(power / (power + _SEVENTH_POWER))
 
 
-def _ciede2000_of_chunk(predictions: Images, targets: Images) -> Scores:
-    differences = delta_e2000(to_lab(targets), to_lab(predictions))
-    return differences.mean(axis=(1, 2), dtype=np.float64)
+def ciede2000_of_chunk(chunk: Chunk) -> Scores:
+    """`ciede2000` of a few images."""
+    predicted, wanted = chunk.once(_lab_of_both)
+    return delta_e2000(wanted, predicted).mean(axis=(1, 2), dtype=np.float64)
 
 
-def _chroma_error_of_chunk(predictions: Images, targets: Images) -> Scores:
-    _, a, b = _planes(to_lab(predictions) - to_lab(targets))
+def chroma_error_of_chunk(chunk: Chunk) -> Scores:
+    """`chroma_error` of a few images."""
+    predicted, wanted = chunk.once(_lab_of_both)
+    _, a, b = _planes(predicted - wanted)
     return _length(a, b).mean(axis=(1, 2), dtype=np.float64)
 
 
-def _colourfulness_of_chunk(predictions: Images, targets: Images) -> Scores:
-    return np.abs(_colourfulness(predictions) - _colourfulness(targets))
+def saturation_bias_of_chunk(chunk: Chunk) -> Scores:
+    """`saturation_bias` of a few images."""
+    predicted, wanted = chunk.once(_lab_of_both)
+    return np.abs(_mean_chroma(predicted) - _mean_chroma(wanted))
+
+
+def colourfulness_difference_of_chunk(chunk: Chunk) -> Scores:
+    """`colourfulness_difference` of a few images."""
+    predicted, wanted = _colourfulness(chunk.predictions), _colourfulness(chunk.targets)
+    return np.abs(predicted - wanted)
+
+
+def _lab_of_both(chunk: Chunk) -> tuple[Floats, Floats]:
+    return to_lab(chunk.predictions), to_lab(chunk.targets)
 
 
 def _colourfulness(images: Images) -> Scores:
@@ -201,10 +227,6 @@ def _colourfulness(images: Images) -> Scores:
     return deviations + 0.3 * np.hypot(*opponents.mean(axis=(2, 3)))
 
 
-def _saturation_of_chunk(predictions: Images, targets: Images) -> Scores:
-    return np.abs(_mean_chroma(predictions) - _mean_chroma(targets))
-
-
-def _mean_chroma(images: Images) -> Scores:
-    _, a, b = _planes(to_lab(images))
+def _mean_chroma(lab: Floats) -> Scores:
+    _, a, b = _planes(lab)
     return _length(a, b).mean(axis=(1, 2), dtype=np.float64)

@@ -8,7 +8,7 @@ where the arrays are memory-mapped.
 import numpy as np
 from numpy.typing import NDArray
 
-from image_translation.metrics.chunks import Images, Scores, score_in_chunks
+from image_translation.metrics.chunks import Chunk, Images, Scores, score_in_chunks
 
 DATA_RANGE = 255
 """Difference between the brightest and the darkest 8-bit value."""
@@ -23,6 +23,8 @@ MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 GMSD_C = 170
 """Keeps the similarity of small gradients stable; Xue et al. 2014, section III."""
+
+GMSD_SMALLEST = 4
 
 _LUMA = np.array([0.299, 0.587, 0.114])
 
@@ -51,7 +53,7 @@ def mse(predictions: Images, targets: Images) -> Scores:
     Raises:
         ValueError: The arrays are not uint8, not N×H×W×C or not of one shape.
     """
-    return score_in_chunks(_mse_of_chunk, predictions, targets)
+    return score_in_chunks(mse_of_chunk, predictions, targets)
 
 
 def mae(predictions: Images, targets: Images) -> Scores:
@@ -67,7 +69,7 @@ def mae(predictions: Images, targets: Images) -> Scores:
     Raises:
         ValueError: The arrays are not uint8, not N×H×W×C or not of one shape.
     """
-    return score_in_chunks(_mae_of_chunk, predictions, targets)
+    return score_in_chunks(mae_of_chunk, predictions, targets)
 
 
 def psnr(predictions: Images, targets: Images) -> Scores:
@@ -83,9 +85,7 @@ def psnr(predictions: Images, targets: Images) -> Scores:
     Raises:
         ValueError: The arrays are not uint8, not N×H×W×C or not of one shape.
     """
-    with np.errstate(divide="ignore"):
-        # Adding 0 turns the -0.0 of the largest possible error into 0.0.
-        return -10 * np.log10(mse(predictions, targets)) + 0.0
+    return score_in_chunks(psnr_of_chunk, predictions, targets)
 
 
 def ssim(predictions: Images, targets: Images) -> Scores:
@@ -109,8 +109,7 @@ def ssim(predictions: Images, targets: Images) -> Scores:
         ValueError: The arrays are not uint8, not N×H×W×C, not of one shape, or smaller
             than the window.
     """
-    _check_window(predictions)
-    return score_in_chunks(_ssim_of_chunk, predictions, targets)
+    return score_in_chunks(ssim_of_chunk, predictions, targets)
 
 
 def ms_ssim(predictions: Images, targets: Images) -> Scores:
@@ -133,8 +132,7 @@ def ms_ssim(predictions: Images, targets: Images) -> Scores:
     Raises:
         ValueError: As for `ssim`.
     """
-    _check_window(predictions)
-    return score_in_chunks(_ms_ssim_of_chunk, predictions, targets)
+    return score_in_chunks(ms_ssim_of_chunk, predictions, targets)
 
 
 def gmsd(predictions: Images, targets: Images) -> Scores:
@@ -155,55 +153,82 @@ def gmsd(predictions: Images, targets: Images) -> Scores:
     Raises:
         ValueError: The arrays are not uint8, not N×H×W×3, not of one shape or too small.
     """
-    if np.ndim(predictions) == 4 and 0 < min(np.shape(predictions)[1:3]) < 4:
-        raise ValueError("GMSD needs images of at least 4×4 pixels")
-    return score_in_chunks(_gmsd_of_chunk, predictions, targets)
+    return score_in_chunks(gmsd_of_chunk, predictions, targets)
 
 
-def _check_window(images: Images) -> None:
-    shape = np.shape(images)
-    if len(shape) == 4 and 0 < min(shape[1:3]) < SSIM_WINDOW:
-        raise ValueError(
-            f"SSIM needs images of at least {SSIM_WINDOW}×{SSIM_WINDOW} pixels, "
-            f"these are {shape[1]}×{shape[2]}"
-        )
+def mse_of_chunk(chunk: Chunk) -> Scores:
+    """`mse` of a few images."""
+    return chunk.once(_mean_squares)
 
 
-def _mse_of_chunk(predictions: Images, targets: Images) -> Scores:
-    # Whole numbers: their squares and sums are exact in float64.
-    errors = np.subtract(predictions, targets, dtype=np.float64)
-    flat = errors.reshape(len(errors), -1)
-    return np.einsum("ij,ij->i", flat, flat) / (flat.shape[1] * DATA_RANGE**2)
+def psnr_of_chunk(chunk: Chunk) -> Scores:
+    """`psnr` of a few images."""
+    with np.errstate(divide="ignore"):
+        # Adding 0 turns the -0.0 of the largest possible error into 0.0.
+        return -10 * np.log10(mse_of_chunk(chunk)) + 0.0
 
 
-def _mae_of_chunk(predictions: Images, targets: Images) -> Scores:
-    errors = np.subtract(predictions, targets, dtype=np.int16)
+def mae_of_chunk(chunk: Chunk) -> Scores:
+    """`mae` of a few images."""
+    errors = np.subtract(chunk.predictions, chunk.targets, dtype=np.int16)
     return np.abs(errors).mean(axis=(1, 2, 3)) / DATA_RANGE
 
 
-def _ssim_of_chunk(predictions: Images, targets: Images) -> Scores:
-    return _ssim_means(_planes(predictions), _planes(targets))[1].mean(axis=1)
+def ssim_of_chunk(chunk: Chunk) -> Scores:
+    """`ssim` of a few images."""
+    return chunk.once(_full_size)[1].mean(axis=1)
 
 
-def _ms_ssim_of_chunk(predictions: Images, targets: Images) -> Scores:
-    sides: tuple[NDArray, NDArray] = _planes(predictions), _planes(targets)
+def ms_ssim_of_chunk(chunk: Chunk) -> Scores:
+    """`ms_ssim` of a few images."""
+    structure, similarity = chunk.once(_full_size)
+    sides: tuple[NDArray, NDArray] = chunk.once(_planes_of_both)
     fitting = 1 + int(np.log2(min(sides[0].shape[2:]) / SSIM_WINDOW))
     scales = min(len(MS_SSIM_WEIGHTS), fitting)
     weights = np.array(MS_SSIM_WEIGHTS[:scales]) / sum(MS_SSIM_WEIGHTS[:scales])
     total = np.ones(sides[0].shape[:2])
     for scale, weight in enumerate(weights, start=1):
-        structure, similarity = _ssim_means(*sides)
         mean = similarity if scale == scales else structure
         total *= np.maximum(mean, 0) ** weight
         if scale < scales:
             sides = _halve(sides[0]), _halve(sides[1])
+            structure, similarity = _ssim_means(*sides)
     return total.mean(axis=1)
 
 
-def _gmsd_of_chunk(predictions: Images, targets: Images) -> Scores:
-    a, b = (_gradients(_halve(images @ _LUMA)) for images in (predictions, targets))
+def gmsd_of_chunk(chunk: Chunk) -> Scores:
+    """`gmsd` of a few images."""
+    if min(chunk.targets.shape[1:3]) < GMSD_SMALLEST:
+        raise ValueError(
+            f"GMSD needs images of at least {GMSD_SMALLEST}×{GMSD_SMALLEST} pixels"
+        )
+    a, b = (
+        _gradients(_halve(images @ _LUMA))
+        for images in (chunk.predictions, chunk.targets)
+    )
     similarity = (2 * a * b + GMSD_C) / (a**2 + b**2 + GMSD_C)
     return similarity.std(axis=(1, 2), ddof=1)
+
+
+def _mean_squares(chunk: Chunk) -> Scores:
+    # Whole numbers: their squares and sums are exact in float64.
+    errors = np.subtract(chunk.predictions, chunk.targets, dtype=np.float64)
+    flat = errors.reshape(len(errors), -1)
+    return np.einsum("ij,ij->i", flat, flat) / (flat.shape[1] * DATA_RANGE**2)
+
+
+def _full_size(chunk: Chunk) -> tuple[Scores, Scores]:
+    height, width = chunk.targets.shape[1:3]
+    if min(height, width) < SSIM_WINDOW:
+        raise ValueError(
+            f"SSIM needs images of at least {SSIM_WINDOW}×{SSIM_WINDOW} pixels, "
+            f"these are {height}×{width}"
+        )
+    return _ssim_means(*chunk.once(_planes_of_both))
+
+
+def _planes_of_both(chunk: Chunk) -> tuple[Images, Images]:
+    return _planes(chunk.predictions), _planes(chunk.targets)
 
 
 def _gradients(images: Scores) -> Scores:

@@ -133,7 +133,9 @@ def _sketch_both(
         if stop > len(targets):
             raise ValueError(f"more predictions than the {len(targets)} targets")
         parts += map_chunks(
-            lambda a, b: (sketch(a), sketch(b)), batch, targets[done:stop]
+            lambda chunk: (sketch(chunk.predictions), sketch(chunk.targets)),
+            batch,
+            targets[done:stop],
         )
         done = stop
     if done < len(targets):

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from image_translation.metrics import colour, fidelity
+from image_translation.metrics.chunks import Chunk, map_chunks
 
 logger = logging.getLogger(__name__)
 
@@ -61,9 +62,11 @@ class Metric(Measure):
 
     Attributes:
         function: ``(predictions, targets) -> N values`` for uint8, N×H×W×C.
+        of_chunk: The same for a few images; shares with other metrics what they need.
     """
 
     function: Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float64]]
+    of_chunk: Callable[[Chunk], NDArray[np.float64]]
 
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
@@ -75,6 +78,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 family="fidelity",
                 label="MSE",
                 function=fidelity.mse,
+                of_chunk=fidelity.mse_of_chunk,
                 higher_is_better=False,
                 unit="",
                 range=(0.0, 1.0),
@@ -90,6 +94,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 family="fidelity",
                 label="PSNR",
                 function=fidelity.psnr,
+                of_chunk=fidelity.psnr_of_chunk,
                 higher_is_better=True,
                 unit="dB",
                 range=(0.0, float("inf")),
@@ -109,6 +114,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 family="fidelity",
                 label="SSIM",
                 function=fidelity.ssim,
+                of_chunk=fidelity.ssim_of_chunk,
                 higher_is_better=True,
                 unit="",
                 range=(-1.0, 1.0),
@@ -131,6 +137,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 family="fidelity",
                 label="MAE",
                 function=fidelity.mae,
+                of_chunk=fidelity.mae_of_chunk,
                 higher_is_better=False,
                 unit="",
                 range=(0.0, 1.0),
@@ -149,6 +156,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 family="fidelity",
                 label="MS-SSIM",
                 function=fidelity.ms_ssim,
+                of_chunk=fidelity.ms_ssim_of_chunk,
                 higher_is_better=True,
                 unit="",
                 range=(0.0, 1.0),
@@ -168,6 +176,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 family="fidelity",
                 label="GMSD",
                 function=fidelity.gmsd,
+                of_chunk=fidelity.gmsd_of_chunk,
                 higher_is_better=False,
                 unit="",
                 range=(0.0, 0.5),
@@ -186,6 +195,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 family="colour",
                 label="CIEDE2000",
                 function=colour.ciede2000,
+                of_chunk=colour.ciede2000_of_chunk,
                 higher_is_better=False,
                 unit="",
                 range=(0.0, float("inf")),
@@ -203,6 +213,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 family="colour",
                 label="Chroma error",
                 function=colour.chroma_error,
+                of_chunk=colour.chroma_error_of_chunk,
                 higher_is_better=False,
                 unit="",
                 range=(0.0, float("inf")),
@@ -218,6 +229,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 family="colour",
                 label="Colourfulness difference",
                 function=colour.colourfulness_difference,
+                of_chunk=colour.colourfulness_difference_of_chunk,
                 higher_is_better=False,
                 unit="",
                 range=(0.0, float("inf")),
@@ -235,6 +247,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 family="colour",
                 label="Saturation bias",
                 function=colour.saturation_bias,
+                of_chunk=colour.saturation_bias_of_chunk,
                 higher_is_better=False,
                 unit="",
                 range=(0.0, float("inf")),
@@ -427,8 +440,23 @@ def score_images(
     Raises:
         ValueError: The arrays do not fit a metric.
     """
+    shared = {
+        name: METRICS[name].of_chunk
+        for name, function in functions.items()
+        if function is FUNCTIONS.get(name)
+    }
+    parts = map_chunks(
+        lambda chunk: {name: score(chunk) for name, score in shared.items()},
+        predictions,
+        targets,
+    )
     return pd.DataFrame(
-        {name: function(predictions, targets) for name, function in functions.items()}
+        {
+            name: np.concatenate([np.empty(0), *(part[name] for part in parts)])
+            if name in shared
+            else function(predictions, targets)
+            for name, function in functions.items()
+        }
     )
 
 
