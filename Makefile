@@ -103,7 +103,7 @@ PIN := --quiet --strip-extras --no-header --no-emit-index-url --no-emit-find-lin
 
 # Pins every dependency again, at the newest versions that pyproject.toml allows.
 lock: $(INSTALLED)
-	$(BIN)/pip-compile $(PIN) --extra dev --output-file requirements.lock pyproject.toml
+	$(BIN)/pip-compile $(PIN) --extra app --extra dev --extra export --output-file requirements.lock pyproject.toml
 	$(BIN)/pip-compile $(PIN) --output-file requirements-airflow.lock requirements-airflow.in
 	sed -i 's/^\(torch==[0-9.]*\)+.*/\1/' requirements.lock   # any build of torch will do
 
