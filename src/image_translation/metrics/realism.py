@@ -162,38 +162,39 @@ class _Sketcher:
 
     def __call__(self, images: Images) -> Sketch:
         """Patches of every level and, unless these alone are wanted, the rest."""
-        colours = images.astype(np.float32) / np.float32(255)
+        planes = np.moveaxis(images, -1, 1).astype(np.float32, order="C")
+        planes /= 255
         sketch: Sketch = {
-            f"swd_{band.shape[1]}": self._take_patches(band)
-            for band in _laplacian_pyramid(colours)
+            f"swd_{band.shape[2]}": self._take_patches(band)
+            for band in _laplacian_pyramid(planes)
         }
         if not self._patches_alone:
-            sketch["spectrum_distance"] = _log_spectra(colours @ _LUMA)
+            sketch["spectrum_distance"] = _log_spectra(
+                np.tensordot(_LUMA, planes, (0, 1))
+            )
             sketch["histogram_distance"] = _lab_histograms(images)
         return sketch
 
     def _take_patches(self, band: NDArray) -> NDArray:
-        """N×P×3×7×7."""
-        windows = np.lib.stride_tricks.sliding_window_view(band, (PATCH, PATCH), (1, 2))
-        rows, columns = self._corners[band.shape[1]]
-        return windows[:, rows, columns]
+        """N×P×3×7×7 of N×3×S×S."""
+        windows = np.lib.stride_tricks.sliding_window_view(band, (PATCH, PATCH), (2, 3))
+        rows, columns = self._corners[band.shape[2]]
+        return np.moveaxis(windows[:, :, rows, columns], 1, 2)
 
 
-def _laplacian_pyramid(images: NDArray) -> Iterator[NDArray]:
-    """Bands of Burt & Adelson (1983), the finest first, the last one low-pass."""
-    for _ in swd_levels(images.shape[1])[1:]:
-        smaller = _reduce(_reduce(images, 1), 2)
-        yield images - _expand(_expand(smaller, 1), 2)
-        images = smaller
-    yield images
+def _laplacian_pyramid(planes: NDArray) -> Iterator[NDArray]:
+    """Bands of Burt & Adelson (1983), N×3×S×S, the finest first, the last low-pass."""
+    for _ in swd_levels(planes.shape[2])[1:]:
+        smaller = _reduce(_reduce(planes, 2), 3)
+        yield planes - _expand(_expand(smaller, 2), 3)
+        planes = smaller
+    yield planes
 
 
-def _reduce(images: NDArray, axis: int) -> NDArray:
+def _reduce(planes: NDArray, axis: int) -> NDArray:
     """Every other pixel of the images smoothed by (1, 4, 6, 4, 1) / 16."""
-    padding = [(0, 0)] * images.ndim
-    padding[axis] = (2, 2)
-    rows = np.moveaxis(np.pad(images, padding, mode="reflect"), axis, 0)
-    count = images.shape[axis] // 2
+    rows = _reflected(planes, axis, 2)
+    count = planes.shape[axis] // 2
     first, second, third, fourth, fifth = (
         rows[start : start + 2 * count : 2] for start in range(5)
     )
@@ -201,16 +202,24 @@ def _reduce(images: NDArray, axis: int) -> NDArray:
     return np.moveaxis(smooth, 0, axis)
 
 
-def _expand(images: NDArray, axis: int) -> NDArray:
+def _expand(planes: NDArray, axis: int) -> NDArray:
     """Twice the pixels, what lies between them by the same kernel."""
-    padding = [(0, 0)] * images.ndim
-    padding[axis] = (1, 1)
-    rows = np.moveaxis(np.pad(images, padding, mode="reflect"), axis, 0)
+    rows = _reflected(planes, axis, 1)
     before, here, after = rows[:-2], rows[1:-1], rows[2:]
-    wide = np.empty((2 * len(here), *here.shape[1:]), np.float32)
-    wide[::2] = (before + 6 * here + after) / np.float32(8)
-    wide[1::2] = (here + after) / np.float32(2)
-    return np.moveaxis(wide, 0, axis)
+    shape = list(planes.shape)
+    shape[axis] *= 2
+    wide = np.empty(shape, np.float32)
+    twice = np.moveaxis(wide, axis, 0)
+    twice[::2] = (before + 6 * here + after) / np.float32(8)
+    twice[1::2] = (here + after) / np.float32(2)
+    return wide
+
+
+def _reflected(planes: NDArray, axis: int, pixels: int) -> NDArray:
+    """The images with their own pixels beyond both ends of an axis, which comes first."""
+    padding = [(0, 0)] * planes.ndim
+    padding[axis] = (pixels, pixels)
+    return np.moveaxis(np.pad(planes, padding, mode="reflect"), axis, 0)
 
 
 def _log_spectra(luma: NDArray) -> NDArray:
@@ -238,9 +247,10 @@ def _log_spectra(luma: NDArray) -> NDArray:
 def _lab_histograms(images: Images) -> NDArray:
     """Shares of the pixels with L*, a* and b* in steps of 1: N×3×221."""
     lab = to_lab(images).reshape(len(images), -1, 3)
-    steps = np.clip(lab - _LAB_LOWEST, 0, _LAB_STEPS - 1).astype(np.int64)
-    places = steps + _LAB_STEPS * np.arange(3)
-    counts = [np.bincount(p.ravel(), minlength=3 * _LAB_STEPS) for p in places]
+    lab -= _LAB_LOWEST
+    steps = np.clip(lab, 0, _LAB_STEPS - 1, out=lab).astype(np.intp)
+    steps += _LAB_STEPS * np.arange(3)
+    counts = [np.bincount(image.ravel(), minlength=3 * _LAB_STEPS) for image in steps]
     return np.reshape(counts, (len(images), 3, _LAB_STEPS)) / lab.shape[1]
 
 
