@@ -167,6 +167,12 @@ def test_really_worse_weights_are_not_promoted(world):
     assert in_use(world) == 1
 
 
+def test_really_better_weights_are_promoted(world):
+    world.decide({"a": world.model(1, noise=5.0)}, {})
+    assert world.decide({"a": world.model(2)}, {})["outcome"] == "promoted"
+    assert in_use(world) == 2
+
+
 def test_roll_back_restores_and_is_not_undone_by_the_next_run(world):
     world.decide({"a": world.model(1)}, {})
     better = {"a": world.model(2)}
