@@ -13,7 +13,7 @@ AIRFLOW := AIRFLOW_HOME=$(CURDIR)/.airflow \
 	AIRFLOW__USAGE_DATA_COLLECTION__ENABLED=False \
 	PATH="$(CURDIR)/.venv-airflow/bin:$$PATH"
 
-.PHONY: run nightly test test-browser test-airflow lint bench bench-training viz mlflow \
+.PHONY: run nightly test test-browser test-airflow lint bench bench-training ablation viz mlflow \
 	send rollback docs site dags airflow lock clean
 
 run: $(INSTALLED)
@@ -47,6 +47,12 @@ bench: $(INSTALLED)
 # Training, translation and scoring; writes docs/performance.md. Takes half an hour.
 bench-training: $(INSTALLED)
 	$(BIN)/python benchmarks/training.py --write docs/performance.md
+
+# Every option of structure and loss alone against the plain model, on the prepared pairs of
+# TASK; into docs/results.md. ABLATION="--epochs 3 --channels 16 --seeds 1" makes it short.
+ablation: $(INSTALLED)
+	$(BIN)/python benchmarks/ablation.py --pairs data/05_model_input/$(TASK) \
+		--write docs/results.md $(ABLATION)
 
 viz: $(INSTALLED)
 	@echo "kedro-viz serves http://127.0.0.1:4141"

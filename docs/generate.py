@@ -129,6 +129,14 @@ def _models_section(
     ]
     kinds = row("type and range", *(describe(schemas[column]) for column in columns))
     yield "\n".join([row(*head), "|---" * len(head) + "|", *rows, kinds])
+    yield "What a model sets besides, for itself:"
+    others = [
+        row(f"`models.{model}.{name}`", f"`{value}`")
+        for model, values in blocks.items()
+        for name, value in values.items()
+        if name not in columns
+    ]
+    yield "\n".join([row("parameter", "value"), "|---" * 2 + "|", *others])
 
 
 def _differences() -> Iterator[str]:

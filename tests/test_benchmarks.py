@@ -1,7 +1,13 @@
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
+
+from image_translation.fingerprint import Stamp
+from image_translation.pairing.arrays import PairArrays
 from tests.conftest import PROJECT
+from tests.training.conftest import make_pairs
 
 
 def test_killed_training_ends_as_one_that_was_not():
@@ -14,3 +20,39 @@ def test_killed_training_ends_as_one_that_was_not():
     )
     assert result.returncode == 0, result.stderr
     assert "2 of 2 killed trainings ended with the same weights" in result.stdout
+
+
+def save_pairs(folder: Path, pairs: PairArrays) -> None:
+    """As the preparation leaves them."""
+    folder.mkdir()
+    np.save(folder / "inputs.npy", pairs.inputs)
+    np.save(folder / "targets.npy", pairs.targets)
+    pairs.index.to_csv(folder / "index.csv", index=False)
+    Stamp(folder).write(pairs.fingerprint)
+
+
+def test_ablation_holds_options_against_the_plain_model(tmp_path):
+    for side, seed in (("train", 0), ("validation", 1)):
+        save_pairs(tmp_path / side, make_pairs(6, seed))
+    page = tmp_path / "results.md"
+    page.write_text("# Results\n\nKept.\n")
+    command = [sys.executable, str(PROJECT / "benchmarks/ablation.py")]
+    command += ["--pairs", str(tmp_path), "--limit", "4", "--epochs", "1"]
+    command += ["--channels", "2", "--seeds", "2", "--models", "unet"]
+    command += ["--only", "dropout", "flips", "--keep", str(tmp_path / "models")]
+    command += ["--write", str(page)]
+    for _ in range(2):  # the second time takes the place of the first
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
+    text = page.read_text()
+    assert text.startswith("# Results\n\nKept.\n\n## Ablation\n")
+    assert text.count("| as published |") == 1
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    assert [row.split("`")[1] for row in rows] == [
+        "network.dropout=0.0",
+        "inference.flips=True",
+    ]
+    assert all(row.count("±") == 3 for row in rows)
+    assert "4 training and 6 validation pairs of 32 pixels" in text
+    # flips need no training of their own
+    assert len(list((tmp_path / "models").iterdir())) == 2

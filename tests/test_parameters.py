@@ -126,6 +126,22 @@ def test_one_model_of_one_task_alone_is_reached(conf):
             {"custom": {"unet": {"network": {"name": "vit"}}}},
             r"custom.unet.network.name: .*'autoencoder'.*\(set in --params\)",
         ),
+        (
+            {"models": {"unet": {"network": {"levels": "7"}}}},
+            r"models.unet.network.levels: .* most 6 for images of 64 .*set in --params",
+        ),
+        (
+            {"objective": {"scales": "3"}},
+            r"objective.scales: must be at most 2 for images of 64 pixels",
+        ),
+        (
+            {"network": {"output": "hsv"}},
+            "network.output: .*'rgb', 'residual', 'lab' or 'ycbcr'",
+        ),
+        (
+            {"models": {"unet": {"objective": {"feature_matching": "10"}}}},
+            "unet.objective: feature_matching compares .* set adversarial above 0",
+        ),
     ],
 )
 def test_wrong_parameter_is_named_with_the_remedy(conf, runtime, message):

@@ -149,7 +149,20 @@ def _resolve_task(
             ],
         )
         block[model] = _typed(ModelSettings, settings, (task, model), layers, problems)
+        problems += _unsuitable(task, model, block, layers)
     return block
+
+
+def _unsuitable(
+    task: str, model: str, block: Mapping[str, Any], layers: Sequence[Layer]
+) -> Iterator[str]:
+    """What is right by itself, but not for images of the size that was set."""
+    if block[model] is None or block["preparation"] is None:
+        return
+    settings = ModelSettings.model_validate(block[model])
+    for path, problem in settings.find_unsuitable(block["preparation"]["image_size"]):
+        name, origin = _where_set(task, f"{model}.{path}", layers)
+        yield f"{name}: {problem} (set in {origin})"
 
 
 def _gather(

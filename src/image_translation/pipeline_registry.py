@@ -5,7 +5,7 @@ from kedro.pipeline import Pipeline
 TASKS = ("colorization", "monet", "cartoon", "hidden_digits", "custom")
 """Every task is a name here and a block in ``parameters_<task>.yml``."""
 
-MODELS = ("pix2pix", "unet", "autoencoder", "autoencoder_gan")
+MODELS = ("pix2pix", "unet", "autoencoder", "autoencoder_gan", "recommended")
 """Every model is a name here and a block under ``models`` in ``parameters.yml``."""
 
 BASELINES = ("copy_input", "mean_target")

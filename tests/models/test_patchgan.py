@@ -1,7 +1,12 @@
 import pytest
 import torch
 
-from image_translation.models import PatchGAN, count_gmac, count_parameters
+from image_translation.models import (
+    MultiScalePatchGAN,
+    PatchGAN,
+    count_gmac,
+    count_parameters,
+)
 
 
 def test_full_width_has_2_77_million_parameters():
@@ -42,3 +47,68 @@ def test_input_and_target_both_count():
 def test_trains_on_a_single_pair():
     images = torch.rand(1, 3, 64, 64)
     assert PatchGAN(4).train()(images, images).isfinite().all()
+
+
+class TestMultiScale:
+    def test_finest_is_the_patchgan(self):
+        torch.manual_seed(0)
+        plain = PatchGAN(4)
+        torch.manual_seed(0)
+        several = MultiScalePatchGAN(4, scales=2)
+        weights = several.state_dict()
+        for name, value in plain.state_dict().items():
+            assert torch.equal(weights[name], value)
+        pair = torch.rand(2, 1, 3, 64, 64)
+        logits = [layers[-1] for layers in several.eval()(*pair)]
+        assert torch.equal(logits[0], plain.eval()(*pair))
+
+    def test_one_scale_has_the_weights_of_the_patchgan_alone(self):
+        assert list(MultiScalePatchGAN(4).state_dict()) == list(
+            PatchGAN(4).state_dict()
+        )
+
+    def test_coarser_sees_the_halved_pair(self):
+        several = MultiScalePatchGAN(4, scales=2).eval()
+        pair = torch.rand(2, 1, 3, 64, 64)
+        halved = [
+            torch.nn.functional.interpolate(x, scale_factor=0.5, mode="area")
+            for x in pair
+        ]
+        finest_of_halved = several.coarser[0]._activations(*halved)
+        torch.testing.assert_close(several(*pair)[1][-1], finest_of_halved[-1])
+
+    @pytest.mark.parametrize(("image_size", "scales"), [(32, 1), (64, 2), (128, 3)])
+    def test_most_scales_that_settings_allow_leave_logits(self, image_size, scales):
+        images = torch.zeros(1, 3, image_size, image_size)
+        judged = MultiScalePatchGAN(2, scales)(images, images)
+        assert all(layers[-1].numel() for layers in judged)
+
+    def test_layers_are_those_after_each_activation(self):
+        images = torch.zeros(1, 3, 64, 64)
+        for bounded in (False, True):
+            (layers,) = MultiScalePatchGAN(2, spectral_norm=bounded)(images, images)
+            shapes = [tuple(layer.shape[1:]) for layer in layers]
+            assert shapes == [
+                (2, 32, 32),
+                (4, 16, 16),
+                (8, 8, 8),
+                (16, 7, 7),
+                (1, 6, 6),
+            ]
+
+
+class TestSpectralNorm:
+    def test_no_layer_stretches_by_more_than_one(self):
+        discriminator = PatchGAN(4, spectral_norm=True).train()
+        images = torch.rand(1, 3, 64, 64)
+        for _ in range(30):
+            discriminator(images, images)  # a power iteration each
+        for module in discriminator.modules():
+            if isinstance(module, torch.nn.Conv2d):
+                matrix = module.weight.detach().flatten(1)
+                largest = torch.linalg.matrix_norm(matrix, ord=2).item()
+                assert largest == pytest.approx(1, abs=0.02)
+
+    def test_it_takes_the_place_of_batch_norm(self):
+        modules = PatchGAN(4, spectral_norm=True).modules()
+        assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in modules)

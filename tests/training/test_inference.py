@@ -115,3 +115,19 @@ def test_images_may_be_memory_mapped(tmp_path, inputs):
     np.save(tmp_path / "inputs.npy", inputs)
     mapped = np.load(tmp_path / "inputs.npy", mmap_mode="r")
     np.testing.assert_array_equal(run(CopyInput(), mapped), inputs)
+
+
+def test_flips_give_the_mean_of_both_translations(generator, inputs):
+    output = run(generator, inputs, flips=True)
+    with torch.no_grad():
+        network, images = generator.eval(), to_tensor(inputs)
+        mirrored = network(images.flip(-1)).flip(-1)
+        expected = to_uint8((network(images) + mirrored) / 2)
+    assert_close(output, expected)
+    assert not np.array_equal(output, run(generator, inputs))
+
+
+def test_with_flips_a_mirrored_image_is_translated_alike(generator, inputs):
+    output = run(generator, inputs, flips=True)
+    mirrored = run(generator, inputs[:, :, ::-1], flips=True)[:, :, ::-1]
+    assert_close(output, mirrored)

@@ -63,7 +63,7 @@ def take_step(model: str, rank: int = 0, world: int = 1) -> dict[str, torch.Tens
     return {str(i): a - b for i, (a, b) in enumerate(zip(after, before, strict=True))}
 
 
-@pytest.mark.parametrize("model", ["unet", "autoencoder"])
+@pytest.mark.parametrize("model", ["unet", "autoencoder", "compared"])
 def test_gradients_of_two_processes_are_those_of_one(tmp_path, model):
     mp.spawn(step_in_process, (2, model, str(tmp_path)), nprocs=2)
     shared = torch.load(tmp_path / "gradients.pt", weights_only=True)

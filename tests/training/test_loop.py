@@ -95,6 +95,7 @@ def test_every_model_leaves_the_same_files(train_model, tmp_path, model):
     [
         ("pix2pix", [1, 2, 3], True, True),
         ("unet", [1, 2, 3], True, False),
+        ("structured", [1, 2, 3], True, True),
         ("copy_input", [0], False, False),
         ("mean_target", [0], False, False),
     ],
@@ -109,6 +110,14 @@ def test_history_holds_what_applies(
     for column in ("train/adversarial", "train/discriminator"):
         assert history[column].notna().all() == has_adversarial
         assert history[column].isna().all() != has_adversarial
+
+
+def test_every_loss_has_a_column_of_its_own(train_model, tmp_path):
+    losses = make_settings("structured").objective.losses
+    history = train_model(tmp_path, "structured").history()
+    assert len(losses) == 6
+    assert (history[[f"train/{name}" for name in losses]] != 0).all(axis=None)
+    assert tuple(f"train/{name}" for name in losses) == loop.LOSSES
 
 
 @pytest.mark.parametrize("model", TRAINED)
@@ -181,6 +190,54 @@ def test_there_is_no_discriminator_without_an_adversarial_term(train_model, tmp_
     cost = train_model(tmp_path / "a", "unet").cost
     assert cost["discriminator_parameters"] == 0
     assert train_model(tmp_path / "b", "pix2pix").cost["discriminator_parameters"] > 0
+
+
+def test_plain_discriminator_is_the_published_one():
+    from image_translation.models import PatchGAN, build_network
+    from image_translation.training.state import TrainingState
+
+    settings = make_settings("pix2pix")
+    state = TrainingState.start(settings, SIZE, 0, "cpu")
+    torch.manual_seed(0)
+    expected = (build_network("unet", SIZE, 2), PatchGAN(2))
+    for network, published in zip(
+        (state.generator, state.discriminator), expected, strict=True
+    ):
+        weights = network.state_dict()
+        assert list(weights) == list(published.state_dict())
+        assert all(
+            torch.equal(weights[name], value)
+            for name, value in published.state_dict().items()
+        )
+
+
+@pytest.mark.parametrize("gan_loss", ["cross_entropy", "hinge", "least_squares"])
+@pytest.mark.parametrize("spectral_norm", [False, True])
+def test_every_judge_trains_at_two_scales(gan_loss, spectral_norm):
+    from image_translation.training.state import TrainingState
+
+    settings = make_settings(
+        "pix2pix",
+        objective__gan_loss=gan_loss,
+        objective__spectral_norm=spectral_norm,
+        objective__scales=2,
+        objective__feature_matching=1,
+    )
+    state = TrainingState.start(settings, 64, 0, "cpu")
+    # The last bias stands still by the hinge while no logit has reached its margin.
+    changing = [p for p in state.discriminator.parameters() if p.dim() > 1]
+    before = [p.detach().clone() for p in changing]
+    inputs, targets = torch.rand(2, 2, 3, 64, 64) * 2 - 1
+    for _ in range(2):
+        sums = train_batch(state, inputs, targets, settings, Device("cpu", "fp32"))
+    assert sums.shape == (4,)
+    assert sums.isfinite().all()
+    assert not any(torch.equal(a, b) for a, b in zip(before, changing, strict=True))
+
+
+def test_too_many_scales_for_the_size_are_an_error(train_model, tmp_path):
+    with pytest.raises(InputError, match="objective.scales: .*most 1 .* 32 pixels"):
+        train_model(tmp_path, "pix2pix", objective__scales=2)
 
 
 def test_discriminator_is_trained_by_its_own_loss_alone(train_pairs):
@@ -271,6 +328,9 @@ def test_what_does_not_matter_does_not_train_again(train_model, tmp_path, change
         {"training__ema": 0.9},
         {"training__precision": "bf16"},
         {"training__force": True},
+        {"network__output": "residual"},
+        {"objective__ms_ssim": 1},
+        {"inference__flips": True},
         {"replicate": 1},
     ],
 )
@@ -305,6 +365,7 @@ def test_forced_training_ends_with_the_same_weights(train_model, tmp_path):
         ("unet", 2),
         ("autoencoder", 3),
         ("autoencoder_gan", 2),
+        ("structured", 2),
     ],
 )
 def test_interrupted_training_ends_as_if_it_was_not(

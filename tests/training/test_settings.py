@@ -38,3 +38,39 @@ def test_functions_are_found_even_after_their_modules_were_imported():
     from image_translation import training
 
     assert all(callable(getattr(training, name)) for name in training.__all__)
+
+
+def test_features_without_a_discriminator_are_an_error():
+    with pytest.raises(ValidationError, match="feature_matching .* set adversarial"):
+        make_settings("unet", objective__feature_matching=10)
+
+
+@pytest.mark.parametrize("term", ["ms_ssim", "focal_frequency"])
+def test_any_term_is_enough_to_be_trained_for(term):
+    settings = make_settings("unet", **{"objective__l1": 0, f"objective__{term}": 1})
+    assert settings.objective.losses == ("l1", term)
+
+
+@pytest.mark.parametrize(
+    ("changes", "image_size", "expected"),
+    [
+        ({"network__levels": 5}, 32, []),
+        ({"network__levels": 6}, 32, ["network.levels"]),
+        ({"network__levels": 6}, 64, []),
+        ({"objective__scales": 2}, 32, ["objective.scales"]),
+        ({"objective__scales": 2}, 64, []),
+        ({"objective__scales": 4}, 128, ["objective.scales"]),
+        ({"network__levels": 9, "objective__scales": 5}, 64, ["network.levels", "obj"]),
+    ],
+)
+def test_what_does_not_suit_the_size_is_named(changes, image_size, expected):
+    found = list(make_settings("pix2pix", **changes).find_unsuitable(image_size))
+    assert len(found) == len(expected)
+    for (name, problem), start in zip(found, expected, strict=True):
+        assert name.startswith(start)
+        assert f"{image_size} pixels" in problem
+
+
+def test_size_matters_not_to_a_baseline():
+    settings = make_settings("copy_input", objective__scales=6)
+    assert not list(settings.find_unsuitable(32))

@@ -43,5 +43,24 @@ def test_other_weights_with_the_same_settings_have_another_fingerprint(trained):
     assert TrainedReplicate.read(trained.folder).fingerprint != trained.fingerprint
 
 
+def test_model_from_before_there_were_structures_is_still_read(trained):
+    path = trained.folder / "config.json"
+    config = json.loads(path.read_text())
+    for name in ("network", "objective"):
+        kept = {"name", "base_channels", "adversarial", "l1", "discriminator_channels"}
+        config[name] = {k: v for k, v in config[name].items() if k in kept}
+    path.write_text(json.dumps(config))
+    assert TrainedReplicate.read(trained.folder).load_generator() is not None
+    settings = make_settings("unet").model_dump(mode="json")
+    for name in ("network", "objective"):
+        settings[name] = {k: v for k, v in settings[name].items() if k in kept}
+    del settings["inference"]["flips"]
+    text = json.dumps(
+        {"status": "trained", "reason": "", "replicates": [], "settings": settings}
+    )
+    read = TrainedModel.from_json(text, trained.folder)
+    assert read.settings == make_settings("unet")
+
+
 def test_model_that_was_not_run_has_no_history():
     assert TrainedModel("not run", "switched off", (), None).history().empty

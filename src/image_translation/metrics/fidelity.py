@@ -135,6 +135,22 @@ def ms_ssim(predictions: Images, targets: Images) -> Scores:
     return score_in_chunks(ms_ssim_of_chunk, predictions, targets)
 
 
+def ms_ssim_weights(side: int) -> list[float]:
+    """Weights of the scales that fit images, the finest first; their sum is 1.
+
+    Args:
+        side: The shorter side of the images in pixels, at least 11.
+    """
+    fitting = 1 + int(np.log2(side / SSIM_WINDOW))
+    weights = MS_SSIM_WEIGHTS[:fitting]
+    return [weight / sum(weights) for weight in weights]
+
+
+def ssim_window() -> list[float]:
+    """The Gaussian window of `ssim` along one axis; its sum is 1."""
+    return _gaussian().tolist()
+
+
 def gmsd(predictions: Images, targets: Images) -> Scores:
     """Gradient magnitude similarity deviation.
 
@@ -183,9 +199,8 @@ def ms_ssim_of_chunk(chunk: Chunk) -> Scores:
     """`ms_ssim` of a few images."""
     structure, similarity = chunk.once(_full_size)
     sides: tuple[NDArray, NDArray] = chunk.once(_planes_of_both)
-    fitting = 1 + int(np.log2(min(sides[0].shape[2:]) / SSIM_WINDOW))
-    scales = min(len(MS_SSIM_WEIGHTS), fitting)
-    weights = np.array(MS_SSIM_WEIGHTS[:scales]) / sum(MS_SSIM_WEIGHTS[:scales])
+    weights = ms_ssim_weights(min(sides[0].shape[2:]))
+    scales = len(weights)
     total = np.ones(sides[0].shape[:2])
     for scale, weight in enumerate(weights, start=1):
         mean = similarity if scale == scales else structure

@@ -1,17 +1,19 @@
 """The encoder–decoder: the U-Net's counterpart without skip connections."""
 
-from itertools import pairwise
-
 from torch import Tensor, nn
 
 from image_translation.models.blocks import (
+    PUBLISHED,
+    Structure,
     check_image_size,
-    down_block,
+    check_levels,
+    down_blocks,
     image_block,
     initialize,
     level_widths,
     up_block,
 )
+from image_translation.models.outputs import OUTPUTS
 
 BOTTLENECK_SIZE = 8
 
@@ -25,31 +27,33 @@ class Autoencoder(nn.Module):
     Args:
         image_size: Height and width in pixels, a power of two from 32 to 1024.
         base_channels: Channels of the outermost level.
+        structure: How it is built, where not as in the study.
 
     Raises:
-        ValueError: A size that is none of these.
+        ValueError: A size that is none of these, or levels that do not suit it.
     """
 
-    def __init__(self, image_size: int = 256, base_channels: int = 64) -> None:
+    def __init__(
+        self,
+        image_size: int = 256,
+        base_channels: int = 64,
+        structure: Structure = PUBLISHED,
+    ) -> None:
         super().__init__()
         check_image_size(image_size)
-        levels = (image_size // BOTTLENECK_SIZE).bit_length() - 1
+        usual = (image_size // BOTTLENECK_SIZE).bit_length() - 1
+        levels = structure.levels or usual
+        check_levels(levels, image_size)
         widths = level_widths(levels, base_channels)
-        self.encoder = nn.Sequential(
-            *(
-                down_block(channels_in, channels_out, norm=level > 0)
-                for level, (channels_in, channels_out) in enumerate(
-                    pairwise([3, *widths])
-                )
-            )
-        )
+        self.encoder = nn.Sequential(*down_blocks(widths, image_size, structure))
         self.decoder = nn.Sequential(
             *(
-                up_block(widths[level], widths[level - 1], dropout=False)
+                up_block(widths[level], widths[level - 1], structure)
                 for level in range(levels - 1, 0, -1)
             ),
-            image_block(widths[0]),
+            image_block(widths[0], structure),
         )
+        self.output = OUTPUTS[structure.output]()
         initialize(self)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -62,4 +66,4 @@ class Autoencoder(nn.Module):
             N×3×H×W in [-1, 1].
         """
         code = self.encoder(inputs)  # (N, C, 8, 8), C = 512 at 256 px and full width
-        return self.decoder(code)
+        return self.output(inputs, self.decoder(code))

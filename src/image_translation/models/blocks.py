@@ -1,6 +1,15 @@
 """The blocks that all networks here are built from (Isola et al. 2017, appendix 6)."""
 
-from torch import nn
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from image_translation.models.attention import SelfAttention
+from image_translation.models.outputs import OUTPUTS
 
 LEAKY_SLOPE = 0.2
 """Slope of LeakyReLU, Isola et al. 2017, 6.1; not Keras's default."""
@@ -16,44 +25,197 @@ INIT_STD = 0.02
 
 MIN_SIZE, MAX_SIZE = 32, 1024
 
+MIN_LEVELS = 2
+"""A U-Net of fewer has no skip connection."""
 
-def down_block(channels_in: int, channels_out: int, *, norm: bool = True) -> nn.Module:
-    """4×4 convolution with stride 2, batch norm, LeakyReLU: halves height and width.
+ATTENTION_SIZE = 16
+"""Height and width of the maps that attend to themselves: 256 places, a cheap lot."""
+
+GROUP_WIDTH = 16
+"""Channels that are normalized together; the best of Wu & He 2018, table 3."""
+
+
+@dataclass(frozen=True)
+class Structure:
+    """How a generator is built; the defaults are those of Isola et al. (2017).
+
+    Attributes:
+        output: What is predicted, a key of ``outputs.OUTPUTS``: ``rgb``, ``residual``,
+            ``lab`` or ``ycbcr``.
+        upsampling: What doubles the size, a key of ``UPSAMPLING``. ``transposed``: a
+            transposed convolution, as published. ``resize``: nearest neighbour, then a
+            convolution (Odena, Dumoulin & Olah 2016, "Deconvolution and checkerboard
+            artifacts"). ``shuffle``: a convolution whose channels become pixels (Shi et
+            al. 2016, "Real-time single image and video super-resolution using an
+            efficient sub-pixel convolutional neural network"), see `SubPixelConv2d`.
+        normalization: Of the blocks' channels, a key of ``NORMALIZATIONS``: ``batch``,
+            as published, ``instance`` (Ulyanov, Vedaldi & Lempitsky 2016, "Instance
+            normalization: the missing ingredient for fast stylization"), ``group`` (Wu &
+            He 2018, "Group normalization") or ``none``.
+        attention: Whether maps of 16×16 attend to themselves, see `SelfAttention`.
+        dropout: Share of activations dropped in the U-Net's first three blocks up; the
+            encoder–decoder drops none.
+        levels: Times that the size is halved; None for as many as the network has by
+            itself. Fewer are cheaper and see less of the image at once.
+
+    Raises:
+        ValueError: A name that is none of these.
+    """
+
+    output: str = "rgb"
+    upsampling: str = "transposed"
+    normalization: str = "batch"
+    attention: bool = False
+    dropout: float = DROPOUT
+    levels: int | None = None
+
+    def __post_init__(self) -> None:
+        for option, known in (
+            ("output", OUTPUTS),
+            ("upsampling", UPSAMPLING),
+            ("normalization", NORMALIZATIONS),
+        ):
+            value = getattr(self, option)
+            if value not in known:
+                raise ValueError(
+                    f"{option} must be one of {', '.join(known)}, not {value!r}"
+                )
+
+
+class SubPixelConv2d(nn.Conv2d):
+    """3×3 convolution to four times the channels, which become 2×2 pixels.
+
+    Shi et al. 2016, section 2.2; the four start with equal weights (Aitken et al. 2017,
+    "Checkerboard artifact free sub-pixel convolution", ICNR), so that at first it is a
+    resize convolution.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, *, bias: bool) -> None:
+        super().__init__(channels_in, 4 * channels_out, 3, padding=1, bias=bias)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Double the size: N×C×H×W to N×C'×2H×2W."""
+        return F.pixel_shuffle(super().forward(inputs), 2)
+
+    def tie(self) -> None:
+        """Give the four channels of a pixel block the weights of the first of them."""
+        self.weight.data.copy_(self.weight.data[::4].repeat_interleave(4, dim=0))
+
+
+def _transposed(channels_in: int, channels_out: int, bias: bool) -> list[nn.Module]:
+    return [nn.ConvTranspose2d(channels_in, channels_out, 4, 2, padding=1, bias=bias)]
+
+
+def _resize(channels_in: int, channels_out: int, bias: bool) -> list[nn.Module]:
+    convolution = nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=bias)
+    return [nn.Upsample(scale_factor=2, mode="nearest"), convolution]
+
+
+def _shuffle(channels_in: int, channels_out: int, bias: bool) -> list[nn.Module]:
+    return [SubPixelConv2d(channels_in, channels_out, bias=bias)]
+
+
+UPSAMPLING: Mapping[str, Callable[[int, int, bool], list[nn.Module]]] = {
+    "transposed": _transposed,
+    "resize": _resize,
+    "shuffle": _shuffle,
+}
+"""What doubles height and width, from channels in, channels out and bias."""
+
+NORMALIZATIONS: Mapping[str, Callable[[int], list[nn.Module]]] = {
+    "batch": lambda channels: [nn.BatchNorm2d(channels)],
+    "instance": lambda channels: [nn.InstanceNorm2d(channels, affine=True)],
+    "group": lambda channels: [nn.GroupNorm(_groups(channels), channels)],
+    "none": lambda channels: [],
+}
+"""What normalizes a number of channels."""
+
+PUBLISHED = Structure()
+
+
+def _groups(channels: int) -> int:
+    return math.gcd(channels, max(1, channels // GROUP_WIDTH))
+
+
+def down_block(
+    channels_in: int,
+    channels_out: int,
+    structure: Structure = PUBLISHED,
+    *,
+    norm: bool = True,
+    attention: bool = False,
+) -> nn.Sequential:
+    """4×4 convolution with stride 2, norm, LeakyReLU: halves height and width.
 
     Args:
         channels_in: Channels that come in.
         channels_out: Channels that go out.
-        norm: Whether batch norm follows; without it the convolution has a bias.
+        structure: Which norm.
+        norm: Whether it follows; without it the convolution has a bias.
+        attention: Whether the block ends with self-attention.
     """
-    layers: list[nn.Module] = [
-        nn.Conv2d(channels_in, channels_out, 4, stride=2, padding=1, bias=not norm)
-    ]
-    if norm:
-        layers.append(nn.BatchNorm2d(channels_out))
-    return nn.Sequential(*layers, nn.LeakyReLU(LEAKY_SLOPE))
-
-
-def up_block(channels_in: int, channels_out: int, *, dropout: bool) -> nn.Module:
-    """4×4 transposed convolution with stride 2, batch norm, ReLU: doubles the size.
-
-    Args:
-        channels_in: Channels that come in.
-        channels_out: Channels that go out.
-        dropout: Whether half of the activations are dropped before the ReLU.
-    """
-    layers: list[nn.Module] = [
-        nn.ConvTranspose2d(channels_in, channels_out, 4, 2, padding=1, bias=False),
-        nn.BatchNorm2d(channels_out),
-    ]
-    if dropout:
-        layers.append(nn.Dropout(DROPOUT))
-    return nn.Sequential(*layers, nn.ReLU())
-
-
-def image_block(channels_in: int) -> nn.Module:
-    """The last block: transposed convolution to three channels and tanh."""
+    norms = NORMALIZATIONS[structure.normalization](channels_out) if norm else []
     return nn.Sequential(
-        nn.ConvTranspose2d(channels_in, 3, 4, stride=2, padding=1), nn.Tanh()
+        nn.Conv2d(channels_in, channels_out, 4, stride=2, padding=1, bias=not norms),
+        *norms,
+        nn.LeakyReLU(LEAKY_SLOPE),
+        *([SelfAttention(channels_out)] if attention else []),
+    )
+
+
+def down_blocks(
+    widths: Sequence[int], image_size: int, structure: Structure = PUBLISHED
+) -> list[nn.Sequential]:
+    """The encoder: a block for each width, from an image of three channels.
+
+    The first block has no norm, as published, nor has a 1×1 map: at batch size 1 there
+    is nothing to take statistics of.
+    """
+    blocks: list[nn.Sequential] = []
+    size = image_size
+    for channels_in, channels_out in pairwise([3, *widths]):
+        size //= 2  # of the map that the block gives
+        blocks.append(
+            down_block(
+                channels_in,
+                channels_out,
+                structure,
+                norm=bool(blocks) and size > 1,
+                attention=structure.attention and size == ATTENTION_SIZE,
+            )
+        )
+    return blocks
+
+
+def up_block(
+    channels_in: int,
+    channels_out: int,
+    structure: Structure = PUBLISHED,
+    *,
+    dropout: float = 0.0,
+) -> nn.Sequential:
+    """Upsampling convolution, norm, ReLU: doubles height and width.
+
+    Args:
+        channels_in: Channels that come in.
+        channels_out: Channels that go out.
+        structure: Which upsampling, which norm.
+        dropout: Share of activations dropped before the ReLU.
+    """
+    norms = NORMALIZATIONS[structure.normalization](channels_out)
+    return nn.Sequential(
+        *UPSAMPLING[structure.upsampling](channels_in, channels_out, not norms),
+        *norms,
+        *([nn.Dropout(dropout)] if dropout else []),
+        nn.ReLU(),
+    )
+
+
+def image_block(channels_in: int, structure: Structure = PUBLISHED) -> nn.Sequential:
+    """The last block: upsampling convolution to the output's channels, and tanh."""
+    channels_out = OUTPUTS[structure.output].channels
+    return nn.Sequential(
+        *UPSAMPLING[structure.upsampling](channels_in, channels_out, True), nn.Tanh()
     )
 
 
@@ -80,6 +242,20 @@ def check_image_size(image_size: int) -> None:
         )
 
 
+def check_levels(levels: int, image_size: int) -> None:
+    """Accept as many halvings as images of a size can take.
+
+    Raises:
+        ValueError: Any other number.
+    """
+    most = image_size.bit_length() - 1
+    if not MIN_LEVELS <= levels <= most:
+        raise ValueError(
+            f"levels must be from {MIN_LEVELS} to {most} for images of {image_size} "
+            f"pixels, not {levels}"
+        )
+
+
 def initialize(network: nn.Module) -> None:
     """Draw initial weights as published: N(0, 0.02), gammas N(1, 0.02), no offsets.
 
@@ -88,7 +264,9 @@ def initialize(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             nn.init.normal_(module.weight, 0.0, INIT_STD)
-        elif isinstance(module, nn.BatchNorm2d):
+            if isinstance(module, SubPixelConv2d):
+                module.tie()
+        elif isinstance(module, nn.BatchNorm2d | nn.InstanceNorm2d | nn.GroupNorm):
             nn.init.normal_(module.weight, 1.0, INIT_STD)
         else:
             continue

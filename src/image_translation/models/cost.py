@@ -15,7 +15,7 @@ def count_parameters(module: nn.Module) -> int:
 def count_gmac(module: nn.Module, image_size: int) -> float:
     """Multiply–accumulates of one forward pass for one image, in units of 10⁹.
 
-    Convolutions only, which are all but a thousandth of it. A transposed convolution
+    Convolutions and the products of attention, which are all but a thousandth of it. A transposed convolution
     is counted on its input grid, where its products are taken: counted on the output
     grid the U-Net's 6.05 would come out as the often quoted 18.
 

@@ -1,18 +1,20 @@
 """The U-Net of pix2pix."""
 
-from itertools import pairwise
-
 import torch
 from torch import Tensor, nn
 
 from image_translation.models.blocks import (
+    PUBLISHED,
+    Structure,
     check_image_size,
-    down_block,
+    check_levels,
+    down_blocks,
     image_block,
     initialize,
     level_widths,
     up_block,
 )
+from image_translation.models.outputs import OUTPUTS
 
 DROPOUT_BLOCKS = 3
 
@@ -28,30 +30,36 @@ class UNet(nn.Module):
     Args:
         image_size: Height and width in pixels, a power of two from 32 to 1024.
         base_channels: Channels of the outermost level; 64 as published.
+        structure: How it is built, where not as published.
 
     Raises:
-        ValueError: A size that is none of these.
+        ValueError: A size that is none of these, or levels that do not suit it.
     """
 
-    def __init__(self, image_size: int = 256, base_channels: int = 64) -> None:
+    def __init__(
+        self,
+        image_size: int = 256,
+        base_channels: int = 64,
+        structure: Structure = PUBLISHED,
+    ) -> None:
         super().__init__()
         check_image_size(image_size)
-        levels = image_size.bit_length() - 1  # log2: down to 1×1
+        levels = structure.levels or image_size.bit_length() - 1  # log2: down to 1×1
+        check_levels(levels, image_size)
         widths = level_widths(levels, base_channels)
-        self.encoder = nn.ModuleList(
-            down_block(channels_in, channels_out, norm=0 < level < levels - 1)
-            for level, (channels_in, channels_out) in enumerate(pairwise([3, *widths]))
-        )
+        self.encoder = nn.ModuleList(down_blocks(widths, image_size, structure))
         # Every block up but the innermost also takes the skip of its own level.
         self.decoder = nn.ModuleList(
             up_block(
                 widths[level] * (1 if level == levels - 1 else 2),
                 widths[level - 1],
-                dropout=levels - 1 - level < DROPOUT_BLOCKS,
+                structure,
+                dropout=structure.dropout * (levels - 1 - level < DROPOUT_BLOCKS),
             )
             for level in range(levels - 1, 0, -1)
         )
-        self.head = image_block(2 * widths[0])
+        self.head = image_block(2 * widths[0], structure)
+        self.output = OUTPUTS[structure.output]()
         initialize(self)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -71,4 +79,4 @@ class UNet(nn.Module):
         skips.pop()  # the bottleneck is no skip
         for up in self.decoder:
             x = torch.cat([up(x), skips.pop()], dim=1)  # (N, 2C, 2H, 2W)
-        return self.head(x)
+        return self.output(inputs, self.head(x))

@@ -38,6 +38,9 @@ CURVES = {
     "train/l1": "Training L1 loss",
     "train/adversarial": "Training adversarial loss (generator)",
     "train/discriminator": "Training discriminator loss",
+    "train/feature_matching": "Training feature matching loss",
+    "train/ms_ssim": "Training MS-SSIM loss",
+    "train/focal_frequency": "Training focal frequency loss",
 }
 
 P = ParamSpec("P")

@@ -7,7 +7,7 @@ from itertools import chain
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from image_translation.training.settings import InferenceSettings
 from image_translation.training.tensors import to_tensor, to_uint8
@@ -43,7 +43,7 @@ def translate(
 
 
 def _under_protocol(generator: nn.Module, settings: InferenceSettings) -> nn.Module:
-    """Copy of the generator, sharing its tensors, in the mode the protocol wants."""
+    """Copy of the generator, sharing its tensors, that does what the protocol wants."""
     tensors = chain(generator.parameters(), generator.buffers())
     network = copy.deepcopy(generator, {id(tensor): tensor for tensor in tensors})
     network.eval()
@@ -52,7 +52,23 @@ def _under_protocol(generator: nn.Module, settings: InferenceSettings) -> nn.Mod
             module.train(settings.dropout)
         elif isinstance(module, nn.BatchNorm2d) and settings.batch_statistics:
             module.running_mean = module.running_var = None  # so it takes the batch's
-    return network
+    return _MeanOfFlips(network) if settings.flips else network
+
+
+class _MeanOfFlips(nn.Module):
+    """The mean of an image's translation and of its mirror image's, mirrored back.
+
+    Test-time augmentation, as Krizhevsky, Sutskever & Hinton (2012), section 4.1, for
+    predictions that are images.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        mirrored = self.network(inputs.flip(-1)).flip(-1)
+        return (self.network(inputs) + mirrored) / 2
 
 
 @torch.inference_mode()

@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 
 from image_translation.errors import InputError
 from image_translation.fingerprint import Stamp, code_digest, digest
@@ -59,7 +59,14 @@ VALIDATED = ("mse", "psnr", "ssim")
 """Metrics of every epoch; one of them chooses it. Beside them stands ``swd``, which shows
 how realism moves against fidelity."""
 
-LOSSES = ("train/l1", "train/adversarial", "train/discriminator")
+LOSSES = (
+    "train/l1",
+    "train/adversarial",
+    "train/discriminator",
+    "train/feature_matching",
+    "train/ms_ssim",
+    "train/focal_frequency",
+)
 COLUMNS = (
     "epoch",
     "seconds",
@@ -141,7 +148,7 @@ def fit(
         TrainingStoppedError: A signal asked to stop.
     """
     name = f"{name or settings.network.name} replicate {replicate}"
-    _check(train, validation)
+    _check(settings, train, validation)
     fingerprint = _fingerprint(settings, train, validation, replicate)
     finished = find_finished(settings, train, validation, folder, replicate)
     if finished is not None and not settings.training.force:
@@ -266,16 +273,31 @@ class _Training:
             progress.advance(count)
             if progress.is_due():
                 is_alone = rank_and_world()[1] == 1  # others have losses of their own
-                losses = _means(state.sums, state.seen) if is_alone else {}
+                losses = self._means() if is_alone else {}
                 progress.show({"epoch": epoch, **losses})
             if is_last:
                 self._pause(stop)
         sum_over_processes([state.sums])
-        losses = _means(state.sums, state.seen)
+        losses = self._means()
         share_buffers(state.translator)
         _check_weights(state.generator)
         seconds = before + time.perf_counter() - started
         return {"seconds": seconds, "images_per_second": state.seen / seconds, **losses}
+
+    def _means(self) -> dict[str, float]:
+        """Mean losses of the epoch under way by name.
+
+        Raises:
+            _DivergedError: One is no number, or has exploded.
+        """
+        means = (self.state.sums / self.state.seen).tolist()
+        named = dict(zip(self.settings.objective.losses, means, strict=True))
+        for name, value in named.items():
+            if not abs(value) <= LARGEST_LOSS:  # nor is nan
+                raise _DivergedError(
+                    f"train/{name} is {value:g}; a lower training.learning_rate may help"
+                )
+        return {f"train/{name}": value for name, value in named.items()}
 
     def _pause(self, stop: StopRequest) -> None:
         """Between two steps: keep a checkpoint when it is time, and leave when asked to.
@@ -385,21 +407,6 @@ def _group(batch: int, pairs: int, training: TrainingSettings) -> int:
     return min(size, pairs - first)
 
 
-def _means(sums: Tensor, seen: int) -> dict[str, float]:
-    """Mean losses by name.
-
-    Raises:
-        _DivergedError: One is no number, or has exploded.
-    """
-    means = dict(zip(LOSSES, (sums / seen).tolist(), strict=False))
-    for name, value in means.items():
-        if not abs(value) <= LARGEST_LOSS:  # nor is nan
-            raise _DivergedError(
-                f"{name} is {value:g}; a lower training.learning_rate may help"
-            )
-    return means
-
-
 def _check_weights(generator: nn.Module) -> None:
     """Find a last step that went wrong, which no loss has seen."""
     values = generator.state_dict().values()
@@ -467,13 +474,15 @@ def _is_best(row: dict[str, float], state: TrainingState, select_by: str) -> boo
     return gain > 0 if METRICS[select_by].higher_is_better else gain < 0
 
 
-def _check(train: PairArrays, validation: PairArrays) -> None:
+def _check(settings: ModelSettings, train: PairArrays, validation: PairArrays) -> None:
     for side, pairs in (("train", train), ("validation", validation)):
         if len(pairs) == 0:
             raise InputError(
                 f"the {side} side of the split holds no pairs; give it more with "
                 "splitting.fractions or add images to the source"
             )
+    for parameter, problem in settings.find_unsuitable(train.image_size):
+        raise InputError(f"{parameter}: {problem}")
 
 
 def _fingerprint(

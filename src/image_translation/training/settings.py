@@ -1,25 +1,60 @@
 """Parameters of a model: its network, its objective, its training, its inference."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from image_translation.schema import Nullable, OptionalPath, OptionalText, Settings
 
+SMALLEST_JUDGED = 24
+"""Side in pixels of the smallest pair that a discriminator has a logit for."""
+
+# A default here is how models were trained before there was the parameter, so that they
+# can still be read. What a run uses stands in conf/base.
+
 
 class NetworkSettings(Settings):
-    """Which network, and how wide."""
+    """Which network, how wide, and its structure (`image_translation.models.Structure`)."""
 
     name: Literal["unet", "autoencoder", "copy_input", "mean_target"]
     base_channels: int = Field(ge=1, le=256)
+    output: Literal["rgb", "residual", "lab", "ycbcr"] = "rgb"
+    upsampling: Literal["transposed", "resize", "shuffle"] = "transposed"
+    normalization: Literal["batch", "instance", "group", "none"] = "batch"
+    attention: bool = False
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    levels: Annotated[Annotated[int, Field(ge=2, le=10)] | None, Nullable] = None
 
 
 class ObjectiveSettings(Settings):
-    """Weights of the terms of the loss; a baseline, which is not trained, has no use."""
+    """Weights of the terms of the loss, and what judges; of no use to a baseline."""
 
     adversarial: float = Field(ge=0)
     l1: float = Field(ge=0)
+    ms_ssim: float = Field(default=0, ge=0)
+    focal_frequency: float = Field(default=0, ge=0)
+    feature_matching: float = Field(default=0, ge=0)
+    gan_loss: Literal["cross_entropy", "hinge", "least_squares"] = "cross_entropy"
     discriminator_channels: int = Field(ge=1, le=256)
+    scales: int = Field(default=1, ge=1, le=6)
+    spectral_norm: bool = False
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """The losses that a training computes, in the order of its columns."""
+        judged = ("adversarial", "discriminator") if self.adversarial else ()
+        others = ("feature_matching", "ms_ssim", "focal_frequency")
+        return ("l1", *judged, *(name for name in others if getattr(self, name)))
+
+    @model_validator(mode="after")
+    def _features_come_from_a_discriminator(self) -> "ObjectiveSettings":
+        if self.feature_matching and not self.adversarial:
+            raise ValueError(
+                "feature_matching compares what a discriminator sees; set adversarial "
+                "above 0, or feature_matching for models that have it alone"
+            )
+        return self
 
 
 class TrainingSettings(Settings):
@@ -54,6 +89,7 @@ class InferenceSettings(Settings):
     batch_size: int = Field(ge=1)
     dropout: bool
     batch_statistics: bool
+    flips: bool = False
 
 
 class ModelSettings(Settings):
@@ -70,10 +106,35 @@ class ModelSettings(Settings):
         """Whether the network learns; a baseline does not."""
         return self.network.name not in ("copy_input", "mean_target")
 
+    def find_unsuitable(self, image_size: int) -> Iterator[tuple[str, str]]:
+        """What does not suit images of a size: parameters, and what is wrong with them.
+
+        Args:
+            image_size: Height and width in pixels.
+        """
+        if not self.is_trainable:
+            return
+        for name, value, most in (
+            ("network.levels", self.network.levels, image_size.bit_length() - 1),
+            (
+                "objective.scales",
+                self.objective.scales,
+                (image_size // SMALLEST_JUDGED).bit_length(),
+            ),
+        ):
+            if value is not None and value > most:
+                yield name, f"must be at most {most} for images of {image_size} pixels"
+
     @model_validator(mode="after")
     def _objective_suits_network(self) -> "ModelSettings":
-        has_objective = self.objective.adversarial > 0 or self.objective.l1 > 0
-        if self.is_trainable and not has_objective:
+        objective = self.objective
+        terms = (
+            objective.adversarial,
+            objective.l1,
+            objective.ms_ssim,
+            objective.focal_frequency,
+        )
+        if self.is_trainable and not any(terms):
             raise ValueError(
                 f"objective: network {self.network.name} needs something to be trained "
                 "for; set objective.l1 or objective.adversarial above 0"

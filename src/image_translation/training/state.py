@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from image_translation.models import PatchGAN, build_network
+from image_translation.models import MultiScalePatchGAN, build_network
 from image_translation.training.settings import ModelSettings
 
 BETA2 = 0.999
@@ -59,12 +59,14 @@ class TrainingState:
         network, objective = settings.network, settings.objective
         # The generator comes first: the same seed gives the same one with and without
         # a discriminator.
-        generator = build_network(network.name, image_size, network.base_channels)
-        discriminator = (
-            PatchGAN(objective.discriminator_channels)
-            if objective.adversarial
-            else None
-        )
+        generator = build_network(image_size=image_size, **network.model_dump())
+        discriminator = None
+        if objective.adversarial:
+            discriminator = MultiScalePatchGAN(
+                objective.discriminator_channels,
+                objective.scales,
+                spectral_norm=objective.spectral_norm,
+            )
         trained = {}
         if settings.is_trainable:
             trained["generator"] = generator
@@ -83,7 +85,7 @@ class TrainingState:
             for name, module in trained.items()
         }
         average = copy.deepcopy(generator) if settings.training.ema else None
-        sums = torch.zeros(1 if discriminator is None else 3, device=device)
+        sums = torch.zeros(len(objective.losses), device=device)
         return cls(generator, discriminator, optimizers, average, sums=sums)
 
     def compile(self) -> None:

@@ -1,6 +1,6 @@
 """One batch of training: losses, gradients and, at the end of a group, new weights."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +9,10 @@ from image_translation.training.devices import Device
 from image_translation.training.objectives import (
     adversarial_loss,
     discriminator_loss,
+    feature_matching_loss,
+    focal_frequency_loss,
     l1_loss,
+    ms_ssim_loss,
 )
 from image_translation.training.processes import sum_over_processes
 from image_translation.training.settings import ModelSettings
@@ -42,39 +45,69 @@ def train_batch(
         is_last: Whether the group ends here.
 
     Returns:
-        The sums over the batch of L1 and, with a discriminator, of the adversarial loss
-        and the discriminator's, unweighted, (1,) or (3,).
+        The sums over the batch of the losses that ``objective.losses`` names, in its
+        order, unweighted.
     """
     if not len(inputs):
         return _join_without_pairs(state, is_last)
-    discriminator = state.discriminator
+    objective, discriminator = settings.objective, state.discriminator
+    losses: dict[str, Tensor] = {}
     with device.autocast():
         predictions = state.generator(inputs)  # (N, 3, S, S) in [-1, 1]
     if discriminator is not None:
         discriminator.requires_grad_(True)
         with device.autocast():
-            real = discriminator(inputs, targets)  # (N, 1, S/8-2, S/8-2), logits
+            real = discriminator(inputs, targets)
             generated = discriminator(inputs, predictions.detach())
-            judging = discriminator_loss(real, generated)
+            judging = discriminator_loss(real, generated, objective.gan_loss)
         (share * judging).backward()
+        losses["discriminator"] = judging
         if is_last:
             _update(discriminator, state.optimizers["discriminator"])
-
-    l1 = l1_loss(predictions, targets)
-    loss = settings.objective.l1 * l1
-    losses = [l1]
-    if discriminator is not None:
         discriminator.requires_grad_(False)  # the generator's step leaves it as it is
-        with device.autocast():
-            fooling = adversarial_loss(discriminator(inputs, predictions), is_real=True)
-        loss = loss + settings.objective.adversarial * fooling
-        losses += [fooling, judging]
-    (share * loss).backward()
+        losses |= _judge(discriminator, inputs, predictions, targets, settings, device)
+    for name, compare in _COMPARISONS.items():
+        if name in objective.losses:
+            losses[name] = compare(predictions, targets)
+    weighted = [
+        getattr(objective, name) * loss
+        for name, loss in losses.items()
+        if name != "discriminator"
+    ]
+    (share * torch.stack(weighted).sum()).backward()
     if is_last:
         _update(state.generator, state.optimizers["generator"])
         if settings.training.ema is not None:
             state.update_average(settings.training.ema)
-    return len(inputs) * torch.stack(losses).detach()
+    return len(inputs) * torch.stack([losses[n] for n in objective.losses]).detach()
+
+
+_COMPARISONS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "l1": l1_loss,
+    "ms_ssim": ms_ssim_loss,
+    "focal_frequency": focal_frequency_loss,
+}
+"""Losses of predictions and targets alone."""
+
+
+def _judge(
+    discriminator: nn.Module,
+    inputs: Tensor,
+    predictions: Tensor,
+    targets: Tensor,
+    settings: ModelSettings,
+    device: Device,
+) -> dict[str, Tensor]:
+    """The generator's losses by its discriminator."""
+    objective = settings.objective
+    with device.autocast():
+        generated = discriminator(inputs, predictions)
+        losses = {"adversarial": adversarial_loss(generated, objective.gan_loss)}
+        if objective.feature_matching:
+            with torch.no_grad():
+                real = discriminator(inputs, targets)
+            losses["feature_matching"] = feature_matching_loss(generated, real)
+    return losses
 
 
 def _join_without_pairs(state: TrainingState, is_last: bool) -> Tensor:

@@ -96,9 +96,8 @@ class TrainedReplicate:
         from image_translation.models import build_network
 
         path = self.folder / WEIGHTS
-        network = self.config["network"]
         generator = build_network(
-            network["name"], self.config["image_size"], network["base_channels"]
+            image_size=self.config["image_size"], **self.config["network"]
         )
         try:
             generator.load_state_dict(load_file(path))

@@ -20,7 +20,7 @@ from image_translation.reporting.content import (
 from image_translation.reporting.gallery import choose_gallery
 from image_translation.schema import flatten
 from image_translation.sources import Source
-from image_translation.training.settings import ModelSettings
+from image_translation.training.settings import ModelSettings, NetworkSettings
 from image_translation.training.trained import TrainedModel
 
 MAX_NAMED_GROUPS = 12
@@ -94,7 +94,7 @@ def _describe_model(
     samples = sum(cost["samples_seen"] for cost in costs)
     return {
         "model": name,
-        "network": model.network.name,
+        "network": _describe_network(model.network),
         "objective": _describe_objective(model) if model.is_trainable else "",
         "status": "baseline" if is_baseline else trained.status,
         "reason": trained.reason,
@@ -107,8 +107,25 @@ def _describe_model(
     }
 
 
+def _describe_network(network: NetworkSettings) -> str:
+    """Its name, and what of its structure is not as published."""
+    options = [
+        f"{name} {getattr(network, name)}"
+        for name, field in NetworkSettings.model_fields.items()
+        if not field.is_required() and getattr(network, name) != field.default
+    ]
+    return ", ".join([network.name, *options])
+
+
 def _describe_objective(model: ModelSettings) -> str:
-    weights = {"adversarial": model.objective.adversarial, "L1": model.objective.l1}
+    objective = model.objective
+    weights = {
+        "adversarial": objective.adversarial,
+        "feature matching": objective.feature_matching,
+        "L1": objective.l1,
+        "MS-SSIM": objective.ms_ssim,
+        "focal frequency": objective.focal_frequency,
+    }
     return " + ".join(
         f"{weight:g} {name}" for name, weight in weights.items() if weight
     )
