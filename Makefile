@@ -13,11 +13,15 @@ AIRFLOW := AIRFLOW_HOME=$(CURDIR)/.airflow \
 	AIRFLOW__USAGE_DATA_COLLECTION__ENABLED=False \
 	PATH="$(CURDIR)/.venv-airflow/bin:$$PATH"
 
-.PHONY: run nightly test test-browser test-airflow lint bench bench-training ablation viz mlflow \
+.PHONY: run app nightly test test-browser test-airflow lint bench bench-training ablation viz mlflow \
 	send rollback docs site dags airflow lock clean
 
 run: $(INSTALLED)
 	$(BIN)/kedro run --pipeline=$(TASK)
+
+# A page on which photographs are translated. PORT=7861 takes another port.
+app: $(INSTALLED)
+	@$(BIN)/kedro app --port=$(or $(PORT),7860)
 
 # As run, for cron and systemd: never two at once, with a summary and an exit code.
 nightly: $(INSTALLED)

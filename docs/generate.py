@@ -14,7 +14,11 @@ from pydantic import TypeAdapter
 
 from image_translation.cli import cli
 from image_translation.metrics import MEASURES
-from image_translation.parameters import MODEL_SECTIONS, TASK_SECTIONS
+from image_translation.parameters import (
+    COMMON_SECTIONS,
+    MODEL_SECTIONS,
+    TASK_SECTIONS,
+)
 from image_translation.pipeline_registry import TASKS
 from image_translation.reporting import words
 from image_translation.schema import flatten
@@ -78,7 +82,8 @@ def parameters_page() -> str:
     schemas = schema_by_name()
     parts = [
         "# Parameters",
-        "Written from the schema and from `conf/base`. Every parameter can be set for"
+        "Written from the schema and from `conf/base`. Every parameter but those of the"
+        " app can be set for"
         " all tasks, for a task (`colorization.training.epochs`), for a model"
         " (`models.unet.training.epochs`) and for a model of a task"
         " (`colorization.unet.training.epochs`); in `conf/base`, in an environment,"
@@ -208,7 +213,8 @@ def metrics_page() -> str:
 def schema_by_name() -> dict[str, Any]:
     """JSON schema of every parameter, by dotted name."""
     found: dict[str, Any] = {}
-    for name, section in {**TASK_SECTIONS, **MODEL_SECTIONS}.items():
+    sections = {**TASK_SECTIONS, **MODEL_SECTIONS, **COMMON_SECTIONS}
+    for name, section in sections.items():
         schema = TypeAdapter(section).json_schema()
         found |= _leaves(name, schema, schema.get("$defs", {}))
     return found

@@ -4,7 +4,12 @@ from pathlib import Path
 import pytest
 
 from image_translation.errors import InputError
-from image_translation.parameters import ALL_MODELS, Layer, LayeredConfigLoader
+from image_translation.parameters import (
+    ALL_MODELS,
+    COMMON_SECTIONS,
+    Layer,
+    LayeredConfigLoader,
+)
 from image_translation.parameters import resolve_parameters as resolve
 from image_translation.pipeline_registry import TASKS
 
@@ -37,8 +42,8 @@ def epochs(parameters, task="colorization", model="pix2pix"):
 
 def test_base_is_complete_for_every_task_and_model(conf):
     parameters = load(conf)
-    assert set(parameters) == set(TASKS)
-    assert all(set(ALL_MODELS) <= set(block) for block in parameters.values())
+    assert set(parameters) == {*TASKS, *COMMON_SECTIONS}
+    assert all(set(ALL_MODELS) <= set(parameters[task]) for task in TASKS)
 
 
 @pytest.mark.parametrize("model", ALL_MODELS)
@@ -117,6 +122,8 @@ def test_one_model_of_one_task_alone_is_reached(conf):
         ),
         ({"training": {"epochs": "many"}}, "training.epochs: .*integer"),
         ({"training": "5"}, "training: .*not '5'"),
+        ({"app": {"max_seconds": "0"}}, r"app.max_seconds: .*\(set in --params\)"),
+        ({"monet": {"app": {"max_seconds": "9"}}}, "monet.app: no such"),
         ({"preparation": {"image_size": "65"}}, "preparation.image_size: .*64"),
         (
             {"splitting": {"fractions": {"test": "0.5"}}},

@@ -33,10 +33,11 @@ from image_translation.scheduling.journal import (
 )
 from image_translation.scheduling.lock import LockedError, RunLock
 from image_translation.scheduling.state import TaskFolders
-from image_translation.tracking.store import connection
+from image_translation.tracking.store import connection, without_credentials
 from image_translation.training.interruption import TrainingStoppedError
 
 if TYPE_CHECKING:
+    from image_translation.app.workbench import TaskResults
     from image_translation.tracking.promotion import Promotion
 
 logger = logging.getLogger(__name__)
@@ -344,11 +345,70 @@ def promote(
         _keep(catalog, task, promote_by_hand(task, version, log))
 
 
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="To listen at.")
+@click.option("--port", default=7860, show_default=True, help="To listen at.")
+@env_option
+@params_option
+@click.pass_obj
+@_with_readable_errors
+def app(
+    metadata: ProjectMetadata,
+    host: str,
+    port: int,
+    env: str | None,
+    params: dict[str, Any],
+) -> None:
+    """Serve a page on which photographs are translated, and models compared."""
+    from image_translation.app.server import require_gradio, serve
+    from image_translation.app.settings import AppSettings
+    from image_translation.app.workbench import Workbench
+
+    require_gradio()
+    with _context(metadata, env, params) as context:
+        tasks = {task: _results(context.catalog, task) for task in TASKS}
+        settings = AppSettings.model_validate(context.params["app"])
+        workbench = Workbench(tasks, settings, _mlflow_page(context))
+        serve(workbench, host, port, lambda url: click.echo(f"The app serves {url}"))
+
+
+def _results(catalog: CatalogProtocol, task: str) -> "TaskResults":
+    from image_translation.app.workbench import TaskResults
+
+    comparison = catalog[f"{task}.comparison"]
+    return TaskResults(
+        settings=catalog.load(f"params:{task}"),
+        trained=catalog[f"{task}.trained_models"].load,
+        champions=catalog.load(f"{task}.champion.workspace").folder,
+        comparison=lambda: comparison.load() if comparison.exists() else None,
+    )
+
+
+def _mlflow_page(context: Any) -> str:
+    """Where MLflow's interface is: at its server, or where ``make mlflow`` serves it."""
+    uri = context.mlflow.server.mlflow_tracking_uri or ""
+    if uri.startswith(("http://", "https://")):
+        return without_credentials(uri)
+    return f"http://{context.mlflow.ui.host}:{context.mlflow.ui.port}"
+
+
+@contextmanager
+def _context(
+    metadata: ProjectMetadata, env: str | None, params: dict[str, Any] | None = None
+) -> Iterator[Any]:
+    """The project's context, with MLflow set up as in a run."""
+    session: Any = KedroSession.create(
+        metadata.project_path, env=env, runtime_params=params
+    )
+    with session:
+        yield session.load_context()
+
+
 @contextmanager
 def _catalog(metadata: ProjectMetadata, env: str | None) -> Iterator[CatalogProtocol]:
     """The project's catalog, with MLflow set up as in a run."""
-    with KedroSession.create(metadata.project_path, env=env) as session:
-        yield session.load_context().catalog  # type: ignore[attr-defined]
+    with _context(metadata, env) as context:
+        yield context.catalog
 
 
 def _keep(catalog: CatalogProtocol, task: str, promotion: "Promotion") -> None:

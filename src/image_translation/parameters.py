@@ -3,7 +3,8 @@
 A value is looked for, lowest first, in the base environment, in the run's environment
 and on the command line; within each of these in what is shared by all, in what is set
 for a task, and in what is set for a model of a task. What comes out is one complete
-block a task: ``<task>.<section>`` and ``<task>.<model>.<section>``.
+block a task, ``<task>.<section>`` and ``<task>.<model>.<section>``, beside the sections
+that belong to no task.
 """
 
 import difflib
@@ -18,6 +19,7 @@ from kedro.config import OmegaConfigLoader
 from omegaconf import OmegaConf
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from image_translation.app.settings import AppSettings
 from image_translation.errors import InputError
 from image_translation.metrics.settings import LearnedMetricsSettings, PromotionSettings
 from image_translation.pairing.settings import (
@@ -47,6 +49,9 @@ TASK_SECTIONS: Mapping[str, Any] = {
     "output": OptionalPath,
     "translate": TranslateSettings,
 }
+COMMON_SECTIONS: Mapping[str, Any] = {"app": AppSettings}
+"""Sections that belong to no task."""
+
 MODEL_SECTIONS: Mapping[str, Any] = {
     name: field.annotation for name, field in ModelSettings.model_fields.items()
 }
@@ -108,7 +113,7 @@ def resolve_parameters(layers: Sequence[Layer]) -> dict[str, Any]:
             ``<model>`` blocks.
 
     Returns:
-        ``{task: {section: …, model: {section: …}}}`` with typed values.
+        ``{task: {section: …, model: {section: …}}, section: …}`` with typed values.
 
     Raises:
         InputError: A name is unknown, or a value is out of range. All that is wrong
@@ -122,6 +127,10 @@ def resolve_parameters(layers: Sequence[Layer]) -> dict[str, Any]:
     resolved = {}
     if not problems:
         resolved = {task: _resolve_task(task, layers, problems) for task in TASKS}
+        common = _gather(layers, [("", COMMON_SECTIONS)])
+        for name, schema in COMMON_SECTIONS.items():
+            value = common.get(name)
+            resolved[name] = _typed(schema, value, ("", name), layers, problems)
     if problems:
         listed = "\n".join(f"  - {problem}" for problem in dict.fromkeys(problems))
         raise InputError(f"Parameters cannot be used:\n{listed}")
@@ -219,7 +228,7 @@ def _typed(
 def _where_set(task: str, path: str, layers: Sequence[Layer]) -> tuple[str, str]:
     """The name under which, and the layer in which, a value was set."""
     model, _, inner = path.partition(".")
-    names = [f"{task}.{path}", path]
+    names = [f"{task}.{path}", path] if task else [path]
     if model in ALL_MODELS:
         shared = [f"{task}.{inner}", f"models.{model}.{inner}", inner]
         names = [f"{task}.{path}", f"{task}.models.{model}.{inner}", *shared]
@@ -227,7 +236,7 @@ def _where_set(task: str, path: str, layers: Sequence[Layer]) -> tuple[str, str]
         for name in names:
             if _find(layer.values, name) is not None:
                 return name, layer.name
-    return f"{task}.{path}", "no layer"
+    return names[0], "no layer"
 
 
 def _known_names() -> dict[str, Any]:
@@ -237,7 +246,9 @@ def _known_names() -> dict[str, Any]:
     for name in SHARED_MODEL_SECTIONS:
         shared[name] = _names_of(MODEL_SECTIONS[name])
     shared["models"] = models
-    return {**shared, **{task: {**shared, **models} for task in TASKS}}
+    common = {name: _names_of(schema) for name, schema in COMMON_SECTIONS.items()}
+    tasks = {task: {**shared, **models} for task in TASKS}
+    return {**shared, **common, **tasks}
 
 
 def _names_of(schema: Any) -> dict[str, Any] | None:

@@ -38,14 +38,15 @@ class Previews:
         """Write both previews of a translation."""
         (self._output / FOLDER).mkdir(exist_ok=True)
         for name, photo in (("", before), (model, after)):
-            _shrink(photo).save(
+            shrink(photo, LONG_SIDE).save(
                 self._output / self.link(file, name), "JPEG", quality=QUALITY
             )
 
 
-def _shrink(photo: Photo) -> Image.Image:
+def shrink(photo: Photo, long_side: int) -> Image.Image:
+    """A photograph of at most so many pixels a side, on white."""
     image = Image.fromarray(photo.pixels)
-    scale = min(1.0, LONG_SIDE / max(image.size))
+    scale = min(1.0, long_side / max(image.size))
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     small = image.resize(size, FILTER, reducing_gap=3)
     if photo.alpha is None:

@@ -1,0 +1,71 @@
+"""Files of the people on the page: theirs alone, and none for longer than needed."""
+
+import logging
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from threading import Lock
+
+logger = logging.getLogger(__name__)
+
+KEEP_SECONDS = 3600
+"""For so long files wait for somebody who has gone without a word."""
+
+LONGEST_NAME = 200  # bytes; file systems take 255
+
+
+class SessionFiles:
+    """Folders with names that nobody guesses, one for each thing that is done.
+
+    Args:
+        root: Where they are.
+        clock: The time in seconds, as files have it.
+    """
+
+    def __init__(self, root: Path, clock: Callable[[], float] = time.time) -> None:
+        self._root, self._clock = root, clock
+        self._folders: dict[str, list[Path]] = {}
+        self._lock = Lock()
+
+    def new_folder(self, session: str) -> Path:
+        """An empty folder that goes when the session ends; old ones of all go now."""
+        self._forget_old()
+        folder = Path(tempfile.mkdtemp(dir=self._root, prefix="session-"))
+        with self._lock:
+            self._folders.setdefault(session, []).append(folder)
+        return folder
+
+    def end(self, session: str) -> None:
+        """Remove all that a session has left."""
+        with self._lock:
+            folders = self._folders.pop(session, [])
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        if folders:
+            logger.info("The files of a session that has ended are removed")
+
+    def _forget_old(self) -> None:
+        oldest = self._clock() - KEEP_SECONDS
+        with self._lock:
+            for session, folders in list(self._folders.items()):
+                for folder in folders[:]:
+                    if not folder.is_dir() or folder.stat().st_mtime < oldest:
+                        shutil.rmtree(folder, ignore_errors=True)
+                        folders.remove(folder)
+                if not folders:
+                    del self._folders[session]
+
+
+def safe_name(given: str) -> str:
+    """The name of a file that somebody sent, without what could lead elsewhere.
+
+    >>> safe_name("../../etc/Übung (1).JPG"), safe_name("..")
+    ('Übung (1).JPG', 'photograph')
+    """
+    name = PurePosixPath(given.replace("\\", "/")).name
+    name = "".join(c for c in name if c.isprintable()).strip().lstrip(".")
+    suffix = PurePosixPath(name).suffix
+    stem = name.removesuffix(suffix).encode()[:LONGEST_NAME].decode(errors="ignore")
+    return f"{stem}{suffix[: LONGEST_NAME // 4]}" or "photograph"

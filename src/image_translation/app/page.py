@@ -1,0 +1,308 @@
+"""The page: what is seen of the workbench. Gradio is known here alone."""
+
+import functools
+import logging
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import gradio as gr
+from fastapi.middleware import Middleware
+from PIL import Image, ImageOps
+
+from image_translation.app.files import KEEP_SECONDS, SessionFiles, safe_name
+from image_translation.app.guard import Guard
+from image_translation.app.workbench import (
+    Translation,
+    Workbench,
+    open_photo,
+    write_preview,
+)
+from image_translation.errors import InputError
+from image_translation.imaging.decoding import IMAGE_SUFFIXES
+from image_translation.imaging.photographs import PHOTOGRAPHS, TEST_PHOTOGRAPHS
+from image_translation.imaging.resizing import FILTER
+from image_translation.reporting.templates import read_resource, read_template
+
+logger = logging.getLogger(__name__)
+
+TITLE = "Image Translation"
+ABOUT = (
+    "Translate a photograph at its full size with the models that were trained here, "
+    "and compare them. Photographs stay on the machine that serves this page, and are "
+    "removed when you leave it."
+)
+NOTHING_TRAINED = "**No model is trained yet.** Train some with `make run`, then load this page again."
+UNEXPECTED = "Something went wrong in the app; what it was stands in its log"
+
+SAMPLES = sorted(PHOTOGRAPHS, key=lambda photo: photo.name not in TEST_PHOTOGRAPHS)
+THUMBNAIL = (240, 180)
+
+THEME = gr.themes.Default(
+    primary_hue=gr.themes.colors.cyan,
+    neutral_hue=gr.themes.colors.stone,
+    font=["system-ui", "sans-serif"],
+    font_mono=["ui-monospace", "monospace"],
+).set(
+    body_background_fill="*neutral_50",
+    body_text_color_subdued="*neutral_600",
+    body_text_color_subdued_dark="*neutral_400",
+    link_text_color="*primary_700",
+    link_text_color_hover="*primary_800",
+    link_text_color_visited="*primary_700",
+    link_text_color_dark="*primary_300",
+    link_text_color_hover_dark="*primary_200",
+    link_text_color_visited_dark="*primary_300",
+    button_primary_background_fill="*primary_700",
+    button_primary_background_fill_hover="*primary_800",
+    button_primary_background_fill_dark="*primary_700",
+    button_primary_background_fill_hover_dark="*primary_600",
+    button_primary_text_color="white",
+)
+"""With the system's fonts: others would come from afar."""
+
+
+class Upload(gr.File):
+    """A file that keeps the name that it has on the sender's machine."""
+
+    is_template = True  # looks as a file does
+    get_component_class_id = gr.File.get_component_class_id
+
+    def preprocess(self, payload: Any) -> Any:
+        """Where the file is and what it is called; None where there is none."""
+        file = payload.root[0] if hasattr(payload, "root") else payload
+        if file is None:
+            return None
+        return Path(file.path), safe_name(file.orig_name or Path(file.path).name)
+
+
+def launch(workbench: Workbench, folder: Path, host: str, port: int) -> gr.Blocks:
+    """Start the page's server.
+
+    Args:
+        workbench: What the page does.
+        folder: Where it keeps files.
+        host: The address to listen at.
+        port: The port.
+
+    Raises:
+        InputError: The port is taken.
+    """
+    page = build_page(workbench, SessionFiles(folder))
+    settings = workbench.settings
+    page.queue(max_size=settings.waiting, default_concurrency_limit=settings.at_once)
+    guard = Middleware(Guard, max_upload_mb=settings.max_upload_mb)
+    try:
+        page.launch(
+            server_name=host,
+            server_port=port,
+            prevent_thread_lock=True,
+            quiet=True,
+            share=False,
+            ssr_mode=False,
+            pwa=False,
+            mcp_server=False,
+            enable_monitoring=False,
+            run_history=False,
+            footer_links=[],
+            max_file_size=settings.max_upload,
+            theme=THEME,
+            css=read_resource("app.css"),
+            app_kwargs={"middleware": [guard]},
+        )
+    except OSError as error:
+        raise InputError(
+            f"--port: {port} cannot be used at {host}; pass another one ({error})"
+        ) from error
+    return page
+
+
+def build_page(workbench: Workbench, files: SessionFiles) -> gr.Blocks:
+    """Lay out the page and say what happens on it."""
+    desk = _Desk(workbench, files)
+    with gr.Blocks(
+        title=TITLE, analytics_enabled=False, delete_cache=(600, KEEP_SECONDS)
+    ) as page:
+        gr.Markdown(f"# {TITLE}\n{ABOUT}")
+        nothing = gr.Markdown(NOTHING_TRAINED, visible=False, elem_id="nothing")
+        made = gr.State([])
+        with gr.Row():
+            with gr.Column(scale=2, min_width=320):
+                task = gr.Dropdown([], label="Task", elem_id="task")
+                models = gr.CheckboxGroup(
+                    [], label="Models, side by side", elem_id="models"
+                )
+                photo = Upload(
+                    label=f"Photograph, up to {workbench.settings.max_upload_mb} MB",
+                    file_types=sorted(IMAGE_SUFFIXES),
+                    height=160,
+                    elem_id="photograph",
+                )
+                gr.Markdown("Or take one of these:", elem_id="or")
+                samples = gr.Gallery(
+                    [_thumbnail(sample.path) for sample in SAMPLES],
+                    label="Or a sample",
+                    show_label=False,
+                    columns=4,
+                    allow_preview=False,
+                    object_fit="cover",
+                    interactive=False,
+                    buttons=[],
+                    elem_id="samples",
+                )
+                start = gr.Button("Translate", variant="primary", elem_id="translate")
+            with gr.Column(scale=3, min_width=320):
+                slider = gr.ImageSlider(
+                    label="Before and after",
+                    interactive=False,
+                    type="filepath",
+                    max_height=640,
+                    buttons=["fullscreen"],
+                    elem_id="slider",
+                )
+                shown = gr.Radio([], label="After, by", visible=False, elem_id="shown")
+        results = gr.HTML(elem_id="results")
+        hidden: dict[str, Any] = {"api_visibility": "private"}
+        page.load(desk.open, None, [task, models, nothing], **hidden)
+        task.input(desk.choose_task, task, models, **hidden)
+        everything = [photo, slider, shown, results, made]
+        for taken in (
+            photo.upload(desk.keep, photo, everything, **hidden),
+            samples.select(desk.take_sample, None, everything, **hidden),
+        ):
+            taken.failure(lambda: _NOTHING, None, everything, **hidden)
+        photo.clear(lambda: _NOTHING, None, everything, **hidden)
+        start.click(
+            desk.translate,
+            [task, models, photo],
+            [slider, shown, results, made],
+            api_name="translate",
+            show_progress_on=slider,
+        )
+        shown.input(desk.show, [shown, made], slider, show_progress="hidden", **hidden)
+        page.unload(desk.leave)
+    return page
+
+
+def _plainly(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Tell people what they can do about an error; what they cannot goes to the log."""
+
+    @functools.wraps(function)
+    def wrapper(*arguments: Any, **options: Any) -> Any:
+        try:
+            return function(*arguments, **options)
+        except InputError as error:
+            message = str(error)
+        except Exception:
+            logger.exception("%s failed", function.__name__)
+            message = UNEXPECTED
+        raise gr.Error(message, title="Not done", duration=None, print_exception=False)
+
+    return wrapper
+
+
+class _Desk:
+    """What happens on the page, in the words of its components."""
+
+    def __init__(self, workbench: Workbench, files: SessionFiles) -> None:
+        self._workbench, self._files = workbench, files
+
+    @_plainly
+    def open(self) -> tuple[Any, Any, Any]:
+        """Tasks and models as they are now."""
+        tasks = self._workbench.tasks()
+        choices = [(task.replace("_", " ").capitalize(), task) for task in tasks]
+        first = tasks[0] if tasks else None
+        return (
+            gr.Dropdown(choices, value=first),
+            self._models(first),
+            gr.Markdown(visible=not tasks),
+        )
+
+    @_plainly
+    def choose_task(self, task: str) -> Any:
+        """The task's models, with the first one chosen."""
+        return self._models(task)
+
+    def _models(self, task: str | None) -> Any:
+        models = list(self._workbench.models(task).items()) if task else []
+        return gr.CheckboxGroup(models, value=[value for _, value in models[:1]])
+
+    @_plainly
+    def keep(self, photo: tuple[Path, str] | None, request: gr.Request) -> Any:
+        """Take an upload into the session's files, and show it."""
+        if photo is None:
+            return _NOTHING
+        path, name = photo
+        return self._take(path, name, request, shutil.move)
+
+    @_plainly
+    def take_sample(self, event: gr.SelectData, request: gr.Request) -> Any:
+        """A sample instead of an upload."""
+        sample = SAMPLES[event.index].path
+        return self._take(sample, sample.name, request, shutil.copyfile)
+
+    def _take(
+        self, path: Path, name: str, request: gr.Request, bring: Callable[..., Any]
+    ) -> Any:
+        folder = self._files.new_folder(_session(request))
+        given = folder / "given" / name
+        given.parent.mkdir()
+        bring(path, given)
+        preview = write_preview(open_photo(given, name), folder / "photograph.jpg")
+        return str(given), _pair(preview, preview), *_NOTHING[2:]
+
+    @_plainly
+    def translate(
+        self,
+        task: str,
+        models: list[str],
+        photo: tuple[Path, str] | None,
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 - how Gradio hands it over
+    ) -> Any:
+        """Translate the photograph by the chosen models."""
+        if photo is None:
+            raise InputError("There is no photograph yet; upload one or take a sample")
+        folder = self._files.new_folder(_session(request))
+        made = self._workbench.translate(task, models, *photo, folder, progress)
+        labels = [one.label for one in made]
+        shown = gr.Radio(labels, value=labels[0], visible=len(made) > 1)
+        return self.show(labels[0], made), shown, _render(made), made
+
+    @_plainly
+    def show(self, label: str, made: Sequence[Translation]) -> Any:
+        """The slider between the photograph and one of its translations."""
+        (one,) = (one for one in made if one.label == label)
+        return _pair(one.before, one.after)
+
+    def leave(self, request: gr.Request) -> None:
+        """Remove what a session leaves."""
+        self._files.end(_session(request))
+
+
+_NOTHING: tuple[Any, ...] = (None, None, gr.Radio([], visible=False), "", [])
+"""Photograph, slider, choice of what it shows, results: none yet."""
+
+
+def _render(made: Sequence[Translation]) -> str:
+    return read_template("app_results.html").render(made=made, link=_link)
+
+
+def _link(file: Path) -> str:
+    return f"gradio_api/file={quote(str(file))}"
+
+
+def _pair(before: Path, after: Path) -> tuple[str, str]:
+    return str(before), str(after)
+
+
+def _session(request: gr.Request) -> str:
+    return request.session_hash or ""
+
+
+def _thumbnail(path: Path) -> Any:
+    image = Image.open(path).convert("RGB")
+    return ImageOps.fit(image, THUMBNAIL, FILTER)

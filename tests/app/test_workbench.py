@@ -1,0 +1,242 @@
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from image_translation.app.settings import AppSettings
+from image_translation.app.workbench import TaskResults, Workbench
+from image_translation.errors import InputError
+from image_translation.tracking.observer import describe_run
+from image_translation.tracking.registry import promote, register
+from image_translation.tracking.sending import send
+from image_translation.training import train
+from image_translation.training.settings import InferenceSettings
+from image_translation.translation.encoded import Translator, translate_encoded
+from tests.tracking.conftest import store  # noqa: F401
+from tests.training.conftest import BLOCK, make_pairs, make_settings
+from tests.translation.conftest import make_settings as make_translation
+
+HOW = make_translation(strategy="guided").model_dump()
+SETTINGS = AppSettings(max_upload_mb=1, max_seconds=300, at_once=1, waiting=9)
+MLFLOW = "http://127.0.0.1:5000"
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Two models, a baseline, and one that did not run."""
+    folder = tmp_path_factory.mktemp("models")
+    pairs = make_pairs(4), make_pairs(2, seed=1)
+    settings = {
+        "unet": make_settings("unet", training__epochs=1),
+        "autoencoder": make_settings("autoencoder", training__epochs=1),
+        "copy_input": make_settings("copy_input"),
+        "pix2pix": make_settings("pix2pix", enabled=False),
+    }
+    return {
+        name: train(name, setting, *pairs, folder / name)
+        for name, setting in settings.items()
+    }
+
+
+@pytest.fixture
+def photograph(tmp_path):
+    slope = np.linspace(30, 220, 60 * 40).reshape(40, 60).astype(np.uint8)
+    Image.fromarray(slope).save(tmp_path / "grey.jpg", dpi=(300, 300))
+    return tmp_path / "grey.jpg"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "session").mkdir()
+    return tmp_path / "session"
+
+
+def make_bench(models, champions, comparison=None, **limits):
+    block = {"inference": BLOCK["inference"]}
+    results = TaskResults(
+        settings={"translate": HOW, "unet": block, "autoencoder": block},
+        trained=lambda: models,
+        champions=champions,
+        comparison=lambda: comparison,
+    )
+    nothing = TaskResults({}, dict, champions, lambda: None)
+    settings = SETTINGS.model_copy(update=limits)
+    return Workbench({"monet": nothing, "colorization": results}, settings, MLFLOW)
+
+
+def make_comparison(n_groups=12):
+    rows = [
+        {
+            "model": model,
+            "metric": metric,
+            "mean": mean,
+            "ci_low": mean - 1,
+            "ci_high": mean + 1,
+            "n_images": 40,
+            "n_groups": n_groups,
+        }
+        for model in ("unet", "autoencoder")
+        for metric, mean in (("psnr", 21.5), ("mae", 3.0))
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.usefixtures("store")
+def test_tasks_and_models_are_those_that_were_trained(models, tmp_path):
+    bench = make_bench(models, tmp_path)
+    assert bench.tasks() == ["colorization"]
+    first, *others = bench.models("colorization").items()
+    assert first[0].endswith("(best on validation)") and first[1] == "champion"
+    assert dict(others) == {"unet": "unet", "autoencoder": "autoencoder"}
+
+
+@pytest.mark.usefixtures("store")
+def test_translations_are_those_of_the_one_path_by_name_and_byte(
+    models, photograph, folder, tmp_path
+):
+    bench = make_bench(models, tmp_path)
+    told = []
+    made = bench.translate(
+        "colorization",
+        ["unet", "autoencoder"],
+        photograph,
+        "my grey.jpg",
+        folder,
+        lambda share, doing: told.append(share),
+    )
+    for name, one in zip(("unet", "autoencoder"), made, strict=True):
+        translator = Translator.read(
+            models[name].replicates[0],
+            InferenceSettings.model_validate(BLOCK["inference"]),
+            make_translation(strategy="guided"),
+        )
+        expected = translate_encoded(translator, photograph.read_bytes())
+        assert one.file.read_bytes() == expected
+        assert (one.label, one.file.name, one.size) == (name, "my grey.jpg", "60 × 40")
+    assert made[0].file.read_bytes() != made[1].file.read_bytes()
+    assert told == [0, 0.5]
+    with Image.open(made[0].after) as image:
+        assert image.size == (60, 40)
+
+
+@pytest.mark.usefixtures("store")
+def test_suffix_changes_where_the_format_must(models, folder, tmp_path):
+    Image.new("P", (20, 30)).save(tmp_path / "drawing.gif")
+    bench = make_bench(models, tmp_path)
+    (one,) = bench.translate(
+        "colorization", ["unet"], tmp_path / "drawing.gif", "drawing.gif", folder
+    )
+    assert one.file.name == "drawing.png"
+    with Image.open(one.file) as image:
+        assert (image.format, image.size) == ("PNG", (20, 30))
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize(
+    ("groups", "about"),
+    [
+        (12, "40 test images of 12 photographs, with 95 % intervals."),
+        (3, "with 95 % intervals: too few to be trusted."),
+    ],
+)
+def test_scores_stand_beside_a_translation(
+    models, photograph, folder, tmp_path, groups, about
+):
+    bench = make_bench(models, tmp_path, make_comparison(groups))
+    (one,) = bench.translate("colorization", ["unet"], photograph, "a.jpg", folder)
+    (score,) = one.scores
+    assert score.metric == "PSNR"
+    assert [text.replace("\xa0", " ") for text in (score.value, score.interval)] == [
+        "21.50 dB",
+        "20.50 to 22.50 dB",
+    ]
+    assert about in one.about_scores
+
+
+@pytest.mark.usefixtures("store")
+def test_without_a_comparison_there_are_no_scores(models, photograph, folder, tmp_path):
+    bench = make_bench(models, tmp_path)
+    (one,) = bench.translate("colorization", ["unet"], photograph, "a.jpg", folder)
+    assert not one.scores and one.about_scores == "Not compared yet."
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"task": "custom"}, "no task 'custom'"),
+        ({"wanted": []}, "tick at least one"),
+        ({"wanted": ["all"]}, "no trained model 'all' of colorization, only champion"),
+        ({"wanted": ["../unet"]}, "no trained model"),
+        ({"wanted": ["copy_input"]}, "no trained model 'copy_input'"),
+        ({"task": "monet"}, "none at all; train it: kedro run --pipeline=monet"),
+    ],
+)
+def test_what_there_is_not_is_said(
+    models, photograph, folder, tmp_path, change, message
+):
+    asked = {"task": "colorization", "wanted": ["unet"], **change}
+    bench = make_bench(models, tmp_path)
+    with pytest.raises(InputError, match=message):
+        bench.translate(**asked, source=photograph, name="a.jpg", folder=folder)
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize("content", [b"", b"Dear diary,\n"])
+def test_file_that_is_no_photograph_is_named(models, folder, tmp_path, content):
+    (tmp_path / "given").write_bytes(content)
+    bench = make_bench(models, tmp_path)
+    with pytest.raises(InputError, match=r"notes\.png cannot be translated: .*JPEG"):
+        bench.translate(
+            "colorization", ["unet"], tmp_path / "given", "notes.png", folder
+        )
+
+
+@pytest.mark.usefixtures("store")
+def test_translation_that_takes_too_long_is_ended(models, photograph, folder, tmp_path):
+    bench = make_bench(models, tmp_path, max_seconds=1e-9)
+    with pytest.raises(InputError, match=r"a\.jpg takes longer.*app\.max_seconds"):
+        bench.translate("colorization", ["unet"], photograph, "a.jpg", folder)
+
+
+@pytest.fixture
+def versions(store, models, tmp_path):  # noqa: F811
+    """Registered: the unet on disk, and one of another training, which is not."""
+    other = train(
+        "unet",
+        make_settings("unet", training__epochs=1, training__seed=9),
+        make_pairs(4),
+        make_pairs(2, seed=1),
+        tmp_path / "elsewhere",
+    )
+    registered = []
+    for model in (models["unet"], other):
+        (replicate,) = model.replicates
+        describe_run(
+            "colorization", "unet", 0, model.settings, replicate.cost, HOW
+        ).write(replicate.folder)
+        record = send(replicate.folder)
+        tags = {"model": "unet", "replicate": "0", "run": record.run_id}
+        registered.append(register("colorization", replicate, record.model_id, tags))
+    return registered
+
+
+def test_new_champion_translates_from_then_on(
+    versions, models, photograph, folder, tmp_path
+):
+    """Promoted in the registry, and nothing else: the workbench goes on running."""
+    bench = make_bench(models, tmp_path / "champions", make_comparison())
+    made = []
+    for number, version in enumerate((*versions, versions[0])):
+        promote(version)
+        (folder / str(number)).mkdir()
+        made += bench.translate(
+            "colorization", ["champion"], photograph, "a.jpg", folder / str(number)
+        )
+    first, second, third = (one.file.read_bytes() for one in made)
+    assert first == third != second
+    assert made[1].label == f"unet (in use, version {versions[1].version})"
+    runs = [one.run_page.removeprefix(f"{MLFLOW}/#/experiments/") for one in made]
+    assert runs[1].endswith(f"/runs/{versions[1].tags['run']}")
+    assert [bool(one.scores) for one in made] == [True, False, True]
+    assert "another training" in made[1].about_scores
