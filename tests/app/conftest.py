@@ -48,4 +48,4 @@ def running_app(
     finally:
         if process.poll() is None:
             os.kill(process.pid, signal.SIGTERM)
-        process.communicate(timeout=60)
+        process.communicate(timeout=120)

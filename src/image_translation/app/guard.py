@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from image_translation.app.settings import MEGABYTE
+
 CONTENT_SECURITY_POLICY = (
     "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; "
     "frame-ancestors 'none'; form-action 'self'"
@@ -17,12 +19,12 @@ class Guard:
 
     Args:
         app: What is guarded.
-        max_upload_mb: The largest file, in 10⁶ bytes.
+        max_upload_mb: The largest file, in MiB.
     """
 
     def __init__(self, app: Any, max_upload_mb: int) -> None:
         self._app, self._max_upload_mb = app, max_upload_mb
-        self._largest = max_upload_mb * 10**6 + ENVELOPE
+        self._largest = max_upload_mb * MEGABYTE + ENVELOPE
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer a request that is too large; let others through."""

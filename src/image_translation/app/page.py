@@ -4,6 +4,7 @@ import functools
 import logging
 import shutil
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -25,6 +26,7 @@ from image_translation.imaging.decoding import IMAGE_SUFFIXES
 from image_translation.imaging.photographs import PHOTOGRAPHS, TEST_PHOTOGRAPHS
 from image_translation.imaging.resizing import FILTER
 from image_translation.reporting.templates import read_resource, read_template
+from image_translation.translation.settings import CHAMPION
 
 logger = logging.getLogger(__name__)
 
@@ -130,9 +132,14 @@ def build_page(workbench: Workbench, files: SessionFiles) -> gr.Blocks:
         made = gr.State([])
         with gr.Row():
             with gr.Column(scale=2, min_width=320):
-                task = gr.Dropdown([], label="Task", elem_id="task")
+                # programs that ask without a page may choose among these
+                task = gr.Dropdown(
+                    _named(workbench.all_tasks), label="Task", elem_id="task"
+                )
                 models = gr.CheckboxGroup(
-                    [], label="Models, side by side", elem_id="models"
+                    _all_models(workbench),
+                    label="Models, side by side",
+                    elem_id="models",
                 )
                 photo = Upload(
                     label=f"Photograph, up to {workbench.settings.max_upload_mb} MB",
@@ -213,10 +220,9 @@ class _Desk:
     def open(self) -> tuple[Any, Any, Any]:
         """Tasks and models as they are now."""
         tasks = self._workbench.tasks()
-        choices = [(task.replace("_", " ").capitalize(), task) for task in tasks]
         first = tasks[0] if tasks else None
         return (
-            gr.Dropdown(choices, value=first),
+            gr.Dropdown(_named(tasks), value=first),
             self._models(first),
             gr.Markdown(visible=not tasks),
         )
@@ -285,6 +291,15 @@ class _Desk:
 
 _NOTHING: tuple[Any, ...] = (None, None, gr.Radio([], visible=False), "", [])
 """Photograph, slider, choice of what it shows, results: none yet."""
+
+
+def _named(tasks: Sequence[str]) -> list[tuple[str, str]]:
+    return [(task.replace("_", " ").capitalize(), task) for task in tasks]
+
+
+def _all_models(workbench: Workbench) -> list[str]:
+    found = [workbench.models(task).values() for task in workbench.all_tasks]
+    return list(dict.fromkeys([CHAMPION, *chain(*found)]))
 
 
 def _render(made: Sequence[Translation]) -> str:

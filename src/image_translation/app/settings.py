@@ -4,7 +4,8 @@ from pydantic import Field
 
 from image_translation.schema import Settings
 
-MEGABYTE = 10**6
+MEGABYTE = 2**20
+"""As Gradio counts, which tells people of the limit."""
 
 
 class AppSettings(Settings):

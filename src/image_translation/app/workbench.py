@@ -118,6 +118,11 @@ class Workbench:
         self._tasks, self._mlflow = tasks, mlflow
         self._translators: OrderedDict[tuple[str, ...], Translator] = OrderedDict()
 
+    @property
+    def all_tasks(self) -> list[str]:
+        """Every task, whether anything is trained for it or not."""
+        return list(self._tasks)
+
     def tasks(self) -> list[str]:
         """Tasks for which there is a model."""
         return [task for task in self._tasks if self.models(task)]

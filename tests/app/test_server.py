@@ -1,0 +1,173 @@
+"""The app as a user starts it, asked by other programs than a browser."""
+
+import html
+import io
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote
+
+import httpx
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from image_translation.app import server
+from image_translation.errors import InputError
+from tests.app.conftest import free_port, running_app
+
+MEGABYTE = 10**6
+BOUNDARY = "a-boundary"
+
+
+@pytest.fixture(scope="module")
+def project(smoke_project, tmp_path_factory) -> Path:
+    return shutil.copytree(smoke_project, tmp_path_factory.mktemp("app") / "project")
+
+
+@pytest.fixture(scope="module")
+def temporary(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("temporary")
+
+
+@pytest.fixture(scope="module")
+def url(project, temporary) -> Iterator[str]:
+    with running_app(project, temporary) as (address, _):
+        yield address
+
+
+def make_photo(folder: Path, width: int) -> Path:
+    pixels = np.random.default_rng(width).integers(0, 256, (40, width, 3), np.uint8)
+    path = folder / f"photo {width}.png"
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def ask(client: Client, photo: Path, models=("champion",)):
+    return client.submit(
+        "colorization", list(models), handle_file(photo), api_name="/translate"
+    )
+
+
+def results(answer, url: str) -> list[tuple[str, Image.Image]]:
+    """Names and contents of the files that an answer offers."""
+    page = html.unescape(answer[2])
+    links = re.findall(r'class="download" href="([^"]+)" download="([^"]+)"', page)
+    return [
+        (name, Image.open(io.BytesIO(httpx.get(f"{url}{link}").content)))
+        for link, name in links
+    ]
+
+
+def upload_body(size: int) -> Iterator[bytes]:
+    """A file of zeros in a form, a megabyte at a time."""
+    yield (
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="files"; '
+        'filename="large.png"\r\nContent-Type: image/png\r\n\r\n'
+    ).encode()
+    for _ in range(size // MEGABYTE):
+        yield bytes(MEGABYTE)
+    yield f"\r\n--{BOUNDARY}--\r\n".encode()
+
+
+def lives(url: str) -> bool:
+    return httpx.get(url).status_code == 200
+
+
+def test_every_chosen_model_answers_at_full_size(url, tmp_path):
+    photo = make_photo(tmp_path, 70)
+    client = Client(url, verbose=False)
+    models = ("champion", "unet", "pix2pix")
+    made = results(ask(client, photo, models).result(120), url)
+    assert [(name, image.size) for name, image in made] == [
+        ("photo 70.png", (70, 40))
+    ] * 3
+
+
+def test_upload_of_200_mb_is_refused_and_the_app_lives(url):
+    length = sum(map(len, upload_body(200 * MEGABYTE)))
+    answer = httpx.post(
+        f"{url}gradio_api/upload",
+        content=upload_body(200 * MEGABYTE),
+        headers={
+            "Content-Type": f"multipart/form-data; boundary={BOUNDARY}",
+            "Content-Length": str(length),
+        },
+        timeout=120,
+    )
+    assert answer.status_code == 413
+    assert "larger than 100 MB. Choose a smaller one" in answer.text
+    assert lives(url)
+
+
+def test_upload_that_does_not_say_how_large_it_is_is_cut_off(url, temporary):
+    try:
+        answer = httpx.post(
+            f"{url}gradio_api/upload",
+            content=upload_body(200 * MEGABYTE),
+            headers={"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"},
+            timeout=120,
+        )
+        assert answer.status_code == 413
+    except httpx.TransportError:
+        pass  # cut off while it was sending
+    assert lives(url)
+    sizes = [file.stat().st_size for file in temporary.rglob("*") if file.is_file()]
+    assert max(sizes) < 50 * MEGABYTE
+
+
+def test_text_file_called_png_is_named(url, tmp_path):
+    (tmp_path / "notes.png").write_text("Dear diary, no photograph today.\n" * 9)
+    client = Client(url, verbose=False)
+    with pytest.raises(
+        AppError, match=r"notes\.png cannot be translated: not an image"
+    ):
+        ask(client, tmp_path / "notes.png").result(60)
+    assert lives(url)
+
+
+def test_20_requests_at_once_are_all_answered_each_with_its_own(url, tmp_path):
+    client = Client(url, verbose=False)
+    photos = {width: make_photo(tmp_path, width) for width in range(40, 60)}
+    jobs = {width: ask(client, photo) for width, photo in photos.items()}
+    for width, job in jobs.items():
+        ((name, image),) = results(job.result(300), url)
+        assert (name, image.size) == (f"photo {width}.png", (width, 40))
+
+
+def test_files_of_others_are_out_of_reach(url, project):
+    for path in (project / "pyproject.toml", "/etc/passwd"):
+        answer = httpx.get(f"{url}gradio_api/file={path}")
+        assert answer.status_code in (403, 404), path
+
+
+def test_nothing_is_left_when_the_app_has_ended(project, tmp_path):
+    (tmp_path / "temporary").mkdir()
+    photo = make_photo(tmp_path, 50)
+    with running_app(project, tmp_path / "temporary") as (url, process):
+        answer = ask(Client(url, verbose=False), photo).result(120)
+        (link,) = re.findall(
+            r'class="download" href="gradio_api/file=([^"]+)"', answer[2]
+        )
+        kept = Path(unquote(html.unescape(link)))
+        assert kept.is_file() and tmp_path in kept.parents
+    assert process.returncode == 0
+    left = [p for p in (tmp_path / "temporary").rglob("*") if p.name != "log"]
+    assert left == []
+
+
+def test_port_that_is_taken_is_named(url, project, kedro):
+    port = url.rstrip("/").rpartition(":")[2]
+    result = kedro(project, "app", "--env=smoke", f"--port={port}")
+    assert result.returncode == 1
+    assert f"--port: {port} cannot be used at 127.0.0.1; pass another" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_missing_gradio_is_said_with_how_to_install_it(monkeypatch):
+    monkeypatch.setattr(server, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"pip install -e \"\.\[app\]\""):
+        server.serve(None, "127.0.0.1", free_port(), lambda url: None)  # type: ignore[arg-type]
