@@ -41,7 +41,7 @@ LOOKS: Mapping[str, Look] = {
     "mean_target": Look("#9a8d80", "v", (1, 2)),
 }
 
-_OTHER_COLOURS = ("#c25584", "#8a63c9", "#2a8f6d")
+_OTHER_COLOURS = ("#c25584", "#8a63c9", "#7d8a2e")
 _OTHER_MARKERS = ("p", "h", "<", ">", "*")
 
 

@@ -166,14 +166,19 @@ def _ssim_means(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _window_means(maps: Tensor) -> Tensor:
-    """Gaussian-weighted means of all windows inside the last two axes."""
-    window = _window(maps.device)
-    planes = maps.flatten(0, 2).unsqueeze(1)  # (planes, 1, H, W)
-    down = F.conv2d(planes, window.view(1, 1, -1, 1))
-    means = F.conv2d(down, window.view(1, 1, 1, -1))
-    return means.view(*maps.shape[:3], *means.shape[2:])
+    """Gaussian-weighted means of all windows inside the last two axes.
+
+    Each axis as a product with a band matrix: several times faster than a convolution of
+    one channel, zeros of the band included.
+    """
+    height, width = maps.shape[-2:]
+    return _band(height, maps.device) @ maps @ _band(width, maps.device).T
 
 
 @cache
-def _window(device: torch.device) -> Tensor:
-    return torch.tensor(ssim_window(), dtype=torch.float32, device=device)
+def _band(size: int, device: torch.device) -> Tensor:
+    """The matrix, (size - 10) × size, that takes values to their window means."""
+    window = torch.tensor(ssim_window(), device=device)
+    windows = size - len(window) + 1
+    rows = [F.pad(window, (row, windows - 1 - row)) for row in range(windows)]
+    return torch.stack(rows)

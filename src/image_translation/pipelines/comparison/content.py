@@ -110,7 +110,7 @@ def _describe_model(
 def _describe_network(network: NetworkSettings) -> str:
     """Its name, and what of its structure is not as published."""
     options = [
-        f"{name} {getattr(network, name)}"
+        f"{name} {getattr(network, name)}".removesuffix(".0")
         for name, field in NetworkSettings.model_fields.items()
         if not field.is_required() and getattr(network, name) != field.default
     ]
