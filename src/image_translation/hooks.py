@@ -11,7 +11,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline.node import Node
 
-from image_translation.pipeline_registry import MODELS, TASKS
+from image_translation.pipeline_registry import MODELS, OF_ONE_TASK, TASKS
 from image_translation.schema import flatten
 from image_translation.training.settings import ModelSettings
 
@@ -251,7 +251,10 @@ def send_task(catalog: CatalogProtocol, task: str) -> None:
 
 def _run_name(run_params: dict[str, Any], task: str) -> str:
     """What the parent run is called: what it does, and when."""
-    parts = [name.removeprefix(f"{task}.") for name in run_params["namespaces"] or ()]
+    names = (*(run_params.get("pipeline_names") or ()), run_params.get("pipeline_name"))
+    parts = [name for name in names if name in OF_ONE_TASK]
+    namespaces = [name for name in run_params["namespaces"] or () if name != task]
+    parts += [name.removeprefix(f"{task}.") for name in namespaces]
     parts += [*(run_params["tags"] or ()), *(run_params["node_names"] or ())]
     what = f"{task} ({', '.join(parts)})" if parts else task
     return f"{what} {datetime.now():%Y-%m-%d %H:%M}"

@@ -14,11 +14,13 @@ from image_translation.training.interruption import TrainingStoppedError
 from image_translation.training.settings import ModelSettings
 from image_translation.tuning.results import join_trials, with_best
 from image_translation.tuning.search import DATABASE
+from image_translation.tuning.space import grid_point
 from tests.conftest import ENVIRONMENT, PROJECT
 from tests.training.conftest import make_pairs, make_settings
-from tests.tuning.conftest import run_tuning
+from tests.tuning.conftest import make_how, run_tuning
 
-WORKER = [sys.executable, "-m", "tests.tuning.worker"]
+TRIALS = 5
+"""Of a study that workers share; theirs agree on it."""
 
 
 class Stopper:
@@ -144,9 +146,6 @@ def test_trial_that_promises_nothing_is_ended(pairs, tmp_path):
 
 def first_seed(space, value):
     """A seed with which a grid begins with the value."""
-    from image_translation.tuning.space import grid_point
-    from tests.tuning.conftest import make_how
-
     dimensions = make_how(space=space).space
     (name,) = dimensions
     return next(s for s in range(99) if grid_point(dimensions, 0, s)[name] == value)
@@ -192,55 +191,49 @@ def test_storage_that_cannot_be_used_is_an_error(pairs, tmp_path):
         run_tuning(tmp_path, pairs, storage="nosql://host/db")
 
 
-def test_killed_worker_loses_no_trial(tuned_alone, tmp_path):
-    dead = work(tmp_path, 3)
-    assert dead.returncode == -9
-    assert dead.stdout.split() == ["trial-0"]
+@pytest.fixture(scope="module")
+def tuned_alone(pairs, tmp_path_factory):
+    """The trials of a study that one worker made without a cut."""
+    folder = tmp_path_factory.mktemp("alone")
+    run_tuning(folder, pairs, trials=TRIALS)
+    return read_trials(folder)
+
+
+def test_killed_worker_loses_no_trial(tuned_alone, pairs, tmp_path):
+    dead = start_worker(tmp_path, 3)
+    output, errors = dead.communicate()
+    assert dead.returncode == -9, errors
+    assert output.split() == ["trial-0"]
     assert list(tmp_path.rglob("trial-1/checkpoint.pt"))
-    living = work(tmp_path)
-    assert living.returncode == 0, living.stderr
-    assert living.stdout.split() == [f"trial-{n}" for n in range(1, 5)]
-    assert "unet trial 1 replicate 0 goes on after epoch 1" in living.stderr
+    stopper = Stopper(99)
+    run_tuning(tmp_path, pairs, trials=TRIALS, observers=[stopper])
+    rest = [(f"trial-{n}", epoch) for n in range(2, TRIALS) for epoch in (1, 2)]
+    assert stopper.seen == [("trial-1", 2), *rest]
     assert read_trials(tmp_path) == tuned_alone
 
 
-def test_two_workers_share_the_trials_of_a_study(tuned_alone, tmp_path):
-    workers = [
-        subprocess.Popen(
-            [*WORKER, str(tmp_path)], cwd=PROJECT, env=ENVIRONMENT, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )
-        for _ in range(2)
-    ]  # fmt: skip
-    outputs = [worker.communicate() for worker in workers]
-    assert [worker.returncode for worker in workers] == [0, 0], outputs
-    done = [name for out, _ in outputs for name in out.split()]
-    assert sorted(done) == [f"trial-{n}" for n in range(5)]
+def test_two_workers_share_the_trials_of_a_study(tuned_alone, pairs, tmp_path):
+    other = start_worker(tmp_path)
+    stopper = Stopper(99)
+    run_tuning(tmp_path, pairs, trials=TRIALS, observers=[stopper])
+    output, errors = other.communicate()
+    assert other.returncode == 0, errors
+    mine = [name for name, epoch in stopper.seen if epoch == 2]
+    assert sorted([*mine, *output.split()]) == [f"trial-{n}" for n in range(TRIALS)]
     trials = read_trials(tmp_path)
-    assert set(trials) == set(range(5))
-    assert all(state == "COMPLETE" for state, _, _ in trials.values())
-    assert trials[0] == tuned_alone[0]
+    assert [trials[n][0] for n in range(TRIALS)] == ["COMPLETE"] * TRIALS
+    assert len(trials) == TRIALS and trials[0] == tuned_alone[0]
 
 
-def work(*arguments):
-    """Run a worker to its end."""
-    return subprocess.run(
-        [*WORKER, *map(str, arguments)],
+def start_worker(*arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.tuning.worker", *map(str, arguments)],
         cwd=PROJECT,
         env=ENVIRONMENT,
-        capture_output=True,
         text=True,
-        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
-
-
-@pytest.fixture(scope="module")
-def tuned_alone(tmp_path_factory):
-    """The trials of a study that one worker made without a cut."""
-    folder = tmp_path_factory.mktemp("alone")
-    result = work(folder)
-    assert result.returncode == 0, result.stderr
-    return read_trials(folder)
 
 
 def read_trials(folder: Path):

@@ -3,7 +3,6 @@
 With a second argument it dies, as by a power cut, after so many epochs.
 """
 
-import logging
 import os
 import signal
 import sys
@@ -39,7 +38,6 @@ class Killer:
 
 def main(folder: Path, epochs: float = float("inf")) -> None:
     torch.set_num_threads(1)
-    logging.basicConfig(level=logging.INFO)
     pairs = make_pairs(6, seed=0), make_pairs(5, seed=1)
     run_tuning(folder, pairs, trials=5, observers=[Killer(epochs)])
 

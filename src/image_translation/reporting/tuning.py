@@ -12,6 +12,7 @@ from image_translation.reporting.palette import MUTED, look_of
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+TICKS = 20
 SYMBOLS = {"complete": "circle", "pruned": "line-ns-open", "failed": "x"}
 
 
@@ -30,7 +31,7 @@ def tuning_history(trials: pd.DataFrame) -> "Figure":
         scored = rows[rows["score"].notna()]
         complete = scored[scored["state"] == "complete"]
         figure.add_scatter(
-            x=(scored["trial"] + 1).tolist(),
+            x=scored["trial"].tolist(),
             y=scored["score"].tolist(),
             mode="markers",
             name=str(model),
@@ -43,7 +44,7 @@ def tuning_history(trials: pd.DataFrame) -> "Figure":
             hovertemplate="%{text}<extra></extra>",
         )
         figure.add_scatter(
-            x=(complete["trial"] + 1).tolist(),
+            x=complete["trial"].tolist(),
             y=_best_so_far(complete).tolist(),
             mode="lines",
             name=f"{model}, best so far",
@@ -56,7 +57,11 @@ def tuning_history(trials: pd.DataFrame) -> "Figure":
         template=None,
         title=f"Validation {words.label(metric)} of the trials",
         margin={"l": 70, "r": 30, "t": 70, "b": 60},
-        xaxis={"title": {"text": "trial; a bar was ended early"}, "tickformat": "d"},
+        xaxis={
+            "title": {"text": "trial; a bar stands for one that was ended early"},
+            "dtick": 1 + int(trials["trial"].max()) // TICKS,
+            "rangemode": "tozero",
+        },
         yaxis={"title": {"text": f"{better} is better"}},
     )
     return figure
@@ -99,10 +104,15 @@ def tuning_importance(importance: Mapping[str, Mapping[str, float]]) -> "Figure"
         showlegend=len(importance) > 1,
     )
     if not names:
+        figure.update_layout(xaxis={"visible": False}, yaxis={"visible": False})
         figure.add_annotation(
-            text="Too few trials, or none that differ",
+            text="Too few trials came to a score, or none differ",
+            x=0.5,
+            y=0.5,
+            xref="paper",
+            yref="paper",
             showarrow=False,
-            font={"color": MUTED},
+            font={"color": MUTED, "size": 14},
         )
     return figure
 

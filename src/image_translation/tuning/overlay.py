@@ -16,7 +16,7 @@ HEADER = """\
 # Written by kedro run --pipeline=tuning. Trains with what was chosen:
 #   kedro run --pipeline={task} --env=tuned
 """
-CHOSEN = "chosen on validation"
+CHOSEN = "searched"
 
 
 def overlay(task: str, settings: Mapping[str, Any], tuned: Sequence[TunedModel]) -> str:
@@ -37,7 +37,7 @@ def overlay(task: str, settings: Mapping[str, Any], tuned: Sequence[TunedModel])
     for each in tuned:
         lines += [
             "",
-            f"  # {each.study}, trial {each.best} of {len(each.trials)}:",
+            f"  # study {each.study}: trial {each.best}, the best of {len(each.trials)};",
             f"  # validation {each.metric} {each.score:.6g} in epoch {each.best_epoch}",
             f"  {each.model}:",
         ]

@@ -20,7 +20,7 @@ from image_translation.training.observer import Observer
 from image_translation.training.settings import ModelSettings
 from image_translation.training.trained import WEIGHTS, TrainedReplicate
 from image_translation.tuning.places import Places, TrialTakenError, open_study
-from image_translation.tuning.results import TunedModel, summarize
+from image_translation.tuning.results import STATES, TunedModel, summarize
 from image_translation.tuning.settings import TuningSettings
 from image_translation.tuning.space import (
     Space,
@@ -204,7 +204,7 @@ class _Trial:
             value = self._describe(trained)
         is_complete = state == optuna.trial.TrialState.COMPLETE
         self.places.study.tell(self.trial, value if is_complete else None, state=state)
-        self._log(state.name.lower(), reason, value)
+        self._log(STATES[state.name], reason, value)
         remove_weights(self.places)
 
     def _train(self) -> "tuple[optuna.trial.TrialState, str, TrainedReplicate | None]":
@@ -261,14 +261,16 @@ class _Trial:
         return trained.validation_score
 
     def _log(self, state: str, reason: str, value: float | None) -> None:
+        count = self.places.count
         logger.info(
-            "%s trial %d of %d: %s%s%s",
+            "%s trial %d %s%s%s; %d of %d are done",
             self.search.model,
-            self.number + 1,
-            self.places.count,
+            self.number,
             state,
             f" ({reason})" if reason else "",
             "" if value is None else f", validation {self.search.metric} {value:.5g}",
+            count - len(self.places.open()),
+            count,
         )
 
     def _close_observers(self) -> None:

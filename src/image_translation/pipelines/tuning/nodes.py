@@ -1,7 +1,7 @@
 """Node of the tuning pipeline."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -14,25 +14,22 @@ from image_translation.tuning.results import join_trials, with_best
 from image_translation.tuning.search import tune
 from image_translation.tuning.settings import TuningSettings
 
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
-
 
 def tune_models(
     task: str,
+    settings: Mapping[str, Any],
     train: PairArrays,
     validation: PairArrays,
     workspace: Workspace,
-    settings: Mapping[str, Any],
-) -> tuple[pd.DataFrame, "Figure", "Figure", str]:
+) -> tuple[pd.DataFrame, Any, Any, str]:
     """Tune models, one after the other with the same budget.
 
     Args:
         task: Name of the task.
+        settings: All parameters of the task.
         train: Pairs to learn from.
         validation: Pairs that score a trial.
         workspace: Where studies are kept, and who watches the trials.
-        settings: All parameters of the task.
 
     Returns:
         The trials, their history and the parameters' importance as figures, and what

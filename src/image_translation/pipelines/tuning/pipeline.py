@@ -11,7 +11,7 @@ def create_pipeline(task: str) -> Pipeline:
     """From a source to the parameters that are best on the validation pairs."""
     tuning = Node(
         bind(tune_models, task),
-        inputs=["train_pairs", "validation_pairs", "tuning.workspace", "params:task"],
+        inputs=["params:task", "train_pairs", "validation_pairs", "tuning.workspace"],
         outputs=[f"tuning.{x}" for x in ("trials", "history", "importance", "overlay")],
         name="tune_models",
         tags="tuning",
