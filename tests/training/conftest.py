@@ -15,7 +15,6 @@ BLOCK = {
     "objective": {"adversarial": 0, "l1": 1, "discriminator_channels": 2},
     "training": {
         "epochs": 3,
-        "pairs": None,
         "batch_size": 4,
         "accumulate": 1,
         "learning_rate": 0.002,

@@ -173,6 +173,16 @@ def test_combination_that_does_not_go_together_is_pruned(pairs, tmp_path):
     assert pruned["state"] == "pruned" and "objective.l1" in pruned["reason"]
 
 
+def test_values_that_do_not_suit_the_data_are_pruned(pairs, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise InputError("network.levels: must be at most 5")
+
+    monkeypatch.setattr("image_translation.training.loop.TrainingState.start", refuse)
+    found = run_tuning(tmp_path, pairs, trials=1)
+    assert found.trials["state"].tolist() == ["pruned"]
+    assert found.trials["reason"].tolist() == ["network.levels: must be at most 5"]
+
+
 def test_study_without_a_score_is_an_error(pairs, tmp_path):
     space = {"training.learning_rate": {"choices": "1e30"}}
     found = run_tuning(tmp_path, pairs, trials=1, sampler="grid", space=space)

@@ -61,7 +61,8 @@ class TrainingSettings(Settings):
     """How a model is trained."""
 
     epochs: int = Field(ge=1)
-    pairs: Annotated[Annotated[int, Field(ge=1)] | None, Nullable]
+    # A default, so that what was trained before there was the parameter can be read.
+    pairs: Annotated[Annotated[int, Field(ge=1)] | None, Nullable] = None
     batch_size: int = Field(ge=1)
     accumulate: int = Field(ge=1)
     learning_rate: float = Field(gt=0)

@@ -221,7 +221,8 @@ class _Trial:
         except ValidationError as error:
             return TrialState.PRUNED, _told(error), None
         self._write(values)
-        observers: list[Observer] = [*search.observers, _Watch(self)]
+        watch = _Watch(self)
+        observers: list[Observer] = [*search.observers, watch]
         try:
             trained = fit(
                 settings,
@@ -236,7 +237,9 @@ class _Trial:
             return TrialState.PRUNED, str(pruned), None
         except (InputError, MemoryError, torch.OutOfMemoryError) as error:
             self._close_observers()
-            return TrialState.FAIL, str(error).splitlines()[0], None
+            # what could not even begin was no failure: the values do not go together
+            state = TrialState.FAIL if watch.has_started else TrialState.PRUNED
+            return state, str(error).partition("\n")[0], None
         if trained.failure is not None:
             return TrialState.FAIL, trained.failure, trained
         return TrialState.COMPLETE, "", trained
@@ -283,6 +286,7 @@ class _Watch:
 
     def __init__(self, trial: _Trial) -> None:
         self._of = trial
+        self.has_started = False
 
     def on_start(
         self,
@@ -291,7 +295,8 @@ class _Watch:
         settings: ModelSettings,
         cost: Mapping[str, Any],
     ) -> None:
-        """Nothing is to be told yet."""
+        """Take note that the parameters can be trained with."""
+        self.has_started = True
 
     def on_epoch(
         self,
