@@ -60,7 +60,6 @@ def tuning_history(trials: pd.DataFrame) -> "Figure":
         xaxis={
             "title": {"text": "trial; a bar stands for one that was ended early"},
             "dtick": 1 + int(trials["trial"].max()) // TICKS,
-            "rangemode": "tozero",
         },
         yaxis={"title": {"text": f"{better} is better"}},
     )
