@@ -25,7 +25,8 @@ from image_translation.schema import flatten
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
-ENVIRONMENTS = ("smoke", "kaggle")
+ENVIRONMENTS = ("smoke", "kaggle", "sweep")
+SPACE = "tuning.space."
 COMMENT = re.compile(r"(?:^|\s)#\s*(.*)$")
 FAMILIES = {
     "fidelity": "Fidelity: agreement with the target, pixel by pixel",
@@ -93,7 +94,7 @@ def parameters_page() -> str:
     shared = parameters_of(CONF / "base/parameters.yml")
     section = ""
     for name, (default, meaning) in shared.items():
-        if name.startswith("models."):
+        if name.startswith(("models.", SPACE)):
             continue
         if name.partition(".")[0] != section:
             section = name.partition(".")[0]
@@ -103,6 +104,7 @@ def parameters_page() -> str:
             ]
         kind = describe(schemas[name])
         parts[-1] += f"\n{row(f'`{name}`', kind, f'`{default}`', meaning)}"
+    parts += ["## tuning.space", *_space_section(CONF / "base/parameters.yml")]
     parts += ["## source", *_source_section(schemas["source"])]
     parts += ["## models", *_models_section(shared, schemas)]
     parts += ["## What tasks and environments change", *_differences()]
@@ -115,6 +117,26 @@ def _source_section(schema: Mapping[str, Any]) -> Iterator[str]:
         " [Use your own pairs](../howto/own-pairs.md#sources). Relative paths count"
         " from the folder where the command is started."
     )
+
+
+def _space_section(file: Path) -> Iterator[str]:
+    yield (
+        "What tuning searches, by the name of the model's parameter: `low` and `high`,"
+        " with `log: true` or a `step`; or `choices: a|b`. With `gan: true` it is only for"
+        " models with an adversarial loss; `null` instead of a range leaves a parameter"
+        " out. Any parameter of `network`, `objective`, `training` and `inference` can be"
+        " searched, but not what is the same for all trials, as the seed."
+    )
+    ranges: dict[str, dict[str, str]] = {}
+    for name, (value, _) in parameters_of(file).items():
+        if name.startswith(SPACE):
+            parameter, _, key = name.removeprefix(SPACE).rpartition(".")
+            ranges.setdefault(parameter, {})[key] = value
+    lines = [
+        row(f"`{SPACE}{name}`", f"`{', '.join(f'{k}: {v}' for k, v in given.items())}`")
+        for name, given in ranges.items()
+    ]
+    yield "\n".join(["| parameter | searched |\n|---|---|", *lines])
 
 
 def _models_section(

@@ -194,3 +194,22 @@ def test_embedded_source_is_no_folder(conf):
 def test_value_can_be_taken_back_to_nothing(conf):
     block = load(conf, colorization={"pairing": {"recipe": "null"}})["colorization"]
     assert block["pairing"]["recipe"] is None
+
+
+def test_space_of_a_tuning_is_checked_before_anything_runs(conf):
+    space = {"training": {"learning_rat": {"low": "0.1", "high": "1"}}}
+    with pytest.raises(InputError) as caught:
+        load(conf, tuning={"space": space, "model": "pix2pux"})
+    message = str(caught.value)
+    assert "tuning.space.training.learning_rat: " in message
+    assert "Did you mean training.learning_rate?" in message and "--params" in message
+    with pytest.raises(InputError, match=r"tuning\.model: one of pix2pix, .*'pix2pux'"):
+        load(conf, tuning={"model": "unet|pix2pux"})
+
+
+def test_a_task_and_an_environment_change_the_space_of_a_tuning(conf):
+    space = load(conf)["hidden_digits"]["tuning"]["space"]
+    assert "training.flip" not in space and "training.learning_rate" in space
+    sweep = load(conf, "sweep")["monet"]["tuning"]
+    assert sweep["sampler"] == "grid" and sweep["search"] == "objective.l1"
+    assert sweep["space"]["objective.l1"]["choices"] == (1, 10, 30, 100, 300, 1000)

@@ -11,7 +11,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline.node import Node
 
-from image_translation.pipeline_registry import MODELS, TASKS
+from image_translation.pipeline_registry import MODELS, OF_ONE_TASK, TASKS
 from image_translation.schema import flatten
 from image_translation.training.settings import ModelSettings
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LAST_OF_REPORT = ".sample_grid"
 LAST_OF_STUDY = ".human_agreement"
+LAST_OF_TUNING = ".tuning.overlay"
 
 
 class TrackingHooks:
@@ -84,7 +85,8 @@ class TrackingHooks:
         self._parent_run_id = active.info.run_id if active else None
         if active is None:
             return
-        parameters = {self._task: catalog.load(f"params:{self._task}")}
+        parameters = {self._task: dict(catalog.load(f"params:{self._task}"))}
+        del parameters[self._task]["tuning"]  # a database's address may hold a password
         tags = {
             "task": self._task,
             "environment": self._context.env or "local",
@@ -97,32 +99,42 @@ class TrackingHooks:
     def before_node_run(
         self, node: Node, inputs: dict[str, Any]
     ) -> dict[str, Any] | None:
-        """Let MLflow watch a training."""
-        if "training" not in node.tags or self._parent_run_id is None:
+        """Let MLflow watch a training, or the trials of a tuning."""
+        if self._parent_run_id is None:
+            return None
+        if "tuning" in node.tags:
+            return self._watch_trials(_namespace(node), inputs)
+        if "training" not in node.tags:
             return None
         task, model = _namespace(node).split(".")
         settings = ModelSettings.model_validate(inputs[f"params:{task}.{model}"])
         if not settings.is_trainable:
             return None
         from image_translation.tracking.observer import MlflowObserver
+
+        self._observer = MlflowObserver(*self._observed(task, model, inputs))
+        return _watched(inputs, f"{task}.{model}.workspace", self._observer)
+
+    def _watch_trials(self, task: str, inputs: dict[str, Any]) -> dict[str, Any]:
+        from image_translation.tracking.trials import TrialsObserver
+
+        self._observer = TrialsObserver(*self._observed(task, "", inputs))
+        return _watched(inputs, f"{task}.tuning.workspace", self._observer)
+
+    def _observed(self, task: str, model: str, inputs: dict[str, Any]) -> tuple:
+        """What an observer has to know."""
         from image_translation.tracking.records import DatasetInput
 
         pairs = {
             side: inputs[f"{task}.{side}_pairs"] for side in ("train", "validation")
         }
-        self._observer = MlflowObserver(
-            task,
-            model,
-            self._parent_run_id,
-            [
-                DatasetInput(f"{task}.{side}_pairs", side, data.fingerprint, len(data))
-                for side, data in pairs.items()
-            ],
-            self._context.params[task]["translate"],
-            self._context.env or "local",
-        )
-        name = f"{task}.{model}.workspace"
-        return {name: replace(inputs[name], observers=(self._observer,))}
+        given = [
+            DatasetInput(f"{task}.{side}_pairs", side, data.fingerprint, len(data))
+            for side, data in pairs.items()
+        ]
+        translation = self._context.params[task]["translate"]
+        environment = self._context.env or "local"
+        return task, model, self._parent_run_id, given, translation, environment
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
@@ -139,6 +151,8 @@ class TrackingHooks:
             self._log_report(_namespace(node))
         elif dataset_name.endswith(LAST_OF_STUDY):
             self._log_study(_namespace(node))
+        elif dataset_name.endswith(LAST_OF_TUNING):
+            self._log_tuning(_namespace(node))
 
     def _log_scores(self, namespace: str) -> None:
         from image_translation.tracking.runs import link_replicates, log_test_scores
@@ -168,6 +182,16 @@ class TrackingHooks:
         from image_translation.tracking.runs import log_study
 
         log_study(self._parent_run_id, self._catalog.load(f"{task}.human_study"))
+
+    def _log_tuning(self, task: str) -> None:
+        from image_translation.tracking.trials import log_tuning
+
+        names = [f"{task}.tuning.{x}" for x in ("trials", "history", "importance")]
+        files = [
+            Path(self._catalog[name]._describe()["filepath"])
+            for name in (*names, f"{task}{LAST_OF_TUNING}")
+        ]
+        log_tuning(self._parent_run_id, self._catalog.load(names[0]), files)
 
     @hook_impl
     def on_pipeline_error(self) -> None:
@@ -227,7 +251,10 @@ def send_task(catalog: CatalogProtocol, task: str) -> None:
 
 def _run_name(run_params: dict[str, Any], task: str) -> str:
     """What the parent run is called: what it does, and when."""
-    parts = [name.removeprefix(f"{task}.") for name in run_params["namespaces"] or ()]
+    names = (*(run_params.get("pipeline_names") or ()), run_params.get("pipeline_name"))
+    parts = [name for name in names if name in OF_ONE_TASK]
+    namespaces = [name for name in run_params["namespaces"] or () if name != task]
+    parts += [name.removeprefix(f"{task}.") for name in namespaces]
     parts += [*(run_params["tags"] or ()), *(run_params["node_names"] or ())]
     what = f"{task} ({', '.join(parts)})" if parts else task
     return f"{what} {datetime.now():%Y-%m-%d %H:%M}"
@@ -239,6 +266,13 @@ def set_experiment(context: KedroContext, task: str) -> str:
     config.tracking.experiment.name = task
     config._set_experiment()
     return config.tracking.experiment._experiment.experiment_id
+
+
+def _watched(
+    inputs: dict[str, Any], name: str, observer: "MlflowObserver"
+) -> dict[str, Any]:
+    """The workspace of a node, with an observer."""
+    return {name: replace(inputs[name], observers=(observer,))}
 
 
 def _namespace(node: Node) -> str:

@@ -34,6 +34,7 @@ from image_translation.schema import OptionalPath, OptionalText
 from image_translation.sources import is_path
 from image_translation.training.settings import ModelSettings
 from image_translation.translation.settings import TranslateSettings
+from image_translation.tuning.settings import TuningSettings
 
 TASK_SECTIONS: Mapping[str, Any] = {
     "source": OptionalText,
@@ -48,6 +49,7 @@ TASK_SECTIONS: Mapping[str, Any] = {
     "input": OptionalPath,
     "output": OptionalPath,
     "translate": TranslateSettings,
+    "tuning": TuningSettings,
 }
 COMMON_SECTIONS: Mapping[str, Any] = {"app": AppSettings}
 """Sections that belong to no task."""
@@ -146,6 +148,13 @@ def _resolve_task(
         for name, schema in TASK_SECTIONS.items()
     }
     block["source"] = _absolute_source(block["source"])
+    for model in (block["tuning"] or {"model": MODELS[0]})["model"].split("|"):
+        if model not in MODELS:
+            name, origin = _where_set(task, "tuning.model", layers)
+            known = ", ".join(MODELS)
+            problems.append(
+                f"{name}: one of {known}, or several as a|b, not {model!r} (set in {origin})"
+            )
     for model in ALL_MODELS:
         settings = _gather(
             layers,

@@ -43,3 +43,13 @@ def test_processes_share_every_batch(world):
         for rank, (own, _, _) in enumerate(shares):
             together[rank::world] = own
         assert torch.equal(together, inputs)
+
+
+def test_smaller_budget_sees_the_chosen_pairs_alone():
+    pairs = make_pairs(7)
+    few = batches(pairs, training__pairs=3, training__jitter=1, training__flip=False)
+    ((inputs, _, count),) = few.epoch(1)
+    assert count == len(inputs) == 3 and len(few) == 1
+    seen = ((inputs.permute(0, 2, 3, 1) + 1) * 127.5).round()  # (3, 32, 32, 3)
+    for chosen in torch.from_numpy(pairs.inputs[[0, 2, 4]]):
+        assert (seen == chosen).all(dim=(1, 2, 3)).sum() == 1

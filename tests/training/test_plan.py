@@ -1,6 +1,6 @@
 import torch
 
-from image_translation.training.plan import plan_epoch
+from image_translation.training.plan import choose_pairs, plan_epoch
 
 
 def test_every_pair_comes_once():
@@ -21,3 +21,8 @@ def test_part_is_a_part_of_everything():
     assert torch.equal(part.order, whole.order[2:5])
     assert torch.equal(part.offsets, whole.offsets[2:5])
     assert torch.equal(part.flips, whole.flips[2:5])
+
+
+def test_chosen_pairs_are_spread_over_all():
+    assert choose_pairs(10, 4).tolist() == [0, 2, 5, 7]
+    assert choose_pairs(5, None).tolist() == choose_pairs(5, 9).tolist() == [*range(5)]

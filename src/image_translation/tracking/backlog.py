@@ -34,9 +34,10 @@ def note_run(models: Path, run_id: str, status: str) -> None:
 
 def find_backlog(models: Path) -> list[Path]:
     """The finished trainings of a task that the store has not been told all of."""
+    folders = (*models.glob("*/replicate-*"), *models.glob("tuning/*/trial-*"))
     return [
         folder
-        for folder in sorted(models.glob("*/replicate-*"))
+        for folder in sorted(folders)
         if is_finished(folder) and not is_complete(folder)
     ]
 

@@ -47,6 +47,7 @@ class RunRecord:
         run_id: The run, once the store has made it.
         model_id: The model of the run, once it is logged.
         is_complete: Whether the store has been told everything of a finished training.
+        keeps_model: Whether the store is given the model as well.
     """
 
     name: str
@@ -60,6 +61,7 @@ class RunRecord:
     run_id: str | None = None
     model_id: str | None = None
     is_complete: bool = field(default=False)
+    keeps_model: bool = True
 
     def write(self, folder: Path) -> None:
         """Keep the record in a replicate's folder."""

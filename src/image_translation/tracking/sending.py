@@ -173,7 +173,8 @@ def forget_pictures(folder: Path) -> None:
 def finish(folder: Path, record: RunRecord, trained: TrainedReplicate) -> RunRecord:
     """Add model and cost to the run of a finished training, and close it."""
     run_id = _run_id(record)
-    if record.model_id is None and trained.best_epoch is not None:
+    has_model = trained.best_epoch is not None and record.keeps_model
+    if record.model_id is None and has_model:
         from image_translation.training.settings import InferenceSettings
 
         inference = InferenceSettings.model_validate(record.inference)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.augmentation import augment
 from image_translation.training.devices import Device
-from image_translation.training.plan import EpochPlan, plan_epoch
+from image_translation.training.plan import EpochPlan, choose_pairs, plan_epoch
 from image_translation.training.settings import TrainingSettings
 from image_translation.training.tensors import HALF_RANGE
 
@@ -24,7 +25,7 @@ class Batches:
 
     Args:
         pairs: The pairs; read as they are needed, or kept on the GPU where they fit.
-        training: Size of the batches, augmentation, and the seed with ``replicate``.
+        training: Which pairs, size of the batches, augmentation, and the seed with ``replicate``.
         replicate: Number of the replicate; added to the seed.
         device: Where the batches are wanted.
         rank: Which of several processes this is; each takes its share of every batch.
@@ -44,7 +45,8 @@ class Batches:
         self._seed = training.seed + replicate
         self._device = device
         self._rank, self._world = rank, world
-        self._count = len(pairs)
+        self._chosen = choose_pairs(len(pairs), training.pairs)
+        self._count = len(self._chosen)
         size = pairs.inputs.nbytes + pairs.targets.nbytes
         self._is_held = size < SHARE_OF_GPU * _free_gpu_memory(device)
         self._sides = [self._hold(side) for side in (pairs.inputs, pairs.targets)]
@@ -66,6 +68,7 @@ class Batches:
             the batch has in all processes together.
         """
         plan = plan_epoch(self._count, self._seed, number)
+        plan = replace(plan, order=self._chosen[plan.order])
         size = self._training.batch_size
         for first in range(start * size, self._count, size):
             whole = plan[first : first + size]

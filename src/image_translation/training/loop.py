@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from image_translation.training.inference import translate
 from image_translation.training.interruption import StopRequest, TrainingStoppedError
 from image_translation.training.memory import keep_freed_memory
 from image_translation.training.observer import Observer
+from image_translation.training.plan import choose_pairs
 from image_translation.training.processes import (
     agree,
     rank_and_world,
@@ -149,7 +151,7 @@ def fit(
     """
     name = f"{name or settings.network.name} replicate {replicate}"
     _check(settings, train, validation)
-    fingerprint = _fingerprint(settings, train, validation, replicate)
+    fingerprint = training_fingerprint(settings, train, validation, replicate)
     finished = find_finished(settings, train, validation, folder, replicate)
     if finished is not None and not settings.training.force:
         logger.info("%s is up to date", name)
@@ -185,6 +187,11 @@ class _Training:
     state: TrainingState
     observers: Sequence[Observer] = ()
     saved_at: float = field(default_factory=time.monotonic)
+
+    @cached_property
+    def pairs(self) -> int:
+        """How many pairs an epoch has."""
+        return len(choose_pairs(len(self.train), self.settings.training.pairs))
 
     @property
     def is_first(self) -> bool:
@@ -224,8 +231,8 @@ class _Training:
         batches = Batches(
             self.train, training, self.replicate, self.device, *rank_and_world()
         )
-        total = training.epochs * len(self.train)
-        seen = state.epoch * len(self.train) + state.seen
+        total = training.epochs * self.pairs
+        seen = state.epoch * self.pairs + state.seen
         with (
             StopRequest() as stop,
             TrainingProgress(self.name, total, seen) as progress,
@@ -255,7 +262,7 @@ class _Training:
         state.generator.train()
         before, started = state.seconds, time.perf_counter()
         for inputs, targets, count in batches.epoch(epoch, start=state.batches):
-            group = _group(state.batches, len(self.train), training)
+            group = _group(state.batches, self.pairs, training)
             state.batches += 1
             is_last = state.batches % training.accumulate == 0
             is_last |= state.batches == len(batches)
@@ -386,7 +393,7 @@ class _Training:
             "failure": failure,
             "fingerprint": self.fingerprint,
             "weights_sha256": _file_digest(weights),
-            "cost": {**cost, **_spent(self.state.history, len(self.train))},
+            "cost": {**cost, **_spent(self.state.history, self.pairs)},
         }
         if self.is_first:
             _save_history(self.state.history, self.folder / HISTORY)
@@ -485,31 +492,14 @@ def _check(settings: ModelSettings, train: PairArrays, validation: PairArrays) -
         raise InputError(f"{parameter}: {problem}")
 
 
-def _fingerprint(
+def training_fingerprint(
     settings: ModelSettings, train: PairArrays, validation: PairArrays, replicate: int
 ) -> str:
     """Digest of all that the weights depend on."""
     start = find_start(settings)
-    relevant = settings.model_dump(
-        mode="json",
-        exclude={
-            "enabled": True,
-            "training": {
-                "checkpoint_minutes",
-                "device",
-                "devices",
-                "force",
-                "nodes",
-                "rendezvous",
-                "replicates",
-                "warm_start",
-            },
-            "inference": {"batch_size"},
-        },
-    )
     training = settings.training
     return digest(
-        relevant,
+        settings.relevant(),
         training.devices * training.nodes,  # each has batch statistics of its own
         start and _file_digest(start),
         replicate,
@@ -527,7 +517,7 @@ def find_finished(
     replicate: int,
 ) -> TrainedReplicate | None:
     """What an earlier call of `fit` made from the same things, if it is all there."""
-    fingerprint = _fingerprint(settings, train, validation, replicate)
+    fingerprint = training_fingerprint(settings, train, validation, replicate)
     if not Stamp(folder).matches(fingerprint):
         return None
     try:

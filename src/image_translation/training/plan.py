@@ -33,6 +33,22 @@ class EpochPlan:
         return EpochPlan(self.order[part], self.offsets[part], self.flips[part])
 
 
+def choose_pairs(pairs: int, wanted: int | None) -> Tensor:
+    """Which pairs are trained on: so many, evenly spread over all.
+
+    The same for every model and seed, so that a smaller budget is the same for all.
+
+    Args:
+        pairs: How many pairs there are.
+        wanted: How many are wanted; all if None or more than there are.
+
+    Returns:
+        Positions of pairs, (N,) int64, ascending.
+    """
+    count = min(wanted or pairs, pairs)
+    return torch.arange(count) * pairs // max(count, 1)
+
+
 def plan_epoch(pairs: int, seed: int, epoch: int) -> EpochPlan:
     """Draw the plan of an epoch.
 

@@ -1,7 +1,7 @@
 """Parameters of a model: its network, its objective, its training, its inference."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -61,6 +61,8 @@ class TrainingSettings(Settings):
     """How a model is trained."""
 
     epochs: int = Field(ge=1)
+    # A default, so that what was trained before there was the parameter can be read.
+    pairs: Annotated[Annotated[int, Field(ge=1)] | None, Nullable] = None
     batch_size: int = Field(ge=1)
     accumulate: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
@@ -100,6 +102,26 @@ class ModelSettings(Settings):
     objective: ObjectiveSettings
     training: TrainingSettings
     inference: InferenceSettings
+
+    def relevant(self) -> dict[str, Any]:
+        """All that weights depend on, ``warm_start`` and the number of processes apart."""
+        return self.model_dump(
+            mode="json",
+            exclude={
+                "enabled": True,
+                "training": {
+                    "checkpoint_minutes",
+                    "device",
+                    "devices",
+                    "force",
+                    "nodes",
+                    "rendezvous",
+                    "replicates",
+                    "warm_start",
+                },
+                "inference": {"batch_size"},
+            },
+        )
 
     @property
     def is_trainable(self) -> bool:

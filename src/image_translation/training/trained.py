@@ -84,6 +84,15 @@ class TrainedReplicate:
         """One row an epoch, as in ``history.csv``; empty where not applicable."""
         return pd.read_csv(self.folder / HISTORY)
 
+    @property
+    def validation_score(self) -> float | None:
+        """What chose its best epoch, ``select_by``, to the last digit; None if none did."""
+        if self.best_epoch is None:
+            return None
+        table = pd.read_csv(self.folder / HISTORY, float_precision="round_trip")
+        chosen = table.loc[table["epoch"] == self.best_epoch]
+        return float(chosen[f"validation/{self.config['select_by']}"].iloc[0])
+
     def load_generator(self) -> "nn.Module":
         """Build the generator and give it its weights; in evaluation mode, on the CPU.
 

@@ -1,0 +1,5 @@
+"""Better parameters of a task's models, found on the validation pairs."""
+
+from image_translation.pipelines.tuning.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

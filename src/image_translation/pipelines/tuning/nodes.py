@@ -1,0 +1,60 @@
+"""Node of the tuning pipeline."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from image_translation.datasets.models import Workspace
+from image_translation.pairing.arrays import PairArrays
+from image_translation.reporting.tuning import tuning_history, tuning_importance
+from image_translation.training.settings import ModelSettings
+from image_translation.tuning.overlay import overlay
+from image_translation.tuning.results import join_trials, with_best
+from image_translation.tuning.search import tune
+from image_translation.tuning.settings import TuningSettings
+
+
+def tune_models(
+    task: str,
+    settings: Mapping[str, Any],
+    train: PairArrays,
+    validation: PairArrays,
+    workspace: Workspace,
+) -> tuple[pd.DataFrame, Any, Any, str]:
+    """Tune models, one after the other with the same budget.
+
+    Args:
+        task: Name of the task.
+        settings: All parameters of the task.
+        train: Pairs to learn from.
+        validation: Pairs that score a trial.
+        workspace: Where studies are kept, and who watches the trials.
+
+    Returns:
+        The trials, their history and the parameters' importance as figures, and what
+        was chosen as a file of parameters.
+    """
+    observers: Any = workspace.observers  # those that the hooks give to a tuning
+    how = TuningSettings.model_validate(settings["tuning"])
+    tuned = [
+        tune(
+            task,
+            model,
+            ModelSettings.model_validate(settings[model]),
+            how,
+            train,
+            validation,
+            workspace.folder,
+            observers,
+        )
+        for model in how.models
+    ]
+    trials = join_trials(tuned)
+    importance = {each.model: each.importance for each in tuned}
+    return (
+        trials,
+        tuning_history(trials),
+        tuning_importance(importance),
+        overlay(task, settings, with_best(tuned)),
+    )
