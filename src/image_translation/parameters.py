@@ -19,6 +19,7 @@ from omegaconf import OmegaConf
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from image_translation.errors import InputError
+from image_translation.export.settings import ExportSettings
 from image_translation.metrics.settings import LearnedMetricsSettings, PromotionSettings
 from image_translation.pairing.settings import (
     AuditSettings,
@@ -46,6 +47,7 @@ TASK_SECTIONS: Mapping[str, Any] = {
     "input": OptionalPath,
     "output": OptionalPath,
     "translate": TranslateSettings,
+    "export": ExportSettings,
 }
 MODEL_SECTIONS: Mapping[str, Any] = {
     name: field.annotation for name, field in ModelSettings.model_fields.items()

@@ -12,16 +12,16 @@ BASELINES = ("copy_input", "mean_target")
 """Models without training that stand in every table."""
 
 
-HUMAN_STUDY, TRANSLATE = "human_study", "translate"
+HUMAN_STUDY, TRANSLATE, EXPORT = "human_study", "translate", "export"
 
-OF_ONE_TASK = (HUMAN_STUDY, TRANSLATE)
+OF_ONE_TASK = (HUMAN_STUDY, TRANSLATE, EXPORT)
 """Pipelines that are there for every task; ``task=<task>`` in ``--params`` chooses one.
-They read the votes of a blind test, and translate photographs."""
+They read the votes of a blind test, translate photographs, and export models."""
 
 
 def register_pipelines() -> dict[str, Pipeline]:
     """One pipeline a task, ``colorization`` by default, and those ``OF_ONE_TASK``."""
-    from image_translation.pipelines import human_study, translate
+    from image_translation.pipelines import export, human_study, translate
     from image_translation.pipelines.task import create_pipeline
 
     models = (*MODELS, *BASELINES)
@@ -30,5 +30,6 @@ def register_pipelines() -> dict[str, Pipeline]:
         **pipelines,
         HUMAN_STUDY: sum(map(human_study.create_pipeline, TASKS), Pipeline([])),
         TRANSLATE: sum(map(translate.create_pipeline, TASKS), Pipeline([])),
+        EXPORT: sum(map(export.create_pipeline, TASKS), Pipeline([])),
         "__default__": pipelines["colorization"],
     }

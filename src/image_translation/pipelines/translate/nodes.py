@@ -1,22 +1,18 @@
 """Node of the translation of photographs."""
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from image_translation.datasets.models import Workspace
 from image_translation.errors import InputError
-from image_translation.training.settings import InferenceSettings
+from image_translation.pipelines.in_use import choose_models
 from image_translation.training.trained import TrainedModel
-from image_translation.translation.choice import choose_trained
 from image_translation.translation.ledger import Outcome
-from image_translation.translation.settings import CHAMPION, TranslateSettings
+from image_translation.translation.settings import TranslateSettings
 
 if TYPE_CHECKING:
     from image_translation.translation.translator import Translator
-
-logger = logging.getLogger(__name__)
 
 
 def translate_photographs(
@@ -52,24 +48,13 @@ def _translators(
     champions: Path,
 ) -> dict[str, "Translator"]:
     """What translates, by the model's name: the champion, or models on disk."""
-    from image_translation.tracking.registry import champion
     from image_translation.translation.translator import Translator
 
     how = TranslateSettings.model_validate(settings["translate"])
-    in_use = champion(task, champions) if how.model == CHAMPION else None
-    if in_use is None:
-        chosen = {
-            model: (replicate, settings[model]["inference"])
-            for model, replicate in choose_trained(task, how.model, trained).items()
-        }
-    else:
-        logger.info("Version %d of %s translates", in_use.version, task)
-        chosen = {in_use.tags["model"]: (in_use.trained, in_use.inference)}
+    chosen = choose_models(task, "translate", settings, trained, champions)
     return {
-        model: Translator.read(
-            replicate, InferenceSettings.model_validate(inference), how
-        )
-        for model, (replicate, inference) in chosen.items()
+        model: Translator.read(one.replicate, one.inference, how)
+        for model, one in chosen.items()
     }
 
 
