@@ -38,7 +38,7 @@ REQUIREMENTS = (
 
 # Code that a translation has no use for.
 _LEFT_OUT = shutil.ignore_patterns(
-    "__pycache__", "datasets", "pipelines", "reporting", "sources", "tracking"
+    "__pycache__", "datasets", "export", "pipelines", "reporting", "sources", "tracking"
 )
 
 

@@ -85,7 +85,16 @@ def export_models(
         versions = [version(name) for name in ("torch", *PACKAGES)]
         code = code_digest("image_translation.export", "image_translation.models")
         deferred[model] = Deferred(
-            digest(one.replicate, train, validation, how, facts, versions, code),
+            digest(
+                one.replicate,
+                one.inference,
+                train,
+                validation,
+                how,
+                facts,
+                versions,
+                code,
+            ),
             partial(_prepare, one, train, validation, how.calibration, facts),
         )
     return deferred
@@ -99,8 +108,11 @@ def _prepare(
     facts: "ModelFacts",
 ) -> "ModelExport":
     from image_translation.export.package import ModelExport
+    from image_translation.training.inference import MeanOfFlips
 
     generator = chosen.replicate.load_generator()
+    if chosen.inference.flips:
+        generator = MeanOfFlips(generator).eval()
     return ModelExport(generator, train, validation, calibration, facts)
 
 
