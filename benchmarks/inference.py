@@ -3,7 +3,8 @@
 Every form of the network runs in a process of its own, and they take turns. All are held
 against the first, the plain network in eager torch and float32: their speed, and how far
 their 8-bit outputs agree. The share is that of the largest matrix product measured here,
-had it to compute the same products. Run it with
+had it to compute the same products. On a machine that does other things too,
+``--cpu-time --threads 1`` tells more than the clock on the wall. Run it with
 
     python benchmarks/inference.py --write docs/performance.md
 """
@@ -29,12 +30,13 @@ from image_translation.training.settings import InferenceSettings
 from image_translation.training.tensors import to_tensor, to_uint8
 
 BATCHES = (1, 4, 16)
-ROUNDS = 4
 MATRIX = 4096
 MIN_AGREEMENT = 50.0
 BEGIN = "<!-- from here on written by benchmarks/inference.py -->"
 END = "<!-- to here by benchmarks/inference.py -->"
 
+Clock = Callable[[], float]
+Task = tuple[str, int, int, int, Clock]
 Turn = Callable[[np.ndarray], np.ndarray]
 
 
@@ -124,17 +126,17 @@ def _inference(network: nn.Module, layout: torch.memory_format) -> Turn:
     return run
 
 
-def serve(connection: Connection, name: str, task: tuple[str, int, int, int]) -> None:
+def serve(connection: Connection, name: str, task: Task) -> None:
     """Translate in one form, whenever asked to; batch sizes come in, seconds go out."""
-    network, size, channels, threads = task
+    network, size, channels, threads, clock = task
     torch.set_num_threads(threads)
     run = FORMS[name](make_generator(network, size, channels), size)
     connection.send("ready")
     while batch := connection.recv():
         images = make_images(batch, size)
-        started = time.perf_counter()
+        started = clock()
         outputs = run(images)
-        connection.send((time.perf_counter() - started, outputs))
+        connection.send((clock() - started, outputs))
 
 
 def make_images(count: int, size: int) -> np.ndarray:
@@ -143,7 +145,7 @@ def make_images(count: int, size: int) -> np.ndarray:
 
 
 def take_turns(
-    forms: list[str], task: tuple[str, int, int, int], batches: list[int]
+    forms: list[str], task: Task, batches: list[int], rounds: int
 ) -> dict[int, dict[str, tuple[float, float]]]:
     """Seconds of a batch, and agreement with the first form in dB, by batch and form."""
     context = multiprocessing.get_context("spawn")
@@ -158,7 +160,7 @@ def take_turns(
     for batch in batches:
         seconds: dict[str, list[float]] = {name: [] for name in forms}
         outputs = {}
-        for _ in range(ROUNDS + 1):
+        for _ in range(rounds + 1):
             for name, connection in connections.items():
                 connection.send(batch)
                 spent, outputs[name] = connection.recv()
@@ -183,14 +185,14 @@ def agreement_in_db(outputs: np.ndarray, expected: np.ndarray) -> float:
     return math.inf if error == 0 else 10 * math.log10(255**2 / error)
 
 
-def measure_peak(threads: int) -> float:
+def measure_peak(threads: int, clock: Clock) -> float:
     """GFLOP/s of a large matrix product in float32."""
     torch.set_num_threads(threads)
     factor, best = torch.randn(MATRIX, MATRIX), math.inf
     for _ in range(3):
-        started = time.perf_counter()
+        started = clock()
         factor @ factor
-        best = min(best, time.perf_counter() - started)
+        best = min(best, clock() - started)
     return 2 * MATRIX**3 / best / 1e9
 
 
@@ -227,6 +229,8 @@ def main() -> None:
     parser.add_argument("--channels", type=int, default=64)
     parser.add_argument("--batches", nargs="+", type=int, default=list(BATCHES))
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--cpu-time", action="store_true", help="not wall-clock time")
     parser.add_argument("--compile", action="store_true", help="and torch.compile")
     parser.add_argument("--write", type=Path)
     arguments = parser.parse_args()
@@ -241,17 +245,19 @@ def main() -> None:
         arguments.size,
         arguments.channels,
         arguments.threads,
+        time.process_time if arguments.cpu_time else time.perf_counter,
     )
     gmac = count_gmac(make_generator(*task[:3]), arguments.size)
-    peak = measure_peak(arguments.threads)
+    peak = measure_peak(arguments.threads, task[-1])
     head = (
         f"{arguments.network}, {arguments.size} px, first block of {arguments.channels} "
-        f"channels, {gmac:.2f} GMAC an image; {arguments.threads} threads, torch "
+        f"channels, {gmac:.2f} GMAC an image; threads: {arguments.threads}, "
+        f"{'CPU' if arguments.cpu_time else 'wall-clock'} time, torch "
         f"{torch.__version__}, fp32; a {MATRIX}×{MATRIX} matrix product reaches "
         f"{peak:.0f} GFLOP/s, which would be {peak / 2 / gmac:.1f} images/s."
     )
     print(head)
-    found = take_turns(forms, task, arguments.batches)
+    found = take_turns(forms, task, arguments.batches, arguments.rounds)
     table = [
         "| batch | form | images/s | times plain | share of peak | agreement, dB |",
         "|---|---|---|---|---|---|",
