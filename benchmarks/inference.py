@@ -256,7 +256,7 @@ def main() -> None:
         f"{torch.__version__}, fp32; a {MATRIX}×{MATRIX} matrix product reaches "
         f"{peak:.0f} GFLOP/s, which would be {peak / 2 / gmac:.1f} images/s."
     )
-    print(head)
+    print(head, flush=True)
     found = take_turns(forms, task, arguments.batches, arguments.rounds)
     table = [
         "| batch | form | images/s | times plain | share of peak | agreement, dB |",

@@ -91,6 +91,7 @@ class MeanOfFlips(nn.Module):
         self.network = network
 
     def forward(self, inputs: Tensor) -> Tensor:
+        """Translate N×3×H×W in [-1, 1]."""
         mirrored = self.network(inputs.flip(-1)).flip(-1)
         return (self.network(inputs) + mirrored) / 2
 
