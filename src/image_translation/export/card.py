@@ -106,7 +106,11 @@ def _head(facts: ModelFacts) -> str:
 def _architecture(facts: ModelFacts) -> str:
     network, cost = facts.config["network"], facts.config["cost"]
     objective = facts.config["objective"]
-    terms = {"adversarial": objective["adversarial"], "L1": objective["l1"]}
+    names = ("adversarial", "l1", "ms_ssim", "focal_frequency", "feature_matching")
+    terms = {
+        "L1" if name == "l1" else name.replace("_", " "): objective.get(name, 0)
+        for name in names
+    }
     loss = " + ".join(
         f"{weight:g} × {name}" for name, weight in terms.items() if weight
     )
