@@ -44,9 +44,11 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Preparation, and inference, which it writes into docs/performance.md.
 # BENCH="--source <folder> --input <sub-folder> --target <sub-folder>" takes your pairs.
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/preparation.py $(BENCH)
+	$(BIN)/python benchmarks/inference.py --write docs/performance.md
 
 # Training, translation and scoring; writes docs/performance.md. Takes half an hour.
 bench-training: $(INSTALLED)

@@ -21,6 +21,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from image_translation.app.settings import AppSettings
 from image_translation.errors import InputError
+from image_translation.export.settings import ExportSettings
 from image_translation.metrics.settings import LearnedMetricsSettings, PromotionSettings
 from image_translation.pairing.settings import (
     AuditSettings,
@@ -50,6 +51,7 @@ TASK_SECTIONS: Mapping[str, Any] = {
     "output": OptionalPath,
     "translate": TranslateSettings,
     "tuning": TuningSettings,
+    "export": ExportSettings,
 }
 COMMON_SECTIONS: Mapping[str, Any] = {"app": AppSettings}
 """Sections that belong to no task."""

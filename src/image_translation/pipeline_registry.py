@@ -12,16 +12,16 @@ BASELINES = ("copy_input", "mean_target")
 """Models without training that stand in every table."""
 
 
-HUMAN_STUDY, TRANSLATE, TUNING = "human_study", "translate", "tuning"
+HUMAN_STUDY, TRANSLATE, TUNING, EXPORT = "human_study", "translate", "tuning", "export"
 
-OF_ONE_TASK = (HUMAN_STUDY, TRANSLATE, TUNING)
+OF_ONE_TASK = (HUMAN_STUDY, TRANSLATE, TUNING, EXPORT)
 """Pipelines that are there for every task; ``task=<task>`` in ``--params`` chooses one.
-They read the votes of a blind test, translate photographs, and tune models."""
+They read the votes of a blind test, translate photographs, tune and export models."""
 
 
 def register_pipelines() -> dict[str, Pipeline]:
     """One pipeline a task, ``colorization`` by default, and those ``OF_ONE_TASK``."""
-    from image_translation.pipelines import human_study, translate, tuning
+    from image_translation.pipelines import export, human_study, translate, tuning
     from image_translation.pipelines.task import create_pipeline
 
     models = (*MODELS, *BASELINES)
@@ -31,5 +31,6 @@ def register_pipelines() -> dict[str, Pipeline]:
         HUMAN_STUDY: sum(map(human_study.create_pipeline, TASKS), Pipeline([])),
         TRANSLATE: sum(map(translate.create_pipeline, TASKS), Pipeline([])),
         TUNING: sum(map(tuning.create_pipeline, TASKS), Pipeline([])),
+        EXPORT: sum(map(export.create_pipeline, TASKS), Pipeline([])),
         "__default__": pipelines["colorization"],
     }

@@ -1,6 +1,5 @@
 """What the page does, apart from the page: models, translations and their scores."""
 
-import json
 import logging
 import time
 from collections import OrderedDict
@@ -30,7 +29,6 @@ from image_translation.tracking.in_use import (
     name_in_use,
     run_page,
 )
-from image_translation.training.settings import InferenceSettings
 from image_translation.training.trained import TrainedModel
 from image_translation.translation.choice import choose_trained
 from image_translation.translation.encoded import Translator, translate_photo
@@ -222,14 +220,14 @@ class Workbench:
 
     def _translator(self, task: str, chosen: Chosen) -> Translator:
         """What translates, from memory where it is the same as before."""
-        protocol = json.dumps(dict(chosen.inference), sort_keys=True)
+        protocol = chosen.inference.model_dump_json()
         key = (task, chosen.trained.fingerprint, protocol)
         translator = self._translators.pop(key, None)
         if translator is None:
             how = self._tasks[task].settings["translate"]
             translator = Translator.read(
                 chosen.trained,
-                InferenceSettings.model_validate(chosen.inference),
+                chosen.inference,
                 TranslateSettings.model_validate(how),
             )
         self._translators[key] = translator

@@ -11,6 +11,7 @@ from image_translation.tracking.records import read_run_id
 from image_translation.tracking.registry import CHAMPION as IN_USE
 from image_translation.tracking.registry import champion, find_version
 from image_translation.tracking.store import client, without_credentials
+from image_translation.training.settings import InferenceSettings
 from image_translation.training.trained import TrainedModel, TrainedReplicate
 from image_translation.translation.choice import choose_trained
 from image_translation.translation.settings import CHAMPION
@@ -25,14 +26,14 @@ class Chosen:
     Attributes:
         model: Its name.
         trained: Its weights and what describes them, on this machine.
-        inference: The protocol by which it translates, as in the parameters.
+        inference: The protocol by which it translates.
         version: Of the registered model; None where it comes from disk.
         run_id: The run that trained it, where the store was told.
     """
 
     model: str
     trained: TrainedReplicate
-    inference: Mapping[str, Any]
+    inference: InferenceSettings
     version: int | None = None
     run_id: str | None = None
 
@@ -43,6 +44,7 @@ def choose_models(
     settings: Mapping[str, Any],
     trained: Mapping[str, TrainedModel],
     champions: Path,
+    parameter: str = "translate.model",
 ) -> dict[str, Chosen]:
     """Find the models that a user wants, by name, as they are at this moment.
 
@@ -53,25 +55,28 @@ def choose_models(
         settings: All parameters of the task.
         trained: The task's models on disk.
         champions: Where models that are in use are kept.
+        parameter: Where the user says what is wanted, for messages.
 
     Raises:
         InputError: There is no such model, or the store does not answer.
     """
     in_use = _ask(champion, task, champions) if wanted == CHAMPION else None
     if in_use is not None:
-        logger.info("Version %d of %s translates", in_use.version, task)
+        logger.info("Version %d of %s is in use", in_use.version, task)
         model = in_use.tags["model"]
         run = in_use.tags.get("run")
-        version = in_use.version
-        return {model: Chosen(model, in_use.trained, in_use.inference, version, run)}
+        inference = InferenceSettings.model_validate(in_use.inference)
+        chosen = Chosen(model, in_use.trained, inference, in_use.version, run)
+        return {model: chosen}
+    found = choose_trained(task, wanted, trained, parameter)
     return {
         model: Chosen(
             model,
             replicate,
-            settings[model]["inference"],
+            InferenceSettings.model_validate(settings[model]["inference"]),
             run_id=read_run_id(replicate.folder),
         )
-        for model, replicate in choose_trained(task, wanted, trained).items()
+        for model, replicate in found.items()
     }
 
 

@@ -38,7 +38,15 @@ REQUIREMENTS = (
 
 # Code that a translation has no use for.
 _LEFT_OUT = shutil.ignore_patterns(
-    "__pycache__", "app", "datasets", "pipelines", "reporting", "sources", "tracking"
+    "__pycache__",
+    "app",
+    "datasets",
+    "export",
+    "pipelines",
+    "reporting",
+    "sources",
+    "tracking",
+    "tuning",
 )
 
 

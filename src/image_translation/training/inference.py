@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from image_translation.models.acceleration import accelerate
+from image_translation.training.memory import keep_freed_memory
 from image_translation.training.settings import InferenceSettings
 from image_translation.training.tensors import to_tensor, to_uint8
 
@@ -35,27 +37,49 @@ def translate(
     Yields:
         uint8, n×H×W×3 with n at most the batch size, in the order of the inputs.
     """
-    network = _under_protocol(generator, settings)
+    yield from translate_prepared(prepare(generator, settings), inputs, settings, seed)
+
+
+def translate_prepared(
+    network: nn.Module,
+    inputs: NDArray[np.uint8],
+    settings: InferenceSettings,
+    seed: int = 0,
+) -> Iterator[NDArray[np.uint8]]:
+    """As `translate`, for many calls: with a network that `prepare` gave."""
     is_single = settings.dropout or settings.batch_statistics
     size = 1 if is_single else settings.batch_size
     for start in range(0, len(inputs), size):
         yield _translate_batch(network, inputs[start : start + size], seed + start)
 
 
-def _under_protocol(generator: nn.Module, settings: InferenceSettings) -> nn.Module:
-    """Copy of the generator, sharing its tensors, that does what the protocol wants."""
+def prepare(generator: nn.Module, settings: InferenceSettings) -> nn.Module:
+    """Copy a generator in the mode the protocol wants, in its fastest form.
+
+    Args:
+        generator: Takes and gives N×3×H×W in [-1, 1]; not changed.
+        settings: The protocol.
+
+    Returns:
+        A network for `translate_prepared` with the same protocol.
+    """
     tensors = chain(generator.parameters(), generator.buffers())
     network = copy.deepcopy(generator, {id(tensor): tensor for tensor in tensors})
     network.eval()
+    if settings.batch_statistics:
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):  # so it takes the batch's
+                module.running_mean = module.running_var = None
+    if _device_of(network).type == "cpu":
+        keep_freed_memory()
+    network = accelerate(network)
     for module in network.modules():
         if isinstance(module, nn.Dropout):
             module.train(settings.dropout)
-        elif isinstance(module, nn.BatchNorm2d) and settings.batch_statistics:
-            module.running_mean = module.running_var = None  # so it takes the batch's
-    return _MeanOfFlips(network) if settings.flips else network
+    return MeanOfFlips(network) if settings.flips else network
 
 
-class _MeanOfFlips(nn.Module):
+class MeanOfFlips(nn.Module):
     """The mean of an image's translation and of its mirror image's, mirrored back.
 
     Test-time augmentation, as Krizhevsky, Sutskever & Hinton (2012), section 4.1, for
@@ -67,6 +91,7 @@ class _MeanOfFlips(nn.Module):
         self.network = network
 
     def forward(self, inputs: Tensor) -> Tensor:
+        """Translate N×3×H×W in [-1, 1]."""
         mirrored = self.network(inputs.flip(-1)).flip(-1)
         return (self.network(inputs) + mirrored) / 2
 
@@ -75,8 +100,12 @@ class _MeanOfFlips(nn.Module):
 def _translate_batch(
     network: nn.Module, inputs: NDArray[np.uint8], seed: int
 ) -> NDArray[np.uint8]:
-    tensors = chain(network.parameters(), network.buffers())
-    device = next((tensor.device for tensor in tensors), torch.device("cpu"))
+    device = _device_of(network)
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         return to_uint8(network(to_tensor(inputs).to(device)))
+
+
+def _device_of(network: nn.Module) -> torch.device:
+    tensors = chain(network.parameters(), network.buffers())
+    return next((tensor.device for tensor in tensors), torch.device("cpu"))

@@ -14,7 +14,10 @@ RISING = frozenset({"psnr", "ssim"})
 
 
 def choose_trained(
-    task: str, wanted: str, trained: Mapping[str, TrainedModel]
+    task: str,
+    wanted: str,
+    trained: Mapping[str, TrainedModel],
+    parameter: str = "translate.model",
 ) -> dict[str, TrainedReplicate]:
     """Find the models that a user wants, each in its replicate best on validation.
 
@@ -23,6 +26,7 @@ def choose_trained(
         wanted: A model's name; ``all``: every one that was trained, baselines left out;
             ``champion``: of these the best on validation.
         trained: What there is on disk, by model.
+        parameter: Where the user says it, for messages.
 
     Raises:
         InputError: There is no such model, or nothing trained.
@@ -35,7 +39,7 @@ def choose_trained(
     if wanted not in (ALL, CHAMPION):
         if wanted not in found:
             raise InputError(
-                f"translate.model: there is no trained {wanted} for {task}, only "
+                f"{parameter}: there is no trained {wanted} for {task}, only "
                 f"{', '.join(found) or 'none at all'}; pass one of these, or train it: "
                 f"kedro run --pipeline={task} --namespaces={task}.{wanted}"
             )
@@ -43,14 +47,14 @@ def choose_trained(
     learnt = {name: best for name, best in found.items() if trained[name].is_learnt}
     if not learnt:
         raise InputError(
-            f"translate.model: no model is trained for {task}; train them first: "
+            f"{parameter}: no model is trained for {task}; train them first: "
             f"kedro run --pipeline={task}"
         )
     if wanted == ALL:
         return learnt
     first = max(learnt, key=lambda name: validation_rank(learnt[name]))
     logger.info(
-        "No model of %s is in use (champion) yet: %s translates, the best on validation",
+        "No model of %s is in use (champion) yet: %s is taken, the best on validation",
         task,
         first,
     )

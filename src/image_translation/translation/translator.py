@@ -7,6 +7,7 @@ therefore shown to them in pieces of that size, or at a smaller scale.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Protocol
 
@@ -16,7 +17,7 @@ from PIL import Image
 from torch import nn
 
 from image_translation.imaging.resizing import FILTER, fit_image
-from image_translation.training.inference import translate
+from image_translation.training.inference import prepare, translate_prepared
 from image_translation.training.settings import InferenceSettings
 from image_translation.training.trained import TrainedReplicate
 from image_translation.translation.luminance import chroma, combine, luma
@@ -70,7 +71,12 @@ class Translator:
         """What the network makes of images of its size, uint8, N×S×S×3."""
         if self.settings.grey_input:
             squares = np.repeat(_to_levels(luma(squares)), 3, axis=-1)
-        return np.concatenate(list(translate(self.generator, squares, self.inference)))
+        batches = translate_prepared(self._prepared, squares, self.inference)
+        return np.concatenate(list(batches))
+
+    @cached_property
+    def _prepared(self) -> nn.Module:
+        return prepare(self.generator, self.inference)
 
 
 class Strategy(Protocol):

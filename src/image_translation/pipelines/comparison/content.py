@@ -182,7 +182,7 @@ def _summarise_data(
         n_used=len(split),
         left_out=_count_reasons(pd.concat([manifest[~used], tied])),
         findings=findings,
-        splits=_count_sides(split),
+        splits=count_sides(split),
         derived=derived_side(pairing) if single else None,
         recipe=_tell_recipe(find_recipe(pairing)) if single else "",
         leaks=find_leaks(split),
@@ -205,7 +205,8 @@ def _count_reasons(pairs: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _count_sides(split: pd.DataFrame) -> pd.DataFrame:
+def count_sides(split: pd.DataFrame) -> pd.DataFrame:
+    """One row a side of a split: ``split, n_pairs, n_groups, groups`` (text)."""
     rows = []
     for side in ("train", "validation", "test"):
         pairs = split[split["split"] == side]

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from image_translation.datasets.models import Workspace
 from image_translation.errors import InputError
-from image_translation.training.settings import InferenceSettings
 from image_translation.training.trained import TrainedModel
 from image_translation.translation.ledger import Outcome
 from image_translation.translation.settings import TranslateSettings
@@ -54,9 +53,7 @@ def _translators(
     how = TranslateSettings.model_validate(settings["translate"])
     chosen = choose_models(task, how.model, settings, trained, champions)
     return {
-        model: Translator.read(
-            one.trained, InferenceSettings.model_validate(one.inference), how
-        )
+        model: Translator.read(one.trained, one.inference, how)
         for model, one in chosen.items()
     }
 

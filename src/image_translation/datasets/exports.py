@@ -1,0 +1,93 @@
+"""Exported models, a folder each."""
+
+import logging
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from kedro.io import AbstractDataset
+from kedro_datasets._typing import TablePreview
+
+from image_translation.datasets.previews import preview_table
+from image_translation.export.package import VARIANTS, ModelExport
+from image_translation.fingerprint import STAMP_NAME, Deferred, Stamp
+
+logger = logging.getLogger(__name__)
+
+
+class ExportsDataset(
+    AbstractDataset[Mapping[str, Deferred[ModelExport]], dict[str, Path]]
+):
+    """Exported models of a task: a folder each, called as the model is.
+
+    Saves :class:`~image_translation.fingerprint.Deferred` exports by model, unless the
+    folder was made from the same things; a folder is whole or not there. Loads the
+    folders by model.
+
+    Example:
+        ```yaml
+        colorization.exports:
+          type: image_translation.datasets.exports.ExportsDataset
+          filepath: data/06_models/colorization/exported
+        ```
+    """
+
+    def __init__(
+        self, *, filepath: str, metadata: dict[str, Any] | None = None
+    ) -> None:
+        """Name the folder.
+
+        Args:
+            filepath: The folder of the models' folders.
+            metadata: Not used by Kedro; read by plugins.
+        """
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> dict[str, Path]:
+        """The folders of finished exports, by model."""
+        return {
+            stamp.parent.name: stamp.parent
+            for stamp in sorted(self._filepath.glob(f"*/{STAMP_NAME}"))
+        }
+
+    def save(self, data: Mapping[str, Deferred[ModelExport]]) -> None:
+        """Write the exports that are not up to date; others stay as they are."""
+        for model, deferred in data.items():
+            folder = self._filepath / model
+            if Stamp(folder).matches(deferred.fingerprint):
+                logger.info("%s is up to date", folder)
+                continue
+            _write_whole(deferred.make(), folder, deferred.fingerprint)
+            logger.info("%s is exported into %s", model, folder)
+
+    def preview(self) -> TablePreview:
+        """The measured variants of all exports."""
+        tables = [
+            pd.read_csv(folder / VARIANTS).assign(model=model)
+            for model, folder in self.load().items()
+        ]
+        return preview_table(pd.concat(tables) if tables else pd.DataFrame())
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+    def _exists(self) -> bool:
+        return bool(self.load())
+
+
+def _write_whole(export: ModelExport, folder: Path, fingerprint: str) -> None:
+    """Write aside, then rename: what was there stays until the new one is checked."""
+    aside = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    try:
+        export.write(aside)
+        Stamp(aside).write(fingerprint)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+    aside.rename(folder)

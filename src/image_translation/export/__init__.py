@@ -1,0 +1,1 @@
+"""Trained generators in forms that other runtimes read, checked and measured."""

@@ -1,0 +1,206 @@
+"""A generator as files that other runtimes read, and those files as functions again.
+
+ONNX Runtime and what writes its files are optional: the extra ``export``.
+"""
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+
+from image_translation.errors import InputError
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+EXTRA = "image_translation[export]"
+
+INPUT, OUTPUT = "image", "translation"
+"""Names of the ONNX model's only input and output."""
+
+Floats = NDArray[np.float32]
+Run = Callable[[Floats], Floats]
+"""Translates float32, N×3×H×W in [-1, 1]."""
+
+
+def require_packages() -> None:
+    """Make sure that what writes and runs ONNX models is there.
+
+    Raises:
+        InputError: It is not.
+    """
+    missing = [name for name in PACKAGES if find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"the export needs {', '.join(missing)}; install what it needs: "
+            f"pip install {EXTRA}"
+        )
+
+
+def write_program(
+    generator: nn.Module, size: int, path: Path, dtype: torch.dtype = torch.float32
+) -> None:
+    """Write a ``torch.export`` program: any number of images of the network's size.
+
+    Args:
+        generator: In evaluation mode, on the CPU.
+        size: Height and width of the network's images in pixels.
+        path: The ``.pt2`` file.
+        dtype: What it computes in; it takes and gives float32 in any case.
+    """
+    network = generator if dtype == torch.float32 else _Cast(generator, dtype)
+    # A batch of 1 would be taken for a constant.
+    program = _trace(network, (2, size, size), {0: Dim("batch")})
+    with _quietly():
+        torch.export.save(program, path)
+
+
+def load_program(path: Path) -> Run:
+    """The program in a ``.pt2`` file as a function."""
+    with _quietly():
+        network = torch.export.load(path).module()
+    return run_torch(network)
+
+
+def write_onnx(generator: nn.Module, size: int, path: Path) -> None:
+    """Write an ONNX model: any number of images, sides any multiples of the network's.
+
+    Args:
+        generator: In evaluation mode, on the CPU.
+        size: Height and width of the network's images in pixels.
+        path: The ``.onnx`` file; weights included.
+    """
+    rows, columns = size * Dim("rows"), size * Dim("columns")
+    # Other multiples for each, or torch would take them to be the same.
+    program = _trace(
+        generator, (2, 2 * size, 3 * size), {0: Dim("batch"), 2: rows, 3: columns}
+    )
+    with _quietly():
+        written = torch.onnx.export(
+            program,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_shapes=({0: "batch", 2: "height", 3: "width"},),
+            verbose=False,
+        )
+        assert written is not None
+        written.save(path)
+
+
+def load_onnx(path: Path) -> Run:
+    """The model in an ``.onnx`` file as a function, on as many threads as torch has."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3  # errors
+    session = onnxruntime.InferenceSession(
+        path, options, providers=["CPUExecutionProvider"]
+    )
+    return lambda images: session.run([OUTPUT], {INPUT: images})[0]
+
+
+def write_fp16(source: Path, path: Path) -> None:
+    """Write an ONNX model again with weights and arithmetic in half precision."""
+    import onnx
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    with _quietly():
+        model: ModelProto = convert_float_to_float16(
+            onnx.load(source), keep_io_types=True
+        )
+    onnx.save(model, path)
+
+
+def write_int8(source: Path, batches: Iterator[Floats], path: Path) -> None:
+    """Write an ONNX model again with weights and arithmetic in 8 bits.
+
+    Static quantization: a scale for every channel of the weights, and for activations
+    the range that they have on some images. Weights have 7 bits, since CPUs without
+    VNNI add up products of 8 bits in 16, which overflow.
+
+    Args:
+        source: The model in float32.
+        batches: Images to see the ranges on.
+        path: The ``.onnx`` file.
+    """
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+
+    with _quietly():
+        quantize_static(
+            source,
+            path,
+            _reader(batches),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            reduce_range=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+        )
+
+
+def run_torch(network: nn.Module) -> Run:
+    """A network in torch as a function of arrays."""
+
+    @torch.inference_mode()
+    def run(images: Floats) -> Floats:
+        return network(torch.from_numpy(images)).float().numpy()
+
+    return run
+
+
+class _Cast(nn.Module):
+    """A network that computes in another precision inside."""
+
+    def __init__(self, network: nn.Module, dtype: torch.dtype) -> None:
+        super().__init__()
+        import copy
+
+        self.network = copy.deepcopy(network).to(dtype)
+        self.dtype = dtype
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network(images.to(self.dtype)).float()
+
+
+def _trace(
+    network: nn.Module, shape: tuple[int, int, int], dynamic: dict[int, Any]
+) -> ExportedProgram:
+    count, height, width = shape
+    example = torch.zeros(count, 3, height, width)
+    with _quietly():
+        return torch.export.export(network, (example,), dynamic_shapes=(dynamic,))
+
+
+def _reader(batches: Iterator[Floats]) -> Any:
+    from onnxruntime.quantization import CalibrationDataReader
+
+    class Reader(CalibrationDataReader):
+        def get_next(self) -> dict[str, Floats] | None:
+            batch = next(batches, None)
+            return None if batch is None else {INPUT: batch}
+
+    return Reader()
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep to themselves what exporters say to their own developers."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

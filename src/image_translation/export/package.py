@@ -1,0 +1,106 @@
+"""The folder that an export is: the model's files, its variants measured, its card."""
+
+import copy
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from image_translation.export import formats
+from image_translation.export.card import ModelFacts, write_card
+from image_translation.export.variants import (
+    REFERENCE,
+    Variant,
+    batched,
+    check_agreement,
+    measure_variants,
+)
+from image_translation.imaging.sheet import spread_indices
+from image_translation.pairing.arrays import PairArrays
+from image_translation.training.devices import pick_device
+
+logger = logging.getLogger(__name__)
+
+ONNX, INT8, FP16 = "model.onnx", "model_int8.onnx", "model_fp16.onnx"
+PROGRAM, BF16 = "model.pt2", "model_bf16.pt2"
+VARIANTS, CARD = "variants.csv", "MODEL_CARD.md"
+
+CHECKED = 4
+"""Images that runtimes have to agree on."""
+
+
+@dataclass(frozen=True)
+class ModelExport:
+    """A model that is to be exported.
+
+    Attributes:
+        generator: In evaluation mode, on the CPU.
+        train: Pairs that the 8-bit variant learns its ranges from.
+        validation: Pairs that variants are measured on.
+        calibration: How many training pairs, evenly spread, are looked at.
+        facts: What the card tells.
+    """
+
+    generator: nn.Module
+    train: PairArrays
+    validation: PairArrays
+    calibration: int
+    facts: ModelFacts
+
+    def write(self, folder: Path) -> None:
+        """Write all files into a folder that exists.
+
+        Raises:
+            InputError: A runtime does not compute what torch does.
+        """
+        generator = copy.deepcopy(self.generator).eval()
+        table = measure_variants(
+            self._write_variants(generator, folder), self.validation
+        )
+        table.to_csv(folder / VARIANTS, index=False)
+        (folder / CARD).write_text(write_card(self.facts, table), "utf-8")
+
+    def _write_variants(self, generator: nn.Module, folder: Path) -> list[Variant]:
+        size, reference = self.facts.image_size, formats.run_torch(generator)
+        formats.write_program(generator, size, folder / PROGRAM)
+        formats.write_onnx(generator, size, folder / ONNX)
+        exact = [
+            _onnx("onnx fp32", folder / ONNX),
+            _program("torch.export fp32", folder / PROGRAM),
+        ]
+        for variant in exact:
+            self._check(variant, reference)
+        formats.write_fp16(folder / ONNX, folder / FP16)
+        seen = spread_indices(len(self.train), self.calibration)
+        images = batched(self.train.inputs, seen)
+        formats.write_int8(folder / ONNX, images, folder / INT8)
+        variants = [
+            Variant(REFERENCE, folder / PROGRAM, reference),
+            *exact,
+            _onnx("onnx fp16", folder / FP16),
+            _onnx("onnx int8", folder / INT8),
+        ]
+        if pick_device("cpu").precision == "bf16":
+            formats.write_program(generator, size, folder / BF16, torch.bfloat16)
+            variants.append(_program("torch.export bf16", folder / BF16))
+        return variants
+
+    def _check(self, variant: Variant, reference: formats.Run) -> None:
+        chosen = spread_indices(len(self.validation), CHECKED)
+        images = np.asarray(self.validation.inputs[chosen])
+        samples = [images, images[:1]]
+        if variant.file.suffix == ".onnx":  # also at other sizes
+            samples.append(np.tile(images[:1], (1, 1, 2, 1)))
+        for sample in samples:
+            check_agreement(variant, reference, sample)
+
+
+def _onnx(name: str, file: Path) -> Variant:
+    return Variant(name, file, formats.load_onnx(file))
+
+
+def _program(name: str, file: Path) -> Variant:
+    return Variant(name, file, formats.load_program(file))

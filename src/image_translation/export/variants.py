@@ -1,0 +1,177 @@
+"""What a variant of a model is worth: its size, its speed, and what it costs in quality."""
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from image_translation.errors import InputError
+from image_translation.export.formats import Floats, Run
+from image_translation.imaging.sheet import spread_indices
+from image_translation.metrics import for_means, psnr
+from image_translation.pairing.arrays import PairArrays
+from image_translation.training.tensors import to_tensor, to_uint8
+
+REFERENCE = "torch fp32"
+"""The variant that all others are held against."""
+
+MIN_AGREEMENT = 50.0
+"""PSNR in dB below which two runtimes do not compute the same in float32."""
+
+MEASURED_PAIRS = 128
+"""Validation pairs, evenly spread, that the quality of variants is measured on."""
+
+BATCHES = (1, 16)
+ROUNDS = 3
+PEAK_TO_PEAK = 2.0  # of values in [-1, 1]
+
+COLUMNS = (
+    "variant",
+    "file",
+    "bytes",
+    *(f"images_per_second_{batch}" for batch in BATCHES),
+    "psnr_to_torch",
+    "psnr_to_target",
+    "psnr_lost",
+)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One form of a model.
+
+    Attributes:
+        name: What the table calls it.
+        file: Its file.
+        run: What it computes.
+    """
+
+    name: str
+    file: Path
+    run: Run
+
+
+def check_agreement(
+    variant: Variant, reference: Run, inputs: NDArray[np.uint8]
+) -> None:
+    """Make sure that a variant computes what torch computes, on different images.
+
+    Args:
+        variant: One in float32.
+        reference: The network in torch.
+        inputs: Images, uint8 N×H×W×3.
+
+    Raises:
+        InputError: PSNR between the outputs, from -1 to 1, is below ``MIN_AGREEMENT``.
+    """
+    images = to_floats(inputs)
+    agreement = agreement_in_db(variant.run(images), reference(images))
+    if not agreement >= MIN_AGREEMENT:  # also where it is not a number
+        count, _, height, width = images.shape
+        raise InputError(
+            f"{variant.file.name} does not compute what torch does: on {count} images of "
+            f"{height}×{width} px their outputs agree to {agreement:.1f} dB (PSNR), and "
+            f"{MIN_AGREEMENT:.0f} dB are asked for. Nothing was exported; another version "
+            "of torch or onnxruntime may help"
+        )
+
+
+def agreement_in_db(outputs: Floats, expected: Floats) -> float:
+    """PSNR between outputs in [-1, 1]; infinite where they are equal."""
+    return _psnr(float(np.square(outputs - expected, dtype=np.float64).mean()))
+
+
+def measure_variants(variants: Sequence[Variant], pairs: PairArrays) -> pd.DataFrame:
+    """Measure variants on pairs that were not trained on.
+
+    Args:
+        variants: The reference, called ``REFERENCE``, and the others.
+        pairs: Validation pairs.
+
+    Returns:
+        One row a variant: ``variant, file, bytes``; ``images_per_second_1`` and ``…_16``
+        at these batch sizes, the best of some rounds in turns; ``psnr_to_torch``: of all
+        outputs together, in dB; ``psnr_to_target``: the mean over images in 8 bits, as in
+        the report; ``psnr_lost``: how much less than the reference's that is.
+    """
+    speed = _measure_speed(variants, np.asarray(pairs.inputs[:1]))
+    agreement, quality = _measure_quality(variants, pairs)
+    rows = [
+        (
+            variant.name,
+            variant.file.name,
+            variant.file.stat().st_size,
+            *(speed[variant.name, batch] for batch in BATCHES),
+            agreement[variant.name],
+            quality[variant.name],
+            quality[REFERENCE] - quality[variant.name],
+        )
+        for variant in variants
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def to_floats(images: NDArray[np.uint8]) -> Floats:
+    """Images, uint8 N×H×W×3, as what exported models take."""
+    return to_tensor(images).contiguous().numpy()
+
+
+def batched(images: NDArray[np.uint8], indices: Sequence[int]) -> Iterator[Floats]:
+    """Chosen images as batches of what exported models take."""
+    size = BATCHES[-1]
+    for start in range(0, len(indices), size):
+        yield to_floats(np.asarray(images[indices[start : start + size]]))
+
+
+def _measure_speed(
+    variants: Sequence[Variant], image: NDArray[np.uint8]
+) -> Mapping[tuple[str, int], float]:
+    speed: dict[tuple[str, int], float] = {}
+    for batch in BATCHES:
+        images = to_floats(image.repeat(batch, axis=0))
+        for number in range(ROUNDS + 1):
+            for variant in variants:
+                started = time.perf_counter()
+                variant.run(images)
+                found = batch / (time.perf_counter() - started)
+                if number:  # the first round warms up
+                    key = variant.name, batch
+                    speed[key] = max(found, speed.get(key, 0.0))
+    return speed
+
+
+def _measure_quality(
+    variants: Sequence[Variant], pairs: PairArrays
+) -> tuple[dict[str, float], dict[str, float]]:
+    """PSNR to the reference, and mean PSNR to the targets, by variant."""
+    indices = spread_indices(len(pairs), MEASURED_PAIRS)
+    errors: dict[str, list[float]] = {variant.name: [] for variant in variants}
+    scores: dict[str, list[NDArray[np.float64]]] = {v.name: [] for v in variants}
+    start = 0
+    for images in batched(pairs.inputs, indices):
+        chosen = indices[start : start + len(images)]
+        targets = np.asarray(pairs.targets[chosen])
+        start += len(images)
+        outputs = {variant.name: variant.run(images) for variant in variants}
+        for name, output in outputs.items():
+            error = np.square(output - outputs[REFERENCE], dtype=np.float64)
+            errors[name] += error.mean(axis=(1, 2, 3)).tolist()
+            predicted = to_uint8(torch.from_numpy(output))
+            scores[name].append(np.asarray(psnr(predicted, targets)))
+    return (
+        {name: _psnr(float(np.mean(found))) for name, found in errors.items()},
+        {
+            name: float(for_means("psnr", np.concatenate(found)).mean())
+            for name, found in scores.items()
+        },
+    )
+
+
+def _psnr(error: float) -> float:
+    return math.inf if error == 0 else 10 * math.log10(PEAK_TO_PEAK**2 / error)

@@ -1,0 +1,152 @@
+"""Node of the export."""
+
+from collections.abc import Mapping
+from functools import partial
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from image_translation.datasets.models import Workspace
+from image_translation.errors import InputError
+from image_translation.export.settings import ExportSettings
+from image_translation.fingerprint import Deferred, code_digest, digest
+from image_translation.pairing.arrays import PairArrays
+from image_translation.pairing.layouts import derived_side, find_recipe
+from image_translation.pairing.settings import PairingSettings
+from image_translation.pipelines.comparison.content import count_sides
+from image_translation.sources import Source
+from image_translation.training.trained import TrainedModel
+
+if TYPE_CHECKING:
+    from image_translation.export.card import ModelFacts
+    from image_translation.export.package import ModelExport
+    from image_translation.tracking.in_use import Chosen
+
+
+def export_models(
+    task: str,
+    settings: Mapping[str, Any],
+    trained: Mapping[str, TrainedModel],
+    champions: Workspace,
+    train: PairArrays,
+    validation: PairArrays,
+    source: Source,
+    split: pd.DataFrame,
+    comparison: pd.DataFrame | None,
+    verdicts: pd.DataFrame | None,
+) -> dict[str, Deferred[Any]]:
+    """Export the model in use, or those that ``export.model`` names.
+
+    Args:
+        task: Name of the task.
+        settings: All parameters of the task.
+        trained: The task's models on disk, by name.
+        champions: Where models that are in use are kept.
+        train: Training pairs.
+        validation: Validation pairs.
+        source: Where the pairs came from.
+        split: The used pairs with their sides.
+        comparison: The table of models, where there is one.
+        verdicts: The table of verdicts, where there is one.
+
+    Raises:
+        InputError: Packages are missing, there is no such model, or it cannot be
+            exported.
+    """
+    from image_translation.export.card import ModelFacts
+    from image_translation.export.formats import PACKAGES, require_packages
+    from image_translation.tracking.in_use import choose_models
+
+    require_packages()
+    how = ExportSettings.model_validate(settings["export"])
+    chosen = choose_models(
+        task, how.model, settings, trained, champions.folder, "export.model"
+    )
+    deferred = {}
+    for model, one in chosen.items():
+        _check_exportable(model, one, trained)
+        is_scored = _is_scored(one, trained.get(model))
+        facts = ModelFacts(
+            task=task,
+            model=model,
+            version=one.version,
+            config=one.trained.config,
+            source=source.name,
+            credit=source.credit,
+            **_derivation(PairingSettings.model_validate(settings["pairing"])),
+            splits=count_sides(split),
+            digests={
+                "training pairs": train.fingerprint,
+                "validation pairs": validation.fingerprint,
+                "all pairs and their sides": digest(split),
+            },
+            grey_input=settings["translate"]["grey_input"],
+            comparison=comparison if is_scored else None,
+            verdicts=verdicts if is_scored else None,
+        )
+        versions = [version(name) for name in ("torch", *PACKAGES)]
+        code = code_digest("image_translation.export", "image_translation.models")
+        deferred[model] = Deferred(
+            digest(
+                one.trained,
+                one.inference,
+                train,
+                validation,
+                how,
+                facts,
+                versions,
+                code,
+            ),
+            partial(_prepare, one, train, validation, how.calibration, facts),
+        )
+    return deferred
+
+
+def _prepare(
+    chosen: "Chosen",
+    train: PairArrays,
+    validation: PairArrays,
+    calibration: int,
+    facts: "ModelFacts",
+) -> "ModelExport":
+    from image_translation.export.package import ModelExport
+    from image_translation.training.inference import MeanOfFlips
+
+    generator = chosen.trained.load_generator()
+    if chosen.inference.flips:
+        generator = MeanOfFlips(generator).eval()
+    return ModelExport(generator, train, validation, calibration, facts)
+
+
+def _check_exportable(
+    model: str, chosen: "Chosen", trained: Mapping[str, TrainedModel]
+) -> None:
+    if chosen.trained.best_epoch == 0:
+        raise InputError(
+            f"export.model: {model} is a baseline and learnt nothing; export a trained "
+            "model"
+        )
+    if chosen.inference.dropout or chosen.inference.batch_statistics:
+        raise InputError(
+            f"{model} translates with dropout or batch statistics, which an exported "
+            "model does not have; export it with inference.dropout=false,"
+            "inference.batch_statistics=false"
+        )
+
+
+def _is_scored(chosen: "Chosen", trained: TrainedModel | None) -> bool:
+    """Whether the tables are about these weights: they are about those on disk."""
+    weights = chosen.trained.config["weights_sha256"]
+    known = trained.replicates if trained else ()
+    return weights in {replicate.config["weights_sha256"] for replicate in known}
+
+
+def _derivation(pairing: PairingSettings) -> dict[str, Any]:
+    if pairing.layout != "single":
+        return {"derived": None, "recipe": ""}
+    recipe = find_recipe(pairing)
+    return {
+        "derived": derived_side(pairing),
+        "recipe": f"{recipe.name}: {recipe.description}, {recipe.source}",
+    }

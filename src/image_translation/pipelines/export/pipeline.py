@@ -1,0 +1,31 @@
+"""The export of trained models."""
+
+from kedro.pipeline import Node, Pipeline, pipeline
+
+from image_translation.pipelines.binding import bind
+from image_translation.pipelines.export.nodes import export_models
+
+
+def create_pipeline(task: str) -> Pipeline:
+    """From trained models and their scores to folders that other runtimes read."""
+    export = Node(
+        bind(export_models, task),
+        inputs={
+            "settings": "params:task",
+            "trained": "trained_models",
+            "champions": "champion.workspace",
+            "train": "train_pairs",
+            "validation": "validation_pairs",
+            "source": "source",
+            "split": "split",
+            "comparison": "remembered_comparison",
+            "verdicts": "remembered_verdicts",
+        },
+        outputs="exports",
+        name="export_models",
+    )
+    return pipeline(
+        Pipeline([export], tags="export"),
+        namespace=task,
+        parameters={"params:task": f"params:{task}"},
+    )

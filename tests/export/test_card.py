@@ -1,0 +1,73 @@
+import re
+
+import pandas as pd
+import pytest
+
+from image_translation.export.card import write_card
+from image_translation.export.variants import COLUMNS
+from tests.export.conftest import make_verdicts
+
+ROW = ("onnx int8", "model_int8.onnx", 2**20, 3.5, 7.25, 41.5, 24.5, 0.75)
+VARIANTS = pd.DataFrame([ROW], columns=list(COLUMNS))
+
+
+def card(facts):
+    return write_card(facts, VARIANTS).replace("\u00a0", " ")
+
+
+def test_card_tells_what_the_model_is_and_how_good(make_facts):
+    text = card(make_facts())
+    for said in (
+        "# pix2pix for colorization",
+        "version 3 in use",
+        f"SHA-256 `{'ab' * 32}`",
+        "unet, 4 channels in its first block",
+        "54,321",
+        "1 × adversarial + 100 × L1",
+        "12 of 20, the best on validation by PSNR",
+        "| train | 285 | 40 |",
+        f"- training pairs: `{'cd' * 32}`",
+        "chelsea: Stefan van der Walt, CC0",
+        "On 51 test images of 12 independent groups, 2 trainings, scored once",
+        "| PSNR | 25.50 dB | 24.25 to 26.75 dB | higher |",
+        "Against copying the input: better on PSNR (+2.00 dB, +1.00 to +3.00 dB).",
+        "285 pairs of 40 independent groups, which is little",
+        "multiples of 32",
+        "real inputs, such as old photographs, are different",
+        "| onnx int8 | `model_int8.onnx` | 1.00 | 3.50 | 7.25 | 41.50 dB | 24.50 dB "
+        "| −0.75 dB |",
+    ):
+        assert said in text
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [
+        ("no difference found (0.5 dB could have been seen)", "no difference found on"),
+        ("too few independent photographs", "too few independent photographs for a"),
+        ("copy_input is better", "better on"),
+    ],
+)
+def test_verdict_on_a_baseline_is_told_as_it_is(make_facts, verdict, said):
+    text = card(make_facts(verdicts=make_verdicts(verdict)))
+    assert f"Against copying the input: {said}" in text
+
+
+def test_scores_of_other_weights_are_not_told(make_facts):
+    text = card(make_facts(comparison=None, verdicts=None))
+    assert "There are none of these weights" in text and "25.50" not in text
+
+
+def test_unknown_licence_is_said(make_facts):
+    assert "The source states none" in card(make_facts(credit=""))
+
+
+def test_originals_are_not_called_derived(make_facts):
+    text = card(make_facts(derived=None, recipe=""))
+    assert "Inputs and targets are both originals" in text and "recipe" not in text
+
+
+def test_grey_input_is_in_the_code(make_facts):
+    code = re.findall(r"```python\n(.*?)```", card(make_facts()), re.S)
+    assert len(code) == 2 and all('convert("L")' in block for block in code)
+    assert 'convert("L")' not in card(make_facts(grey_input=False))

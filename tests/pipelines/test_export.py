@@ -1,0 +1,130 @@
+import shutil
+
+import pandas as pd
+import pytest
+
+from image_translation.datasets.models import TrainedModelsDataset, Workspace
+from image_translation.datasets.pair_arrays import PairArraysDataset
+from image_translation.datasets.source import SourceDataset
+from image_translation.errors import InputError
+from image_translation.export import formats
+from image_translation.pipelines.export.nodes import export_models
+from tests.training.conftest import make_settings
+
+HOW = {"model": "unet", "calibration": 8}
+
+
+@pytest.fixture
+def arguments(smoke_project, tmp_path):
+    """What the node is given after a run of the smoke project."""
+    data = smoke_project / "data/smoke"
+    pairs = {
+        side: PairArraysDataset(
+            filepath=str(data / f"05_model_input/colorization/{side}")
+        ).load()
+        for side in ("train", "validation")
+    }
+    models = make_settings("unet").model_dump(mode="json")
+    tables = {
+        name: pd.read_csv(data / f"08_reporting/colorization/{name}.csv")
+        for name in ("comparison", "verdicts")
+    }
+    return {
+        "settings": {
+            "export": HOW,
+            "translate": {"grey_input": True},
+            "pairing": _pairing(smoke_project),
+            "unet": models,
+            "mean_target": models,
+        },
+        "trained": TrainedModelsDataset(
+            filepath=str(data / "06_models/colorization")
+        ).load(),
+        "champions": Workspace(tmp_path),
+        "source": SourceDataset(
+            filepath=str(data / "02_intermediate/colorization/source.json")
+        ).load(),
+        "split": pd.read_csv(data / "03_primary/colorization/split.csv", dtype=str),
+        **pairs,
+        **tables,
+    }
+
+
+def _pairing(project):
+    from image_translation.parameters import LayeredConfigLoader
+
+    loader = LayeredConfigLoader(
+        str(project / "conf"),
+        env="smoke",
+        base_env="base",
+        default_run_env="local",
+    )
+    return loader["parameters"]["colorization"]["pairing"]
+
+
+def change(arguments, **sections):
+    return {**arguments, "settings": {**arguments["settings"], **sections}}
+
+
+def test_named_model_is_prepared_with_its_scores(arguments):
+    deferred = export_models("colorization", **arguments)["unet"]
+    facts = deferred.make().facts
+    assert facts.version is None and facts.derived == "input"
+    assert (facts.comparison["model"] == "unet").any()
+    assert "chelsea" in facts.credit and facts.splits["n_pairs"].sum() > 100
+    again = export_models("colorization", **arguments)["unet"]
+    assert again.fingerprint == deferred.fingerprint
+
+
+def test_new_scores_are_a_new_export(arguments):
+    before = export_models("colorization", **arguments)["unet"].fingerprint
+    scores = arguments["comparison"].assign(mean=0.5)
+    changed = export_models("colorization", **{**arguments, "comparison": scores})
+    assert changed["unet"].fingerprint != before
+
+
+@pytest.mark.parametrize(
+    ("sections", "said"),
+    [
+        ({"export": {**HOW, "model": "mean_target"}}, "mean_target is a baseline"),
+        ({"export": {**HOW, "model": "nothing"}}, "export.model: there is no trained"),
+        (
+            {
+                "unet": make_settings("unet", inference__dropout=True).model_dump(
+                    mode="json"
+                )
+            },
+            "inference.dropout=false",
+        ),
+    ],
+)
+def test_what_cannot_be_exported_is_said(arguments, sections, said):
+    with pytest.raises(InputError, match=said):
+        export_models("colorization", **change(arguments, **sections))
+
+
+def test_without_the_extra_nothing_is_begun(arguments, monkeypatch):
+    monkeypatch.setattr(formats, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"pip install image_translation\[export\]"):
+        export_models("colorization", **arguments)
+
+
+def test_model_in_use_is_exported_from_the_command_line(smoke_project, kedro, tmp_path):
+    pytest.importorskip("onnxruntime")
+    project = shutil.copytree(smoke_project, tmp_path / "project")
+    run = ("run", "--env=smoke", "--pipeline=export", "--params=task=colorization")
+    result = kedro(project, *run)
+    assert result.returncode == 0, result.stderr
+    (folder,) = (project / "data/smoke/06_models/colorization/exported").iterdir()
+    assert {path.name for path in folder.iterdir()} >= {
+        "model.onnx",
+        "model.pt2",
+        "model_int8.onnx",
+        "model_fp16.onnx",
+        "variants.csv",
+        "MODEL_CARD.md",
+        "fingerprint.json",
+    }
+    card = (folder / "MODEL_CARD.md").read_text("utf-8")
+    assert "version 1 in use" in card and "Against copying the input" in card
+    assert "Version 1 of colorization is in use" in result.stdout + result.stderr
