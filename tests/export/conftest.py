@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,10 +13,12 @@ from image_translation.models import build_network
 SIZE = 32
 
 
-def make_generator(name: str = "unet", channels: int = 4) -> nn.Module:
+def make_generator(
+    name: str = "unet", channels: int = 4, **structure: Any
+) -> nn.Module:
     """A network as training leaves it: outputs spread, running statistics its own."""
     torch.manual_seed(0)
-    network = build_network(name, SIZE, channels).train()
+    network = build_network(name, SIZE, channels, **structure).train()
     for parameter in network.parameters():
         parameter.data.mul_(3)
     with torch.no_grad():

@@ -8,6 +8,7 @@ import torch
 from image_translation.errors import InputError
 from image_translation.export import formats
 from image_translation.export.variants import agreement_in_db, to_floats
+from image_translation.training.inference import MeanOfFlips
 from tests.export.conftest import SIZE, make_generator
 
 pytest.importorskip("onnxruntime")
@@ -16,8 +17,11 @@ pytest.importorskip("onnxruntime")
 @pytest.fixture(scope="module", params=["unet", "autoencoder"])
 def case(request, tmp_path_factory):
     """A generator in torch, and its ONNX model."""
-    network = make_generator(request.param)
-    path = tmp_path_factory.mktemp(request.param) / "model.onnx"
+    return export(make_generator(request.param), request.param, tmp_path_factory)
+
+
+def export(network, name, tmp_path_factory):
+    path = tmp_path_factory.mktemp(name) / "model.onnx"
     formats.write_onnx(network, SIZE, path)
     return formats.run_torch(network), path
 
@@ -37,6 +41,26 @@ def test_onnx_runtime_agrees_with_torch(case, shape):
     output = formats.load_onnx(path)(images)
     assert output.shape == shape
     assert agreement_in_db(output, expected) >= 50
+
+
+@pytest.mark.parametrize(
+    "structure",
+    [
+        {"output": "ycbcr", "levels": 4, "dropout": 0},
+        {"output": "lab", "upsampling": "shuffle", "attention": True},
+        {"output": "residual", "upsampling": "resize", "normalization": "group"},
+    ],
+    ids=lambda structure: structure["output"],
+)
+def test_later_structures_and_flips_agree_too(structure, tmp_path_factory):
+    network = MeanOfFlips(make_generator("unet", **structure)).eval()
+    reference, path = export(network, structure["output"], tmp_path_factory)
+    images = random_images(3, 3, SIZE, SIZE)
+    expected = reference(images)
+    assert agreement_in_db(formats.load_onnx(path)(images), expected) >= 50
+    formats.write_program(network, SIZE, path.with_suffix(".pt2"))
+    program = formats.load_program(path.with_suffix(".pt2"))
+    assert agreement_in_db(program(images), expected) >= 50
 
 
 def test_onnx_model_is_one_file_that_passes_the_checker(case):
@@ -76,6 +100,7 @@ def test_program_may_compute_in_bfloat16(generator, tmp_path):
     assert sizes[1] < 0.8 * sizes[0]
 
 
+@pytest.mark.parametrize("case", ["unet"], indirect=True)
 def test_half_precision_and_8_bits_are_smaller_and_close(case, images, tmp_path):
     reference, path = case
     half, small = tmp_path / "half.onnx", tmp_path / "small.onnx"

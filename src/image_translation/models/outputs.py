@@ -31,6 +31,9 @@ _TO_XYZ = (
 )
 """sRGB's primaries and the white point D65, IEC 61966-2-1."""
 
+_FROM_SHARES = (torch.linalg.inv(torch.tensor(_TO_XYZ)) * torch.tensor(_WHITE)).tolist()
+"""From X, Y and Z in shares of the white point to linear sRGB."""
+
 
 class RGB(nn.Module):
     """The image itself, as published."""
@@ -98,8 +101,7 @@ class Lab(nn.Module):
         fy = _compress(weights[0] * red + weights[1] * green + weights[2] * blue)
         a, b = (AB_RANGE * values.float()).split(1, dim=1)
         xyz = torch.cat([_expand(fy + a / 500), _expand(fy), _expand(fy - b / 200)], 1)
-        from_xyz = torch.linalg.inv(xyz.new_tensor(_TO_XYZ)) * xyz.new_tensor(_WHITE)
-        linear = torch.einsum("ij,njhw->nihw", from_xyz, xyz)
+        linear = torch.einsum("ij,njhw->nihw", xyz.new_tensor(_FROM_SHARES), xyz)
         return 2 * _from_linear(linear.clamp(0, 1)) - 1
 
 
