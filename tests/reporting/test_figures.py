@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -125,6 +126,17 @@ def test_svg_shows_names_as_they_are(content):
 
 def test_swatch_is_a_small_svg():
     assert swatch("unet").startswith("<svg") and len(swatch("unet", line=True)) < 1000
+
+
+def test_rows_of_the_grid_are_told_apart_by_the_ends_of_long_paths(content):
+    paths = ["landscape Images/gray/330.jpg", "landscape Images/gray/214.jpg"]
+    items = [
+        replace(item, name=path)
+        for item, path in zip(content.gallery, paths, strict=False)
+    ]
+    figure = figures.sample_grid(items, "input")
+    labels = [ax.get_ylabel() for ax in figure.axes if ax.get_ylabel()]
+    assert labels == ["330.jpg", "214.jpg"]
 
 
 def test_plane_has_a_point_a_model_and_a_path_a_training(content):

@@ -244,7 +244,7 @@ def sample_grid(items: Sequence[GalleryItem], derived: str | None = None) -> "Fi
         images = {"input": item.input, "target": item.target, **item.predictions}
         for ax, column in zip(row, columns, strict=True):
             _tile(ax, images.get(column), item.scores.get(column, {}))
-        row[0].set_ylabel(_shortened(item.name, 18), fontsize=8, color=MUTED)
+        row[0].set_ylabel(_row_label(item.name), fontsize=8, color=MUTED)
     for ax, column in zip(axes[0], columns, strict=True):
         made = " (derived)" if column == derived else ""
         ax.set_title(column + made, loc="center", fontsize=9)
@@ -461,6 +461,11 @@ def _tile(ax: "Axes", image: Image | None, scores: Mapping[str, float]) -> None:
         if metric in scores
     ]
     ax.set_xlabel("\n".join(lines), fontsize=7)
+
+
+def _row_label(path: str, length: int = 18) -> str:
+    """What tells an image from its neighbours: the end of a path, not its folders."""
+    return path if len(path) <= length else _shortened(path.rpartition("/")[2], length)
 
 
 def _shortened(name: str, length: int) -> str:
