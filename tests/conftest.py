@@ -8,11 +8,18 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from image_translation.pipeline_registry import MODELS
+
 PROJECT = Path(__file__).parents[1]
 
 # One thread: two runs then add up numbers in the same order on any machine, and
 # processes of tests that run side by side leave each other a core.
 os.environ["OMP_NUM_THREADS"] = "1"
+ONLY_UNET = ",".join(
+    f"models.{model}.enabled=false" for model in MODELS if model != "unet"
+)
+"""Parameters that leave one trained model, beside the baselines."""
+
 ENVIRONMENT = {**os.environ, "COLUMNS": "200"}
 
 

@@ -13,11 +13,10 @@ from kedro.framework.cli import project as kedro_project
 from kedro.framework.startup import bootstrap_project
 from mlflow import MlflowClient
 
-from image_translation.pipeline_registry import MODELS
-from tests.conftest import ENVIRONMENT, PROJECT, copy_project
+from tests.conftest import ENVIRONMENT, ONLY_UNET, PROJECT, copy_project
 
 LITTLE = [
-    *(f"models.{model}.enabled=false" for model in MODELS if model != "unet"),
+    ONLY_UNET,
     "training.epochs=1",
     "report.gallery=1",
     "report.blind_questions=0",

@@ -10,9 +10,8 @@ from PIL import Image
 
 from image_translation.metrics import METRICS
 from image_translation.pipeline_registry import BASELINES, MODELS, TASKS
-from tests.conftest import copy_project
+from tests.conftest import ONLY_UNET, copy_project
 
-ONE_MODEL = "models.pix2pix.enabled=false,models.autoencoder.enabled=false,models.autoencoder_gan.enabled=false"
 HOSTILE_NAMES = (
     "plain",
     "with space",
@@ -112,7 +111,7 @@ def test_custom_takes_two_folders_with_any_names(project, kedro, tmp_path):
             "custom",
             "pairing.input=in put",
             "pairing.target=out'put",
-            ONE_MODEL,
+            ONLY_UNET,
         )
     finally:
         local.unlink()
@@ -134,7 +133,7 @@ def test_custom_takes_pairs_side_by_side(project, kedro, tmp_path):
         f"source={tmp_path}",
         "pairing.layout=side_by_side",
         "pairing.input=right",
-        ONE_MODEL,
+        ONLY_UNET,
     )
     targets = np.load(project / "data/smoke/05_model_input/custom/train/targets.npy")
     assert np.ptp(targets.astype(int), axis=3).max() > 20  # the left half has colour
@@ -153,7 +152,7 @@ def test_custom_takes_single_photographs_and_a_recipe(project, kedro, tmp_path):
         f"source={tmp_path}",
         "pairing.layout=single",
         "pairing.recipe=cartoon",
-        ONE_MODEL,
+        ONLY_UNET,
     )
     assert_nothing_is_lost(project, "custom")
 
@@ -173,7 +172,7 @@ def test_custom_follows_folders_of_sides_and_a_pattern(project, kedro, tmp_path)
         r"pairing.pattern=0*(\d+)$",
         "splitting.folders.train=train",
         "splitting.folders.test=test",
-        ONE_MODEL,
+        ONLY_UNET,
     )
     split = read(project, "custom", "03_primary/{task}/split")
     test = split.loc[split["split"] == "test", "input"]
@@ -195,7 +194,7 @@ def test_findings_reach_the_report_and_mlflow_and_stop_the_run_where_fatal(
         "pairing.input=in",
         "pairing.target=out",
         "custom.training.epochs=1",
-        ONE_MODEL,
+        ONLY_UNET,
     ]
     command = ["run", "--pipeline=custom", "--env=smoke", "--params"]
     result = kedro(project, *command, ",".join([*where, "audit.fatal=unreadable"]))
@@ -224,7 +223,7 @@ def test_several_processes_make_one_child_run(project, kedro):
         project,
         kedro,
         "cartoon",
-        ONE_MODEL,
+        ONLY_UNET,
         "training.devices=2",
         "training.device=cpu",
     )
