@@ -1,6 +1,7 @@
 import io
 
 import numpy as np
+import PIL
 import pytest
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
@@ -44,7 +45,13 @@ MODES = [
     ("RGBA", "TIFF"),
     ("CMYK", "JPEG"),
     ("CMYK", "TIFF"),
-    ("YCbCr", "TIFF"),
+    pytest.param(
+        "YCbCr",
+        "TIFF",
+        marks=pytest.mark.skipif(
+            PIL.__version__ < "13", reason="Pillow 12 writes what it cannot read"
+        ),
+    ),
     ("I;16", "PNG"),
     ("I;16", "TIFF"),
     ("L", "PPM"),

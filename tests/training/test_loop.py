@@ -580,7 +580,8 @@ def test_observer_is_told_metrics_and_fixed_samples(
     assert recorder.ends == [trained]
     history = trained.history().set_index("epoch")
     for epoch, (metrics, samples) in recorder.epochs.items():
-        assert metrics == pytest.approx(history.loc[epoch].to_dict())
+        # losses that this model does not have are empty in the table
+        assert metrics == pytest.approx(history.loc[epoch].dropna().to_dict())
         assert samples.shape == (4 * SIZE, 3 * SIZE, 3)
         assert samples.dtype == np.uint8
         first = samples[:SIZE]
