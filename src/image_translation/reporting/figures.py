@@ -7,6 +7,7 @@ canvas: no window, no global state, the same bytes for the same numbers.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import wraps
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
@@ -464,8 +465,8 @@ def _tile(ax: "Axes", image: Image | None, scores: Mapping[str, float]) -> None:
 
 
 def _row_label(path: str, length: int = 18) -> str:
-    """What tells an image from its neighbours: the end of a path, not its folders."""
-    return path if len(path) <= length else _shortened(path.rpartition("/")[2], length)
+    """What tells an image from its neighbours: its name, not its folders or format."""
+    return path if len(path) <= length else _shortened(PurePosixPath(path).stem, length)
 
 
 def _shortened(name: str, length: int) -> str:
