@@ -47,6 +47,27 @@ def test_rewritten_network_computes_the_same(network, rewrite, shape):
     torch.testing.assert_close(rewritten(images), expected, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize(
+    "structure",
+    [
+        {"upsampling": "shuffle", "output": "ycbcr"},
+        {"upsampling": "resize", "output": "lab", "attention": True},
+        {"normalization": "instance", "output": "residual", "levels": 3},
+        {"normalization": "group"},
+        {"normalization": "none", "upsampling": "shuffle"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("name", ["unet", "autoencoder"])
+@torch.no_grad()
+def test_later_structures_compute_the_same(name, structure):
+    torch.manual_seed(0)
+    network = spread(build_network(name, 64, 4, **structure))
+    images = torch.rand(2, 3, 64, 64) * 2 - 1
+    expected = network(images)
+    torch.testing.assert_close(accelerate(network)(images), expected, atol=1e-4, rtol=0)
+
+
 def test_network_itself_stays_as_it_was(network):
     before = {name: value.clone() for name, value in network.state_dict().items()}
     layouts = {name: value.stride() for name, value in network.state_dict().items()}

@@ -60,7 +60,7 @@ def _fold_into_neighbours(layers: nn.Sequential) -> None:
         first, second = layers[number], layers[number + 1]
         if not isinstance(second, nn.BatchNorm2d) or second.running_var is None:
             continue
-        if isinstance(first, nn.Conv2d):
+        if type(first) is nn.Conv2d:  # a subclass may do more before the batch norm
             layers[number] = fuse_conv_bn_eval(first, second)
         elif isinstance(first, nn.ConvTranspose2d) and first.groups == 1:
             layers[number] = fuse_conv_bn_eval(first, second, transpose=True)
