@@ -6,7 +6,6 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.ndimage import gaussian_filter
 
 from image_translation.imaging.recipes.lab import to_lab, to_rgb
 from image_translation.schema import Settings
@@ -115,6 +114,8 @@ def _draw_lines(lightness: FloatArray, width: float, strength: float) -> FloatAr
     Lines stand on the dark side of edges: where the difference of two Gaussians, L*,
     falls below a threshold; Winnemöller et al. 2012, equations 1 to 5.
     """
+    from scipy.ndimage import gaussian_filter
+
     spread = max(width / 2, 0.4)
     difference = gaussian_filter(lightness, spread) - gaussian_filter(
         lightness, _RATIO * spread

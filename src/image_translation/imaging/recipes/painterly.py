@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 from pydantic import Field
-from scipy.ndimage import gaussian_filter, sobel
 
 from image_translation.errors import InputError
 from image_translation.fingerprint import digest
@@ -258,6 +257,8 @@ def _choose_starts(
 
 def _find_directions(picture: FloatArray, radius: float) -> FloatArray:
     """Unit vectors (x, y) along the edges, H×W×2: the minor axis of the tensor."""
+    from scipy.ndimage import gaussian_filter, sobel
+
     luma = picture @ np.array([0.299, 0.587, 0.114], np.float32)
     dy, dx = sobel(luma, 0), sobel(luma, 1)
     yy, xx, xy = (

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import gaussian_filter, sobel
 
 from image_translation.imaging.recipes.lab import to_lab
 
@@ -74,6 +73,7 @@ def _bring_to_size(painting: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _measure_strokes(lab: NDArray[np.float32]) -> list[float]:
     """Width in pixels, length in widths, and the deviation in L*, a* and b*."""
+    from scipy.ndimage import gaussian_filter, sobel
 
     def blur(values: NDArray[np.float32]) -> NDArray[np.float32]:
         return gaussian_filter(values, _WINDOW, truncate=2.5)
