@@ -30,6 +30,7 @@ class TrainingState:
         seen: Pairs seen in the epoch under way.
         seconds: Spent on the epoch under way.
         best_epoch: The epoch whose weights are kept; None before the first.
+        averaged: Steps in `average`.
     """
 
     generator: nn.Module
@@ -42,6 +43,7 @@ class TrainingState:
     sums: Tensor = field(default_factory=lambda: torch.zeros(1))
     seen: int = 0
     seconds: float = 0.0
+    averaged: int = 0
 
     @classmethod
     def start(
@@ -132,6 +134,7 @@ class TrainingState:
             "sums": self.sums,
             "seen": self.seen,
             "seconds": self.seconds,
+            "averaged": self.averaged,
         }
 
     def restore(self, dumped: dict[str, Any]) -> None:
@@ -149,6 +152,7 @@ class TrainingState:
         self.sums = dumped["sums"].to(self.sums.device)
         self.seen = dumped["seen"]
         self.seconds = dumped["seconds"]
+        self.averaged = dumped["averaged"]
 
     def set_learning_rate(self, rate: float) -> None:
         """Set the rate of all optimizers."""
@@ -165,12 +169,17 @@ class TrainingState:
     def update_average(self, decay: float) -> None:
         """Move the averages a step towards the generator's weights.
 
-        Batch statistics, averages themselves, are taken over as they are.
+        The decay rises from 2 / 11 with the steps, (1 + n) / (10 + n) at step n, until it
+        has reached ``decay``: the first weights, drawn at random, are soon forgotten
+        (`num_updates` of TensorFlow's ExponentialMovingAverage). Batch statistics,
+        averages themselves, are taken over as they are.
         """
         assert self.average is not None
-        averaged: list[Tensor] = list(self.average.parameters())
+        self.averaged += 1
+        decay = min(decay, (1 + self.averaged) / (10 + self.averaged))
+        averages: list[Tensor] = list(self.average.parameters())
         current: list[Tensor] = list(self.generator.parameters())
-        torch._foreach_lerp_(averaged, current, 1 - decay)
+        torch._foreach_lerp_(averages, current, 1 - decay)
         for own, new in zip(
             self.average.buffers(), self.generator.buffers(), strict=True
         ):
