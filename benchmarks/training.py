@@ -25,13 +25,13 @@ import torch
 from reference import read_settings, reference_step
 from torch import Tensor, nn
 
+from image_translation.memory import keep_freed_memory
 from image_translation.metrics import score_stream
 from image_translation.models import PatchGAN, build_network, count_gmac
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training import loop
 from image_translation.training.devices import Device, pick_device
 from image_translation.training.inference import translate
-from image_translation.training.memory import keep_freed_memory
 from image_translation.training.settings import ModelSettings
 from image_translation.training.state import TrainingState
 from image_translation.training.step import train_batch

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.fft import dctn
-from scipy.ndimage import sobel
 
 THUMBNAIL_SIZE = 16
 """Width and height of a thumbnail in pixels."""
@@ -86,13 +85,13 @@ def correlate_edges(first: Image.Image, second: Image.Image) -> float:
 
 
 def _edges(grey: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.hypot(sobel(grey, 0), sobel(grey, 1))
+    return np.hypot(scipy.ndimage.sobel(grey, 0), scipy.ndimage.sobel(grey, 1))
 
 
 def _low_frequencies(image: Image.Image) -> NDArray[np.float32]:
     size = (_HASHED_SIZE, _HASHED_SIZE)
     grey = image.convert("L").resize(size, Image.Resampling.BOX)
-    spectrum = dctn(np.asarray(grey, np.float32))
+    spectrum = scipy.fft.dctn(np.asarray(grey, np.float32))
     return spectrum[:_LOW_FREQUENCIES, :_LOW_FREQUENCIES]
 
 

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from image_translation.memory import keep_freed_memory
+
 VALUES_AT_ONCE = 2**16
 """Of a chunk: measured, what stays in a core's cache."""
 
@@ -63,6 +65,7 @@ def map_chunks(
     Raises:
         ValueError: As for `score_in_chunks`.
     """
+    keep_freed_memory()
     predictions, targets = _checked(predictions, targets)
 
     def work(chunk: slice) -> Result:

@@ -4,6 +4,8 @@ Every function takes 8-bit sRGB (uint8, N×H×W×3) and gives one value an image
 N). Lab is CIE 1976 L*a*b* under D65 for the 2° observer.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,13 +30,14 @@ _TO_XYZ = np.array(
         [0.019334, 0.119193, 0.950227],
     ]
 )
-_TO_RELATIVE_XYZ = (_TO_XYZ / _WHITE[:, np.newaxis]).T.astype(np.float32)
+_TO_RELATIVE_XYZ = (_TO_XYZ / _WHITE[:, np.newaxis]).astype(np.float32)
 
 _DARK = np.float32(216 / 24389)
 """Up to here f of CIE 1976 is a straight line, not a cube root."""
 
 _SEVENTH_POWER = 25.0**7
-_HUE_275, _HUE_25 = np.radians(275).item(), np.radians(25).item()
+_HUE_25 = math.radians(25)
+_BLUE_X, _BLUE_Y = math.cos(math.radians(275)), math.sin(math.radians(275))
 
 
 def ciede2000(predictions: Images, targets: Images) -> Scores:
@@ -116,50 +119,49 @@ def saturation_bias(predictions: Images, targets: Images) -> Scores:
 
 
 def to_lab(images: Images) -> Floats:
-    """CIE L*a*b* of sRGB.
+    """CIE L*a*b* of sRGB, in planes.
 
     Args:
         images: uint8, …×3.
 
     Returns:
-        float32, …×3: L* in [0, 100], a* and b* within about ±110.
+        float32, 3×…: L* in [0, 100], a* and b* within about ±110.
     """
-    relative = _FROM_SRGB[images] @ _TO_RELATIVE_XYZ
+    linear = _FROM_SRGB[_planes(images)]
+    relative = (_TO_RELATIVE_XYZ @ linear.reshape(3, -1)).reshape(linear.shape)
     straight = relative * np.float32(24389 / 27 / 116) + np.float32(16 / 116)
     f = np.where(relative > _DARK, _cube_root(relative), straight)
-    x, y, z = np.moveaxis(f, -1, 0)
-    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
+    x, y, z = f
+    lab = np.empty_like(f)
+    lab[0], lab[1], lab[2] = 116 * y - 16, 500 * (x - y), 200 * (y - z)
+    return lab
 
 
 def delta_e2000(first: NDArray, second: NDArray) -> NDArray:
-    """ΔE00 of colours in Lab, …×3 each; the steps and names of Sharma et al. (2005)."""
-    l1, a1, b1 = _planes(first)
-    l2, a2, b2 = _planes(second)
+    """ΔE00 of colours in Lab, 3×… each; the steps and names of Sharma et al. (2005).
+
+    Hues are unit vectors here, not angles: a difference of hues is a chord and their
+    mean a sum, and the cosines of multiples follow from those of the angle itself. Five
+    of the six trigonometric functions of a pixel are spared.
+    """
+    (l1, a1, b1), (l2, a2, b2) = first, second
     mean_c = (_length(a1, b1) + _length(a2, b2)) / 2
     g = 0.5 * (1 - _seventh_share(mean_c))
     a1, a2 = a1 * (1 + g), a2 * (1 + g)
     c1, c2 = _length(a1, b1), _length(a2, b2)
-    h1, h2 = np.arctan2(b1, a1), np.arctan2(b2, a2)
+    x1, y1 = _direction(a1, b1, c1)
+    x2, y2 = _direction(a2, b2, c2)
 
-    is_grey = c1 * c2 == 0
-    turn = np.where(is_grey, 0, h2 - h1)
-    turn -= 2 * np.pi * np.rint(turn / (2 * np.pi))  # the shorter way round
     delta_l, delta_c = l2 - l1, c2 - c1
-    delta_h = 2 * np.sqrt(c1 * c2) * np.sin(turn / 2)
+    chord = np.copysign(_length(x2 - x1, y2 - y1), x1 * y2 - y1 * x2)
+    delta_h = np.sqrt(c1 * c2) * chord
 
     mean_l, mean_c = (l1 + l2) / 2, (c1 + c2) / 2
-    mean_h = np.where(is_grey, h1 + h2, h1 + turn / 2)
-    t = (
-        1
-        - 0.17 * np.cos(mean_h - np.pi / 6)
-        + 0.24 * np.cos(2 * mean_h)
-        + 0.32 * np.cos(3 * mean_h + np.pi / 30)
-        - 0.20 * np.cos(4 * mean_h - 63 * np.pi / 180)
-    )
+    x, y = _mean_direction((x1, y1), (x2, y2))
     s_l = 1 + 0.015 * (mean_l - 50) ** 2 / np.sqrt(20 + (mean_l - 50) ** 2)
-    s_c, s_h = 1 + 0.045 * mean_c, 1 + 0.015 * mean_c * t
-    positive = np.where(mean_h < 0, mean_h + 2 * np.pi, mean_h)
-    theta = np.pi / 6 * np.exp(-(((positive - _HUE_275) / _HUE_25) ** 2))
+    s_c, s_h = 1 + 0.045 * mean_c, 1 + 0.015 * mean_c * _hue_weight(x, y)
+    from_blue = 2 * np.arcsin(np.minimum(_length(x - _BLUE_X, y - _BLUE_Y) / 2, 1))
+    theta = np.pi / 6 * np.exp(-((from_blue / _HUE_25) ** 2))
     r_t = -2 * _seventh_share(mean_c) * np.sin(2 * theta)
 
     part_c, part_h = delta_c / s_c, delta_h / s_h
@@ -167,9 +169,45 @@ def delta_e2000(first: NDArray, second: NDArray) -> NDArray:
     return np.sqrt(np.maximum(squares, 0))
 
 
-def _planes(colours: NDArray) -> NDArray:
+def _direction(a: NDArray, b: NDArray, length: NDArray) -> tuple[NDArray, NDArray]:
+    """Cosine and sine of a hue; both 0 for grey, which has none."""
+    divisor = np.where(length > 0, length, 1)
+    return a / divisor, b / divisor
+
+
+def _mean_direction(
+    first: tuple[NDArray, NDArray], second: tuple[NDArray, NDArray]
+) -> tuple[NDArray, NDArray]:
+    """Half-way between two hues, the shorter way; of grey and a colour the colour's."""
+    x, y = first[0] + second[0], first[1] + second[1]
+    length = _length(x, y)
+    if not length.all():  # opposite hues, or grey on both sides
+        is_opposite = length == 0
+        x, y = np.where(is_opposite, -first[1], x), np.where(is_opposite, first[0], y)
+        length = _length(x, y)
+    return _direction(x, y, length)
+
+
+def _hue_weight(cos: NDArray, sin: NDArray) -> NDArray:
+    """T of a mean hue h: 1 and cosines of h, 2h, 3h and 4h with their phases."""
+    cos2, sin2 = 2 * cos * cos - 1, 2 * sin * cos
+    cos3, sin3 = cos * (2 * cos2 - 1), sin * (2 * cos2 + 1)
+    cos4, sin4 = 2 * cos2 * cos2 - 1, 2 * sin2 * cos2
+    weight = np.ones_like(cos)
+    for factor, degrees, cosine, sine in (
+        (-0.17, 30, cos, sin),
+        (0.24, 0, cos2, sin2),
+        (0.32, -6, cos3, sin3),
+        (-0.20, 63, cos4, sin4),
+    ):
+        phase = math.radians(degrees)
+        weight += factor * math.cos(phase) * cosine + factor * math.sin(phase) * sine
+    return weight
+
+
+def _planes(images: NDArray) -> NDArray:
     """…×3 to 3×…"""
-    return np.ascontiguousarray(np.moveaxis(colours, -1, 0))
+    return np.ascontiguousarray(np.moveaxis(images, -1, 0))
 
 
 def _cube_root(relative: Floats) -> Floats:
@@ -200,7 +238,7 @@ def ciede2000_of_chunk(chunk: Chunk) -> Scores:
 def chroma_error_of_chunk(chunk: Chunk) -> Scores:
     """`chroma_error` of a few images."""
     predicted, wanted = chunk.once(_lab_of_both)
-    _, a, b = _planes(predicted - wanted)
+    _, a, b = predicted - wanted
     return _length(a, b).mean(axis=(1, 2), dtype=np.float64)
 
 
@@ -228,5 +266,5 @@ def _colourfulness(images: Images) -> Scores:
 
 
 def _mean_chroma(lab: Floats) -> Scores:
-    _, a, b = _planes(lab)
+    _, a, b = lab
     return _length(a, b).mean(axis=(1, 2), dtype=np.float64)

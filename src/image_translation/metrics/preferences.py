@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import scipy
 
 COLUMNS = ["kind", "model_a", "model_b", "n", "rate", "ci_low", "ci_high", "undecided"]
 
@@ -32,15 +33,13 @@ def preference_rates(votes: pd.DataFrame) -> pd.DataFrame:
         ``target``, and ``rate`` is the fooling rate: the share that took model_a's
         image for the real one; 0.5 is perfect.
     """
-    from scipy.stats import binomtest
-
     rows = []
     for (kind, a, b), group in _ordered(votes).groupby(["kind", "a", "b"], sort=True):
         decided = group[group["winner"] != ""]
         wins, n = int((decided["winner"] == a).sum()), len(decided)
         low, high = np.nan, np.nan
         if n:
-            interval = binomtest(wins, n).proportion_ci(method="wilson")
+            interval = scipy.stats.binomtest(wins, n).proportion_ci(method="wilson")
             low, high = interval.low, interval.high
         rate = wins / n if n else np.nan
         rows.append([kind, a, b, n, rate, low, high, len(group) - n])

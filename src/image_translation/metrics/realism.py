@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import ArrayLike, NDArray
 
 from image_translation.metrics.chunks import Images, map_chunks
@@ -224,10 +225,8 @@ def _reflected(planes: NDArray, axis: int, pixels: int) -> NDArray:
 
 def _log_spectra(luma: NDArray) -> NDArray:
     """Log power in dB by radial frequency from 1 to half the size: N×S×S to N×S/2."""
-    from scipy.fft import rfft2
-
     size = luma.shape[1]
-    power = np.abs(rfft2(luma)) ** 2 / size**4
+    power = np.abs(scipy.fft.rfft2(luma)) ** 2 / size**4
     rows = np.fft.fftfreq(size, 1 / size)[:, np.newaxis]
     columns = np.arange(power.shape[2])
     rings = np.hypot(rows, columns).round().astype(int)
@@ -246,12 +245,14 @@ def _log_spectra(luma: NDArray) -> NDArray:
 
 def _lab_histograms(images: Images) -> NDArray:
     """Shares of the pixels with L*, a* and b* in steps of 1: N×3×221."""
-    lab = to_lab(images).reshape(len(images), -1, 3)
-    lab -= _LAB_LOWEST
+    lab = to_lab(images).reshape(3, len(images), -1)
+    lab -= _LAB_LOWEST[:, np.newaxis, np.newaxis]
     steps = np.clip(lab, 0, _LAB_STEPS - 1, out=lab).astype(np.intp)
-    steps += _LAB_STEPS * np.arange(3)
-    counts = [np.bincount(image.ravel(), minlength=3 * _LAB_STEPS) for image in steps]
-    return np.reshape(counts, (len(images), 3, _LAB_STEPS)) / lab.shape[1]
+    counts = [
+        [np.bincount(plane, minlength=_LAB_STEPS) for plane in image]
+        for image in np.moveaxis(steps, 1, 0)
+    ]
+    return np.array(counts) / lab.shape[2]
 
 
 def draw_groups(groups: int) -> Doubles:
@@ -361,7 +362,5 @@ def distance_margin(resampled: Doubles, groups: int) -> float:
     """Half-width of a distance's 95 % interval; NaN for fewer than two groups."""
     if groups < 2:
         return np.nan
-    from scipy.special import stdtrit
-
-    quantile = stdtrit(groups - 1, (1 + CONFIDENCE) / 2)
+    quantile = scipy.special.stdtrit(groups - 1, (1 + CONFIDENCE) / 2)
     return float(quantile * resampled.std(ddof=1))

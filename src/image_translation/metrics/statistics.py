@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import ArrayLike, NDArray
 
 CONFIDENCE = 0.95
@@ -131,9 +132,7 @@ def seed_margin(replicate_means: ArrayLike) -> float:
     means = np.asarray(replicate_means, dtype=np.float64)
     if len(means) < 2:
         return 0.0
-    from scipy.special import stdtrit
-
-    quantile = stdtrit(len(means) - 1, (1 + CONFIDENCE) / 2)
+    quantile = scipy.special.stdtrit(len(means) - 1, (1 + CONFIDENCE) / 2)
     return float(quantile * means.std(ddof=1) / np.sqrt(len(means)))
 
 
@@ -198,9 +197,7 @@ def signed_rank_p(differences: ArrayLike) -> float:
         return np.nan
     if not differences.any():
         return 1.0
-    from scipy.stats import wilcoxon
-
-    return float(wilcoxon(differences).pvalue)
+    return float(scipy.stats.wilcoxon(differences).pvalue)
 
 
 def holm(p_values: ArrayLike) -> Floats:
@@ -240,11 +237,10 @@ def minimum_detectable_difference(interval: Interval, comparisons: int) -> float
         interval: Mean difference with its interval.
         comparisons: Number of comparisons that are corrected for.
     """
-    from scipy.special import ndtri
-
     alpha = 1 - CONFIDENCE
-    error = (interval.high - interval.low) / (2 * ndtri(1 - alpha / 2))
-    return float((ndtri(1 - alpha / (2 * comparisons)) + ndtri(POWER)) * error)
+    quantile = scipy.special.ndtri
+    error = (interval.high - interval.low) / (2 * quantile(1 - alpha / 2))
+    return float((quantile(1 - alpha / (2 * comparisons)) + quantile(POWER)) * error)
 
 
 def _by_group(values: Floats, groups: ArrayLike) -> tuple[Floats, Floats]:
@@ -310,17 +306,17 @@ def _bca_levels(
     resampled: Floats, means: Floats, acceleration: Floats, groups: int
 ) -> Floats:
     """Which quantiles of the resampled means are the interval's ends, 2 × columns."""
-    from scipy.special import ndtr, ndtri, stdtrit
-
     # Ties count half; what differs by rounding alone is a tie.
     rounding = 1e-9 * np.ptp(resampled, axis=0)
     below = (resampled < means - rounding).mean(axis=0)
     above = (resampled > means + rounding).mean(axis=0)
     # Kept off 0 and 1, where a skewed column of few groups would give no interval.
     share = np.clip((1 + below - above) / 2, 1 / RESAMPLES, 1 - 1 / RESAMPLES)
-    bias = ndtri(share)
+    bias = scipy.special.ndtri(share)
     # Hesterberg's wider percentiles: t for z, and the spread of a sample, not of a
     # population.
-    tail = np.sqrt(groups / (groups - 1)) * stdtrit(groups - 1, (1 - CONFIDENCE) / 2)
+    tail = np.sqrt(groups / (groups - 1)) * scipy.special.stdtrit(
+        groups - 1, (1 - CONFIDENCE) / 2
+    )
     shifted = bias + np.array([[tail], [-tail]])
-    return ndtr(bias + shifted / (1 - acceleration * shifted))
+    return scipy.special.ndtr(bias + shifted / (1 - acceleration * shifted))

@@ -7,8 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+import scipy
 
 from image_translation.pairing.findings import (
     ALWAYS_LEFT_OUT,
@@ -150,8 +149,10 @@ def _tie_near_duplicates(
 def _connect(matches: Collection[tuple[int, int]], count: int) -> list[int]:
     """The number of the cluster that each of ``count`` images belongs to."""
     rows, columns = np.array(sorted(matches), int).reshape(-1, 2).T
-    graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(count, count))
-    return connected_components(graph, directed=False)[1].tolist()
+    links = np.ones(len(rows)), (rows, columns)
+    graph = scipy.sparse.coo_array(links, shape=(count, count))
+    _, parts = scipy.sparse.csgraph.connected_components(graph, directed=False)
+    return parts.tolist()
 
 
 def _tabulate(

@@ -19,6 +19,7 @@ from torch import nn
 
 from image_translation.errors import InputError
 from image_translation.fingerprint import Stamp, code_digest, digest
+from image_translation.memory import keep_freed_memory
 from image_translation.metrics import METRICS, for_means, sliced_wasserstein
 from image_translation.models import MeanTarget, count_gmac, count_parameters
 from image_translation.pairing.arrays import PairArrays
@@ -31,7 +32,6 @@ from image_translation.training.checkpoint import (
 from image_translation.training.devices import Device, pick_device
 from image_translation.training.inference import translate
 from image_translation.training.interruption import StopRequest, TrainingStoppedError
-from image_translation.training.memory import keep_freed_memory
 from image_translation.training.observer import Observer
 from image_translation.training.plan import choose_pairs
 from image_translation.training.processes import (

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter
 
 Floats = NDArray[np.float32]
 
@@ -93,7 +93,7 @@ def apply_linear(coefficients: Floats, guide: NDArray[np.floating]) -> Floats:
 
 def _around(values: NDArray[np.floating]) -> NDArray[np.float64]:
     size = (2 * RADIUS + 1,) * 2 + (1,) * (values.ndim - 2)
-    return uniform_filter(values.astype(np.float64), size, mode="nearest")
+    return scipy.ndimage.uniform_filter(values.astype(np.float64), size, mode="nearest")
 
 
 def _positions(

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -114,11 +115,8 @@ def _draw_lines(lightness: FloatArray, width: float, strength: float) -> FloatAr
     Lines stand on the dark side of edges: where the difference of two Gaussians, L*,
     falls below a threshold; Winnemöller et al. 2012, equations 1 to 5.
     """
-    from scipy.ndimage import gaussian_filter
-
     spread = max(width / 2, 0.4)
-    difference = gaussian_filter(lightness, spread) - gaussian_filter(
-        lightness, _RATIO * spread
-    )
+    blur = scipy.ndimage.gaussian_filter
+    difference = blur(lightness, spread) - blur(lightness, _RATIO * spread)
     below = np.minimum(difference + _THRESHOLD, 0)
     return 1 + strength * np.tanh(_SHARPNESS * below)

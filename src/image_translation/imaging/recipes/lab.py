@@ -1,13 +1,13 @@
 """8-bit sRGB to CIE L*a*b* and back, for recipes that mix colours."""
 
 import numpy as np
+import skimage
 from numpy.typing import NDArray
-from skimage.color import lab2rgb, rgb2lab
 
 
 def to_lab(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """L* in [0, 100] and a*, b* (D65), float32, in the shape of the image, …×3."""
-    return rgb2lab(image).astype(np.float32)
+    return skimage.color.rgb2lab(image).astype(np.float32)
 
 
 def to_rgb(lab: NDArray[np.floating]) -> NDArray[np.uint8]:
@@ -20,5 +20,7 @@ def to_rgb(lab: NDArray[np.floating]) -> NDArray[np.uint8]:
     lightness = lightness.clip(0, 100)
     # where CIE Z is zero; scikit-image warns of every colour beyond
     bluest = (lightness + 16) * np.float32(200 / 116)
-    rgb = lab2rgb(np.stack([lightness, a, np.minimum(b, bluest)], axis=-1))
+    rgb = skimage.color.lab2rgb(
+        np.stack([lightness, a, np.minimum(b, bluest)], axis=-1)
+    )
     return np.rint(rgb * 255).clip(0, 255).astype(np.uint8)

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 from pydantic import Field
@@ -257,12 +258,10 @@ def _choose_starts(
 
 def _find_directions(picture: FloatArray, radius: float) -> FloatArray:
     """Unit vectors (x, y) along the edges, H×W×2: the minor axis of the tensor."""
-    from scipy.ndimage import gaussian_filter, sobel
-
     luma = picture @ np.array([0.299, 0.587, 0.114], np.float32)
-    dy, dx = sobel(luma, 0), sobel(luma, 1)
+    dy, dx = scipy.ndimage.sobel(luma, 0), scipy.ndimage.sobel(luma, 1)
     yy, xx, xy = (
-        gaussian_filter(product, max(radius, 1.0), truncate=2.5)
+        scipy.ndimage.gaussian_filter(product, max(radius, 1.0), truncate=2.5)
         for product in (dy * dy, dx * dx, dx * dy)
     )
     angle = 0.5 * np.arctan2(2 * xy, xx - yy) + np.float32(np.pi / 2)

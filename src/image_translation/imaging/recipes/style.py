@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -73,17 +74,18 @@ def _bring_to_size(painting: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _measure_strokes(lab: NDArray[np.float32]) -> list[float]:
     """Width in pixels, length in widths, and the deviation in L*, a* and b*."""
-    from scipy.ndimage import gaussian_filter, sobel
 
     def blur(values: NDArray[np.float32]) -> NDArray[np.float32]:
-        return gaussian_filter(values, _WINDOW, truncate=2.5)
+        return scipy.ndimage.gaussian_filter(values, _WINDOW, truncate=2.5)
 
-    detail = lab - gaussian_filter(lab, (_WINDOW, _WINDOW, 0), truncate=2.5)
+    detail = lab - scipy.ndimage.gaussian_filter(
+        lab, (_WINDOW, _WINDOW, 0), truncate=2.5
+    )
     deviation = [
         float(np.median(np.sqrt(blur(d**2)))) for d in np.moveaxis(detail, 2, 0)
     ]
     lightness = detail[..., 0]
-    dy, dx = (sobel(lightness, axis) / 8 for axis in (0, 1))
+    dy, dx = (scipy.ndimage.sobel(lightness, axis) / 8 for axis in (0, 1))
     yy, xx, xy = blur(dy * dy), blur(dx * dx), blur(dx * dy)
     variance = blur(lightness**2)
     spread = np.hypot((yy - xx) / 2, xy)

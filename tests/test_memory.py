@@ -5,7 +5,7 @@ import pytest
 
 CODE = """
 import resource, torch
-from image_translation.training.memory import keep_freed_memory
+from image_translation.memory import keep_freed_memory
 if {keep}:
     keep_freed_memory()
 def faults():
