@@ -3,10 +3,12 @@
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from image_translation.memory import keep_freed_memory
 
@@ -60,7 +62,8 @@ def map_chunks(
 ) -> list[Result]:
     """What a function gives for every chunk of both, in order.
 
-    NumPy releases the interpreter's lock in its inner loops, so threads do.
+    NumPy releases the interpreter's lock in its inner loops, so threads do. Its matrix
+    products have threads of their own, which would get into the way of these.
 
     Raises:
         ValueError: As for `score_in_chunks`.
@@ -74,8 +77,17 @@ def map_chunks(
     chunks = list(_chunks(predictions.shape))
     if len(chunks) < 2:
         return [work(chunk) for chunk in chunks]
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, len(chunks))) as pool:
+    with (
+        _thread_pools().limit(limits=1, user_api="blas"),
+        ThreadPoolExecutor(min(os.cpu_count() or 1, len(chunks))) as pool,
+    ):
         return list(pool.map(work, chunks))
+
+
+@cache
+def _thread_pools() -> ThreadpoolController:
+    """Those of the libraries that are loaded; to look for them takes milliseconds."""
+    return ThreadpoolController()
 
 
 def _chunks(shape: tuple[int, ...]) -> Iterator[slice]:

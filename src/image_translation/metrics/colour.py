@@ -128,7 +128,7 @@ def to_lab(images: Images) -> Floats:
         float32, 3×…: L* in [0, 100], a* and b* within about ±110.
     """
     linear = _FROM_SRGB[_planes(images)]
-    relative = (_TO_RELATIVE_XYZ @ linear.reshape(3, -1)).reshape(linear.shape)
+    relative = np.einsum("xc,c...->x...", _TO_RELATIVE_XYZ, linear)
     straight = relative * np.float32(24389 / 27 / 116) + np.float32(16 / 116)
     f = np.where(relative > _DARK, _cube_root(relative), straight)
     x, y, z = f

@@ -6,6 +6,7 @@ whole sets, without weights learned elsewhere. 0 is best.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -170,9 +171,8 @@ class _Sketcher:
             for band in _laplacian_pyramid(planes)
         }
         if not self._patches_alone:
-            sketch["spectrum_distance"] = _log_spectra(
-                np.tensordot(_LUMA, planes, (0, 1))
-            )
+            luma = np.einsum("c,nc...->n...", _LUMA, planes)
+            sketch["spectrum_distance"] = _log_spectra(luma)
             sketch["histogram_distance"] = _lab_histograms(images)
         return sketch
 
@@ -218,29 +218,30 @@ def _expand(planes: NDArray, axis: int) -> NDArray:
 
 def _reflected(planes: NDArray, axis: int, pixels: int) -> NDArray:
     """The images with their own pixels beyond both ends of an axis, which comes first."""
-    padding = [(0, 0)] * planes.ndim
-    padding[axis] = (pixels, pixels)
-    return np.moveaxis(np.pad(planes, padding, mode="reflect"), axis, 0)
+    rows = np.moveaxis(planes, axis, 0)
+    return np.concatenate([rows[pixels:0:-1], rows, rows[-2 : -2 - pixels : -1]])
 
 
 def _log_spectra(luma: NDArray) -> NDArray:
     """Log power in dB by radial frequency from 1 to half the size: N×S×S to N×S/2."""
     size = luma.shape[1]
     power = np.abs(scipy.fft.rfft2(luma)) ** 2 / size**4
+    rings, shares = _rings(size)
+    flat = (power * shares).reshape(len(power), -1)
+    means = np.stack([np.bincount(rings, image) for image in flat])
+    return 10 * np.log10(np.maximum(means[:, 1 : size // 2 + 1], SMALLEST_POWER))
+
+
+@cache
+def _rings(size: int) -> tuple[NDArray[np.intp], Doubles]:
+    """Of a real transform's S×(S/2+1) values: radial frequency, and share of its ring."""
     rows = np.fft.fftfreq(size, 1 / size)[:, np.newaxis]
-    columns = np.arange(power.shape[2])
-    rings = np.hypot(rows, columns).round().astype(int)
+    columns = np.arange(size // 2 + 1)
+    rings = np.hypot(rows, columns).round().astype(np.intp)
     # the columns that a real transform leaves out mirror those between the outermost
     weights = np.where((columns == 0) | (2 * columns == size), 1.0, 2.0) + 0 * rows
     counts = np.bincount(rings.ravel(), weights.ravel())
-    sums = np.stack(
-        [
-            np.bincount(rings.ravel(), (weights * image).ravel(), len(counts))
-            for image in power
-        ]
-    )
-    means = (sums / counts)[:, 1 : size // 2 + 1]
-    return 10 * np.log10(np.maximum(means, SMALLEST_POWER))
+    return rings.ravel(), weights / counts[rings]
 
 
 def _lab_histograms(images: Images) -> NDArray:
