@@ -10,7 +10,9 @@ from image_translation.tracking.observer import describe_run
 from image_translation.tracking.registry import promote, register
 from image_translation.tracking.sending import send
 from image_translation.training import train
+from image_translation.training.inference import prepare
 from image_translation.training.settings import InferenceSettings
+from image_translation.translation import translator as translator_module
 from image_translation.translation.encoded import Translator, translate_encoded
 from tests.tracking.conftest import store  # noqa: F401
 from tests.training.conftest import BLOCK, make_pairs, make_settings
@@ -117,6 +119,24 @@ def test_translations_are_those_of_the_one_path_by_name_and_byte(
     assert told == [0, 0.5]
     with Image.open(made[0].after) as image:
         assert image.size == (60, 40)
+
+
+@pytest.mark.usefixtures("store")
+def test_network_is_prepared_once_for_many_photographs(
+    models, photograph, tmp_path, monkeypatch
+):
+    prepared = []
+    monkeypatch.setattr(
+        translator_module,
+        "prepare",
+        lambda *given: prepared.append(1) or prepare(*given),
+    )
+    bench = make_bench(models, tmp_path)
+    for number in range(2):
+        folder = tmp_path / f"visit {number}"
+        folder.mkdir()
+        bench.translate("colorization", ["unet"], photograph, "a.jpg", folder)
+    assert len(prepared) == 1
 
 
 @pytest.mark.usefixtures("store")

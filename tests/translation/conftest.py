@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from image_translation.training.inference import prepare
 from image_translation.training.settings import InferenceSettings
 from image_translation.translation.settings import TranslateSettings
 from image_translation.translation.translator import Translator
@@ -35,7 +36,8 @@ def make_translator(
 ) -> Translator:
     """A translator of a network, or of a function of N×3×32×32 in [-1, 1]."""
     generator = network if isinstance(network, nn.Module) else _Function(network)
-    return Translator(generator, SIZE, INFERENCE, make_settings(**changes), fingerprint)
+    prepared = prepare(generator, INFERENCE)
+    return Translator(prepared, SIZE, INFERENCE, make_settings(**changes), fingerprint)
 
 
 class _Function(nn.Module):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -137,3 +139,17 @@ def test_trained_replicate_becomes_a_translator(tmp_path, photograph):
     translator = Translator.read(read, INFERENCE, make_settings())
     assert translator.fingerprint == trained.fingerprint
     assert translate_pixels(translator, photograph).shape == photograph.shape
+
+
+def test_a_check_ends_a_translation_between_batches_of_tiles():
+    seen = []
+
+    def check():
+        if len(seen) == 2:
+            raise TimeoutError
+
+    translator = make_translator(lambda tiles: seen.append(len(tiles)) or -tiles)
+    image = np.zeros((SIZE, 20 * SIZE, 3), np.uint8)
+    with pytest.raises(TimeoutError):
+        translate_pixels(replace(translator, check=check), image)
+    assert seen == [INFERENCE.batch_size] * 2

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from image_translation.app.deadline import Deadline, Timed, TooLongError
+from image_translation.app.deadline import Deadline, TooLongError
 from image_translation.app.settings import AppSettings
 from image_translation.errors import InputError
 from image_translation.imaging.decoding import FORMAT_SUFFIXES, UnreadableImageError
@@ -252,9 +252,7 @@ class _Work:
 
     def make(self, translator: Translator, choice: str) -> tuple[Path, Path]:
         """Translate it; returns the file and its preview."""
-        timed = replace(
-            translator, generator=Timed(translator.generator, self._deadline)
-        )
+        timed = replace(translator, check=self._deadline.check)
         translated = translate_photo(timed, self._photo)
         file = self._folder / choice / self._name
         file.parent.mkdir()

@@ -5,9 +5,8 @@ its innermost levels would see what they never saw in training. Larger images ar
 therefore shown to them in pieces of that size, or at a smaller scale.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from types import MappingProxyType
 from typing import Protocol
 
@@ -36,18 +35,20 @@ class Translator:
     """A generator with the protocol and the strategy by which it translates.
 
     Attributes:
-        generator: Takes and gives N×3×S×S in [-1, 1].
+        network: Takes and gives N×3×S×S in [-1, 1]; `prepare` gave it.
         image_size: S, in pixels.
         inference: The protocol.
         settings: The strategy.
         fingerprint: Digest of what the generator was made from.
+        check: Called after every batch of tiles; what it raises ends the translation.
     """
 
-    generator: nn.Module
+    network: nn.Module
     image_size: int
     inference: InferenceSettings
     settings: TranslateSettings
     fingerprint: str = ""
+    check: Callable[[], None] = lambda: None
 
     @classmethod
     def read(
@@ -64,19 +65,19 @@ class Translator:
         from image_translation.training.devices import pick_device
 
         generator = trained.load_generator().to(pick_device().kind)
+        network = prepare(generator, inference)
         size = trained.config["image_size"]
-        return cls(generator, size, inference, settings, trained.fingerprint)
+        return cls(network, size, inference, settings, trained.fingerprint)
 
     def translate_squares(self, squares: Pixels) -> Pixels:
         """What the network makes of images of its size, uint8, N×S×S×3."""
         if self.settings.grey_input:
             squares = np.repeat(_to_levels(luma(squares)), 3, axis=-1)
-        batches = translate_prepared(self._prepared, squares, self.inference)
-        return np.concatenate(list(batches))
-
-    @cached_property
-    def _prepared(self) -> nn.Module:
-        return prepare(self.generator, self.inference)
+        translated = []
+        for batch in translate_prepared(self.network, squares, self.inference):
+            self.check()
+            translated.append(batch)
+        return np.concatenate(translated)
 
 
 class Strategy(Protocol):
