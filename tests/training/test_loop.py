@@ -2,6 +2,8 @@ import json
 import logging
 import os
 import signal
+from typing import ClassVar
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -19,6 +21,7 @@ from image_translation.training.inference import translate
 from image_translation.training.interruption import TrainingStoppedError
 from image_translation.training.loop import CHECKPOINT, COLUMNS, PREVIOUS, fit
 from image_translation.training.step import train_batch
+from image_translation.training.warm_start import START
 from tests.training.conftest import MODELS, SIZE, make_pairs, make_settings
 
 TRAINED = ["pix2pix", "unet", "autoencoder", "autoencoder_gan"]
@@ -703,6 +706,56 @@ class TestWarmStart:
             train_model(
                 tmp_path / "again", "unet", training__warm_start=str(first.folder)
             )
+
+
+class TestWarmStartFromTheTrainingBefore:
+    CHANGES: ClassVar = {"training__warm_start": "previous", "training__epochs": 1}
+
+    def test_starts_from_the_weights_it_replaces(self, train_model, tmp_path):
+        folder = tmp_path / "replicate-0"
+        first = train_model(folder, training__epochs=6).load_generator()
+        rate = {"training__learning_rate": 1e-9}
+        again = train_model(folder, **self.CHANGES, **rate).load_generator()
+        for one, other in zip(first.parameters(), again.parameters(), strict=True):
+            torch.testing.assert_close(one, other, atol=1e-6, rtol=0)
+        assert not (folder / START).exists()
+
+    def test_is_up_to_date_afterwards(self, train_model, tmp_path):
+        train_model(tmp_path, **self.CHANGES)
+        again = train_model(tmp_path, **self.CHANGES)
+        steps = []
+        with mock.patch.object(loop, "train_batch", steps.append):
+            assert train_model(tmp_path, **self.CHANGES).config == again.config
+        assert not steps
+
+    def test_without_one_starts_as_usual(self, train_model, tmp_path):
+        usual = train_model(tmp_path / "usual", training__epochs=1)
+        warm = train_model(tmp_path / "warm", **self.CHANGES)
+        assert warm.config["weights_sha256"] == usual.config["weights_sha256"]
+
+    def test_network_that_has_changed_starts_anew(self, train_model, tmp_path, caplog):
+        train_model(tmp_path / "a", "autoencoder", training__epochs=1)
+        warm = train_model(tmp_path / "a", "unet", **self.CHANGES)
+        assert "Starting anew" in caplog.text
+        usual = train_model(tmp_path / "b", "unet", training__epochs=1)
+        assert warm.config["weights_sha256"] == usual.config["weights_sha256"]
+
+    def test_cut_off_anywhere_ends_with_the_same_weights(
+        self, train_model, tmp_path, monkeypatch
+    ):
+        for name in ("whole", "cut"):
+            train_model(tmp_path / name, training__epochs=2, training__seed=5)
+        changes = self.CHANGES | {"training__epochs": 2}
+        whole = train_model(tmp_path / "whole", **changes)
+        for function in ("train_batch", "_validate", "_save_history"):
+            with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+                patched.setattr(
+                    loop, function, mock.Mock(side_effect=KeyboardInterrupt)
+                )
+                train_model(tmp_path / "cut", **changes)
+            assert (tmp_path / "cut" / START).is_file()
+        cut = train_model(tmp_path / "cut", **changes)
+        assert cut.config["weights_sha256"] == whole.config["weights_sha256"]
 
 
 def test_compile_that_fails_goes_on_without(train_model, tmp_path):

@@ -51,7 +51,13 @@ from image_translation.training.trained import (
     WEIGHTS,
     TrainedReplicate,
 )
-from image_translation.training.warm_start import find_start, load_start
+from image_translation.training.warm_start import (
+    START,
+    digest_start,
+    find_start,
+    load_start,
+    set_previous_aside,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -200,11 +206,8 @@ class _Training:
 
     def run(self) -> TrainedReplicate:
         """Train from where an earlier run was cut off, or from the start."""
-        start = find_start(self.settings)
-        if start is not None:
-            for network in {self.state.generator, self.state.translator}:
-                load_start(network, start)
-        self._resume()
+        if not self._resume():
+            self._begin()
         rank, _ = rank_and_world()
         if rank:  # what is dropped out is each process's own affair
             torch.manual_seed(torch.initial_seed() + rank)
@@ -364,8 +367,8 @@ class _Training:
                 error,
             )
 
-    def _resume(self) -> None:
-        """Go on from a checkpoint, or clear what an earlier training left."""
+    def _resume(self) -> bool:
+        """Go on from a checkpoint, if there is one that is good."""
         for file in () if self.settings.training.force else (CHECKPOINT, PREVIOUS):
             dumped = load_checkpoint(self.folder / file, self.fingerprint)
             has_weights = (self.folder / WEIGHTS).is_file()
@@ -379,10 +382,20 @@ class _Training:
                     self.state.epoch,
                     self.state.batches,
                 )
-                return
+                return True
+        return False
+
+    def _begin(self) -> None:
+        """Clear what an earlier training left, and take the weights to start from."""
         if self.is_first:
+            set_previous_aside(self.settings, self.folder)
             for file in (CHECKPOINT, PREVIOUS, WEIGHTS, CONFIG, HISTORY):
                 (self.folder / file).unlink(missing_ok=True)
+        agree(True)  # the others wait until the weights lie where they look for them
+        start = find_start(self.settings, self.folder)
+        if start is not None:
+            for network in {self.state.generator, self.state.translator}:
+                load_start(network, start)
 
     def _conclude(self, cost: dict[str, Any], failure: str | None) -> TrainedReplicate:
         """Declare the training finished, the stamp last."""
@@ -402,7 +415,7 @@ class _Training:
                 self.folder / CONFIG, lambda aside: aside.write_text(text, "utf-8")
             )
             Stamp(self.folder).write(self.fingerprint)
-            for file in (CHECKPOINT, PREVIOUS):
+            for file in (CHECKPOINT, PREVIOUS, START):
                 (self.folder / file).unlink(missing_ok=True)
         return TrainedReplicate(self.folder, config)
 
@@ -496,12 +509,11 @@ def training_fingerprint(
     settings: ModelSettings, train: PairArrays, validation: PairArrays, replicate: int
 ) -> str:
     """Digest of all that the weights depend on."""
-    start = find_start(settings)
     training = settings.training
     return digest(
         settings.relevant(),
         training.devices * training.nodes,  # each has batch statistics of its own
-        start and _file_digest(start),
+        digest_start(settings),
         replicate,
         train.fingerprint,
         validation.fingerprint,

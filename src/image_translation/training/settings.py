@@ -57,6 +57,10 @@ class ObjectiveSettings(Settings):
         return self
 
 
+PREVIOUS: Literal["previous"] = "previous"
+"""``training.warm_start``: the weights that the new ones replace."""
+
+
 class TrainingSettings(Settings):
     """How a model is trained."""
 
@@ -74,7 +78,9 @@ class TrainingSettings(Settings):
     select_by: Literal["mse", "psnr", "ssim"]
     replicates: int = Field(ge=1, le=100)
     seed: int = Field(ge=0, lt=2**40)
-    warm_start: OptionalPath
+    warm_start: Annotated[
+        Literal["previous"] | OptionalPath, Field(union_mode="left_to_right")
+    ]
     device: Literal["auto", "cuda", "cpu"]
     precision: Literal["auto", "bf16", "tf32", "fp32"]
     devices: int = Field(ge=1)

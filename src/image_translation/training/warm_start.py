@@ -1,16 +1,56 @@
 """Training that starts from the weights of an earlier one."""
 
+import hashlib
+import logging
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 from image_translation.errors import InputError
-from image_translation.training.settings import ModelSettings
+from image_translation.training.settings import PREVIOUS, ModelSettings
 from image_translation.training.trained import WEIGHTS
 
+logger = logging.getLogger(__name__)
 
-def find_start(settings: ModelSettings) -> Path | None:
+START = "start.safetensors"
+"""The weights of the training before, while the one that starts from them goes on."""
+
+
+def digest_start(settings: ModelSettings) -> str | None:
+    """What a training depends on: the weights it starts from, if a file was named.
+
+    ``previous`` counts as itself. Its weights are those that the training replaces; by
+    their digest no training that starts from them would ever be up to date.
+
+    Raises:
+        InputError: As for `find_start`.
+    """
+    named = settings.training.warm_start
+    if named == PREVIOUS and settings.is_trainable:
+        return PREVIOUS
+    file = find_start(settings, Path())
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file else None
+
+
+def set_previous_aside(settings: ModelSettings, folder: Path) -> None:
+    """Before a new training clears its folder: keep the weights it is to start from.
+
+    Those set aside before are kept: the folder's are then of a training that was cut off.
+    """
+    weights, start = folder / WEIGHTS, folder / START
+    is_wanted = settings.training.warm_start == PREVIOUS and not start.exists()
+    if is_wanted and weights.is_file():
+        os.replace(weights, start)
+
+
+def find_start(settings: ModelSettings, folder: Path) -> Path | None:
     """The weights to start from, or None for random ones.
+
+    Args:
+        settings: The model's.
+        folder: That of the replicate.
 
     Raises:
         InputError: ``training.warm_start`` names neither weights nor a folder of them.
@@ -18,13 +58,15 @@ def find_start(settings: ModelSettings) -> Path | None:
     named = settings.training.warm_start
     if named is None or not settings.is_trainable:
         return None
+    if named == PREVIOUS:
+        return folder / START if (folder / START).is_file() else None
     path = Path(named)
     file = path / WEIGHTS if path.is_dir() else path
     if not file.is_file():
         raise InputError(
             f"training.warm_start: there is no file {file}; pass weights "
-            f"(*.safetensors) or a folder that holds {WEIGHTS}, such as "
-            "data/06_models/<task>/<model>/replicate-0"
+            f"(*.safetensors), a folder that holds {WEIGHTS}, such as "
+            f"data/06_models/<task>/<model>/replicate-0, or {PREVIOUS}"
         )
     return file
 
@@ -32,18 +74,39 @@ def find_start(settings: ModelSettings) -> Path | None:
 def load_start(generator: nn.Module, file: Path) -> None:
     """Give a generator the weights of an earlier training.
 
+    Those of the training before may be of a network that has changed since: then the
+    generator stays as it is.
+
     Raises:
         InputError: They cannot be read, or are those of another network.
     """
+    problem = _load(generator, file)
+    if problem is None:
+        return
+    if file.name == START:
+        logger.warning("Starting anew: the training before %s", problem)
+        return
+    raise InputError(
+        f"training.warm_start: {file} {problem}; it must have the same name, "
+        "base_channels and image size. Set it for one model: "
+        "<task>.<model>.training.warm_start"
+    )
+
+
+def _load(generator: nn.Module, file: Path) -> str | None:
+    """Load weights if all of them fit; why not, otherwise."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
-        generator.load_state_dict(load_file(file))
-    except (OSError, RuntimeError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(
-            f"training.warm_start: {file} does not fit this network ({reason}); it must "
-            "have the same name, base_channels and image size. Set it for one model: "
-            "<task>.<model>.training.warm_start"
-        ) from error
+        weights = load_file(file)
+    except (OSError, SafetensorError) as error:
+        return f"cannot be read ({error})"
+    if _shapes(weights) != _shapes(generator.state_dict()):
+        return "does not fit this network"
+    generator.load_state_dict(weights)
+    return None
+
+
+def _shapes(weights: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in weights.items()}
