@@ -13,7 +13,8 @@ AIRFLOW := AIRFLOW_HOME=$(CURDIR)/.airflow \
 	AIRFLOW__USAGE_DATA_COLLECTION__ENABLED=False \
 	PATH="$(CURDIR)/.venv-airflow/bin:$$PATH"
 
-.PHONY: run app nightly test test-browser test-airflow lint bench bench-training ablation viz mlflow \
+.PHONY: run app nightly test test-browser test-airflow lint bench bench-preparation bench-inference \
+	bench-scoring bench-training ablation viz mlflow \
 	send rollback docs site dags airflow lock clean
 
 run: $(INSTALLED)
@@ -44,15 +45,22 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Preparation, and inference, which it writes into docs/performance.md.
-# BENCH="--source <folder> --input <sub-folder> --target <sub-folder>" takes your pairs.
-bench: $(INSTALLED)
+# Everything that has to be fast, into docs/performance.md; takes most of an hour.
+# BENCH="--source <folder> --input <sub-folder> --target <sub-folder>" prepares your pairs;
+# TRAINING="--models pix2pix --sizes 256" trains less.
+bench: bench-preparation bench-inference bench-scoring bench-training
+
+bench-preparation: $(INSTALLED)
 	$(BIN)/python benchmarks/preparation.py $(BENCH)
+
+bench-inference: $(INSTALLED)
 	$(BIN)/python benchmarks/inference.py --write docs/performance.md
 
-# Training, translation and scoring; writes docs/performance.md. Takes half an hour.
+bench-scoring: $(INSTALLED)
+	$(BIN)/python benchmarks/metrics.py --images 1000 --sizes 256 --write docs/performance.md
+
 bench-training: $(INSTALLED)
-	$(BIN)/python benchmarks/training.py --write docs/performance.md
+	$(BIN)/python benchmarks/training.py --write docs/performance.md $(TRAINING)
 
 # Every option of structure and loss alone against the plain model, on the prepared pairs of
 # TASK; into docs/results.md. ABLATION="--epochs 3 --channels 16 --seeds 1" makes it short.

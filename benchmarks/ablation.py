@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pages import write_section
 from reference import read_settings
 
 from image_translation.datasets.pair_arrays import PairArraysDataset
@@ -31,9 +32,6 @@ from image_translation.pairing.arrays import PairArrays
 from image_translation.training.inference import translate
 from image_translation.training.loop import fit
 from image_translation.training.settings import ModelSettings
-
-MARK = "<!-- from here on written by make ablation -->"
-END = "<!-- up to here -->"
 
 PLAIN = "as published"
 
@@ -192,14 +190,6 @@ def first(pairs: PairArrays, count: int | None) -> PairArrays:
     )
 
 
-def write(path: Path, text: str) -> None:
-    """Put the text between the marks of a page, at its end where it has none."""
-    before, mark, rest = path.read_text("utf-8").partition(MARK)
-    _, _, after = rest.partition(END)
-    before = before if mark else f"{before.rstrip()}\n\n## Ablation\n\n"
-    path.write_text(f"{before}{MARK}\n\n{text}\n\n{END}{after or chr(10)}", "utf-8")
-
-
 @contextmanager
 def folder_for(kept: Path | None) -> Iterator[Path]:
     """Where trained models lie: a folder to go on from, or one for the time being."""
@@ -251,7 +241,7 @@ def main() -> None:
                 text.append(line)
                 print(line, flush=True)
     if arguments.write:
-        write(arguments.write, "\n".join(text))
+        write_section(arguments.write, "ablation", text)
 
 
 if __name__ == "__main__":

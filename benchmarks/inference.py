@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pages import write_section
 from torch import nn
 
 from image_translation.models import build_network, count_gmac
@@ -32,8 +33,6 @@ from image_translation.training.tensors import to_tensor, to_uint8
 BATCHES = (1, 4, 16)
 MATRIX = 4096
 MIN_AGREEMENT = 50.0
-BEGIN = "<!-- from here on written by benchmarks/inference.py -->"
-END = "<!-- to here by benchmarks/inference.py -->"
 
 Clock = Callable[[], float]
 Task = tuple[str, int, int, int, Clock]
@@ -213,14 +212,6 @@ def tell(
     return rows
 
 
-def write_section(path: Path, text: list[str]) -> None:
-    """Put the text between the marks of a page."""
-    page = path.read_text("utf-8")
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    path.write_text(before + "\n".join([BEGIN, "", *text, "", END]) + after, "utf-8")
-
-
 def main() -> None:
     """Measure, print, and write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -264,7 +255,7 @@ def main() -> None:
         *tell(found, gmac, peak),
     ]
     if arguments.write:
-        write_section(arguments.write, [head, "", *table])
+        write_section(arguments.write, "inference", [head, "", *table])
     worst = min(db for forms in found.values() for _, db in forms.values())
     if worst < MIN_AGREEMENT:
         raise SystemExit(f"forms agree to {worst:.1f} dB only; {MIN_AGREEMENT} are due")

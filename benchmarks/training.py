@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from pages import write_section
 from reference import read_settings, reference_step
 from torch import Tensor, nn
 
@@ -42,7 +43,6 @@ MODELS = ("pix2pix", "unet", "autoencoder", "autoencoder_gan")
 ROUNDS = 3
 SECONDS_A_ROUND = 1.0
 MATRIX = 4096
-MARK = "<!-- from here on written by make bench-training -->"
 LOOP_EPOCHS, LOOP_BATCHES = 5, 8
 DISCRIMINATOR_PASSES = 3  # real, generated, and generated again for the generator
 BACKWARD = 2  # of the cost of a forward pass
@@ -343,9 +343,7 @@ def main() -> None:
     text += ["| px | translated, images/s | scored, images/s |", "|---|---|---|"]
     text += bench_inference(arguments.channels, arguments.sizes)
     if arguments.write:
-        kept, mark, _ = arguments.write.read_text("utf-8").partition(MARK)
-        written = f"{kept}{mark or MARK}\n\n" + "\n".join(text) + "\n"
-        arguments.write.write_text(written, "utf-8")
+        write_section(arguments.write, "training", text)
 
 
 if __name__ == "__main__":

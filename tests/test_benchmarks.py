@@ -45,7 +45,7 @@ def test_ablation_holds_options_against_the_plain_model(tmp_path):
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stderr
     text = page.read_text()
-    assert text.startswith("# Results\n\nKept.\n\n## Ablation\n")
+    assert text.startswith("# Results\n\nKept.\n\n<!-- ablation")
     assert text.count("| as published |") == 1
     rows = [line for line in text.splitlines() if line.startswith("| `")]
     assert [row.split("`")[1] for row in rows] == [
@@ -56,3 +56,20 @@ def test_ablation_holds_options_against_the_plain_model(tmp_path):
     assert "4 training and 6 validation pairs of 32 pixels" in text
     # flips need no training of their own
     assert len(list((tmp_path / "models").iterdir())) == 2
+
+
+def test_scoring_is_measured_into_a_page(tmp_path):
+    page = tmp_path / "performance.md"
+    page.write_text(
+        "# Performance\n\n<!-- scoring: written from here -->\nold\n"
+        "<!-- scoring: to here -->\n\n## What follows\n"
+    )
+    command = [sys.executable, str(PROJECT / "benchmarks/metrics.py")]
+    command += ["--images", "3", "--sizes", "32", "--write", str(page)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    text = page.read_text()
+    assert "old" not in text
+    assert text.endswith("<!-- scoring: to here -->\n\n## What follows\n")
+    deviations = [row.split("|")[5] for row in text.splitlines() if "e-" in row]
+    assert len(deviations) == 1 and float(deviations[0]) < 1e-10
