@@ -50,7 +50,7 @@ def score_chart(comparison: pd.DataFrame) -> "Figure":
         template=None,
         showlegend=False,
         margin={"l": 130, "r": 30, "t": 90, "b": 60},
-        yaxis={"autorange": "reversed", "type": "category"},
+        yaxis={"autorange": "reversed", "type": "category", "dtick": 1},
         updatemenus=[
             {
                 "buttons": buttons,
