@@ -112,6 +112,12 @@ def digest(*parts: object) -> str:
     return sha.hexdigest()
 
 
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's content, 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 @cache
 def code_digest(*modules: str) -> str:
     """Digest of the code of modules or packages, comments and layout left out.

@@ -141,8 +141,8 @@ def delta_e2000(first: NDArray, second: NDArray) -> NDArray:
     """ΔE00 of colours in Lab, 3×… each; the steps and names of Sharma et al. (2005).
 
     Hues are unit vectors here, not angles: a difference of hues is a chord and their
-    mean a sum, and the cosines of multiples follow from those of the angle itself. Five
-    of the six trigonometric functions of a pixel are spared.
+    mean a sum, and the cosines of multiples follow from those of the angle itself. Six
+    of the eight trigonometric functions of a pixel are spared.
     """
     (l1, a1, b1), (l2, a2, b2) = first, second
     mean_c = (_length(a1, b1) + _length(a2, b2)) / 2

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from image_translation.errors import InputError
-from image_translation.fingerprint import Stamp, code_digest, digest
+from image_translation.fingerprint import Stamp, code_digest, digest, file_digest
 from image_translation.memory import keep_freed_memory
 from image_translation.metrics import METRICS, for_means, sliced_wasserstein
 from image_translation.models import MeanTarget, count_gmac, count_parameters
@@ -405,7 +404,7 @@ class _Training:
             "best_epoch": self.state.best_epoch,
             "failure": failure,
             "fingerprint": self.fingerprint,
-            "weights_sha256": _file_digest(weights),
+            "weights_sha256": file_digest(weights) if weights.is_file() else None,
             "cost": {**cost, **_spent(self.state.history, self.pairs)},
         }
         if self.is_first:
@@ -594,8 +593,3 @@ def _save_weights(generator: nn.Module, path: Path) -> None:
 def _save_history(history: list[dict[str, float]], path: Path) -> None:
     table = pd.DataFrame(history, columns=list(COLUMNS))
     write_whole(path, lambda aside: table.to_csv(aside, index=False))
-
-
-def _file_digest(path: Path) -> str | None:
-    """SHA-256 of a file; None where there is none."""
-    return sha256(path.read_bytes()).hexdigest() if path.is_file() else None

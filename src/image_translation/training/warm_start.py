@@ -1,6 +1,5 @@
 """Training that starts from the weights of an earlier one."""
 
-import hashlib
 import logging
 import os
 from collections.abc import Mapping
@@ -9,6 +8,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from image_translation.errors import InputError
+from image_translation.fingerprint import file_digest
 from image_translation.training.settings import PREVIOUS, ModelSettings
 from image_translation.training.trained import WEIGHTS
 
@@ -31,7 +31,7 @@ def digest_start(settings: ModelSettings) -> str | None:
     if named == PREVIOUS and settings.is_trainable:
         return PREVIOUS
     file = find_start(settings, Path())
-    return hashlib.sha256(file.read_bytes()).hexdigest() if file else None
+    return file_digest(file) if file else None
 
 
 def set_previous_aside(settings: ModelSettings, folder: Path) -> None:

@@ -1,6 +1,5 @@
 """The recipe ``painterly``: a photo painted over in layers of curved brush strokes."""
 
-import hashlib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from pydantic import Field
 
 from image_translation.errors import InputError
-from image_translation.fingerprint import digest
+from image_translation.fingerprint import digest, file_digest
 from image_translation.imaging.decoding import (
     IMAGE_SUFFIXES,
     UnreadableImageError,
@@ -371,11 +370,7 @@ def _list_paintings(folder: str) -> list[Path]:
 
 
 def _digest_folder(folder: str) -> str:
-    contents = sorted(
-        hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in _list_paintings(folder)
-    )
-    return digest(contents)
+    return digest(sorted(file_digest(path) for path in _list_paintings(folder)))
 
 
 @lru_cache(maxsize=4)
