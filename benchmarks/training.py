@@ -228,6 +228,8 @@ class Watch:
 
     def on_epoch(self, _: int, metrics: dict[str, float], __: object) -> None:
         """Begin a new epoch."""
+        if not metrics:
+            return
         self.loop.append(metrics["seconds"])
         self.steps.append(0.0)
         self.memory.append(anonymous_memory())

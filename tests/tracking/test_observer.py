@@ -103,6 +103,7 @@ def test_training_becomes_a_child_run_with_every_parameter(observer, parent, tmp
 
 def test_epochs_become_curves_and_pictures(observer, tmp_path):
     observer.on_start(0, tmp_path, SETTINGS, {})
+    observer.on_epoch(0, {}, np.zeros((4, 12, 3), np.uint8))
     for epoch in (1, 2):
         metrics = {"epoch": epoch, "train/l1": 1 / epoch, "train/none": float("nan")}
         observer.on_epoch(epoch, metrics, np.zeros((4, 12, 3), np.uint8))
@@ -110,7 +111,9 @@ def test_epochs_become_curves_and_pictures(observer, tmp_path):
     history = MlflowClient().get_metric_history(run_id, "train/l1")
     assert [(point.step, point.value) for point in history] == [(1, 1.0), (2, 0.5)]
     assert "train/none" not in run_of(tmp_path).data.metrics
-    assert MlflowClient().list_artifacts(run_id, "images")
+    pictures = MlflowClient().list_artifacts(run_id, "images")
+    steps = {file.path.split("+")[2] for file in pictures if file.path.endswith("png")}
+    assert steps == {"0", "1", "2"}
 
 
 def test_runs_are_found_by_their_tags(observer, tmp_path):

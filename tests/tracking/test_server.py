@@ -125,7 +125,7 @@ def test_server_killed_in_a_training_gets_the_backlog(
         points = client.get_metric_history(child.info.run_id, curve)
         assert sorted(point.step for point in points) == [1, 2, 3, 4]
     pictures = client.list_artifacts(child.info.run_id, "images")
-    assert sum(file.path.endswith(".png") for file in pictures) == EPOCHS
+    assert sum(file.path.endswith(".png") for file in pictures) == 1 + EPOCHS
     reports = client.list_artifacts(parent.info.run_id, "report")
     assert "report/report.html" in [file.path for file in reports]
 

@@ -35,12 +35,16 @@ class Recorder:
     def __init__(self, interrupt_at=None):
         self.interrupt_at = interrupt_at
         self.starts, self.epochs, self.ends = [], {}, []
+        self.before = None
 
     def on_start(self, replicate, folder, settings, cost):
         has_history = (folder / "history.csv").exists()
         self.starts.append((replicate, has_history, dict(cost)))
 
     def on_epoch(self, epoch, metrics, samples):
+        if not metrics:
+            self.before = samples
+            return
         self.epochs[epoch] = (dict(metrics), samples)
         if epoch == self.interrupt_at:
             raise KeyboardInterrupt
@@ -592,6 +596,29 @@ def test_observer_is_told_metrics_and_fixed_samples(
         np.testing.assert_array_equal(first[:, -SIZE:], validation_pairs.targets[0])
 
 
+def test_observer_sees_what_the_network_does_before_its_first_step(
+    train_model, tmp_path, validation_pairs
+):
+    whole = train_model(tmp_path / "unobserved", "pix2pix")
+    recorder = Recorder()
+    observed = train_model(tmp_path / "observed", "pix2pix", observers=[recorder])
+    assert_same_training(whole, observed)
+    first, (_, then) = recorder.before, recorder.epochs[1]
+    assert first.shape == then.shape
+    sides = np.split(np.arange(3 * SIZE), 3)
+    differs = [np.any(first[:, side] != then[:, side]) for side in sides]
+    assert differs == [False, True, False]
+
+
+def test_training_that_goes_on_shows_no_start(train_model, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        train_model(tmp_path, observers=[Recorder(interrupt_at=2)])
+    recorder = Recorder()
+    train_model(tmp_path, observers=[recorder])
+    assert list(recorder.epochs) == [2, 3]
+    assert recorder.before is None
+
+
 def test_samples_of_the_copied_input_are_the_input(train_model, tmp_path):
     recorder = Recorder()
     train_model(tmp_path, "copy_input", observers=[recorder])
@@ -747,7 +774,7 @@ class TestWarmStartFromTheTrainingBefore:
             train_model(tmp_path / name, training__epochs=2, training__seed=5)
         changes = self.CHANGES | {"training__epochs": 2}
         whole = train_model(tmp_path / "whole", **changes)
-        for function in ("train_batch", "_validate", "_save_history"):
+        for function in ("train_batch", "_score", "_save_history"):
             with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
                 patched.setattr(
                     loop, function, mock.Mock(side_effect=KeyboardInterrupt)

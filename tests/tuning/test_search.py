@@ -36,6 +36,8 @@ class Stopper:
         self.folder = folder
 
     def on_epoch(self, epoch, metrics, samples):
+        if not metrics:
+            return
         self.seen.append((self.folder.name, epoch))
         self.left -= 1
         if self.left == 0:

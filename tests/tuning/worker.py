@@ -23,7 +23,9 @@ class Killer:
     def on_start(self, *_):
         pass
 
-    def on_epoch(self, *_):
+    def on_epoch(self, epoch, metrics, samples):
+        if not metrics:
+            return
         self.left -= 1
         if self.left < 0:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -34,7 +34,8 @@ def log_metrics(run_id: str, metrics: Mapping[str, float], step: int = 0) -> Non
 
     now = int(time.time() * 1000)
     items = [Metric(name, float(value), now, step) for name, value in metrics.items()]
-    client().log_batch(run_id, metrics=items)
+    if items:
+        client().log_batch(run_id, metrics=items)
 
 
 def log_image(run_id: str, image: NDArray[np.uint8], key: str, step: int) -> None:

@@ -29,7 +29,7 @@ from image_translation.training.checkpoint import (
     write_whole,
 )
 from image_translation.training.devices import Device, pick_device
-from image_translation.training.inference import translate
+from image_translation.training.inference import prepare, translate_prepared
 from image_translation.training.interruption import StopRequest, TrainingStoppedError
 from image_translation.training.observer import Observer
 from image_translation.training.plan import choose_pairs
@@ -235,6 +235,8 @@ class _Training:
         )
         total = training.epochs * self.pairs
         seen = state.epoch * self.pairs + state.seen
+        if seen == 0:
+            self._show_start()
         with (
             StopRequest() as stop,
             TrainingProgress(self.name, total, seen) as progress,
@@ -333,10 +335,7 @@ class _Training:
             state.history.append({"epoch": epoch, **figures})
             state.begin_epoch()
             return
-        seed = self.settings.training.seed + self.replicate
-        scores, samples = _validate(
-            state.translator, self.validation, self.settings, seed
-        )
+        scores, samples = self._validate()
         row = {"epoch": epoch, **figures, **scores}
         state.history.append(row)
         state.begin_epoch()
@@ -348,6 +347,43 @@ class _Training:
             observer.on_epoch(epoch, {**figures, **scores}, samples)
         if self.settings.is_trainable:
             self._save()
+
+    def _show_start(self) -> None:
+        """Show observers what the network does before it has learnt anything."""
+        if not self.observers:
+            return
+        network = prepare(self.state.translator, self.settings.inference)
+        samples = self._draw_samples(network)
+        for observer in self.observers:
+            observer.on_epoch(0, {}, samples)
+
+    def _validate(self) -> tuple[dict[str, float], NDArray[np.uint8]]:
+        """The mean of each metric on the validation pairs, and the samples."""
+        network = prepare(self.state.translator, self.settings.inference)
+        scores = _score(network, self.validation, self.settings, self._seed)
+        return scores, self._draw_samples(network)
+
+    def _draw_samples(self, network: nn.Module) -> NDArray[np.uint8]:
+        """Validation pairs, evenly spread over the set, beside their translations.
+
+        Returns:
+            H×W×3; a row a pair, input | prediction | target.
+        """
+        pairs = self.validation
+        last = len(pairs) - 1
+        shown = np.unique(np.linspace(0, last, SAMPLES).round().astype(int))
+        inputs = np.asarray(pairs.inputs[shown])  # (n, S, S, 3)
+        predictions = np.concatenate(
+            list(
+                translate_prepared(network, inputs, self.settings.inference, self._seed)
+            )
+        )
+        sides = (inputs, predictions, np.asarray(pairs.targets[shown]))
+        return np.concatenate(np.concatenate(sides, axis=2))  # rows of (S, 3S, 3)
+
+    @property
+    def _seed(self) -> int:
+        return self.settings.training.seed + self.replicate
 
     def _save(self) -> None:
         """Keep a checkpoint; where that fails, the one before stays."""
@@ -447,31 +483,21 @@ def _set_mean(generator: MeanTarget, train: PairArrays) -> None:
     generator.image.copy_(levels / 127.5 - 1)
 
 
-def _validate(
-    generator: nn.Module, validation: PairArrays, settings: ModelSettings, seed: int
-) -> tuple[dict[str, float], NDArray[np.uint8]]:
-    """Score the validation pairs as 8-bit images.
-
-    Returns:
-        The mean of each metric, and an H×W×3 grid of samples: a row a pair, evenly
-        spread over the set, input | prediction | target.
-    """
-    shown = set(np.linspace(0, len(validation) - 1, SAMPLES).round().astype(int))
+def _score(
+    network: nn.Module, validation: PairArrays, settings: ModelSettings, seed: int
+) -> dict[str, float]:
+    """The mean of each metric on the validation pairs as 8-bit images."""
     values: dict[str, list[NDArray[np.float64]]] = {name: [] for name in VALIDATED}
-    rows = []
 
     def score_each() -> Iterator[NDArray[np.uint8]]:
         start = 0
-        for predictions in translate(
-            generator, validation.inputs, settings.inference, seed
+        for predictions in translate_prepared(
+            network, validation.inputs, settings.inference, seed
         ):
             stop = start + len(predictions)
             targets = np.asarray(validation.targets[start:stop])
             for name in VALIDATED:
                 values[name].append(METRICS[name].function(predictions, targets))
-            for i in sorted(shown.intersection(range(start, stop))):
-                sides = validation.inputs[i], predictions[i - start], targets[i - start]
-                rows.append(np.concatenate(sides, axis=1))  # (S, 3S, 3)
             start = stop
             yield predictions
 
@@ -480,8 +506,7 @@ def _validate(
         f"validation/{name}": float(for_means(name, np.concatenate(parts)).mean())
         for name, parts in values.items()
     }
-    scores["validation/swd"] = realism
-    return scores, np.concatenate(rows)
+    return {**scores, "validation/swd": realism}
 
 
 def _is_best(row: dict[str, float], state: TrainingState, select_by: str) -> bool:

@@ -48,9 +48,10 @@ class Observer(Protocol):
         """Take note of an epoch.
 
         Args:
-            epoch: Its number, from 1; 0 for a baseline, which has no other.
+            epoch: Its number; 0 is before the first step, and all there is of a baseline.
             metrics: What applies of a row of the history: ``seconds``,
-                ``images_per_second``, losses (``train/…``) and ``validation/…``.
+                ``images_per_second``, losses (``train/…``) and ``validation/…``; none
+                before the first step.
             samples: H×W×3, one row a validation pair, always the same pairs:
                 input | prediction | target.
         """

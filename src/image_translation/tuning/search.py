@@ -312,6 +312,8 @@ class _Watch:
         """
         import optuna
 
+        if not metrics:
+            return
         trial, search = self._of.trial, self._of.search
         self._of.places.check_is_mine(self._of.trial_id)
         known = self._of.places.storage.get_trial(self._of.trial_id)
