@@ -26,13 +26,16 @@ from torch import nn
 
 from image_translation.models import build_network, count_gmac
 from image_translation.models.acceleration import accelerate, fold_batch_norms
-from image_translation.training.inference import translate
+from image_translation.training.inference import prepare, translate_prepared
 from image_translation.training.settings import InferenceSettings
 from image_translation.training.tensors import to_tensor, to_uint8
 
 BATCHES = (1, 4, 16)
 MATRIX = 4096
 MIN_AGREEMENT = 50.0
+PROTOCOL = InferenceSettings(
+    batch_size=16, dropout=False, batch_statistics=False, flips=False
+)
 
 Clock = Callable[[], float]
 Task = tuple[str, int, int, int, Clock]
@@ -78,24 +81,20 @@ def split(generator: nn.Module, _: int) -> Turn:
     return _inference(accelerate(generator), torch.channels_last)
 
 
-def ours(generator: nn.Module, size: int) -> Turn:
+def in_torch(generator: nn.Module, _: int) -> Turn:
     """As the pipeline translates: freed memory is kept for the next batch too."""
-    settings = InferenceSettings(
-        batch_size=16, dropout=False, batch_statistics=False, flips=False
-    )
-    return lambda images: next(translate(generator, images, settings))
+    return _translation(prepare(generator, PROTOCOL))
 
 
-def onnx(generator: nn.Module, size: int) -> Turn:
-    """ONNX Runtime."""
+def exported(generator: nn.Module, size: int) -> Turn:
+    """As the pipeline translates with what `--pipeline=export` has written."""
     from image_translation.export import formats
+    from image_translation.translation.runtime import ExportedNetwork
 
     with tempfile.TemporaryDirectory() as folder:
-        formats.write_onnx(generator, size, Path(folder) / "model.onnx")
-        model = formats.load_onnx(Path(folder) / "model.onnx")
-    return lambda images: to_uint8(
-        torch.from_numpy(model(to_tensor(images).contiguous().numpy()))
-    )
+        formats.write_onnx(generator, size, Path(folder) / formats.ONNX)
+        model = formats.load_onnx(Path(folder) / formats.ONNX)
+    return _translation(ExportedNetwork(model))
 
 
 def compiled(generator: nn.Module, _: int) -> Turn:
@@ -111,10 +110,14 @@ FORMS: dict[str, Callable[[nn.Module, int], Turn]] = {
     "batch norms folded": folded,
     "and channels last": channels_last,
     "and no transposed convolution": split,
-    "translate (default)": ours,
-    "ONNX Runtime": onnx,
+    "translate": in_torch,
+    "translate, exported (ONNX Runtime)": exported,
     "torch.compile": compiled,
 }
+
+
+def _translation(network: nn.Module) -> Turn:
+    return lambda images: next(translate_prepared(network, images, PROTOCOL))
 
 
 def _inference(network: nn.Module, layout: torch.memory_format) -> Turn:
@@ -228,7 +231,7 @@ def main() -> None:
     forms = [
         name
         for name, form in FORMS.items()
-        if (form is not onnx or find_spec("onnxruntime"))
+        if (form is not exported or find_spec("onnxruntime"))
         and (form is not compiled or arguments.compile)
     ]
     task = (

@@ -380,6 +380,7 @@ def _results(catalog: CatalogProtocol, task: str) -> "TaskResults":
         settings=catalog.load(f"params:{task}"),
         trained=catalog[f"{task}.trained_models"].load,
         champions=catalog.load(f"{task}.champion.workspace").folder,
+        exports=catalog[f"{task}.exports"].load,
         comparison=lambda: comparison.load() if comparison.exists() else None,
     )
 

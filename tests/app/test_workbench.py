@@ -12,7 +12,7 @@ from image_translation.tracking.sending import send
 from image_translation.training import train
 from image_translation.training.inference import prepare
 from image_translation.training.settings import InferenceSettings
-from image_translation.translation import translator as translator_module
+from image_translation.translation import runtime
 from image_translation.translation.encoded import Translator, translate_encoded
 from tests.tracking.conftest import store  # noqa: F401
 from tests.training.conftest import BLOCK, make_pairs, make_settings
@@ -59,9 +59,10 @@ def make_bench(models, champions, comparison=None, **limits):
         settings={"translate": HOW, "unet": block, "autoencoder": block},
         trained=lambda: models,
         champions=champions,
+        exports=dict,
         comparison=lambda: comparison,
     )
-    nothing = TaskResults({}, dict, champions, lambda: None)
+    nothing = TaskResults({}, dict, champions, dict, lambda: None)
     settings = SETTINGS.model_copy(update=limits)
     return Workbench({"monet": nothing, "colorization": results}, settings, MLFLOW)
 
@@ -127,7 +128,7 @@ def test_network_is_prepared_once_for_many_photographs(
 ):
     prepared = []
     monkeypatch.setattr(
-        translator_module,
+        runtime,
         "prepare",
         lambda *given: prepared.append(1) or prepare(*given),
     )

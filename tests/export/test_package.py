@@ -26,7 +26,9 @@ def test_export_holds_checked_files_and_code_that_runs(
     generator, pairs, make_facts, tmp_path
 ):
     facts = make_facts(grey_input=False)
-    ModelExport(generator, pairs, make_pairs(3, seed=1), 6, facts).write(tmp_path)
+    export = ModelExport(generator, pairs, make_pairs(3, seed=1), 6, facts, "seed 0")
+    export.write(tmp_path)
+    assert formats.load_onnx(tmp_path / "model.onnx").origin == "seed 0"
     table = pd.read_csv(tmp_path / "variants.csv").set_index("variant")
     assert {file for file in table["file"]} <= {f.name for f in tmp_path.iterdir()}
     assert table.loc["onnx fp32", "psnr_to_torch"] >= 50
@@ -60,5 +62,5 @@ def test_runtime_that_does_not_agree_is_an_error(
         formats, "load_onnx", lambda path: lambda x: load(path)(x) + np.float32(0.1)
     )
     with pytest.raises(InputError, match="50 dB are asked for"):
-        ModelExport(generator, pairs, pairs, 6, make_facts()).write(tmp_path)
+        ModelExport(generator, pairs, pairs, 6, make_facts(), "").write(tmp_path)
     assert not (tmp_path / package.CARD).exists()

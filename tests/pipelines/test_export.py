@@ -2,6 +2,7 @@ import shutil
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from image_translation.datasets.models import TrainedModelsDataset, Workspace
 from image_translation.datasets.pair_arrays import PairArraysDataset
@@ -128,3 +129,11 @@ def test_model_in_use_is_exported_from_the_command_line(smoke_project, kedro, tm
     card = (folder / "MODEL_CARD.md").read_text("utf-8")
     assert "version 1 in use" in card and "Against copying the input" in card
     assert "Version 1 of colorization is in use" in result.stdout + result.stderr
+
+    Image.new("L", (60, 40), 90).save(tmp_path / "grey.png")
+    places = f"input={tmp_path / 'grey.png'},output={tmp_path / 'out'}"
+    run = ("run", "--env=smoke", "--pipeline=translate")
+    result = kedro(project, *run, f"--params=task=colorization,{places}")
+    assert result.returncode == 0, result.stderr
+    assert "ONNX Runtime translates" in result.stdout + result.stderr
+    assert (tmp_path / "out/grey.png").is_file()

@@ -75,14 +75,14 @@ def test_missing_folder_is_named(photographs, missing, tmp_path):
     settings = {**SETTINGS, "input": str(photographs), "output": str(tmp_path / "out")}
     champions = Workspace(tmp_path)
     with pytest.raises(InputError, match=f"{missing}: name it on the command line"):
-        translate_photographs("monet", {**settings, missing: None}, {}, champions)
+        translate_photographs("monet", {**settings, missing: None}, {}, champions, {})
 
 
 @pytest.mark.usefixtures("store")
 def test_nothing_trained_is_said(photographs, tmp_path):
     settings = {**SETTINGS, "input": str(photographs), "output": str(tmp_path / "out")}
     with pytest.raises(InputError, match="no model is trained for monet"):
-        translate_photographs("monet", settings, {}, Workspace(tmp_path))
+        translate_photographs("monet", settings, {}, Workspace(tmp_path), {})
 
 
 @pytest.mark.usefixtures("store")
@@ -111,7 +111,7 @@ def test_new_champion_translates_from_then_on(photographs, tmp_path):
     for version in (versions[0], versions[0], versions[1], versions[0]):
         promote(version)
         outcome = translate_photographs(
-            "colorization", settings, {}, Workspace(tmp_path / "champions")
+            "colorization", settings, {}, Workspace(tmp_path / "champions"), {}
         )
         made.append((outcome.results[0].status, outcome.results[0].fingerprint))
     assert [status for status, _ in made] == [

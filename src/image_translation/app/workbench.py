@@ -55,12 +55,14 @@ class TaskResults:
         settings: All parameters of the task.
         trained: Gives the models on disk, by name.
         champions: Where models that are in use are kept.
+        exports: Gives the folders of exported models, by model.
         comparison: Gives ``comparison.csv``, or None where there is none yet.
     """
 
     settings: Mapping[str, Any]
     trained: Callable[[], Mapping[str, TrainedModel]]
     champions: Path
+    exports: Callable[[], Mapping[str, Path]]
     comparison: Callable[[], pd.DataFrame | None]
 
 
@@ -224,11 +226,12 @@ class Workbench:
         key = (task, chosen.trained.fingerprint, protocol)
         translator = self._translators.pop(key, None)
         if translator is None:
-            how = self._tasks[task].settings["translate"]
+            results = self._tasks[task]
             translator = Translator.read(
                 chosen.trained,
                 chosen.inference,
-                TranslateSettings.model_validate(how),
+                TranslateSettings.model_validate(results.settings["translate"]),
+                results.exports().get(chosen.model),
             )
         self._translators[key] = translator
         while len(self._translators) > KEPT_MODELS:

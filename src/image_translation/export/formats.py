@@ -18,12 +18,19 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from image_translation.errors import InputError
+from image_translation.fingerprint import code_digest, digest
+from image_translation.training.settings import InferenceSettings
+from image_translation.training.trained import TrainedReplicate
 
 if TYPE_CHECKING:
     from onnx import ModelProto
+    from onnxruntime import InferenceSession
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 EXTRA = "image_translation[export]"
+
+ONNX = "model.onnx"
+"""The file of a model in float32."""
 
 INPUT, OUTPUT = "image", "translation"
 """Names of the ONNX model's only input and output."""
@@ -31,6 +38,9 @@ INPUT, OUTPUT = "image", "translation"
 Floats = NDArray[np.float32]
 Run = Callable[[Floats], Floats]
 """Translates float32, N×3×H×W in [-1, 1]."""
+
+ORIGIN = "origin"
+"""What an ONNX model's metadata call the digest of what it was made from."""
 
 
 def require_packages() -> None:
@@ -45,6 +55,13 @@ def require_packages() -> None:
             f"the export needs {', '.join(missing)}; install what it needs: "
             f"pip install {EXTRA}"
         )
+
+
+def origin_of(trained: TrainedReplicate, inference: InferenceSettings) -> str:
+    """Digest of what an exported model computes: weights, networks and protocol."""
+    protocol = inference.model_dump(exclude={"batch_size"})
+    networks = code_digest("image_translation.models")
+    return digest(trained.fingerprint, protocol, networks)
 
 
 def write_program(
@@ -72,13 +89,14 @@ def load_program(path: Path) -> Run:
     return run_torch(network)
 
 
-def write_onnx(generator: nn.Module, size: int, path: Path) -> None:
+def write_onnx(generator: nn.Module, size: int, path: Path, origin: str = "") -> None:
     """Write an ONNX model: any number of images, sides any multiples of the network's.
 
     Args:
         generator: In evaluation mode, on the CPU.
         size: Height and width of the network's images in pixels.
         path: The ``.onnx`` file; weights included.
+        origin: Digest of what the generator was made from, kept in the file.
     """
     rows, columns = size * Dim("rows"), size * Dim("columns")
     # Other multiples for each, or torch would take them to be the same.
@@ -94,11 +112,28 @@ def write_onnx(generator: nn.Module, size: int, path: Path) -> None:
             verbose=False,
         )
         assert written is not None
+        written.model.metadata_props[ORIGIN] = origin
         written.save(path)
 
 
-def load_onnx(path: Path) -> Run:
-    """The model in an ``.onnx`` file as a function, on as many threads as torch has."""
+class OnnxModel:
+    """The model in an ``.onnx`` file as a function, on as many threads as torch has.
+
+    Attributes:
+        origin: Digest of what it was made from; empty where the file does not say.
+    """
+
+    def __init__(self, session: "InferenceSession") -> None:
+        self._session = session
+        self.origin = session.get_modelmeta().custom_metadata_map.get(ORIGIN, "")
+
+    def __call__(self, images: Floats) -> Floats:
+        """Translate float32, N×3×H×W in [-1, 1]."""
+        return self._session.run([OUTPUT], {INPUT: images})[0]
+
+
+def load_onnx(path: Path) -> OnnxModel:
+    """Read an ``.onnx`` file."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -107,7 +142,7 @@ def load_onnx(path: Path) -> Run:
     session = onnxruntime.InferenceSession(
         path, options, providers=["CPUExecutionProvider"]
     )
-    return lambda images: session.run([OUTPUT], {INPUT: images})[0]
+    return OnnxModel(session)
 
 
 def write_fp16(source: Path, path: Path) -> None:

@@ -11,6 +11,7 @@ from torch import nn
 
 from image_translation.export import formats
 from image_translation.export.card import ModelFacts, write_card
+from image_translation.export.formats import ONNX
 from image_translation.export.variants import (
     REFERENCE,
     Variant,
@@ -24,7 +25,7 @@ from image_translation.training.devices import pick_device
 
 logger = logging.getLogger(__name__)
 
-ONNX, INT8, FP16 = "model.onnx", "model_int8.onnx", "model_fp16.onnx"
+INT8, FP16 = "model_int8.onnx", "model_fp16.onnx"
 PROGRAM, BF16 = "model.pt2", "model_bf16.pt2"
 VARIANTS, CARD = "variants.csv", "MODEL_CARD.md"
 
@@ -42,6 +43,7 @@ class ModelExport:
         validation: Pairs that variants are measured on.
         calibration: How many training pairs, evenly spread, are looked at.
         facts: What the card tells.
+        origin: Digest of what the generator was made from, by `origin_of`.
     """
 
     generator: nn.Module
@@ -49,6 +51,7 @@ class ModelExport:
     validation: PairArrays
     calibration: int
     facts: ModelFacts
+    origin: str
 
     def write(self, folder: Path) -> None:
         """Write all files into a folder that exists.
@@ -66,7 +69,7 @@ class ModelExport:
     def _write_variants(self, generator: nn.Module, folder: Path) -> list[Variant]:
         size, reference = self.facts.image_size, formats.run_torch(generator)
         formats.write_program(generator, size, folder / PROGRAM)
-        formats.write_onnx(generator, size, folder / ONNX)
+        formats.write_onnx(generator, size, folder / ONNX, self.origin)
         exact = [
             _onnx("onnx fp32", folder / ONNX),
             _program("torch.export fp32", folder / PROGRAM),

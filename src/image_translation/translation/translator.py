@@ -7,6 +7,7 @@ therefore shown to them in pieces of that size, or at a smaller scale.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
@@ -16,10 +17,11 @@ from PIL import Image
 from torch import nn
 
 from image_translation.imaging.resizing import FILTER, fit_image
-from image_translation.training.inference import prepare, translate_prepared
+from image_translation.training.inference import translate_prepared
 from image_translation.training.settings import InferenceSettings
 from image_translation.training.trained import TrainedReplicate
 from image_translation.translation.luminance import chroma, combine, luma
+from image_translation.translation.runtime import load_network
 from image_translation.translation.settings import TranslateSettings
 from image_translation.translation.tiling import translate_tiles
 from image_translation.translation.upsampling import LocalLinear, apply_linear
@@ -35,7 +37,7 @@ class Translator:
     """A generator with the protocol and the strategy by which it translates.
 
     Attributes:
-        network: Takes and gives N×3×S×S in [-1, 1]; `prepare` gave it.
+        network: Takes and gives N×3×S×S in [-1, 1]; `load_network` gave it.
         image_size: S, in pixels.
         inference: The protocol.
         settings: The strategy.
@@ -56,16 +58,14 @@ class Translator:
         trained: TrainedReplicate,
         inference: InferenceSettings,
         settings: TranslateSettings,
+        exported: Path | None = None,
     ) -> "Translator":
-        """Load what was trained, onto the GPU where there is one.
+        """Load what was trained; see `load_network`.
 
         Raises:
             InputError: The weights are not there or do not fit.
         """
-        from image_translation.training.devices import pick_device
-
-        generator = trained.load_generator().to(pick_device().kind)
-        network = prepare(generator, inference)
+        network = load_network(trained, inference, exported)
         size = trained.config["image_size"]
         return cls(network, size, inference, settings, trained.fingerprint)
 

@@ -110,13 +110,15 @@ def _prepare(
     calibration: int,
     facts: "ModelFacts",
 ) -> "ModelExport":
+    from image_translation.export.formats import origin_of
     from image_translation.export.package import ModelExport
     from image_translation.training.inference import MeanOfFlips
 
     generator = chosen.trained.load_generator()
     if chosen.inference.flips:
         generator = MeanOfFlips(generator).eval()
-    return ModelExport(generator, train, validation, calibration, facts)
+    origin = origin_of(chosen.trained, chosen.inference)
+    return ModelExport(generator, train, validation, calibration, facts, origin)
 
 
 def _check_exportable(

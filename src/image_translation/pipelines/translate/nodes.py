@@ -19,6 +19,7 @@ def translate_photographs(
     settings: Mapping[str, Any],
     trained: Mapping[str, TrainedModel],
     champions: Workspace,
+    exports: Mapping[str, Path],
 ) -> Outcome:
     """Translate the photographs in ``input`` into ``output``.
 
@@ -27,6 +28,7 @@ def translate_photographs(
         settings: All parameters of the task.
         trained: The task's models on disk, by name.
         champions: Where models that are in use are kept.
+        exports: The folders of exported models, by model.
 
     Raises:
         InputError: A folder is not named or not there, or no model is trained.
@@ -35,7 +37,7 @@ def translate_photographs(
 
     output = _path(settings, "output")
     photos = list_photos(_path(settings, "input"), output)
-    translators = _translators(task, settings, trained, champions.folder)
+    translators = _translators(task, settings, trained, champions.folder, exports)
     title = f"{task.replace('_', ' ').capitalize()} of {photos.name}"
     return translate_folder(photos, output, translators, title)
 
@@ -45,6 +47,7 @@ def _translators(
     settings: Mapping[str, Any],
     trained: Mapping[str, TrainedModel],
     champions: Path,
+    exports: Mapping[str, Path],
 ) -> dict[str, "Translator"]:
     """What translates, by the model's name: the champion, or models on disk."""
     from image_translation.tracking.in_use import choose_models
@@ -53,7 +56,7 @@ def _translators(
     how = TranslateSettings.model_validate(settings["translate"])
     chosen = choose_models(task, how.model, settings, trained, champions)
     return {
-        model: Translator.read(one.trained, one.inference, how)
+        model: Translator.read(one.trained, one.inference, how, exports.get(model))
         for model, one in chosen.items()
     }
 

@@ -13,7 +13,7 @@ def create_pipeline(task: str) -> Pipeline:
     """
     translate = Node(
         bind(translate_photographs, task),
-        inputs=["params:task", "trained_models", "champion.workspace"],
+        inputs=["params:task", "trained_models", "champion.workspace", "exports"],
         outputs="translated",
         name="translate_photographs",
     )
