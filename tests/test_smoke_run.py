@@ -129,7 +129,8 @@ def test_second_run_makes_nothing_again(smoke_project, kedro, tmp_path):
     for model in MODELS:
         assert f"{model} replicate 0 is up to date" in result.stderr
         assert f"{model}/scores.csv is up to date" in result.stderr
-    for file in ("comparison.csv", "report.html", "sample_grid.png", "blind_test.html"):
+    made = "manifest.csv", "comparison.csv", "report.html", "sample_grid.png"
+    for file in (*made, "blind_test.html"):
         assert f"colorization/{file} is up to date" in result.stderr
     assert (weights / "weights.safetensors").stat().st_mtime_ns == before
 

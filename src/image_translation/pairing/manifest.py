@@ -89,9 +89,7 @@ def build_manifest(
     manifest = _tabulate(ids, inspected, seen, dropped)
     manifest["group"] = _name_groups(manifest, source.groups, ties)
     names = [_name(pair.candidate) for pair in inspected]
-    findings = tabulate(names, seen, dropped)
-    _log(manifest, findings)
-    return manifest, findings
+    return manifest, tabulate(names, seen, dropped)
 
 
 def _compare(ids: Sequence[str], pairs: Sequence[InspectedPair], seen: Seen) -> None:
@@ -213,7 +211,8 @@ def _name_groups(
     return name_groups(manifest["pair_id"], given, [*files, ties])
 
 
-def _log(manifest: pd.DataFrame, findings: pd.DataFrame) -> None:
+def log_findings(manifest: pd.DataFrame, findings: pd.DataFrame) -> None:
+    """Log how many pairs there are, and what was found."""
     used = int((manifest["verdict"] == USED).sum())
     logger.info(
         "%d pairs found: %d used, %d left out",

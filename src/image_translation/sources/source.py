@@ -1,6 +1,7 @@
 """What a source is: image files, and what is known about them."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -32,7 +33,7 @@ class Source:
     def fingerprint(self) -> str:
         """Digest that changes when a file is added, removed, renamed or written to.
 
-        Cheap: it looks at names, sizes and times, not into the files. It does not
+        Cheap: it looks at names, sizes, times and rights, not into the files. It does not
         depend on where the root lies.
         """
         states = [(file, *_state(self.root / file)) for file in self.files]
@@ -50,9 +51,9 @@ class Source:
         return cls(root=root, files=files, **values)
 
 
-def _state(path: Path) -> tuple[int, int]:
+def _state(path: Path) -> tuple[int, int, bool]:
     try:
         status = path.stat()
     except OSError:  # a broken link: reported as unreadable later
-        return 0, 0
-    return status.st_size, status.st_mtime_ns
+        return 0, 0, False
+    return status.st_size, status.st_mtime_ns, os.access(path, os.R_OK)

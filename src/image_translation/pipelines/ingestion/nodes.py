@@ -1,10 +1,10 @@
 """Nodes of the ingestion pipeline."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
+from image_translation.fingerprint import Deferred, code_digest, deferred_parts, digest
 from image_translation.pairing.manifest import build_manifest
 from image_translation.pairing.settings import AuditSettings, PairingSettings
 from image_translation.sources import Source, open_source
@@ -17,14 +17,22 @@ def list_source(source: str | None, folder: Path) -> Source:
 
 def form_pairs(
     source: Source, pairing: dict[str, Any], audit: dict[str, Any]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> tuple[Deferred[Any], ...]:
     """Form pairs of a source's files, check each, and list them all.
+
+    Files that are as they were by name, size and time are not opened again.
 
     Returns:
         The manifest, and the audit's findings.
     """
-    return build_manifest(
-        source,
-        PairingSettings.model_validate(pairing),
-        AuditSettings.model_validate(audit),
+    code = code_digest("image_translation.pairing", "image_translation.imaging")
+    return deferred_parts(
+        digest(source, pairing, audit, code),
+        partial(
+            build_manifest,
+            source,
+            PairingSettings.model_validate(pairing),
+            AuditSettings.model_validate(audit),
+        ),
+        count=2,
     )

@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from image_translation.pairing.findings import refuse_fatal
+from image_translation.pairing.manifest import log_findings
 from image_translation.pairing.settings import AuditSettings, SplittingSettings
 from image_translation.pairing.split import split_pairs
 from image_translation.sources import Source
@@ -26,6 +27,7 @@ def assign_sides(
     Raises:
         InputError: The audit found what the user calls fatal.
     """
+    log_findings(manifest, findings)
     refuse_fatal(findings, AuditSettings.model_validate(audit).fatal)
     settings = SplittingSettings.model_validate(splitting)
     return split_pairs(manifest, previous, settings, source)

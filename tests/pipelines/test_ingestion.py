@@ -1,0 +1,35 @@
+import pandas as pd
+import pytest
+
+from image_translation.pairing.manifest import build_manifest
+from image_translation.pipelines.ingestion.nodes import form_pairs
+from image_translation.sources import list_folder
+from tests.pairing.helpers import auditing, pairing, write_pairs
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_pairs(tmp_path, {"1": 1, "2": 2, "3": 3})
+
+
+def form(folder, **changes):
+    audit = auditing(**changes).model_dump()
+    return form_pairs(list_folder(folder), pairing().model_dump(), audit)
+
+
+def test_tables_are_those_of_the_manifest(folder):
+    made = [deferred.make() for deferred in form(folder)]
+    for table, expected in zip(
+        made, build_manifest(list_folder(folder), pairing(), auditing()), strict=True
+    ):
+        pd.testing.assert_frame_equal(table, expected)
+
+
+def test_files_are_opened_again_only_after_a_change(folder):
+    manifest, findings = form(folder)
+    assert manifest.fingerprint == findings.fingerprint == form(folder)[0].fingerprint
+    seen = {manifest.fingerprint, form(folder, near_duplicates=False)[0].fingerprint}
+    (folder / "out/1.png").write_bytes(b"no longer an image")
+    changed, _ = form(folder)
+    assert changed.fingerprint not in seen
+    assert (changed.make()["verdict"] == "left_out").sum() == 1
