@@ -41,7 +41,6 @@ _LEFT_OUT = shutil.ignore_patterns(
     "__pycache__",
     "app",
     "datasets",
-    "export",
     "pipelines",
     "reporting",
     "sources",
