@@ -15,12 +15,22 @@ PROJECT = Path(__file__).parents[1]
 # One thread: two runs then add up numbers in the same order on any machine, and
 # processes of tests that run side by side leave each other a core.
 os.environ["OMP_NUM_THREADS"] = "1"
-ONLY_UNET = ",".join(
-    f"models.{model}.enabled=false" for model in MODELS if model != "unet"
-)
-"""Parameters that leave one trained model, beside the baselines."""
-
 ENVIRONMENT = {**os.environ, "COLUMNS": "200"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that share a run of the smoke project.
+
+    With two processes the first then makes it while the other has work of its own.
+    """
+    items.sort(key=lambda item: "smoke_project" not in item.fixturenames)
+
+
+def only(*models: str) -> str:
+    """Parameters that leave these trained models, beside the baselines."""
+    return ",".join(
+        f"models.{model}.enabled=false" for model in MODELS if model not in models
+    )
 
 
 def copy_project(folder: Path) -> Path:

@@ -13,10 +13,10 @@ from kedro.framework.cli import project as kedro_project
 from kedro.framework.startup import bootstrap_project
 from mlflow import MlflowClient
 
-from tests.conftest import ENVIRONMENT, ONLY_UNET, PROJECT, copy_project
+from tests.conftest import ENVIRONMENT, PROJECT, copy_project, only
 
 LITTLE = [
-    ONLY_UNET,
+    only("unet"),
     "training.epochs=1",
     "report.gallery=1",
     "report.blind_questions=0",

@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from tests.conftest import ENVIRONMENT, ONLY_UNET
+from tests.conftest import ENVIRONMENT, only
 
 EPOCHS = 4
-PARAMETERS = f"training.epochs={EPOCHS},report.gallery=1,{ONLY_UNET}"
+PARAMETERS = f"training.epochs={EPOCHS},report.gallery=1,{only('unet')}"
 
 
 class Server:

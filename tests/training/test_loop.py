@@ -785,5 +785,9 @@ class TestWarmStartFromTheTrainingBefore:
         assert cut.config["weights_sha256"] == whole.config["weights_sha256"]
 
 
-def test_compile_that_fails_goes_on_without(train_model, tmp_path):
-    assert train_model(tmp_path, training__compile=True).failure is None
+def test_compile_that_fails_goes_on_without(train_model, tmp_path, monkeypatch):
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))
+    compiled = train_model(tmp_path / "compiled", training__compile=True)
+    plain = train_model(tmp_path / "plain")
+    assert compiled.failure is None
+    assert compiled.config["weights_sha256"] == plain.config["weights_sha256"]
