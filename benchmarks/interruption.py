@@ -16,12 +16,11 @@ import tempfile
 import time
 from pathlib import Path
 
-EPOCHS = 30
 PAIRS = 24
 SIZE = 32
 
 
-def train(folder: Path) -> None:
+def train(folder: Path, epochs: int) -> None:
     """Train in this process; one thread, checkpoints after every batch."""
     import numpy as np
     import pandas as pd
@@ -40,18 +39,19 @@ def train(folder: Path) -> None:
     conf = Path(__file__).parents[1] / "conf"
     loader = LayeredConfigLoader(str(conf), base_env="base", default_run_env="smoke")
     block = loader["parameters"]["custom"]["pix2pix"]
-    block["training"] |= {"epochs": EPOCHS, "checkpoint_minutes": 1e-9}
+    block["training"] |= {"epochs": epochs, "checkpoint_minutes": 1e-9}
     fit(ModelSettings.model_validate(block), pairs, pairs, folder)
 
 
-def start(folder: Path) -> "subprocess.Popen[bytes]":
+def start(folder: Path, epochs: int) -> "subprocess.Popen[bytes]":
     """Train in a process of its own."""
-    return subprocess.Popen([sys.executable, __file__, "--folder", str(folder)])
+    command = [sys.executable, __file__, "--folder", str(folder)]
+    return subprocess.Popen([*command, "--epochs", str(epochs)])
 
 
-def finish(folder: Path) -> str:
+def finish(folder: Path, epochs: int) -> str:
     """Train to the end; the digest of the weights."""
-    if start(folder).wait():
+    if start(folder, epochs).wait():
         raise SystemExit(f"the training in {folder} failed")
     return hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest()
 
@@ -62,36 +62,41 @@ def wait_for(path: Path) -> None:
         time.sleep(0.005)
 
 
-def kill_at_random(folder: Path, seconds: float, chance: random.Random) -> str:
+def kill_at_random(
+    folder: Path, epochs: int, seconds: float, chance: random.Random
+) -> str:
     """Start, kill within ``seconds`` of the first checkpoint, and go on to the end."""
-    process = start(folder)
+    process = start(folder, epochs)
     wait_for(folder / "checkpoint.pt")
     time.sleep(chance.uniform(0, seconds))
     process.kill()
     process.wait()
-    return finish(folder)
+    return finish(folder, epochs)
 
 
 def main() -> None:
     """Kill and compare."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.folder:
-        train(arguments.folder)
+        train(arguments.folder, arguments.epochs)
         return
     chance = random.Random(0)
+    epochs = arguments.epochs
     with tempfile.TemporaryDirectory() as scratch:
-        process = start(Path(scratch) / "whole")
+        process = start(Path(scratch) / "whole", epochs)
         wait_for(Path(scratch) / "whole/checkpoint.pt")
         started = time.perf_counter()
         process.wait()
         seconds = time.perf_counter() - started
-        whole = finish(Path(scratch) / "whole")
+        whole = finish(Path(scratch) / "whole", epochs)
         same = 0
         for number in range(arguments.times):
-            ended = kill_at_random(Path(scratch) / str(number), seconds, chance)
+            folder = Path(scratch) / str(number)
+            ended = kill_at_random(folder, epochs, seconds, chance)
             same += ended == whole
         print(
             f"{same} of {arguments.times} killed trainings ended with the same weights"

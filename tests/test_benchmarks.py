@@ -13,7 +13,7 @@ from tests.training.conftest import make_pairs
 def test_killed_training_ends_as_one_that_was_not():
     script = PROJECT / "benchmarks/interruption.py"
     result = subprocess.run(
-        [sys.executable, str(script), "--times", "2"],
+        [sys.executable, str(script), "--times", "2", "--epochs", "10"],
         capture_output=True,
         text=True,
         check=False,
