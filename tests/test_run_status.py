@@ -1,13 +1,16 @@
 import json
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
+from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 from kedro_viz.api.rest.responses.run_events import (
     transform_events_to_structured_format,
 )
 
-from image_translation.run_status import RunStatusHooks
+from image_translation.datasets.tables import NumbersCSVDataset
+from image_translation.run_status import DatasetStatisticsHooks, RunStatusHooks
 
 
 def double(x):
@@ -82,3 +85,36 @@ def test_environment_that_does_not_want_it_is_left_alone(project, wanted):
 def test_packaged_run_leaves_nothing_beside_its_data(tmp_path):
     run(tmp_path, "monet")
     assert not list(tmp_path.iterdir())
+
+
+def read_table(project, name, rows, *, wanted=True):
+    """What Kedro tells hooks of a run that reads a table."""
+    dataset = NumbersCSVDataset(filepath=str(project / f"{name}.csv"))
+    dataset.save(pd.DataFrame({"x": range(rows), "y": 0}))
+    globals_ = {"run_status": wanted}
+    context = SimpleNamespace(config_loader={"globals": globals_}, project_path=project)
+    hooks = DatasetStatisticsHooks()
+    hooks.after_context_created(context)
+    hooks.after_catalog_created(DataCatalog({name: dataset}))
+    hooks.after_dataset_loaded(name, dataset.load())
+    hooks.after_pipeline_run()
+
+
+def numbers(project):
+    return json.loads((project / ".viz/stats.json").read_text())
+
+
+def test_tables_that_were_read_have_numbers(project):
+    read_table(project, "manifest", 3)
+    read_table(project, "split", 2)
+    seen = numbers(project)
+    assert (seen["manifest"]["rows"], seen["manifest"]["columns"]) == (3, 2)
+    assert seen["manifest"]["file_size"] == (project / "manifest.csv").stat().st_size
+    assert seen["split"]["rows"] == 2  # the run before is not forgotten
+    read_table(project, "manifest", 5)
+    assert numbers(project)["manifest"]["rows"] == 5
+
+
+def test_environment_that_does_not_want_numbers_is_left_alone(project):
+    read_table(project, "manifest", 3, wanted=False)
+    assert not (project / ".viz").exists()

@@ -1,4 +1,10 @@
-"""What kedro-viz shows of the last runs."""
+"""What kedro-viz shows of the last runs.
+
+kedro-viz keeps one record a project and would overwrite it with every run, also with one
+of an environment that keeps its data elsewhere. Here an environment whose
+``globals.yml`` wants it keeps one, and a run replaces what is known of its own nodes and
+datasets; the other tasks' stay.
+"""
 
 import json
 from pathlib import Path
@@ -7,19 +13,16 @@ from typing import Any
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.pipeline import Pipeline
+from kedro_viz.integrations.kedro.hooks import DatasetStatsHook
 from kedro_viz.integrations.kedro.hooks_utils import EVENTS_DIR, EVENTS_FILE
 from kedro_viz.integrations.kedro.run_hooks import PipelineRunStatusHook
 
 LAST_RUN_ONLY = ("before_pipeline_run", "after_pipeline_run", "on_pipeline_error")
+STATISTICS_FILE = "stats.json"
 
 
 class RunStatusHooks(PipelineRunStatusHook):
-    """kedro-viz's record of runs, for environments whose ``globals.yml`` wants it.
-
-    kedro-viz keeps one record a project and would overwrite it with every run, also
-    with one of an environment that keeps its data elsewhere. Here a run replaces what
-    is known of its own nodes; the other tasks' stay.
-    """
+    """Which nodes and datasets the last runs have passed, and in what time."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,10 +31,7 @@ class RunStatusHooks(PipelineRunStatusHook):
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Find out whether, and where, this environment keeps a record."""
-        wanted = context.config_loader["globals"].get("run_status", False)
-        is_project = (context.project_path / "pyproject.toml").is_file()
-        path = context.project_path / EVENTS_DIR / EVENTS_FILE
-        self._record = path if wanted and is_project else None
+        self._record = _record(context, EVENTS_FILE)
 
     @hook_impl
     def before_pipeline_run(
@@ -45,15 +45,47 @@ class RunStatusHooks(PipelineRunStatusHook):
         self._events.append(event)
         if flush and self._record is not None:
             new = {event.get("node_id") for event in self._events}
-            kept = [e for e in _read(self._record) if e.get("node_id") not in new]
-            self._record.parent.mkdir(exist_ok=True)
-            self._record.write_text(json.dumps(kept + self._events, indent=1), "utf-8")
+            known = [
+                e for e in _read(self._record, []) if e["event"] not in LAST_RUN_ONLY
+            ]
+            kept = [event for event in known if event.get("node_id") not in new]
+            _write(self._record, kept + self._events)
 
 
-def _read(record: Path) -> list[dict[str, Any]]:
-    """What earlier runs have left of their nodes and datasets."""
+class DatasetStatisticsHooks(DatasetStatsHook):
+    """How many rows, columns and bytes the tables have that the last runs have read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._record: Path | None = None
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Find out whether, and where, this environment keeps a record."""
+        self._record = _record(context, STATISTICS_FILE)
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Write what was seen."""
+        if self._record is not None:
+            new = {name: self.format_stats(seen) for name, seen in self._stats.items()}
+            _write(self._record, {**_read(self._record, {}), **new})
+
+
+def _record(context: KedroContext, name: str) -> Path | None:
+    wanted = context.config_loader["globals"].get("run_status", False)
+    is_project = (context.project_path / "pyproject.toml").is_file()
+    return context.project_path / EVENTS_DIR / name if wanted and is_project else None
+
+
+def _read(record: Path, nothing: Any) -> Any:
+    """What earlier runs have left."""
     try:
-        events = json.loads(record.read_text("utf-8"))
+        return json.loads(record.read_text("utf-8"))
     except (OSError, ValueError):
-        return []
-    return [event for event in events if event["event"] not in LAST_RUN_ONLY]
+        return nothing
+
+
+def _write(record: Path, content: Any) -> None:
+    record.parent.mkdir(exist_ok=True)
+    record.write_text(json.dumps(content, indent=1), "utf-8")

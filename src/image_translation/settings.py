@@ -12,12 +12,18 @@ from image_translation.hooks import TrackingHooks
 from image_translation.parameters import LayeredConfigLoader
 from image_translation.parent_run import ParentRunHooks
 from image_translation.run_journal import RunJournalHooks
-from image_translation.run_status import RunStatusHooks
+from image_translation.run_status import DatasetStatisticsHooks, RunStatusHooks
 
-HOOKS = (TrackingHooks(), ParentRunHooks(), RunStatusHooks(), RunJournalHooks())
+HOOKS = (
+    TrackingHooks(),
+    ParentRunHooks(),
+    RunStatusHooks(),
+    DatasetStatisticsHooks(),
+    RunJournalHooks(),
+)
 
-# kedro-viz would write to .viz/ with every run, also of an environment of its own;
-# RunStatusHooks do so where it is wanted. ParentRunHooks hold kedro-mlflow's.
+# kedro-viz would write to .viz/ with every run, also of an environment of its own; the
+# hooks of run_status do so where it is wanted. ParentRunHooks hold kedro-mlflow's.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz", "kedro_mlflow")
 
 CONFIG_LOADER_CLASS = LayeredConfigLoader
