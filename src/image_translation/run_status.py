@@ -45,10 +45,12 @@ class RunStatusHooks(PipelineRunStatusHook):
         self._events.append(event)
         if flush and self._record is not None:
             new = {event.get("node_id") for event in self._events}
-            known = [
-                e for e in _read(self._record, []) if e["event"] not in LAST_RUN_ONLY
+            kept = [
+                event
+                for event in _read(self._record, [])
+                if event["event"] not in LAST_RUN_ONLY
+                and event.get("node_id") not in new
             ]
-            kept = [event for event in known if event.get("node_id") not in new]
             _write(self._record, kept + self._events)
 
 
