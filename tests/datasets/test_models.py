@@ -3,7 +3,11 @@ import json
 import pytest
 from kedro.io import DatasetError
 
-from image_translation.datasets.models import TrainedModelDataset, WorkspaceDataset
+from image_translation.datasets.models import (
+    TrainedModelDataset,
+    TrainedModelsDataset,
+    WorkspaceDataset,
+)
 from image_translation.training.trained import TrainedModel, TrainedReplicate
 
 
@@ -33,6 +37,22 @@ def test_model_that_did_not_run_makes_the_round_trip(tmp_path):
 def test_missing_model_is_an_error_that_names_the_file(tmp_path):
     with pytest.raises(DatasetError, match=r"model\.json"):
         TrainedModelDataset(filepath=str(tmp_path / "model.json")).load()
+
+
+def test_model_that_is_being_trained_anew_does_not_hide_the_others(tmp_path, caplog):
+    for name in ("pix2pix", "unet"):
+        folder = tmp_path / name / "replicate-0"
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text(json.dumps({"replicate": 0}), "utf-8")
+        replicates = (TrainedReplicate.read(folder),)
+        model = TrainedModel("trained", None, replicates, 0)
+        TrainedModelDataset(filepath=str(folder.parent / "model.json")).save(model)
+    models = TrainedModelsDataset(filepath=str(tmp_path))
+    assert set(models.load()) == {"pix2pix", "unet"}
+    (tmp_path / "pix2pix/replicate-0/config.json").unlink()
+    assert set(models.load()) == {"unet"}
+    assert "pix2pix is left out" in caplog.text
+    assert "is being trained" in caplog.text
 
 
 def test_preview_of_a_model_that_did_not_run_says_why(tmp_path):

@@ -287,8 +287,12 @@ def test_infinite_psnr_counts_as_100_db(tmp_path, train_pairs, validation_pairs)
     assert trained.history()["validation/psnr"].tolist() == [100]
 
 
-def test_mean_target_is_the_best_constant_image(train_model, tmp_path, train_pairs):
-    generator = train_model(tmp_path, "mean_target").load_generator()
+@pytest.mark.parametrize("ema", [None, 0.999])
+def test_mean_target_is_the_best_constant_image(
+    train_model, tmp_path, train_pairs, ema
+):
+    trained = train_model(tmp_path, "mean_target", training__ema=ema)
+    generator = trained.load_generator()
     expected = train_pairs.targets.astype(float).mean(axis=0)
     image = (generator.image[0].permute(1, 2, 0).numpy() + 1) * 127.5
     np.testing.assert_allclose(image, expected, atol=1e-4)
@@ -469,6 +473,67 @@ def test_full_disk_costs_the_checkpoint_and_not_the_training(
     assert_same_training(whole, train_model(tmp_path / "full"))
     assert "No space left" in caplog.text
     assert "the last good one stays" in caplog.text
+
+
+@pytest.mark.parametrize("function", ["_save_weights", "_save_history"])
+def test_disk_that_is_full_at_an_epochs_end_is_told_and_costs_only_that_epoch(
+    train_model, tmp_path, monkeypatch, function
+):
+    whole = train_model(tmp_path / "whole")
+    save = getattr(loop, function)
+    calls = []
+
+    def fail_the_second_time(*arguments):
+        calls.append(1)
+        if len(calls) == 2:
+            raise OSError(28, "No space left on device")
+        save(*arguments)
+
+    with monkeypatch.context() as context:
+        context.setattr(loop, function, fail_the_second_time)
+        with pytest.raises(InputError, match=r"could not be kept in .*No space left"):
+            train_model(tmp_path / "full")
+    assert_same_training(whole, train_model(tmp_path / "full"))
+
+
+def test_stop_that_keeps_nothing_does_not_promise_to_go_on(
+    train_model, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(loop, "save_checkpoint", mock.Mock(side_effect=OSError(28, "")))
+    cut_at_batch(monkeypatch, 3, signal.SIGTERM)
+    with pytest.raises(TrainingStoppedError, match="nothing since is kept"):
+        train_model(tmp_path)
+
+
+def test_stop_of_a_forced_training_says_how_it_goes_on(
+    train_model, tmp_path, monkeypatch
+):
+    cut_at_batch(monkeypatch, 3, signal.SIGTERM)
+    with pytest.raises(TrainingStoppedError, match=r"without training\.force$"):
+        train_model(tmp_path, training__force=True)
+
+
+def test_signal_after_the_last_step_stops_what_comes_after(
+    train_model, tmp_path, monkeypatch
+):
+    whole = train_model(tmp_path / "whole", training__epochs=1)
+    score = loop._score
+
+    def interrupt(*arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return score(*arguments)
+
+    recorder = Recorder()
+    with monkeypatch.context() as context:
+        context.setattr(loop, "_score", interrupt)
+        with pytest.raises(TrainingStoppedError, match="was finished") as stopped:
+            train_model(tmp_path / "cut", observers=[recorder], training__epochs=1)
+    assert stopped.value.exit_code == 128 + signal.SIGTERM
+    assert len(recorder.ends) == 1
+    recorder = Recorder()
+    cut = train_model(tmp_path / "cut", observers=[recorder], training__epochs=1)
+    assert_same_training(whole, cut)
+    assert not recorder.epochs
 
 
 def interrupt_training(train_model, folder, **changes):
@@ -734,6 +799,24 @@ class TestWarmStart:
                 tmp_path / "again", "unet", training__warm_start=str(first.folder)
             )
 
+    def test_what_does_not_fit_costs_no_weights(self, train_model, tmp_path):
+        other = train_model(tmp_path / "other", "autoencoder", training__epochs=1)
+        folder = tmp_path / "own"
+        before = train_model(folder, "unet", training__epochs=1)
+        with pytest.raises(InputError, match="does not fit this network"):
+            train_model(folder, "unet", training__warm_start=str(other.folder))
+        again = train_model(folder, "unet", training__epochs=1)
+        assert again.config["weights_sha256"] == before.config["weights_sha256"]
+        before.load_generator()
+
+    def test_weights_that_it_would_replace_are_refused_and_stay(
+        self, train_model, tmp_path
+    ):
+        first = train_model(tmp_path, training__epochs=1)
+        with pytest.raises(InputError, match="pass previous to start from it"):
+            train_model(tmp_path, training__warm_start=str(first.folder))
+        first.load_generator()
+
 
 class TestWarmStartFromTheTrainingBefore:
     CHANGES: ClassVar = {"training__warm_start": "previous", "training__epochs": 1}
@@ -766,6 +849,20 @@ class TestWarmStartFromTheTrainingBefore:
         assert "Starting anew" in caplog.text
         usual = train_model(tmp_path / "b", "unet", training__epochs=1)
         assert warm.config["weights_sha256"] == usual.config["weights_sha256"]
+
+    def test_training_that_diverges_at_once_leaves_the_weights_to_start_from(
+        self, train_model, tmp_path, monkeypatch
+    ):
+        for name in ("whole", "cut"):
+            train_model(tmp_path / name, training__epochs=2, training__seed=5)
+        slower = self.CHANGES | {"training__learning_rate": 1e-4}
+        whole = train_model(tmp_path / "whole", **slower)
+        with monkeypatch.context() as context:
+            diverge_in(context, epoch=1)
+            assert train_model(tmp_path / "cut", **self.CHANGES).failure
+        cut = train_model(tmp_path / "cut", **slower)
+        assert cut.config["weights_sha256"] == whole.config["weights_sha256"]
+        assert not (tmp_path / "cut" / START).exists()
 
     def test_cut_off_anywhere_ends_with_the_same_weights(
         self, train_model, tmp_path, monkeypatch

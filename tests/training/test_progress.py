@@ -55,6 +55,14 @@ def test_interrupted_work_does_not_claim_an_end(clock, log):
     assert not log.messages
 
 
+def test_process_that_is_not_the_first_shows_no_bar(clock, log, capsys, monkeypatch):
+    monkeypatch.setattr(module.sys.stderr, "isatty", lambda: True, raising=False)
+    with TrainingProgress("unet", 4, bar=False) as progress:
+        progress.advance(4)
+    assert not capsys.readouterr().err
+    assert len(log.messages) == 1
+
+
 def test_terminal_shows_a_bar_with_losses(clock, capsys, monkeypatch):
     monkeypatch.setattr(module.sys.stderr, "isatty", lambda: True, raising=False)
     with TrainingProgress("unet", 4) as progress:

@@ -1,5 +1,6 @@
 """A model's folder, while it is trained and afterwards."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,11 @@ from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 
 from image_translation.datasets.previews import preview_table
+from image_translation.errors import InputError
 from image_translation.training.observer import Observer
 from image_translation.training.trained import TrainedModel
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -95,9 +99,7 @@ class TrainedModelDataset(AbstractDataset[TrainedModel, TrainedModel]):
 
     def load(self) -> TrainedModel:
         """The model, by reference: weights are read when they are asked for."""
-        return TrainedModel.from_json(
-            self._filepath.read_text("utf-8"), self._filepath.parent
-        )
+        return _read(self._filepath)
 
     def save(self, data: TrainedModel) -> None:
         """Write what the training came to; the weights are in the folder already."""
@@ -147,11 +149,17 @@ class TrainedModelsDataset(AbstractDataset[None, dict[str, TrainedModel]]):
         self.metadata = metadata
 
     def load(self) -> dict[str, TrainedModel]:
-        """The models by name, by reference; none where nothing was trained yet."""
-        return {
-            path.parent.name: TrainedModelDataset(filepath=str(path)).load()
-            for path in sorted(self._filepath.glob("*/model.json"))
-        }
+        """The models by name, by reference; none where nothing was trained yet.
+
+        One that cannot be read, such as one that is being trained anew, is left out.
+        """
+        models = {}
+        for path in sorted(self._filepath.glob("*/model.json")):
+            try:
+                models[path.parent.name] = _read(path)
+            except InputError as error:
+                logger.warning("%s is left out: %s", path.parent.name, error)
+        return models
 
     def save(self, data: None) -> None:
         """Models are written one by one.
@@ -166,3 +174,8 @@ class TrainedModelsDataset(AbstractDataset[None, dict[str, TrainedModel]]):
 
     def _exists(self) -> bool:
         return self._filepath.is_dir()
+
+
+def _read(path: Path) -> TrainedModel:
+    """The model of a ``model.json``."""
+    return TrainedModel.from_json(path.read_text("utf-8"), path.parent)

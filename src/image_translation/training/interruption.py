@@ -19,8 +19,18 @@ class TrainingStoppedError(Exception):
         self.exit_code = 128 + number
 
 
+def how_to_go_on(forced: bool) -> str:
+    """What brings a training that was stopped to its end.
+
+    Args:
+        forced: Whether ``training.force`` made it start anew, which it would again.
+    """
+    without = ", without training.force" if forced else ""
+    return f"it goes on from there when the same command runs again{without}"
+
+
 class StopRequest:
-    """Waits for signals, as a context.
+    """Waits for signals, as a context; what it heard stays known after it.
 
     The first signal is remembered. The second one does what it always does: whoever
     cannot wait for the end of a batch is not held up. In threads other than the main

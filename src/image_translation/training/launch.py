@@ -24,7 +24,11 @@ from numpy.typing import NDArray
 
 from image_translation.errors import InputError
 from image_translation.pairing.arrays import PairArrays
-from image_translation.training.interruption import StopRequest, TrainingStoppedError
+from image_translation.training.interruption import (
+    StopRequest,
+    TrainingStoppedError,
+    how_to_go_on,
+)
 from image_translation.training.observer import Observer
 from image_translation.training.settings import ModelSettings, TrainingSettings
 from image_translation.training.trained import TrainedReplicate
@@ -81,7 +85,7 @@ def launch(
         raise InputError(calls.problem)
     if stop.number is not None:
         raise TrainingStoppedError(
-            f"{name} was stopped; it goes on from there when the same command runs again",
+            f"{name} was stopped; {how_to_go_on(settings.training.force)}",
             stop.number,
         )
     if process.returncode:

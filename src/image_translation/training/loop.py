@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import nn
 
@@ -30,7 +31,11 @@ from image_translation.training.checkpoint import (
 )
 from image_translation.training.devices import Device, pick_device
 from image_translation.training.inference import prepare, translate_prepared
-from image_translation.training.interruption import StopRequest, TrainingStoppedError
+from image_translation.training.interruption import (
+    StopRequest,
+    TrainingStoppedError,
+    how_to_go_on,
+)
 from image_translation.training.observer import Observer
 from image_translation.training.plan import choose_pairs
 from image_translation.training.processes import (
@@ -192,6 +197,7 @@ class _Training:
     state: TrainingState
     observers: Sequence[Observer] = ()
     saved_at: float = field(default_factory=time.monotonic)
+    stop: StopRequest = field(default_factory=StopRequest)
 
     @cached_property
     def pairs(self) -> int:
@@ -223,6 +229,12 @@ class _Training:
         trained = self._conclude(cost, failure)
         for observer in self.observers:
             observer.on_end(trained)
+        if agree(self.stop.number is not None):  # since the last step
+            raise TrainingStoppedError(
+                f"{self.name} was finished when it was stopped; what comes after it runs "
+                "when the same command runs again",
+                self.stop.number or 0,
+            )
         return trained
 
     def _train(self) -> str | None:
@@ -238,26 +250,23 @@ class _Training:
         if seen == 0:
             self._show_start()
         with (
-            StopRequest() as stop,
-            TrainingProgress(self.name, total, seen) as progress,
+            self.stop,
+            TrainingProgress(self.name, total, seen, bar=self.is_first) as progress,
         ):
             for epoch in range(state.epoch + 1, training.epochs + 1):
                 try:
-                    figures = self._train_epoch(epoch, batches, stop, progress)
+                    figures = self._train_epoch(epoch, batches, progress)
                 except _DivergedError as error:
                     failure = f"training diverged in epoch {epoch}: {error}"
-                    logger.error("%s: %s", self.name, failure)
+                    if self.is_first:
+                        logger.error("%s: %s", self.name, failure)
                     return failure
                 self._end_epoch(epoch, figures)
                 progress.figures = {"epoch": epoch, **_shown(state.history[-1])}
         return None
 
     def _train_epoch(
-        self,
-        epoch: int,
-        batches: Batches,
-        stop: StopRequest,
-        progress: TrainingProgress,
+        self, epoch: int, batches: Batches, progress: TrainingProgress
     ) -> dict[str, float]:
         """See what is left of an epoch; returns mean losses, seconds, images a second."""
         state, training = self.state, self.settings.training
@@ -287,7 +296,7 @@ class _Training:
                 losses = self._means() if is_alone else {}
                 progress.show({"epoch": epoch, **losses})
             if is_last:
-                self._pause(stop)
+                self._pause()
         sum_over_processes([state.sums])
         losses = self._means()
         share_buffers(state.translator)
@@ -310,26 +319,31 @@ class _Training:
                 )
         return {f"train/{name}": value for name, value in named.items()}
 
-    def _pause(self, stop: StopRequest) -> None:
+    def _pause(self) -> None:
         """Between two steps: keep a checkpoint when it is time, and leave when asked to.
 
         Raises:
             TrainingStoppedError: A signal asked to stop.
         """
-        if agree(stop.number is not None):
-            self._save()
+        if agree(self.stop.number is not None):
+            training = self.settings.training
+            kept = self._save()
+            goes_on = how_to_go_on(training.force) if kept else "nothing since is kept"
             raise TrainingStoppedError(
                 f"{self.name} was stopped in epoch {self.state.epoch + 1} of "
-                f"{self.settings.training.epochs}; it goes on from there when the same "
-                "command runs again",
-                stop.number or 0,
+                f"{training.epochs}; {goes_on}",
+                self.stop.number or 0,
             )
         minutes = (time.monotonic() - self.saved_at) / 60
         if minutes >= self.settings.training.checkpoint_minutes:
             self._save()
 
     def _end_epoch(self, epoch: int, figures: dict[str, float]) -> None:
-        """Validate, and keep all that an interruption must not cost."""
+        """Validate, and keep all that an interruption must not cost.
+
+        Raises:
+            InputError: The disk does not take it.
+        """
         state = self.state
         if not self.is_first:
             state.history.append({"epoch": epoch, **figures})
@@ -339,10 +353,17 @@ class _Training:
         row = {"epoch": epoch, **figures, **scores}
         state.history.append(row)
         state.begin_epoch()
-        if _is_best(row, state, self.settings.training.select_by):
-            state.best_epoch = epoch
-            _save_weights(state.translator, self.folder / WEIGHTS)
-        _save_history(state.history, self.folder / HISTORY)
+        try:
+            if _is_best(row, state, self.settings.training.select_by):
+                state.best_epoch = epoch
+                _save_weights(state.translator, self.folder / WEIGHTS)
+            _save_history(state.history, self.folder / HISTORY)
+        except (OSError, SafetensorError) as error:
+            raise InputError(
+                f"{self.name}: epoch {epoch} could not be kept in {self.folder} "
+                f"({error}); the last good checkpoint stays, and the training goes on "
+                "from it once there is room and the same command runs again"
+            ) from error
         for observer in self.observers:
             observer.on_epoch(epoch, {**figures, **scores}, samples)
         if self.settings.is_trainable:
@@ -385,11 +406,15 @@ class _Training:
     def _seed(self) -> int:
         return self.settings.training.seed + self.replicate
 
-    def _save(self) -> None:
-        """Keep a checkpoint; where that fails, the one before stays."""
+    def _save(self) -> bool:
+        """Keep a checkpoint; where that fails, the one before stays.
+
+        Returns:
+            Whether it was kept, as far as this process knows.
+        """
         self.saved_at = time.monotonic()
         if not self.is_first:
-            return
+            return True
         path, previous = self.folder / CHECKPOINT, self.folder / PREVIOUS
         content = {"fingerprint": self.fingerprint, **self.state.dump()}
         try:
@@ -401,6 +426,8 @@ class _Training:
                 self.folder,
                 error,
             )
+            return False
+        return True
 
     def _resume(self) -> bool:
         """Go on from a checkpoint, if there is one that is good."""
@@ -421,16 +448,17 @@ class _Training:
         return False
 
     def _begin(self) -> None:
-        """Clear what an earlier training left, and take the weights to start from."""
+        """Take the weights to start from, and clear what an earlier training left."""
         if self.is_first:
             set_previous_aside(self.settings, self.folder)
-            for file in (CHECKPOINT, PREVIOUS, WEIGHTS, CONFIG, HISTORY):
-                (self.folder / file).unlink(missing_ok=True)
         agree(True)  # the others wait until the weights lie where they look for them
         start = find_start(self.settings, self.folder)
         if start is not None:
             for network in {self.state.generator, self.state.translator}:
                 load_start(network, start)
+        if self.is_first:
+            for file in (CHECKPOINT, PREVIOUS, WEIGHTS, CONFIG, HISTORY):
+                (self.folder / file).unlink(missing_ok=True)
 
     def _conclude(self, cost: dict[str, Any], failure: str | None) -> TrainedReplicate:
         """Declare the training finished, the stamp last."""
@@ -450,8 +478,10 @@ class _Training:
                 self.folder / CONFIG, lambda aside: aside.write_text(text, "utf-8")
             )
             Stamp(self.folder).write(self.fingerprint)
-            for file in (CHECKPOINT, PREVIOUS, START):
+            for file in (CHECKPOINT, PREVIOUS):
                 (self.folder / file).unlink(missing_ok=True)
+            if weights.is_file():  # or the next one still starts from those before
+                (self.folder / START).unlink(missing_ok=True)
         return TrainedReplicate(self.folder, config)
 
 

@@ -25,23 +25,27 @@ class TrainingProgress:
         description: What is trained: ``"pix2pix replicate 0"``.
         total: Images to see in all epochs.
         done: How many of them an earlier run has seen, in one that is continued.
+        bar: Whether a terminal is shown a bar; of several processes, one does.
 
     Attributes:
         figures: What is shown besides, such as losses.
     """
 
-    def __init__(self, description: str, total: int, done: int = 0) -> None:
+    def __init__(
+        self, description: str, total: int, done: int = 0, *, bar: bool = True
+    ) -> None:
         self.description = description
         self.total = total
         self.done = done
         self._before = done
+        self._has_bar = bar
         self._bar: tqdm | None = None
         self._started = self._shown = time.monotonic()
         self.figures: Mapping[str, float] = {}
 
     def __enter__(self) -> "TrainingProgress":
         self._started = self._shown = time.monotonic()
-        if sys.stderr.isatty():
+        if self._has_bar and sys.stderr.isatty():
             self._bar = tqdm(
                 desc=self.description,
                 total=self.total,

@@ -86,7 +86,8 @@ class TrainingState:
             )
             for name, module in trained.items()
         }
-        average = copy.deepcopy(generator) if settings.training.ema else None
+        is_averaged = settings.training.ema and settings.is_trainable
+        average = copy.deepcopy(generator) if is_averaged else None
         sums = torch.zeros(len(objective.losses), device=device)
         return cls(generator, discriminator, optimizers, average, sums=sums)
 

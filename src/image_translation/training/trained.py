@@ -45,8 +45,8 @@ class TrainedReplicate:
             return cls(folder, json.loads(path.read_text("utf-8")))
         except (OSError, ValueError) as error:
             raise InputError(
-                f"{path} cannot be read ({error}); train the model again with "
-                "training.force=true"
+                f"{path} cannot be read ({error}): the model is being trained, or its "
+                "training was cut off; the same command goes on with it"
             ) from error
 
     @property

@@ -28,10 +28,9 @@ def digest_start(settings: ModelSettings) -> str | None:
         InputError: As for `find_start`.
     """
     named = settings.training.warm_start
-    if named == PREVIOUS and settings.is_trainable:
-        return PREVIOUS
-    file = find_start(settings, Path())
-    return file_digest(file) if file else None
+    if named is None or not settings.is_trainable:
+        return None
+    return PREVIOUS if named == PREVIOUS else file_digest(_find_named(named))
 
 
 def set_previous_aside(settings: ModelSettings, folder: Path) -> None:
@@ -53,13 +52,24 @@ def find_start(settings: ModelSettings, folder: Path) -> Path | None:
         folder: That of the replicate.
 
     Raises:
-        InputError: ``training.warm_start`` names neither weights nor a folder of them.
+        InputError: ``training.warm_start`` names neither weights nor a folder of them,
+            or the weights that the training replaces.
     """
     named = settings.training.warm_start
     if named is None or not settings.is_trainable:
         return None
     if named == PREVIOUS:
         return folder / START if (folder / START).is_file() else None
+    file = _find_named(named)
+    if (folder / WEIGHTS).exists() and file.samefile(folder / WEIGHTS):
+        raise InputError(
+            f"training.warm_start: {file} is what this training would replace; pass "
+            f"{PREVIOUS} to start from it"
+        )
+    return file
+
+
+def _find_named(named: str) -> Path:
     path = Path(named)
     file = path / WEIGHTS if path.is_dir() else path
     if not file.is_file():
