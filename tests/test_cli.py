@@ -1,12 +1,21 @@
+import os
 import shutil
+import signal
 from types import SimpleNamespace
 
 import click
 import pytest
 from click.testing import CliRunner
 from kedro.framework.cli.utils import KedroCliError
+from mlflow.exceptions import MlflowException
 
-from image_translation.cli import _with_readable_errors, parse_parameters, run, site
+from image_translation.cli import (
+    _signals_as_errors,
+    _with_readable_errors,
+    parse_parameters,
+    run,
+    site,
+)
 from image_translation.errors import InputError
 from tests.conftest import PROJECT
 
@@ -45,6 +54,39 @@ def test_input_error_anywhere_in_the_chain_is_shown_without_traceback():
     result = CliRunner().invoke(command)
     assert result.exit_code == 1
     assert result.output == "Error: no folder x; pass another one\n"
+
+
+def test_error_of_mlflow_is_shown_without_traceback_and_credentials():
+    @click.command()
+    @_with_readable_errors
+    def command():
+        raise MlflowException("API request to http://user:secret@host/api failed")
+
+    result = CliRunner().invoke(command)
+    assert result.exit_code == 1
+    assert result.output == "Error: MLflow: API request to http://host/api failed\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_is_an_error_that_hooks_hear_of(number):
+    heard = []
+    before = signal.getsignal(number)
+
+    @click.command()
+    @_with_readable_errors
+    @_signals_as_errors()
+    def command():
+        try:
+            os.kill(os.getpid(), number)
+        except Exception as error:  # as Kedro does before it calls on_pipeline_error
+            heard.append(error)
+            raise
+
+    result = CliRunner().invoke(command)
+    assert result.exit_code == 128 + number
+    assert "goes on from there" in result.output
+    assert len(heard) == 1
+    assert signal.getsignal(number) == before
 
 
 def test_other_errors_keep_their_traceback():

@@ -5,6 +5,8 @@ import functools
 import logging
 import os
 import signal
+import threading
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,10 +22,10 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import ProjectMetadata
 from kedro.io import CatalogProtocol, MemoryDataset
 
-from image_translation.errors import InputError, causes
+from image_translation.errors import InputError, causes, without_credentials
 from image_translation.hooks import send_task
 from image_translation.pipeline_registry import OF_ONE_TASK, TASKS
-from image_translation.scheduling.conclusion import MODEL_FAILED, STORE_LOST, conclude
+from image_translation.scheduling.conclusion import MODEL_FAILED, conclude
 from image_translation.scheduling.journal import (
     FAILED,
     LOCK,
@@ -33,8 +35,8 @@ from image_translation.scheduling.journal import (
 )
 from image_translation.scheduling.lock import LockedError, RunLock
 from image_translation.scheduling.state import TaskFolders
-from image_translation.tracking.store import connection, without_credentials
-from image_translation.training.interruption import TrainingStoppedError
+from image_translation.tracking.store import connection, tell_failure
+from image_translation.training.interruption import SIGNALS, TrainingStoppedError
 
 if TYPE_CHECKING:
     from image_translation.app.workbench import TaskResults
@@ -114,6 +116,33 @@ def _exit_code(outputs: Any) -> int:
     return max(found, default=0)
 
 
+@contextmanager
+def _signals_as_errors() -> Iterator[None]:
+    """Outside of trainings, which hear signals themselves, leave as after an error.
+
+    Kedro tells no hook of Ctrl-C itself, and MLflow would call the run finished. The
+    second signal does what it always does.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, _stop) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    for either in SIGNALS:
+        signal.signal(either, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    raise TrainingStoppedError(
+        "The run was stopped; the same command goes on from there", number
+    )
+
+
 def _with_readable_errors(function: Any) -> Callable[..., Any]:
     @functools.wraps(function)
     def wrapper(*args: Any, **options: Any) -> Any:
@@ -128,6 +157,8 @@ def _with_readable_errors(function: Any) -> Callable[..., Any]:
                 if isinstance(cause, TrainingStoppedError):
                     click.echo(str(cause), err=True)
                     raise SystemExit(cause.exit_code) from error
+            if told := tell_failure(error):
+                raise click.ClickException(told) from error
             raise
         if connection.is_lost:
             click.echo(UNSENT.format(failure=connection.failure), err=True)
@@ -141,7 +172,8 @@ def _with_readable_errors(function: Any) -> Callable[..., Any]:
 
 def _project_run() -> click.Command:
     command = copy.copy(kedro_run)
-    command.callback = _with_readable_errors(kedro_run.callback)
+    callback: Any = kedro_run.callback
+    command.callback = _with_readable_errors(_signals_as_errors()(callback))
     command.params = [copy.copy(option) for option in kedro_run.params]
     for option in command.params:
         if option.name == "params":
@@ -195,22 +227,14 @@ def nightly(
     metadata: ProjectMetadata, task: str, env: str | None, params: dict[str, Any]
 ) -> None:
     """Run a task when nobody watches: one run at a time, a summary, an exit code."""
-    signal.signal(signal.SIGTERM, _stop)
     folders = _folders(metadata.project_path, task, env)
     try:
-        with RunLock(folders.intermediate / LOCK):
+        with RunLock(folders.intermediate / LOCK), _signals_as_errors():
             code = _run_watched(metadata.project_path, folders, env, params)
     except LockedError as error:
         click.echo(f"Not run: {error}", err=True)
         code = error.exit_code
     raise SystemExit(code)
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    """Outside of trainings, which hear signals themselves, leave as after an error."""
-    raise TrainingStoppedError(
-        "The run was stopped; the same command goes on from there", number
-    )
 
 
 def _run_watched(
@@ -227,15 +251,15 @@ def _run_watched(
     except BaseException as error:
         failure = Failure.of(error)
         if failure.code == FAILED:
-            logger.exception("%s failed", folders.task)
+            told = without_credentials(traceback.format_exc())
+            logger.error("%s failed\n%s", folders.task, told)
         if not journal.read().failures:  # it came before the run, or tore it off
             journal.fail(error)
-    code = conclude(folders)
+    code = conclude(folders, store_is_lost=connection.is_lost)
     if failure is not None:
         click.echo(failure.error, err=True)
     elif connection.is_lost:
         click.echo(UNSENT.format(failure=connection.failure), err=True)
-        code = code or STORE_LOST
     click.echo(f"Exit code {code}; {folders.reporting / SUMMARY} tells more", err=True)
     return code
 
@@ -250,6 +274,7 @@ def shared_run() -> None:
 @env_option
 @click.option("--key", required=True, help="What the scheduler calls the run.")
 @click.pass_obj
+@_with_readable_errors
 def begin(metadata: ProjectMetadata, task: str, env: str | None, key: str) -> None:
     """Begin it, and say its id, which goes into MLFLOW_RUN_ID of all its processes."""
     from image_translation.tracking.parents import begin_parent
@@ -264,20 +289,41 @@ def begin(metadata: ProjectMetadata, task: str, env: str | None, key: str) -> No
 @task_option
 @env_option
 @click.pass_obj
+@_with_readable_errors
 def end(metadata: ProjectMetadata, task: str, env: str | None) -> None:
     """End it: write its summary, and leave with the exit code that it deserves."""
-    from image_translation.tracking.parents import end_parent
-
     folders = _folders(metadata.project_path, task, env)
     run_id = os.environ.get("MLFLOW_RUN_ID")
     if not run_id:
         Journal(folders).begin()
-    code = conclude(folders, [node.name for node in pipelines[task].nodes])
-    click.echo(f"Exit code {code}; {folders.reporting / SUMMARY} tells more", err=True)
+    nodes = [node.name for node in pipelines[task].nodes]
+    code = conclude(folders, nodes)
     if run_id:
-        _open_store(metadata.project_path, task, env)
-        end_parent(run_id, task, is_fine=code in (0, MODEL_FAILED))
+        is_fine = code in (0, MODEL_FAILED)
+        failure = _end_parent(metadata.project_path, folders, env, run_id, is_fine)
+        if failure is not None:
+            click.echo(UNSENT.format(failure=failure), err=True)
+            code = conclude(folders, nodes, store_is_lost=True)
+    click.echo(f"Exit code {code}; {folders.reporting / SUMMARY} tells more", err=True)
     raise SystemExit(code)
+
+
+def _end_parent(
+    project: Path, folders: TaskFolders, env: str | None, run_id: str, is_fine: bool
+) -> str | None:
+    """Tell MLflow the end of a shared run, or note it; returns why it was not told."""
+    from image_translation.tracking.backlog import note_run
+    from image_translation.tracking.parents import end_parent
+
+    try:
+        _open_store(project, folders.task, env)
+        end_parent(run_id, folders.task, is_fine=is_fine)
+        failure = connection.failure
+    except InputError as error:  # the server is not there
+        failure = str(error)
+    if failure is not None:
+        note_run(folders.models, run_id, "FINISHED" if is_fine else "FAILED")
+    return failure
 
 
 def _open_store(project: Path, task: str, env: str | None) -> str:

@@ -1,5 +1,6 @@
-"""The exceptions that are meant for the user's eyes."""
+"""What is meant for the user's eyes, and what for nobody's."""
 
+import re
 from collections.abc import Iterator
 
 
@@ -27,3 +28,8 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__
+
+
+def without_credentials(text: str) -> str:
+    """A text with what stands for user and password in its addresses left out."""
+    return re.sub(r"(?<=://)[^/\s]*@", "", text)

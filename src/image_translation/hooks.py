@@ -39,6 +39,7 @@ class TrackingHooks:
         self._catalog: Any = None
         self._task = TASKS[0]
         self._parent_run_id: Any = None
+        self._has_report = False
         self._joined_run_id: str | None = None
         self._observer: MlflowObserver | None = None
 
@@ -80,6 +81,7 @@ class TrackingHooks:
         from image_translation.tracking.store import connection
 
         self._catalog = catalog
+        self._has_report = False
         connection.renew()
         active = mlflow.active_run()
         self._parent_run_id = active.info.run_id if active else None
@@ -174,6 +176,7 @@ class TrackingHooks:
     def _log_report(self, task: str) -> None:
         from image_translation.tracking.runs import log_comparison
 
+        self._has_report = True
         _, folder = task_folders(self._catalog, task)
         comparison = self._catalog.load(f"{task}.comparison")
         log_comparison(self._parent_run_id, comparison, folder)
@@ -212,7 +215,8 @@ class TrackingHooks:
         is_ours = self._parent_run_id is not None and self._joined_run_id is None
         if connection.is_lost and is_ours:
             models, _ = task_folders(self._catalog, self._task)
-            note_run(models, self._parent_run_id, status)
+            has_report = self._has_report
+            note_run(models, self._parent_run_id, status, has_report=has_report)
 
     @hook_impl(trylast=True, specname="after_pipeline_run")
     def leave_joined_run(self) -> None:

@@ -45,6 +45,11 @@ def test_without_a_champion_the_section_says_so(log):
     assert "No model" in tell_promotion({**RECORD, "in_use": None}, log).lead
 
 
+def test_champion_that_could_not_be_asked_for_is_not_called_missing(log):
+    record = {**RECORD, "in_use": None, "outcome": "not decided"}
+    assert "could not be found out" in tell_promotion(record, log).lead
+
+
 def test_report_has_the_section_where_there_was_a_decision(content, log):
     assert 'id="promotion"' not in render_report(content)
     page = render_report(replace(content, promotion=RECORD, promotions=log))

@@ -55,6 +55,11 @@ def test_cause_of_a_failure_decides_its_code(cause, code):
         assert Failure.of(error) == Failure("x", code)
 
 
+def test_credentials_are_not_told():
+    failure = Failure.of(ConnectionError("http://user:secret@host/api is gone"))
+    assert failure.error == "ConnectionError: http://host/api is gone"
+
+
 def test_error_without_words_is_still_named():
     assert Failure.of(KeyboardInterrupt()) == Failure("KeyboardInterrupt()", 130)
     assert Failure.of(MemoryError()) == Failure("MemoryError()", 1)

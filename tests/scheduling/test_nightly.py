@@ -1,6 +1,7 @@
 """``kedro nightly`` and ``kedro shared-run`` as a scheduler uses them."""
 
 import fcntl
+import json
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 from mlflow import MlflowClient
 
 from image_translation.pipeline_registry import MODELS
+from image_translation.scheduling.conclusion import STORE_LOST
 from tests.conftest import ENVIRONMENT
 from tests.pairing.helpers import write
 
@@ -111,6 +113,28 @@ def test_processes_of_a_shared_run_write_to_one_parent_run(project, kedro):
     assert run.info.status == "FINISHED"
     assert summary_of(project).startswith("# colorization: finished\n")
     assert len(parents_of(client)) == n_before + 1
+
+
+def test_end_of_a_shared_run_is_kept_for_a_server_that_is_away(project):
+    config = {"server": {"mlflow_tracking_uri": "http://user:secret@127.0.0.1:9"}}
+    (project / "conf/smoke/mlflow.yml").write_text(json.dumps(config))
+    result = subprocess.run(
+        [sys.executable, "-m", "kedro", "shared-run", "end", *TASK],
+        cwd=project,
+        env={**ENVIRONMENT, "MLFLOW_RUN_ID": "a" * 32},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == STORE_LOST, result.stderr
+    assert "make send" in result.stderr
+    assert "secret" not in result.stderr
+    assert "Traceback" not in result.stderr
+    assert summary_of(project).startswith("# colorization: finished, but MLflow has")
+    notes = project / "data/smoke/06_models/colorization/unsent_runs.json"
+    assert json.loads(notes.read_text()) == {
+        "a" * 32: {"status": "FINISHED", "has_report": True}
+    }
 
 
 def parents_of(client):

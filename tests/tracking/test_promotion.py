@@ -219,6 +219,16 @@ def test_champion_of_another_image_size_is_kept(world):
     assert "kedro promote" in decided.record["reason"]
 
 
+def test_champion_stays_known_when_nothing_was_trained(world):
+    world.decide({"a": world.model(1)}, {})
+    failed = TrainedModel("failed", "diverged", (), SETTINGS)
+    record = promotion.decide(
+        world.task, RULE, {"a": failed}, {}, world.pairs, world.folder, world.log
+    ).record
+    assert (record["outcome"], record["reason"]) == ("kept", "no model was trained")
+    assert record["in_use"]["model"] == "a"
+
+
 def test_registry_that_cannot_be_reached_decides_nothing(world, monkeypatch):
     monkeypatch.setattr(connection, "failure", "gone")
     record = world.decide({"a": world.model(1)}, {})

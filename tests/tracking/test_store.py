@@ -3,9 +3,15 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import (
+    INVALID_PARAMETER_VALUE,
+    PERMISSION_DENIED,
+    UNAUTHENTICATED,
+)
 
 from image_translation.errors import InputError
-from image_translation.tracking.store import anchor_store, check_store
+from image_translation.tracking.store import Connection, anchor_store, check_store
 
 
 def config(uri, location="mlflow/artifacts"):
@@ -74,3 +80,18 @@ def test_server_with_credentials_in_its_address_is_found():
 
 def test_local_store_is_not_asked():
     check_store("sqlite:///anything.db")
+
+
+@pytest.mark.parametrize(
+    ("code", "is_lost"),
+    [
+        (INVALID_PARAMETER_VALUE, False),
+        (UNAUTHENTICATED, True),  # a token that has expired: nothing more gets through
+        (PERMISSION_DENIED, True),
+    ],
+)
+def test_store_that_does_not_let_us_in_any_more_is_lost(code, is_lost):
+    connection = Connection()
+    connection.note(MlflowException("no", error_code=code))
+    assert connection.is_lost is is_lost
+    connection.renew()

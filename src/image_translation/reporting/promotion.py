@@ -50,6 +50,8 @@ def tell_promotion(record: Mapping[str, Any], log: pd.DataFrame) -> PromotionTex
         f"In use is version {in_use['version']}: {in_use['model']}, replicate "
         f"{in_use['replicate']}."
         if in_use
+        else "Which model is in use could not be found out."
+        if record["outcome"] == "not decided"
         else "No model is in use yet."
     )
     return PromotionText(

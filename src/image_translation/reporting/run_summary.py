@@ -130,7 +130,8 @@ def _promotion(promotion: Mapping[str, Any] | None) -> str:
         f"version {in_use['version']}" if in_use.get("version") else "",
         in_use.get("model", ""),
     ]
-    now = ", ".join(filter(None, named)) or "none"
+    unnamed = "unknown" if promotion["outcome"] == "not decided" else "none"
+    now = ", ".join(filter(None, named)) or unnamed
     return f"{promotion['outcome']}: {promotion['reason']}. In use: {now}."
 
 

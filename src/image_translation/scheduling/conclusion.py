@@ -28,17 +28,21 @@ OUTCOMES = {
     3: "failed, the input cannot be used",
     4: "stopped, the audit found what is fatal",
     MODEL_FAILED: "finished, but a model has failed",
+    STORE_LOST: "finished, but MLflow has missed a part",
     130: "interrupted",
     143: "interrupted",
 }
 
 
-def conclude(folders: TaskFolders, expected: Collection[str] = ()) -> int:
+def conclude(
+    folders: TaskFolders, expected: Collection[str] = (), *, store_is_lost: bool = False
+) -> int:
     """Write the summary of a run beside the report.
 
     Args:
         folders: Those of the task.
         expected: Nodes that were to run, where that is known.
+        store_is_lost: Whether the MLflow server has missed a part.
 
     Returns:
         The exit code: 0 if all is well.
@@ -52,7 +56,7 @@ def conclude(folders: TaskFolders, expected: Collection[str] = ()) -> int:
         for node in expected
         if node not in record.seconds and node not in record.failures
     ]
-    code = _exit_code(record, after, missing)
+    code = _exit_code(record, after, missing) or (STORE_LOST if store_is_lost else 0)
     report = folders.reporting / "report.html"
     summary = RunSummary(
         task=folders.task,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from image_translation.errors import InputError, causes
+from image_translation.errors import InputError, causes, without_credentials
 from image_translation.scheduling.state import TaskFolders, TaskState
 
 JOURNAL, SUMMARY, LOCK = "run_journal.jsonl", "run_summary.md", "run.lock"
@@ -38,7 +38,7 @@ class Failure:
                 return cls(str(cause), cause.exit_code)
         if isinstance(error, KeyboardInterrupt):
             return cls(repr(error), INTERRUPTED)
-        told = str(error)
+        told = without_credentials(str(error))
         return cls(f"{type(error).__name__}: {told}" if told else repr(error), FAILED)
 
 

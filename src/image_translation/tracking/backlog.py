@@ -7,6 +7,7 @@ the store did not see end, a note is kept: the report is sent, and the run is cl
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -19,16 +20,20 @@ logger = logging.getLogger(__name__)
 NOTE = "unsent_runs.json"
 
 
-def note_run(models: Path, run_id: str, status: str) -> None:
+def note_run(
+    models: Path, run_id: str, status: str, *, has_report: bool = True
+) -> None:
     """Keep in mind that a pipeline's run was not told its end.
 
     Args:
         models: The task's folder of models.
         run_id: The run.
         status: How it ended, in MLflow's words.
+        has_report: Whether it wrote the report, which then belongs to it.
     """
     models.mkdir(parents=True, exist_ok=True)
-    notes = {**_read_notes(models), run_id: status}
+    note = {"status": status, "has_report": has_report}
+    notes = {**_read_notes(models), run_id: note}
     (models / NOTE).write_text(json.dumps(notes, indent=1) + "\n", "utf-8")
 
 
@@ -53,9 +58,9 @@ def send_backlog(models: Path, reporting: Path) -> None:
     for folder in find_backlog(models):
         send(folder)
     notes = _read_notes(models)
-    for run_id, status in list(notes.items()):
-        logger.info("sending the report to run %s", run_id)
-        _send_report(run_id, status, reporting)
+    for run_id, note in list(notes.items()):
+        logger.info("sending its end to run %s", run_id)
+        _send_end(run_id, note["status"], reporting if note["has_report"] else None)
         if connection.is_lost:
             return
         del notes[run_id]
@@ -64,7 +69,7 @@ def send_backlog(models: Path, reporting: Path) -> None:
         (models / NOTE).unlink(missing_ok=True)
 
 
-def _send_report(run_id: str, status: str, reporting: Path) -> None:
+def _send_end(run_id: str, status: str, reporting: Path | None) -> None:
     from mlflow.exceptions import MlflowException
 
     try:
@@ -73,13 +78,12 @@ def _send_report(run_id: str, status: str, reporting: Path) -> None:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":  # another store than before
             return
         raise
-    table = reporting / "comparison.csv"
-    if table.is_file():
-        log_comparison(run_id, pd.read_csv(table), reporting)
+    if reporting is not None and (reporting / "comparison.csv").is_file():
+        log_comparison(run_id, pd.read_csv(reporting / "comparison.csv"), reporting)
     client().set_terminated(run_id, status)
 
 
-def _read_notes(models: Path) -> dict[str, str]:
+def _read_notes(models: Path) -> dict[str, dict[str, Any]]:
     try:
         return json.loads((models / NOTE).read_text("utf-8"))
     except (OSError, ValueError):

@@ -115,11 +115,12 @@ def decide(
     log = pd.DataFrame(columns=LOG_COLUMNS) if log is None else log
     case = _Case(task, settings, test, folder, log, translation or {})
     chosen = choose_challenger(_validation(trained, settings), settings)
-    if chosen is None:
-        return case.end("kept", "no model was trained")
     if connection.is_lost:
         return case.end("not decided", "MLflow could not be reached", chosen)
     try:
+        if chosen is None:
+            case.champion = registry.find_version(task, registry.CHAMPION)
+            return case.end("kept", "no model was trained")
         return _meet(case, chosen, trained[chosen.model], scores[chosen.model])
     except (MlflowException, OSError) as error:
         connection.note(error)

@@ -148,6 +148,8 @@ def log_promotion(run_id: str, promotion: Mapping[str, Any]) -> None:
         "promotion.reason": promotion["reason"],
         "champion": f"version {in_use['version']}: {in_use['model']}"
         if in_use
+        else "unknown"
+        if promotion["outcome"] == "not decided"
         else "none",
     }
     for name, value in tags.items():

@@ -3,14 +3,13 @@
 import functools
 import logging
 import os
-import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from image_translation.errors import InputError
+from image_translation.errors import InputError, causes, without_credentials
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -21,6 +20,7 @@ Method = TypeVar("Method", bound=Callable[..., None])
 
 SQLITE = "sqlite:///"
 REACHABLE_WITHIN = 5.0  # seconds
+NOT_ALLOWED = 401, 403  # as once a token has expired
 IMPATIENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "1", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 
 
@@ -79,9 +79,14 @@ def check_store(uri: str) -> None:
         ) from error
 
 
-def without_credentials(text: str) -> str:
-    """A text with what stands for user and password in its addresses left out."""
-    return re.sub(r"(?<=://)[^/\s@]*@", "", text)
+def tell_failure(error: BaseException) -> str | None:
+    """What a person is told of an error that MLflow has caused; None if it has not."""
+    from mlflow.exceptions import MlflowException
+
+    for cause in causes(error):
+        if isinstance(cause, MlflowException):
+            return f"MLflow: {without_credentials(str(cause).strip())}"
+    return None
 
 
 def client() -> "MlflowClient":
@@ -120,7 +125,10 @@ class Connection:
         """Take an error of the store for what it is: its end, or a refusal."""
         from mlflow.exceptions import MlflowException
 
-        if isinstance(error, MlflowException) and error.get_http_status_code() < 500:
+        status = (
+            error.get_http_status_code() if isinstance(error, MlflowException) else 0
+        )
+        if 0 < status < 500 and status not in NOT_ALLOWED:
             logger.warning("MLflow refused what it was sent (%s); going on", error)
             return
         self.failure = without_credentials(str(error).strip().splitlines()[0])
