@@ -25,7 +25,7 @@ def test_generator_is_built_from_the_folder_alone(
 
 
 def test_folder_without_a_model_is_an_error(tmp_path):
-    with pytest.raises(InputError, match="config.json .*training.force"):
+    with pytest.raises(InputError, match="config.json .*is being trained"):
         TrainedReplicate.read(tmp_path)
 
 
