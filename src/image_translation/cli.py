@@ -135,8 +135,7 @@ def _signals_as_errors() -> Iterator[None]:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    for either in SIGNALS:
-        signal.signal(either, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     raise TrainingStoppedError(
         "The run was stopped; the same command goes on from there", number

@@ -21,8 +21,10 @@ LAST_RUN_ONLY = ("before_pipeline_run", "after_pipeline_run", "on_pipeline_error
 STATISTICS_FILE = "stats.json"
 
 
-class RunStatusHooks(PipelineRunStatusHook):
-    """Which nodes and datasets the last runs have passed, and in what time."""
+class _Recorded:
+    """A record of kedro-viz's; comes before its hooks among the bases."""
+
+    file: str
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,8 +32,17 @@ class RunStatusHooks(PipelineRunStatusHook):
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Find out whether, and where, this environment keeps a record."""
-        self._record = _record(context, EVENTS_FILE)
+        """Find out whether, and where, this environment keeps the record."""
+        wanted = context.config_loader["globals"].get("run_status", False)
+        project = context.project_path
+        is_kept = wanted and (project / "pyproject.toml").is_file()
+        self._record = project / EVENTS_DIR / self.file if is_kept else None
+
+
+class RunStatusHooks(_Recorded, PipelineRunStatusHook):
+    """Which nodes and datasets the last runs have passed, and in what time."""
+
+    file = EVENTS_FILE
 
     @hook_impl
     def before_pipeline_run(
@@ -54,17 +65,10 @@ class RunStatusHooks(PipelineRunStatusHook):
             _write(self._record, kept + self._events)
 
 
-class DatasetStatisticsHooks(DatasetStatsHook):
+class DatasetStatisticsHooks(_Recorded, DatasetStatsHook):
     """How many rows, columns and bytes the tables have that the last runs have read."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._record: Path | None = None
-
-    @hook_impl
-    def after_context_created(self, context: KedroContext) -> None:
-        """Find out whether, and where, this environment keeps a record."""
-        self._record = _record(context, STATISTICS_FILE)
+    file = STATISTICS_FILE
 
     @hook_impl
     def after_pipeline_run(self) -> None:
@@ -72,12 +76,6 @@ class DatasetStatisticsHooks(DatasetStatsHook):
         if self._record is not None:
             new = {name: self.format_stats(seen) for name, seen in self._stats.items()}
             _write(self._record, {**_read(self._record, {}), **new})
-
-
-def _record(context: KedroContext, name: str) -> Path | None:
-    wanted = context.config_loader["globals"].get("run_status", False)
-    is_project = (context.project_path / "pyproject.toml").is_file()
-    return context.project_path / EVENTS_DIR / name if wanted and is_project else None
 
 
 def _read(record: Path, nothing: Any) -> Any:
