@@ -80,3 +80,21 @@ def smoke_project(tmp_path_factory, kedro, worker_id) -> Path:
             assert result.returncode == 0, result.stderr
             done.touch()
     return project
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A store of its own with an experiment; making its tables takes seconds."""
+    import mlflow
+
+    from image_translation.tracking.store import connection
+
+    folder = tmp_path_factory.mktemp("store")
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
+    location = (folder / "artifacts").as_uri()
+    connection.renew()
+    yield mlflow.MlflowClient().create_experiment(
+        "colorization", artifact_location=location
+    )
+    mlflow.set_tracking_uri(before)

@@ -311,7 +311,7 @@ def _end_parent(
     project: Path, folders: TaskFolders, env: str | None, run_id: str, is_fine: bool
 ) -> str | None:
     """Tell MLflow the end of a shared run, or note it; returns why it was not told."""
-    from image_translation.tracking.backlog import note_run
+    from image_translation.tracking.backlog import note_end
     from image_translation.tracking.parents import end_parent
 
     try:
@@ -321,7 +321,7 @@ def _end_parent(
     except InputError as error:  # the server is not there
         failure = str(error)
     if failure is not None:
-        note_run(folders.models, run_id, "FINISHED" if is_fine else "FAILED")
+        note_end(folders.models, run_id, "FINISHED" if is_fine else "FAILED")
     return failure
 
 

@@ -3,7 +3,7 @@
 import os
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.context import KedroContext
@@ -11,16 +11,18 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline.node import Node
 
+from image_translation.logged_datasets import (
+    is_logged,
+    log_dataset,
+    log_dataset_later,
+    models_folder,
+)
 from image_translation.pipeline_registry import MODELS, OF_ONE_TASK, TASKS
 from image_translation.schema import flatten
 from image_translation.training.settings import ModelSettings
 
 if TYPE_CHECKING:
     from image_translation.tracking.observer import MlflowObserver
-
-LAST_OF_REPORT = ".sample_grid"
-LAST_OF_STUDY = ".human_agreement"
-LAST_OF_TUNING = ".tuning.overlay"
 
 
 class TrackingHooks:
@@ -39,7 +41,6 @@ class TrackingHooks:
         self._catalog: Any = None
         self._task = TASKS[0]
         self._parent_run_id: Any = None
-        self._has_report = False
         self._joined_run_id: str | None = None
         self._observer: MlflowObserver | None = None
 
@@ -76,12 +77,10 @@ class TrackingHooks:
         import mlflow
 
         from image_translation.reporting.environment import read_commit
-        from image_translation.tracking.backlog import send_backlog
         from image_translation.tracking.runs import describe_parent
         from image_translation.tracking.store import connection
 
         self._catalog = catalog
-        self._has_report = False
         connection.renew()
         active = mlflow.active_run()
         self._parent_run_id = active.info.run_id if active else None
@@ -95,7 +94,7 @@ class TrackingHooks:
             "code_version": read_commit(),
         }
         describe_parent(active.info.run_id, flatten(parameters), tags)
-        send_backlog(*task_folders(catalog, self._task))
+        _send_backlog(catalog, self._task)
 
     @hook_impl
     def before_node_run(
@@ -139,62 +138,17 @@ class TrackingHooks:
         return task, model, self._parent_run_id, given, translation, environment
 
     @hook_impl
-    def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
+    def after_dataset_saved(self, dataset_name: str) -> None:
         """Add findings, test scores, tables, figures and the report once they are known."""
-        if self._parent_run_id is None:
+        from image_translation.tracking.backlog import note_saved
+        from image_translation.tracking.store import connection
+
+        if self._parent_run_id is None or not is_logged(dataset_name):
             return
-        if dataset_name.endswith(".scores"):
-            self._log_scores(_namespace(node))
-        elif dataset_name.endswith(".findings"):
-            self._log_findings(dataset_name)
-        elif dataset_name.endswith(".promotion"):
-            self._log_promotion(dataset_name)
-        elif dataset_name.endswith(LAST_OF_REPORT):
-            self._log_report(_namespace(node))
-        elif dataset_name.endswith(LAST_OF_STUDY):
-            self._log_study(_namespace(node))
-        elif dataset_name.endswith(LAST_OF_TUNING):
-            self._log_tuning(_namespace(node))
-
-    def _log_scores(self, namespace: str) -> None:
-        from image_translation.tracking.runs import link_replicates, log_test_scores
-
-        trained = self._catalog.load(f"{namespace}.trained")
-        link_replicates(self._parent_run_id, namespace.split(".")[1], trained)
-        log_test_scores(trained, self._catalog.load(f"{namespace}.scores"))
-
-    def _log_findings(self, dataset_name: str) -> None:
-        from image_translation.tracking.runs import log_findings
-
-        log_findings(self._parent_run_id, self._catalog.load(dataset_name))
-
-    def _log_promotion(self, dataset_name: str) -> None:
-        from image_translation.tracking.runs import log_promotion
-
-        log_promotion(self._parent_run_id, self._catalog.load(dataset_name))
-
-    def _log_report(self, task: str) -> None:
-        from image_translation.tracking.runs import log_comparison
-
-        self._has_report = True
-        _, folder = task_folders(self._catalog, task)
-        comparison = self._catalog.load(f"{task}.comparison")
-        log_comparison(self._parent_run_id, comparison, folder)
-
-    def _log_study(self, task: str) -> None:
-        from image_translation.tracking.runs import log_study
-
-        log_study(self._parent_run_id, self._catalog.load(f"{task}.human_study"))
-
-    def _log_tuning(self, task: str) -> None:
-        from image_translation.tracking.trials import log_tuning
-
-        names = [f"{task}.tuning.{x}" for x in ("trials", "history", "importance")]
-        files = [
-            Path(self._catalog[name]._describe()["filepath"])
-            for name in (*names, f"{task}{LAST_OF_TUNING}")
-        ]
-        log_tuning(self._parent_run_id, self._catalog.load(names[0]), files)
+        log_dataset(self._catalog, self._parent_run_id, dataset_name)
+        if connection.is_lost:
+            models = models_folder(self._catalog, self._task)
+            note_saved(models, self._parent_run_id, dataset_name)
 
     @hook_impl
     def on_pipeline_error(self) -> None:
@@ -209,14 +163,13 @@ class TrackingHooks:
         self._note_unsent("FINISHED")
 
     def _note_unsent(self, status: str) -> None:
-        from image_translation.tracking.backlog import note_run
+        from image_translation.tracking.backlog import note_end
         from image_translation.tracking.store import connection
 
         is_ours = self._parent_run_id is not None and self._joined_run_id is None
         if connection.is_lost and is_ours:
-            models, _ = task_folders(self._catalog, self._task)
-            has_report = self._has_report
-            note_run(models, self._parent_run_id, status, has_report=has_report)
+            models = models_folder(self._catalog, self._task)
+            note_end(models, self._parent_run_id, status)
 
     @hook_impl(trylast=True, specname="after_pipeline_run")
     def leave_joined_run(self) -> None:
@@ -232,25 +185,21 @@ class TrackingHooks:
         self.leave_joined_run()
 
 
-def task_folders(catalog: CatalogProtocol, task: str) -> tuple[Path, Path]:
-    """Where a task's models and its report are."""
-    models, reporting = (
-        Path(catalog[f"{task}.{name}"]._describe()["filepath"]).parent
-        for name in ("promotions", "report")
-    )
-    return models, reporting
-
-
 def send_task(catalog: CatalogProtocol, task: str) -> None:
-    """Send what MLflow has missed of a task: trainings, test scores, reports."""
-    from image_translation.tracking.backlog import send_backlog
+    """Send what MLflow has missed of a task."""
     from image_translation.tracking.runs import log_test_scores
 
-    send_backlog(*task_folders(catalog, task))
+    _send_backlog(catalog, task)
     for model in MODELS:
         results = [f"{task}.{model}.{thing}" for thing in ("trained", "scores")]
         if all(catalog.exists(name) for name in results):
             log_test_scores(*(catalog.load(name) for name in results))
+
+
+def _send_backlog(catalog: CatalogProtocol, task: str) -> None:
+    from image_translation.tracking.backlog import send_backlog
+
+    send_backlog(models_folder(catalog, task), partial(log_dataset_later, catalog))
 
 
 def _run_name(run_params: dict[str, Any], task: str) -> str:

@@ -131,10 +131,8 @@ def test_end_of_a_shared_run_is_kept_for_a_server_that_is_away(project):
     assert "secret" not in result.stderr
     assert "Traceback" not in result.stderr
     assert summary_of(project).startswith("# colorization: finished, but MLflow has")
-    notes = project / "data/smoke/06_models/colorization/unsent_runs.json"
-    assert json.loads(notes.read_text()) == {
-        "a" * 32: {"status": "FINISHED", "has_report": True}
-    }
+    notes = project / "data/smoke/06_models/colorization/unsent_runs.jsonl"
+    assert json.loads(notes.read_text()) == {"run": "a" * 32, "status": "FINISHED"}
 
 
 def parents_of(client):

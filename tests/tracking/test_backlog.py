@@ -1,24 +1,91 @@
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
-from image_translation.tracking.backlog import note_run, send_backlog
-from image_translation.tracking.store import connection
+from image_translation.tracking.backlog import note_end, note_saved, send_backlog
+from image_translation.tracking.store import connection, tolerate_store
+
+NOTES = "unsent_runs.jsonl"
 
 
-@pytest.mark.parametrize("has_report", [True, False])
-def test_run_gets_its_end_and_the_report_only_if_it_wrote_it(
-    store, tmp_path, has_report
-):
-    models, reporting = tmp_path / "models", tmp_path / "reporting"
-    reporting.mkdir()
-    (reporting / "comparison.csv").write_text("model,metric,mean\nunet,psnr,20.0\n")
-    (reporting / "report.html").write_text("<html>")
-    run_id = MlflowClient().create_run(store).info.run_id
-    note_run(models, run_id, "FAILED", has_report=has_report)
-    send_backlog(models, reporting)
+class Log:
+    """Remembers what a run was told, and fails when told to."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+        self.fails = False
+
+    @tolerate_store
+    def __call__(self, run_id: str, dataset: str) -> None:
+        if self.fails:
+            raise MlflowException("API request failed")
+        self.told.append((run_id, dataset))
+
+
+@pytest.fixture
+def log(store):
+    connection.renew()
+    yield Log()
+    connection.renew()
+
+
+@pytest.fixture
+def run_id(store):
+    return MlflowClient().create_run(store).info.run_id
+
+
+def status_of(run_id):
+    return MlflowClient().get_run(run_id).info.status
+
+
+def test_run_gets_what_it_has_missed_and_its_end(tmp_path, log, run_id):
+    note_saved(tmp_path, run_id, "colorization.findings")
+    note_saved(tmp_path, run_id, "colorization.promotion")
+    note_end(tmp_path, run_id, "FAILED")
+    for _ in range(2):
+        send_backlog(tmp_path, log)
+    assert log.told == [
+        (run_id, "colorization.findings"),
+        (run_id, "colorization.promotion"),
+    ]
+    assert status_of(run_id) == "FAILED"
+    assert not (tmp_path / NOTES).exists()
+
+
+def test_run_that_was_not_ended_goes_on(tmp_path, log, run_id):
+    note_saved(tmp_path, run_id, "colorization.findings")
+    send_backlog(tmp_path, log)
+    assert log.told
+    assert status_of(run_id) == "RUNNING"
+
+
+def test_what_a_later_run_saved_anew_belongs_to_that_run(tmp_path, log, run_id, store):
+    later = MlflowClient().create_run(store).info.run_id
+    note_saved(tmp_path, run_id, "colorization.findings")
+    note_saved(tmp_path, run_id, "colorization.promotion")
+    note_saved(tmp_path, later, "colorization.findings")
+    send_backlog(tmp_path, log)
+    assert sorted(log.told) == sorted(
+        [(run_id, "colorization.promotion"), (later, "colorization.findings")]
+    )
+
+
+def test_store_that_fails_again_is_told_later(tmp_path, log, run_id):
+    note_saved(tmp_path, run_id, "colorization.findings")
+    note_end(tmp_path, run_id, "FINISHED")
+    log.fails = True
+    send_backlog(tmp_path, log)
+    assert connection.is_lost
+    assert (tmp_path / NOTES).exists()
+    log.fails = False
+    connection.renew()
+    send_backlog(tmp_path, log)
+    assert log.told == [(run_id, "colorization.findings")]
+    assert status_of(run_id) == "FINISHED"
+
+
+def test_run_of_another_store_is_forgotten(tmp_path, log):
+    note_end(tmp_path, "a" * 32, "FINISHED")
+    send_backlog(tmp_path, log)
     assert not connection.is_lost
-    run = MlflowClient().get_run(run_id)
-    assert run.info.status == "FAILED"
-    assert ("unet/test/psnr" in run.data.metrics) is has_report
-    assert bool(MlflowClient().list_artifacts(run_id)) is has_report
-    assert not (models / "unsent_runs.json").exists()
+    assert not (tmp_path / NOTES).exists()

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import REQUEST_LIMIT_EXCEEDED
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -259,6 +260,27 @@ def test_backlog_arrives_once(observer, parent, tmp_path, monkeypatch):
     assert not list((tmp_path / "unsent").iterdir())
 
 
+def test_epoch_that_the_store_refused_is_sent_at_the_end(
+    observer, tmp_path, monkeypatch
+):
+    picture = np.full((4, 12, 3), 7, np.uint8)
+    observer.on_start(0, tmp_path, SETTINGS, {})
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_batch", refuse)
+        observer.on_epoch(1, {"seconds": 1.0, "train/l1": 1.0}, picture)
+    observer.on_epoch(2, {"seconds": 1.0, "train/l1": 0.5}, picture)
+    assert not connection.is_lost
+    observer.on_end(replicate(tmp_path, epochs=(1, 2)))
+    run = run_of(tmp_path)
+    history = MlflowClient().get_metric_history(run.info.run_id, "train/l1")
+    assert sorted((point.step, point.value) for point in history) == [
+        (1, 1.0),
+        (2, 0.5),
+    ]
+    assert not list((tmp_path / "unsent").iterdir())
+    assert run.info.status == "FINISHED"
+
+
 def test_training_that_the_store_never_heard_of_is_sent(
     observer, parent, tmp_path, monkeypatch
 ):
@@ -290,3 +312,7 @@ def test_epoch_that_is_told_again_is_one_point(observer, tmp_path):
 
 def fail_to_reach(*args, **kwargs):
     raise MlflowException("API request failed")
+
+
+def refuse(*args, **kwargs):
+    raise MlflowException("too many requests", error_code=REQUEST_LIMIT_EXCEEDED)

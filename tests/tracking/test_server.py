@@ -128,6 +128,9 @@ def test_server_killed_in_a_training_gets_the_backlog(
     assert sum(file.path.endswith(".png") for file in pictures) == 1 + EPOCHS
     reports = client.list_artifacts(parent.info.run_id, "report")
     assert "report/report.html" in [file.path for file in reports]
+    assert parent.data.tags["promotion"] == "not decided"
+    assert parent.data.tags["unet.replicate-0"] == child.info.run_id
+    assert "unet/test/psnr" in parent.data.metrics
 
     again = kedro(project, *command, "--tags", "training,promotion")
     assert again.returncode == 0, again.stderr

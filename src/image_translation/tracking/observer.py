@@ -62,6 +62,7 @@ class MlflowObserver:
         self._folder = Path()
         self._record: RunRecord | None = None
         self._told: set[int] = set()
+        self._is_behind = False
         self._held = ExitStack()
         self._monitor: SystemMetricsMonitor | None = None
 
@@ -83,6 +84,7 @@ class MlflowObserver:
             forget_pictures(folder)
         self._record = record.change(folder, is_complete=False)
         self._told = set()
+        self._is_behind = False
         self._open()
 
     def on_epoch(
@@ -95,12 +97,17 @@ class MlflowObserver:
         if self._record is None or epoch in self._told:
             return
         self._tell(epoch, metrics, samples)
-        if epoch not in self._told and samples is not None:
+        if epoch in self._told:
+            return
+        self._is_behind = True
+        if samples is not None:
             keep_picture(self._folder, epoch, samples)
 
     def on_end(self, trained: TrainedReplicate) -> None:
         """Add the model and close the run."""
         self._stop_monitor()
+        if self._is_behind:
+            self._catch_up()
         self._finish(trained)
         self._release()
 
@@ -113,6 +120,12 @@ class MlflowObserver:
     def _release(self) -> None:
         self._record = None
         self._held.close()
+
+    @tolerate_store
+    def _catch_up(self) -> None:
+        """Send the epochs that the store has refused, as one that was asked too often."""
+        if self._record is not None and self._record.run_id is not None:
+            send_curves(self._folder, self._record)
 
     @tolerate_store
     def _finish(self, trained: TrainedReplicate) -> None:

@@ -183,14 +183,13 @@ def finish(folder: Path, record: RunRecord, trained: TrainedReplicate) -> RunRec
             run_id, trained, inference, record.translation, record.name, tags
         )
         record = record.change(folder, model_id=model_id)
-    log_metrics(
-        run_id,
-        {
-            "cost/seconds": trained.cost["seconds"],
-            "cost/images_per_second": trained.cost["images_per_second"],
-        },
-        step=0,
-    )
+    metrics = {
+        "cost/seconds": trained.cost["seconds"],
+        "cost/images_per_second": trained.cost["images_per_second"],
+    }
+    if "trial" in record.tags and trained.validation_score is not None:
+        metrics["tuning/score"] = trained.validation_score  # to sort the runs by
+    log_metrics(run_id, metrics)
     client().set_terminated(run_id, "FAILED" if trained.failure else "FINISHED")
     return record.change(folder, is_complete=True)
 

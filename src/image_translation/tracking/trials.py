@@ -15,11 +15,7 @@ from image_translation.tracking.records import RunRecord
 from image_translation.tracking.runs import log_metrics
 from image_translation.tracking.store import client, tolerate_store
 from image_translation.training.settings import ModelSettings
-from image_translation.training.trained import TrainedReplicate
 from image_translation.tuning.search import TRIAL
-
-SCORE = "tuning/score"
-"""Validation score of a trial's best epoch, to sort the runs by."""
 
 
 class TrialsObserver(MlflowObserver):
@@ -49,17 +45,6 @@ class TrialsObserver(MlflowObserver):
     ) -> None:
         """Add a point to every curve; pictures of every trial would be too many."""
         super().on_epoch(epoch, metrics, None)
-
-    def on_end(self, trained: TrainedReplicate) -> None:
-        """Add the score and close the run."""
-        self._log_score(trained)
-        super().on_end(trained)
-
-    @tolerate_store
-    def _log_score(self, trained: TrainedReplicate) -> None:
-        score = trained.validation_score
-        if self._record is not None and self._record.run_id and score is not None:
-            log_metrics(self._record.run_id, {SCORE: score})
 
 
 @tolerate_store

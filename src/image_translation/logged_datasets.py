@@ -1,0 +1,104 @@
+"""What the parent run in MLflow is told once a dataset of a pipeline is saved.
+
+Told from the catalog, so that it can be told as well when the store was away.
+"""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from kedro.io import CatalogProtocol, DatasetError
+
+logger = logging.getLogger(__name__)
+
+
+def is_logged(dataset: str) -> bool:
+    """Whether MLflow is told of a dataset."""
+    return dataset.endswith(tuple(_LOGGERS))
+
+
+def log_dataset(catalog: CatalogProtocol, run_id: str, dataset: str) -> None:
+    """Tell a parent run of a dataset, and of what was saved before it with it.
+
+    Args:
+        catalog: Where it is.
+        run_id: The parent run.
+        dataset: A name for which `is_logged` says yes.
+    """
+    suffix = next(suffix for suffix in _LOGGERS if dataset.endswith(suffix))
+    _LOGGERS[suffix](catalog, run_id, dataset.removesuffix(suffix))
+
+
+def log_dataset_later(catalog: CatalogProtocol, run_id: str, dataset: str) -> None:
+    """As `log_dataset`, for a dataset that may have been removed since."""
+    try:
+        log_dataset(catalog, run_id, dataset)
+    except DatasetError as error:
+        logger.warning(
+            "MLflow is not told of %s, which cannot be read: %s", dataset, error
+        )
+
+
+def models_folder(catalog: CatalogProtocol, task: str) -> Path:
+    """Where a task's models are."""
+    return _file(catalog, f"{task}.promotions").parent
+
+
+def _log_scores(catalog: CatalogProtocol, run_id: str, namespace: str) -> None:
+    from image_translation.tracking.runs import link_replicates, log_test_scores
+
+    trained = catalog.load(f"{namespace}.trained")
+    link_replicates(run_id, namespace.split(".")[1], trained)
+    log_test_scores(trained, catalog.load(f"{namespace}.scores"))
+
+
+def _log_findings(catalog: CatalogProtocol, run_id: str, task: str) -> None:
+    from image_translation.tracking.runs import log_findings
+
+    log_findings(run_id, catalog.load(f"{task}.findings"))
+
+
+def _log_promotion(catalog: CatalogProtocol, run_id: str, task: str) -> None:
+    from image_translation.tracking.runs import log_promotion
+
+    log_promotion(run_id, catalog.load(f"{task}.promotion"))
+
+
+def _log_report(catalog: CatalogProtocol, run_id: str, task: str) -> None:
+    from image_translation.tracking.runs import log_comparison
+
+    folder = _file(catalog, f"{task}.report").parent
+    log_comparison(run_id, catalog.load(f"{task}.comparison"), folder)
+
+
+def _log_study(catalog: CatalogProtocol, run_id: str, task: str) -> None:
+    from image_translation.tracking.runs import log_study
+
+    log_study(run_id, catalog.load(f"{task}.human_study"))
+
+
+def _log_tuning(catalog: CatalogProtocol, run_id: str, task: str) -> None:
+    from image_translation.tracking.trials import log_tuning
+
+    names = [
+        f"{task}.tuning.{name}"
+        for name in ("trials", "history", "importance", "overlay")
+    ]
+    files = [_file(catalog, name) for name in names]
+    log_tuning(run_id, catalog.load(names[0]), files)
+
+
+def _file(catalog: Any, dataset: str) -> Path:
+    return Path(catalog[dataset]._describe()["filepath"])
+
+
+_LOGGERS: dict[str, Callable[[CatalogProtocol, str, str], None]] = {
+    ".scores": _log_scores,
+    ".findings": _log_findings,
+    ".promotion": _log_promotion,
+    ".sample_grid": _log_report,  # the last of its files
+    ".human_agreement": _log_study,  # the last of its files
+    ".tuning.overlay": _log_tuning,  # the last of its files
+}
+"""By how the dataset's name ends."""
