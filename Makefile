@@ -73,7 +73,7 @@ viz: $(INSTALLED)
 	$(BIN)/kedro viz run --no-browser
 
 mlflow: $(INSTALLED)
-	@echo "MLflow serves http://127.0.0.1:5000"
+	@echo "MLflow serves http://127.0.0.1:5000: choose Model training at its top left, once"
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/kedro mlflow ui
 
 docs: $(INSTALLED)
