@@ -7,6 +7,7 @@ from mlflow import MlflowClient
 
 from image_translation.logged_datasets import is_logged, log_dataset, log_dataset_later
 from image_translation.pipeline_registry import TASKS, register_pipelines
+from image_translation.tracking.store import connection
 
 FINDINGS = pd.DataFrame({"finding": ["too_small"], "count": [3]})
 COMPARISON = pd.DataFrame({"model": ["unet"], "metric": ["psnr"], "mean": [20.5]})
@@ -93,6 +94,17 @@ def test_dataset_that_was_removed_is_named_in_a_warning(
     log_dataset_later(catalog, run_id, "monet.tuning.overlay")
     assert "MLflow is not told of monet.tuning.overlay" in caplog.text
     assert "trials.csv" in caplog.text
+
+
+def test_file_that_was_removed_costs_no_other(store, catalog, tmp_path):
+    run_id = MlflowClient().create_run(store).info.run_id
+    (tmp_path / "overlay").unlink()
+    log_dataset_later(catalog, run_id, "monet.tuning.overlay")
+    assert not connection.is_lost
+    kept = {file.path for file in MlflowClient().list_artifacts(run_id, "tuning")}
+    assert kept == {
+        f"tuning/{name}" for name in ("trials.csv", "history", "importance")
+    }
 
 
 def test_what_is_logged_is_what_the_pipelines_of_every_task_save():

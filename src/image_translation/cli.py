@@ -24,6 +24,7 @@ from kedro.io import CatalogProtocol, MemoryDataset
 
 from image_translation.errors import InputError, causes, without_credentials
 from image_translation.hooks import send_task
+from image_translation.logged_datasets import models_folder
 from image_translation.pipeline_registry import OF_ONE_TASK, TASKS
 from image_translation.scheduling.conclusion import MODEL_FAILED, conclude
 from image_translation.scheduling.journal import (
@@ -311,6 +312,8 @@ def _end_parent(
     project: Path, folders: TaskFolders, env: str | None, run_id: str, is_fine: bool
 ) -> str | None:
     """Tell MLflow the end of a shared run, or note it; returns why it was not told."""
+    from mlflow.exceptions import MlflowException
+
     from image_translation.tracking.backlog import note_end
     from image_translation.tracking.parents import end_parent
 
@@ -318,8 +321,8 @@ def _end_parent(
         _open_store(project, folders.task, env)
         end_parent(run_id, folders.task, is_fine=is_fine)
         failure = connection.failure
-    except InputError as error:  # the server is not there
-        failure = str(error)
+    except (InputError, MlflowException) as error:  # it is not there, or lets nobody in
+        failure = without_credentials(str(error))
     if failure is not None:
         note_end(folders.models, run_id, "FINISHED" if is_fine else "FAILED")
     return failure
@@ -458,6 +461,9 @@ def _catalog(metadata: ProjectMetadata, env: str | None) -> Iterator[CatalogProt
 
 
 def _keep(catalog: CatalogProtocol, task: str, promotion: "Promotion") -> None:
+    from image_translation.tracking.backlog import forget_saved
+
+    forget_saved(models_folder(catalog, task), f"{task}.promotion")
     catalog.save(f"{task}.promotion", promotion.record)
     catalog.save(f"{task}.promotions", promotion.log)
     click.echo(f"{task}: {promotion.record['reason']}")

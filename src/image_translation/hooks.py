@@ -94,7 +94,7 @@ class TrackingHooks:
             "code_version": read_commit(),
         }
         describe_parent(active.info.run_id, flatten(parameters), tags)
-        _send_backlog(catalog, self._task)
+        _send_backlog(catalog, self._task, self._joined_run_id)
 
     @hook_impl
     def before_node_run(
@@ -196,10 +196,13 @@ def send_task(catalog: CatalogProtocol, task: str) -> None:
             log_test_scores(*(catalog.load(name) for name in results))
 
 
-def _send_backlog(catalog: CatalogProtocol, task: str) -> None:
+def _send_backlog(
+    catalog: CatalogProtocol, task: str, joined_run_id: str | None = None
+) -> None:
     from image_translation.tracking.backlog import send_backlog
 
-    send_backlog(models_folder(catalog, task), partial(log_dataset_later, catalog))
+    log = partial(log_dataset_later, catalog)
+    send_backlog(models_folder(catalog, task), log, going_on=joined_run_id)
 
 
 def _run_name(run_params: dict[str, Any], task: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kedro.io import CatalogProtocol, DatasetError
+from kedro.io import CatalogProtocol
 
 logger = logging.getLogger(__name__)
 
@@ -31,10 +31,11 @@ def log_dataset(catalog: CatalogProtocol, run_id: str, dataset: str) -> None:
 
 
 def log_dataset_later(catalog: CatalogProtocol, run_id: str, dataset: str) -> None:
-    """As `log_dataset`, for a dataset that may have been removed since."""
+    """As `log_dataset`, for a dataset that may have been removed or changed since."""
     try:
         log_dataset(catalog, run_id, dataset)
-    except DatasetError as error:
+    except Exception as error:
+        # Whatever it is, it must not keep new runs from starting.
         logger.warning(
             "MLflow is not told of %s, which cannot be read: %s", dataset, error
         )

@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -115,8 +117,30 @@ def test_processes_of_a_shared_run_write_to_one_parent_run(project, kedro):
     assert len(parents_of(client)) == n_before + 1
 
 
-def test_end_of_a_shared_run_is_kept_for_a_server_that_is_away(project):
-    config = {"server": {"mlflow_tracking_uri": "http://user:secret@127.0.0.1:9"}}
+@pytest.fixture
+def server_with_an_expired_token():
+    """Address of a server that lets nobody in."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_error(401)
+
+        def log_message(self, *args):
+            """Keep still."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever).start()
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_end_of_a_shared_run_is_kept_for_a_server_that_does_not_take_it(
+    project, server_with_an_expired_token, is_there
+):
+    host = server_with_an_expired_token if is_there else "127.0.0.1:9"
+    config = {"server": {"mlflow_tracking_uri": f"http://user:secret@{host}"}}
     (project / "conf/smoke/mlflow.yml").write_text(json.dumps(config))
     result = subprocess.run(
         [sys.executable, "-m", "kedro", "shared-run", "end", *TASK],

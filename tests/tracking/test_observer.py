@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import REQUEST_LIMIT_EXCEEDED
 from PIL import Image
 from safetensors.torch import save_file
 
 from image_translation.fingerprint import Stamp
 from image_translation.models import build_network
 from image_translation.schema import flatten
+from image_translation.tracking.backlog import find_backlog
 from image_translation.tracking.observer import MlflowObserver
 from image_translation.tracking.records import DatasetInput, read_run_id
 from image_translation.tracking.runs import link_replicates, log_test_scores
@@ -260,27 +260,6 @@ def test_backlog_arrives_once(observer, parent, tmp_path, monkeypatch):
     assert not list((tmp_path / "unsent").iterdir())
 
 
-def test_epoch_that_the_store_refused_is_sent_at_the_end(
-    observer, tmp_path, monkeypatch
-):
-    picture = np.full((4, 12, 3), 7, np.uint8)
-    observer.on_start(0, tmp_path, SETTINGS, {})
-    with monkeypatch.context() as patch:
-        patch.setattr(MlflowClient, "log_batch", refuse)
-        observer.on_epoch(1, {"seconds": 1.0, "train/l1": 1.0}, picture)
-    observer.on_epoch(2, {"seconds": 1.0, "train/l1": 0.5}, picture)
-    assert not connection.is_lost
-    observer.on_end(replicate(tmp_path, epochs=(1, 2)))
-    run = run_of(tmp_path)
-    history = MlflowClient().get_metric_history(run.info.run_id, "train/l1")
-    assert sorted((point.step, point.value) for point in history) == [
-        (1, 1.0),
-        (2, 0.5),
-    ]
-    assert not list((tmp_path / "unsent").iterdir())
-    assert run.info.status == "FINISHED"
-
-
 def test_training_that_the_store_never_heard_of_is_sent(
     observer, parent, tmp_path, monkeypatch
 ):
@@ -299,6 +278,49 @@ def test_training_that_the_store_never_heard_of_is_sent(
     assert run.data.tags["mlflow.parentRunId"] == parent
 
 
+def test_run_that_was_made_gets_its_parameters_and_inputs_later(
+    observer, tmp_path, monkeypatch
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_batch", fail_to_reach)
+        observer.on_start(0, tmp_path, SETTINGS, {"parameters": 7})
+        observer.on_end(replicate(tmp_path))
+    assert not run_of(tmp_path).data.params
+    connection.renew()
+    send(tmp_path)
+    run = run_of(tmp_path)
+    assert run.data.params["cost.parameters"] == "7"
+    assert [i.dataset.name for i in run.inputs.dataset_inputs] == [
+        "colorization.train_pairs"
+    ]
+    assert run.info.status == "FINISHED"
+
+
+def test_training_that_was_left_while_the_store_was_away_is_sent(
+    observer, tmp_path, monkeypatch
+):
+    folder = tmp_path / "unet/replicate-0"
+    folder.mkdir(parents=True)
+    observer.on_start(0, folder, SETTINGS, {})
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_batch", fail_to_reach)
+        write_history(folder, (1,))
+        observer.on_epoch(1, {"seconds": 1.0, "train/l1": 1.0}, None)
+        observer.close()
+    assert run_of(folder).info.status == "RUNNING"
+    connection.renew()
+    assert find_backlog(tmp_path) == [folder]
+    send(folder)
+    assert run_of(folder).info.status == "KILLED"
+    assert run_of(folder).data.metrics["train/l1"] == 1.0
+    assert find_backlog(tmp_path) == []
+    observer.on_start(0, folder, SETTINGS, {})  # and goes on
+    assert run_of(folder).info.status == "RUNNING"
+    observer.close()
+    assert run_of(folder).info.status == "KILLED"
+    assert find_backlog(tmp_path) == []
+
+
 def test_epoch_that_is_told_again_is_one_point(observer, tmp_path):
     observer.on_start(0, tmp_path, SETTINGS, {})
     observer.on_epoch(1, {"seconds": 1.0, "train/l1": 1.0}, None)
@@ -312,7 +334,3 @@ def test_epoch_that_is_told_again_is_one_point(observer, tmp_path):
 
 def fail_to_reach(*args, **kwargs):
     raise MlflowException("API request failed")
-
-
-def refuse(*args, **kwargs):
-    raise MlflowException("too many requests", error_code=REQUEST_LIMIT_EXCEEDED)

@@ -3,10 +3,12 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import requests
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import (
     INVALID_PARAMETER_VALUE,
     PERMISSION_DENIED,
+    REQUEST_LIMIT_EXCEEDED,
     UNAUTHENTICATED,
 )
 
@@ -82,16 +84,29 @@ def test_local_store_is_not_asked():
     check_store("sqlite:///anything.db")
 
 
+def answer(status):
+    response = requests.Response()
+    response.status_code = status
+    return requests.HTTPError("no", response=response)
+
+
 @pytest.mark.parametrize(
-    ("code", "is_lost"),
+    ("error", "is_lost"),
     [
-        (INVALID_PARAMETER_VALUE, False),
-        (UNAUTHENTICATED, True),  # a token that has expired: nothing more gets through
-        (PERMISSION_DENIED, True),
+        (MlflowException("no", error_code=INVALID_PARAMETER_VALUE), False),
+        # a token that has expired: nothing more gets through
+        (MlflowException("no", error_code=UNAUTHENTICATED), True),
+        (MlflowException("no", error_code=PERMISSION_DENIED), True),
+        (MlflowException("no", error_code=REQUEST_LIMIT_EXCEEDED), True),
+        (answer(413), False),  # an artifact that a proxy finds too large
+        (answer(503), True),
+        (requests.ConnectionError("no"), True),
+        (FileNotFoundError("report.html"), False),
+        (OSError(), True),
     ],
 )
-def test_store_that_does_not_let_us_in_any_more_is_lost(code, is_lost):
+def test_store_is_lost_if_sending_the_same_again_later_may_help(error, is_lost):
     connection = Connection()
-    connection.note(MlflowException("no", error_code=code))
+    connection.note(error)
     assert connection.is_lost is is_lost
     connection.renew()

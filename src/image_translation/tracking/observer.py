@@ -18,6 +18,7 @@ from image_translation.tracking.sending import (
     forget_pictures,
     hold,
     keep_picture,
+    leave,
     now,
     open_run,
     send_curves,
@@ -62,7 +63,6 @@ class MlflowObserver:
         self._folder = Path()
         self._record: RunRecord | None = None
         self._told: set[int] = set()
-        self._is_behind = False
         self._held = ExitStack()
         self._monitor: SystemMetricsMonitor | None = None
 
@@ -82,9 +82,8 @@ class MlflowObserver:
         if record is None:
             record = self._describe(replicate, settings, cost)
             forget_pictures(folder)
-        self._record = record.change(folder, is_complete=False)
+        self._record = record.change(folder, is_complete=False, is_left=False)
         self._told = set()
-        self._is_behind = False
         self._open()
 
     def on_epoch(
@@ -97,24 +96,20 @@ class MlflowObserver:
         if self._record is None or epoch in self._told:
             return
         self._tell(epoch, metrics, samples)
-        if epoch in self._told:
-            return
-        self._is_behind = True
-        if samples is not None:
+        if epoch not in self._told and samples is not None:
             keep_picture(self._folder, epoch, samples)
 
     def on_end(self, trained: TrainedReplicate) -> None:
         """Add the model and close the run."""
         self._stop_monitor()
-        if self._is_behind:
-            self._catch_up()
         self._finish(trained)
         self._release()
 
     def close(self) -> None:
         """Mark a run that was left in the middle."""
         self._stop_monitor()
-        self._abandon()
+        if self._record is not None:
+            self._abandon(self._record.change(self._folder, is_left=True))
         self._release()
 
     def _release(self) -> None:
@@ -122,20 +117,14 @@ class MlflowObserver:
         self._held.close()
 
     @tolerate_store
-    def _catch_up(self) -> None:
-        """Send the epochs that the store has refused, as one that was asked too often."""
-        if self._record is not None and self._record.run_id is not None:
-            send_curves(self._folder, self._record)
-
-    @tolerate_store
     def _finish(self, trained: TrainedReplicate) -> None:
         if self._record is not None and self._record.run_id is not None:
             finish(self._folder, self._record, trained)
 
     @tolerate_store
-    def _abandon(self) -> None:
-        if self._record is not None and self._record.run_id is not None:
-            client().set_terminated(self._record.run_id, "KILLED")
+    def _abandon(self, record: RunRecord) -> None:
+        if record.run_id is not None:
+            leave(self._folder, record)
 
     @tolerate_store
     def _open(self) -> None:

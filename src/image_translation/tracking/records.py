@@ -45,7 +45,9 @@ class RunRecord:
         inputs: What it is trained on.
         started: When, in milliseconds since 1970.
         run_id: The run, once the store has made it.
+        is_described: Whether the run has its parameters and inputs.
         model_id: The model of the run, once it is logged.
+        is_left: Whether the training was left in the middle and the store has not heard.
         is_complete: Whether the store has been told everything of a finished training.
         keeps_model: Whether the store is given the model as well.
     """
@@ -59,7 +61,9 @@ class RunRecord:
     inputs: Sequence[DatasetInput] = ()
     started: int = 0
     run_id: str | None = None
+    is_described: bool = False
     model_id: str | None = None
+    is_left: bool = False
     is_complete: bool = field(default=False)
     keeps_model: bool = True
 

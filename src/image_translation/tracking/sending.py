@@ -33,10 +33,12 @@ UNSENT = "unsent"
 PICTURES = "validation_samples"
 
 
-def is_complete(folder: Path) -> bool:
-    """Whether the store has been told all of the replicate in a folder."""
+def is_behind(folder: Path) -> bool:
+    """Whether the store has yet to hear how the training in a folder ended."""
     record = read_record(folder)
-    return record is None or record.is_complete
+    if record is None:
+        return False
+    return record.is_left or (is_finished(folder) and not record.is_complete)
 
 
 def send(folder: Path) -> RunRecord | None:
@@ -61,8 +63,7 @@ def _send(folder: Path, record: RunRecord) -> RunRecord:
     send_curves(folder, record)
     trained = _read_finished(folder)
     if trained is None:
-        client().set_terminated(_run_id(record), "KILLED")
-        return record
+        return leave(folder, record)
     return finish(folder, record, trained)
 
 
@@ -90,10 +91,12 @@ def open_run(folder: Path, record: RunRecord) -> RunRecord:
     """Make the run of a record, or take it up again."""
     if _is_known(record):
         client().update_run(_run_id(record), status="RUNNING")
-        return record
-    from mlflow.entities import Dataset, InputTag
-    from mlflow.entities import DatasetInput as LoggedInput
+    else:
+        record = _create_run(folder, record)
+    return record if record.is_described else _describe_run(folder, record)
 
+
+def _create_run(folder: Path, record: RunRecord) -> RunRecord:
     experiment = client().get_experiment_by_name(record.experiment)
     if experiment is None:
         raise InputError(
@@ -105,9 +108,20 @@ def open_run(folder: Path, record: RunRecord) -> RunRecord:
         tags=dict(record.tags),
         run_name=record.name,
     )
-    run_id = run.info.run_id
-    record = record.change(folder, run_id=run_id, model_id=None, is_complete=False)
-    log_parameters(run_id, record.parameters)
+    return record.change(
+        folder,
+        run_id=run.info.run_id,
+        is_described=False,
+        model_id=None,
+        is_complete=False,
+    )
+
+
+def _describe_run(folder: Path, record: RunRecord) -> RunRecord:
+    from mlflow.entities import Dataset, InputTag
+    from mlflow.entities import DatasetInput as LoggedInput
+
+    log_parameters(_run_id(record), record.parameters)
     inputs = [
         LoggedInput(
             Dataset(
@@ -121,8 +135,8 @@ def open_run(folder: Path, record: RunRecord) -> RunRecord:
         )
         for given in record.inputs
     ]
-    client().log_inputs(run_id, inputs)
-    return record
+    client().log_inputs(_run_id(record), inputs)
+    return record.change(folder, is_described=True)
 
 
 def send_curves(folder: Path, record: RunRecord) -> None:
@@ -161,7 +175,10 @@ def send_picture(record: RunRecord, epoch: int, picture: NDArray[np.uint8]) -> N
 def keep_picture(folder: Path, epoch: int, picture: NDArray[np.uint8]) -> None:
     """Keep a picture that the store has not got."""
     (folder / UNSENT).mkdir(exist_ok=True)
-    Image.fromarray(picture).save(folder / UNSENT / f"{epoch:05}.png")
+    path = folder / UNSENT / f"{epoch:05}.png"
+    temporary = path.with_suffix(".tmp")
+    Image.fromarray(picture).save(temporary, "png")
+    temporary.replace(path)
 
 
 def forget_pictures(folder: Path) -> None:
@@ -191,7 +208,13 @@ def finish(folder: Path, record: RunRecord, trained: TrainedReplicate) -> RunRec
         metrics["tuning/score"] = trained.validation_score  # to sort the runs by
     log_metrics(run_id, metrics)
     client().set_terminated(run_id, "FAILED" if trained.failure else "FINISHED")
-    return record.change(folder, is_complete=True)
+    return record.change(folder, is_left=False, is_complete=True)
+
+
+def leave(folder: Path, record: RunRecord) -> RunRecord:
+    """End the run of a training that was left in the middle."""
+    client().set_terminated(_run_id(record), "KILLED")
+    return record.change(folder, is_left=False)
 
 
 def now() -> int:

@@ -20,7 +20,7 @@ Method = TypeVar("Method", bound=Callable[..., None])
 
 SQLITE = "sqlite:///"
 REACHABLE_WITHIN = 5.0  # seconds
-NOT_ALLOWED = 401, 403  # as once a token has expired
+FOR_NOW = 401, 403, 408, 429  # as once a token has expired, or when asked too often
 IMPATIENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "1", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 
 
@@ -123,15 +123,13 @@ class Connection:
 
     def note(self, error: Exception) -> None:
         """Take an error of the store for what it is: its end, or a refusal."""
-        from mlflow.exceptions import MlflowException
-
-        status = (
-            error.get_http_status_code() if isinstance(error, MlflowException) else 0
-        )
-        if 0 < status < 500 and status not in NOT_ALLOWED:
-            logger.warning("MLflow refused what it was sent (%s); going on", error)
+        reason = without_credentials(str(error).strip() or repr(error))
+        if _is_refusal(error):
+            logger.warning(
+                "MLflow did not take what it was sent (%s); going on", reason
+            )
             return
-        self.failure = without_credentials(str(error).strip().splitlines()[0])
+        self.failure = reason.splitlines()[0]
         self._lose_patience()
         logger.error(
             "MLflow cannot be reached any more (%s). Work goes on; what it was not told"
@@ -144,6 +142,18 @@ class Connection:
         for name, value in IMPATIENT.items():
             self._patience.setdefault(name, os.environ.get(name))
             os.environ[name] = value
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether it is about what was sent, and sending it again would end the same way."""
+    from mlflow.exceptions import MlflowException
+
+    if isinstance(error, MlflowException):
+        status = error.get_http_status_code()
+    else:
+        status = getattr(getattr(error, "response", None), "status_code", 0)
+    is_refused = 0 < status < 500 and status not in FOR_NOW
+    return is_refused or isinstance(error, FileNotFoundError)
 
 
 connection = Connection()

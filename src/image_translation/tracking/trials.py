@@ -65,5 +65,5 @@ def log_tuning(run_id: str, trials: pd.DataFrame, files: list[Path]) -> None:
         higher = METRICS[str(metric)].higher_is_better
         best[f"{model}/tuning/{metric}"] = scores.max() if higher else scores.min()
     log_metrics(run_id, best)
-    for file in files:
+    for file in filter(Path.is_file, files):
         client().log_artifact(run_id, str(file), "tuning")
