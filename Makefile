@@ -6,8 +6,8 @@ INSTALLED := .venv/.installed
 
 # Airflow has an environment of its own, answers on this machine only, and tells nobody.
 AIRFLOW_INSTALLED := .venv-airflow/.installed
-AIRFLOW := AIRFLOW_HOME=$(CURDIR)/.airflow \
-	AIRFLOW__CORE__DAGS_FOLDER=$(CURDIR)/dags \
+AIRFLOW := AIRFLOW_HOME="$(CURDIR)/.airflow" \
+	AIRFLOW__CORE__DAGS_FOLDER="$(CURDIR)/dags" \
 	AIRFLOW__CORE__LOAD_EXAMPLES=False \
 	AIRFLOW__CORE__PARALLELISM=1 \
 	AIRFLOW__USAGE_DATA_COLLECTION__ENABLED=False \
@@ -24,7 +24,8 @@ run: $(INSTALLED)
 app: $(INSTALLED)
 	@$(BIN)/kedro app --port=$(or $(PORT),7860)
 
-# As run, for cron and systemd: never two at once, with a summary and an exit code.
+# As run, but never two at once, and with a summary. Cron and systemd need its exit code,
+# of which make makes 2: they call kedro nightly themselves.
 nightly: $(INSTALLED)
 	@$(BIN)/kedro nightly --task=$(TASK)
 

@@ -11,12 +11,15 @@ from mlflow.exceptions import MlflowException
 
 from image_translation.cli import (
     _signals_as_errors,
+    _with_errors_noted,
     _with_readable_errors,
     parse_parameters,
     run,
     site,
 )
 from image_translation.errors import InputError
+from image_translation.scheduling.journal import Failure, Journal
+from image_translation.scheduling.state import TaskFolders
 from tests.conftest import PROJECT
 
 
@@ -87,6 +90,55 @@ def test_signal_is_an_error_that_hooks_hear_of(number):
     assert "goes on from there" in result.output
     assert len(heard) == 1
     assert signal.getsignal(number) == before
+
+
+@pytest.fixture
+def journal(tmp_path, monkeypatch):
+    """That of a shared run, of which this process does a part."""
+    shutil.copytree(PROJECT / "conf/base", tmp_path / "conf/base")
+    (tmp_path / "conf/local").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_RUN_ID", "a" * 32)
+    journal = Journal(TaskFolders(tmp_path / "data", "monet"))
+    journal.begin("night 1")
+    return journal
+
+
+@pytest.mark.parametrize(
+    ("nodes", "named"), [(["monet.score"], "monet.score"), (["a", "b"], ""), ([], "")]
+)
+def test_error_before_the_hooks_of_a_part_is_told_to_its_journal(journal, nodes, named):
+    @_with_errors_noted
+    def run_part(**options):
+        os.environ.pop("MLFLOW_RUN_ID")  # as MLflow does
+        raise InputError("training.epochs: at least 1")
+
+    with pytest.raises(InputError):
+        run_part(pipeline="", pipelines=["monet"], node_names=nodes, env=None)
+    assert journal.read().failures == {named: Failure("training.epochs: at least 1", 3)}
+
+
+def test_error_that_a_hook_has_told_is_not_told_again(journal):
+    @_with_errors_noted
+    def run_part(**options):
+        error = InputError("no folder x")
+        journal.fail(error, "monet.list_source")
+        raise error
+
+    with pytest.raises(InputError):
+        run_part(pipelines=["monet"])
+    assert list(journal.read().failures) == ["monet.list_source"]
+
+
+def test_journal_that_is_not_there_hides_no_error(tmp_path, monkeypatch):
+    @_with_errors_noted
+    def run_part(**options):
+        raise InputError("no folder x")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_RUN_ID", "a" * 32)
+    with pytest.raises(InputError, match="no folder x"):
+        run_part()
 
 
 def test_other_errors_keep_their_traceback():

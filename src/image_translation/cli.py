@@ -8,8 +8,8 @@ import signal
 import threading
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -21,11 +21,13 @@ from kedro.framework.project import pipelines, settings
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import ProjectMetadata
 from kedro.io import CatalogProtocol, MemoryDataset
+from kedro.utils import find_kedro_project
 
 from image_translation.errors import InputError, causes, without_credentials
 from image_translation.hooks import send_task
 from image_translation.logged_datasets import models_folder
 from image_translation.pipeline_registry import OF_ONE_TASK, TASKS
+from image_translation.run_journal import take_over
 from image_translation.scheduling.conclusion import MODEL_FAILED, conclude
 from image_translation.scheduling.journal import (
     FAILED,
@@ -33,6 +35,7 @@ from image_translation.scheduling.journal import (
     SUMMARY,
     Failure,
     Journal,
+    bookkeeping,
 )
 from image_translation.scheduling.lock import LockedError, RunLock
 from image_translation.scheduling.state import TaskFolders
@@ -170,10 +173,45 @@ def _with_readable_errors(function: Any) -> Callable[..., Any]:
     return wrapper
 
 
+def _with_errors_noted(function: Any) -> Callable[..., Any]:
+    """Have the journal of a shared run tell also what stops a part of it at its start."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **options: Any) -> Any:
+        is_part = "MLFLOW_RUN_ID" in os.environ  # MLflow forgets it
+        try:
+            return function(*args, **options)
+        except Exception as error:
+            if is_part:
+                _note_part(error, options)
+            raise
+
+    return wrapper
+
+
+@bookkeeping()
+def _note_part(error: Exception, options: dict[str, Any]) -> None:
+    chosen = [options.get("pipeline"), *(options.get("pipelines") or ())]
+    tasks = [name for name in chosen if name] or [TASKS[0]]
+    nodes: Sequence[str] = options.get("node_names") or ()
+    if len(tasks) == 1 and tasks[0] in TASKS:
+        project = find_kedro_project(Path.cwd()) or Path.cwd()
+        journal = Journal(_folders(project, tasks[0], options.get("env")))
+        _note_error(journal, error, nodes[0] if len(nodes) == 1 else "")
+
+
+@bookkeeping()
+def _note_error(journal: Journal, error: BaseException, node: str = "") -> None:
+    """Note an error, unless a hook has: it came before the run, or tore it off."""
+    if Failure.of(error) not in journal.read().failures.values():
+        journal.fail(error, node)
+
+
 def _project_run() -> click.Command:
     command = copy.copy(kedro_run)
     callback: Any = kedro_run.callback
-    command.callback = _with_readable_errors(_signals_as_errors()(callback))
+    noted = _with_errors_noted(_signals_as_errors()(callback))
+    command.callback = _with_readable_errors(noted)
     command.params = [copy.copy(option) for option in kedro_run.params]
     for option in command.params:
         if option.name == "params":
@@ -242,26 +280,30 @@ def _run_watched(
 ) -> int:
     """Run a task, whatever comes of it; returns the exit code, the summary is written."""
     journal = Journal(folders)
-    journal.begin()
     failure = None
     try:
+        journal.begin()
         session: Any = KedroSession.create(project, env=env, runtime_params=params)
         with session:
             session.run(pipeline_names=[folders.task])
     except BaseException as error:
-        failure = Failure.of(error)
-        if failure.code == FAILED:
-            told = without_credentials(traceback.format_exc())
-            logger.error("%s failed\n%s", folders.task, told)
-        if not journal.read().failures:  # it came before the run, or tore it off
-            journal.fail(error)
+        failure = _tell(error, folders.task)
+        _note_error(journal, error)
     code = conclude(folders, store_is_lost=connection.is_lost)
-    if failure is not None:
-        click.echo(failure.error, err=True)
-    elif connection.is_lost:
+    if failure is None and connection.is_lost:
         click.echo(UNSENT.format(failure=connection.failure), err=True)
     click.echo(f"Exit code {code}; {folders.reporting / SUMMARY} tells more", err=True)
     return code
+
+
+def _tell(error: BaseException, task: str) -> Failure:
+    """Tell why a run failed; how it came to that only where no remedy is known."""
+    failure = Failure.of(error)
+    if failure.code == FAILED:
+        told = without_credentials("".join(traceback.format_exception(error)))
+        logger.error("%s failed\n%s", task, told)
+    click.echo(failure.error, err=True)
+    return failure
 
 
 @cli.group("shared-run")
@@ -274,15 +316,32 @@ def shared_run() -> None:
 @env_option
 @click.option("--key", required=True, help="What the scheduler calls the run.")
 @click.pass_obj
-@_with_readable_errors
 def begin(metadata: ProjectMetadata, task: str, env: str | None, key: str) -> None:
     """Begin it, and say its id, which goes into MLFLOW_RUN_ID of all its processes."""
+    journal = Journal(_folders(metadata.project_path, task, env))
+    try:
+        run_id = _begin_shared(metadata, journal, env, key)
+    except Exception as error:
+        failure = _tell(error, task)
+        _note_error(journal, error)
+        raise SystemExit(failure.code) from error
+    click.echo(run_id)
+
+
+def _begin_shared(
+    metadata: ProjectMetadata, journal: Journal, env: str | None, key: str
+) -> str:
+    """Begin a shared run if it can run at all; returns its id in MLflow."""
+    from image_translation.hooks import set_experiment
     from image_translation.tracking.parents import begin_parent
 
-    experiment_id = _open_store(metadata.project_path, task, env)
-    run_id = begin_parent(experiment_id, task, key)
-    Journal(_folders(metadata.project_path, task, env)).begin()
-    click.echo(run_id)
+    record, task = journal.begin(key), journal.folders.task
+    with _context(metadata, env) as context:
+        _ = context.params  # which are the same for all nodes
+        experiment_id = set_experiment(context, task)
+        run_id = begin_parent(experiment_id, task, key, record.parent)
+        take_over(journal, record, run_id)
+    return run_id
 
 
 @shared_run.command()
@@ -295,46 +354,55 @@ def end(metadata: ProjectMetadata, task: str, env: str | None) -> None:
     folders = _folders(metadata.project_path, task, env)
     run_id = os.environ.get("MLFLOW_RUN_ID")
     if not run_id:
-        Journal(folders).begin()
-    nodes = [node.name for node in pipelines[task].nodes]
-    code = conclude(folders, nodes)
-    if run_id:
-        is_fine = code in (0, MODEL_FAILED)
-        failure = _end_parent(metadata.project_path, folders, env, run_id, is_fine)
-        if failure is not None:
-            click.echo(UNSENT.format(failure=failure), err=True)
-            code = conclude(folders, nodes, store_is_lost=True)
+        _begin_unless_told(Journal(folders))
+    code, failure = FAILED, None
+    try:
+        nodes = [node.name for node in pipelines[task].nodes]
+        code = conclude(folders, nodes)
+    finally:
+        if run_id:
+            is_fine = code in (0, MODEL_FAILED)
+            failure = _end_parent(metadata, folders, env, run_id, is_fine)
+    if failure is not None:
+        click.echo(UNSENT.format(failure=failure), err=True)
+        code = conclude(folders, nodes, store_is_lost=True)
     click.echo(f"Exit code {code}; {folders.reporting / SUMMARY} tells more", err=True)
     raise SystemExit(code)
 
 
+def _begin_unless_told(journal: Journal) -> None:
+    """Begin the journal of a run that has no id, unless it tells why it has none."""
+    with suppress(InputError):
+        record = journal.read()
+        if set(record.failures) == {""} and not (record.seconds or record.is_over):
+            return
+    journal.begin()
+
+
 def _end_parent(
-    project: Path, folders: TaskFolders, env: str | None, run_id: str, is_fine: bool
+    metadata: ProjectMetadata,
+    folders: TaskFolders,
+    env: str | None,
+    run_id: str,
+    is_fine: bool,
 ) -> str | None:
     """Tell MLflow the end of a shared run, or note it; returns why it was not told."""
     from mlflow.exceptions import MlflowException
 
+    from image_translation.hooks import set_experiment
     from image_translation.tracking.backlog import note_end
     from image_translation.tracking.parents import end_parent
 
     try:
-        _open_store(project, folders.task, env)
-        end_parent(run_id, folders.task, is_fine=is_fine)
+        with _context(metadata, env) as context:
+            set_experiment(context, folders.task)
+            end_parent(run_id, folders.task, is_fine=is_fine)
         failure = connection.failure
     except (InputError, MlflowException) as error:  # it is not there, or lets nobody in
-        failure = without_credentials(str(error))
+        failure = without_credentials(str(error)).splitlines()[0]
     if failure is not None:
         note_end(folders.models, run_id, "FINISHED" if is_fine else "FAILED")
     return failure
-
-
-def _open_store(project: Path, task: str, env: str | None) -> str:
-    """Connect to MLflow; returns the id of the task's experiment."""
-    from image_translation.hooks import set_experiment
-
-    session: Any = KedroSession.create(project, env=env)
-    with session:
-        return set_experiment(session.load_context(), task)
 
 
 def _folders(project: Path, task: str, env: str | None) -> TaskFolders:

@@ -19,6 +19,7 @@ from image_translation.logged_datasets import (
 )
 from image_translation.pipeline_registry import MODELS, OF_ONE_TASK, TASKS
 from image_translation.schema import flatten
+from image_translation.tracking.store import require_store
 from image_translation.training.settings import ModelSettings
 
 if TYPE_CHECKING:
@@ -74,17 +75,15 @@ class TrackingHooks:
     @hook_impl(trylast=True, specname="before_pipeline_run")
     def remember_parent_run(self, catalog: CatalogProtocol) -> None:
         """Keep the id of the run that kedro-mlflow started, and describe the run."""
-        import mlflow
-
         from image_translation.reporting.environment import read_commit
+        from image_translation.tracking.parents import current_parent
         from image_translation.tracking.runs import describe_parent
         from image_translation.tracking.store import connection
 
         self._catalog = catalog
         connection.renew()
-        active = mlflow.active_run()
-        self._parent_run_id = active.info.run_id if active else None
-        if active is None:
+        self._parent_run_id = current_parent()
+        if self._parent_run_id is None:
             return
         parameters = {self._task: dict(catalog.load(f"params:{self._task}"))}
         del parameters[self._task]["tuning"]  # a database's address may hold a password
@@ -93,7 +92,7 @@ class TrackingHooks:
             "environment": self._context.env or "local",
             "code_version": read_commit(),
         }
-        describe_parent(active.info.run_id, flatten(parameters), tags)
+        describe_parent(self._parent_run_id, flatten(parameters), tags)
         _send_backlog(catalog, self._task, self._joined_run_id)
 
     @hook_impl
@@ -216,6 +215,7 @@ def _run_name(run_params: dict[str, Any], task: str) -> str:
     return f"{what} {datetime.now():%Y-%m-%d %H:%M}"
 
 
+@require_store
 def set_experiment(context: KedroContext, task: str) -> str:
     """Choose the experiment of a task, made where it is missing; returns its id."""
     config: Any = getattr(context, "mlflow")  # noqa: B009 - kedro-mlflow puts it there

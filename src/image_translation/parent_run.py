@@ -7,6 +7,8 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
+from image_translation.tracking.store import require_store, tolerate_store
+
 if TYPE_CHECKING:
     from kedro_mlflow.framework.hooks import MlflowHook
 
@@ -27,7 +29,7 @@ class ParentRunHooks:
         from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 
         self._hook = MlflowHook()
-        self._hook.after_context_created(context)
+        require_store(self._hook.after_context_created)(context)
 
     @hook_impl
     def after_catalog_created(
@@ -49,15 +51,13 @@ class ParentRunHooks:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
     ) -> None:
         """Start the run."""
-        self._hook.before_pipeline_run(run_params, pipeline, catalog)
+        require_store(self._hook.before_pipeline_run)(run_params, pipeline, catalog)
 
     @hook_impl
     def after_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
     ) -> None:
         """End the run."""
-        from image_translation.tracking.store import tolerate_store
-
         tolerate_store(self._hook.after_pipeline_run)(run_params, pipeline, catalog)
 
     @hook_impl
@@ -69,8 +69,6 @@ class ParentRunHooks:
         catalog: CatalogProtocol,
     ) -> None:
         """Mark the run as failed."""
-        from image_translation.tracking.store import tolerate_store
-
         tolerate_store(self._hook.on_pipeline_error)(
             error, run_params, pipeline, catalog
         )

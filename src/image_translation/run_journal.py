@@ -11,7 +11,7 @@ from kedro.pipeline.node import Node
 
 from image_translation.pipeline_registry import OF_ONE_TASK, TASKS
 from image_translation.scheduling.conclusion import conclude
-from image_translation.scheduling.journal import Journal
+from image_translation.scheduling.journal import Journal, RunRecord, bookkeeping
 from image_translation.scheduling.state import TaskFolders
 
 
@@ -27,6 +27,7 @@ class RunJournalHooks:
         self._journal: Journal | None = None
         self._is_part = False
         self._started: dict[str, float] = {}
+        self._unsaved: dict[str, set[str]] = {}
         self._has_failure = False
 
     @hook_impl
@@ -36,38 +37,64 @@ class RunJournalHooks:
         self._is_part = "MLFLOW_RUN_ID" in os.environ
 
     @hook_impl
+    @bookkeeping()
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline
     ) -> None:
         """Begin the journal."""
+        from image_translation.tracking.parents import current_parent
+
         task = task_of(pipeline)
-        self._journal, self._has_failure = None, False
+        self._journal, self._unsaved, self._has_failure = None, {}, False
         if task is None or set(OF_ONE_TASK) & set(
             run_params.get("pipeline_names") or ()
         ):
             return
-        self._journal = Journal(task_folders(self._context, task))
-        if not self._is_part:
-            self._journal.begin()
+        journal = Journal(task_folders(self._context, task))
+        record = None if self._is_part else journal.begin()
+        self._journal = journal
+        if record is not None:
+            take_over(journal, record, current_parent())
 
     @hook_impl
+    @bookkeeping()
     def before_node_run(self, node: Node) -> None:
-        """Look at the clock."""
+        """Note that a node begins."""
         self._started[node.name] = time.perf_counter()
+        self._unsaved[node.name] = set(node.outputs)
+        if self._journal is not None:
+            self._journal.start(node.name)
 
     @hook_impl
+    @bookkeeping()
     def after_node_run(self, node: Node) -> None:
-        """Note how long a node took."""
+        """Note the end of a node that has nothing to save."""
+        if not node.outputs:
+            self._finish(node)
+
+    @hook_impl(trylast=True)
+    @bookkeeping()
+    def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
+        """Note the end of a node that has saved all: much is only made in saving."""
+        unsaved = self._unsaved.get(node.name, set())
+        unsaved.discard(dataset_name)
+        if not unsaved:
+            self._finish(node)
+
+    def _finish(self, node: Node) -> None:
+        self._unsaved.pop(node.name, None)
         if self._journal is not None:
             seconds = time.perf_counter() - self._started[node.name]
             self._journal.finish(node.name, seconds)
 
     @hook_impl
+    @bookkeeping()
     def on_node_error(self, error: Exception, node: Node) -> None:
         """Note why a node failed."""
+        self._unsaved.pop(node.name, None)
         if self._journal is not None:
-            self._journal.fail(error, node.name)
             self._has_failure = True
+            self._journal.fail(error, node.name)
 
     @hook_impl
     def after_pipeline_run(self) -> None:
@@ -77,14 +104,38 @@ class RunJournalHooks:
     @hook_impl
     def on_pipeline_error(self, error: Exception, pipeline: Pipeline) -> None:
         """Write the summary of a run that failed."""
-        if self._journal is not None and not self._has_failure:
-            nodes = [node.name for node in pipeline.nodes]
-            self._journal.fail(error, nodes[0] if len(nodes) == 1 else "")
+        self._note_failure(error, [node.name for node in pipeline.nodes])
         self._conclude()
 
+    @bookkeeping()
+    def _note_failure(self, error: Exception, nodes: list[str]) -> None:
+        if self._journal is None or self._has_failure:
+            return
+        outside = nodes if len(nodes) == 1 else [""]
+        for node in list(self._unsaved) or outside:  # Kedro says nothing of saving
+            self._journal.fail(error, node)
+
+    @bookkeeping()
     def _conclude(self) -> None:
         if self._journal is not None and not self._is_part:
             conclude(self._journal.folders)
+
+
+def take_over(journal: Journal, record: RunRecord, parent: str | None) -> None:
+    """Note which run in MLflow a journal belongs to, and end the one of a run before.
+
+    Args:
+        journal: The journal.
+        record: What it told when it began.
+        parent: Id of the run in MLflow, if there is one.
+    """
+    from image_translation.tracking.parents import kill_parent
+
+    if parent is not None:
+        journal.note_parent(parent)
+    left = record.cut_off.parent if record.cut_off else None
+    if left is not None and left != parent:
+        kill_parent(left)
 
 
 def task_folders(context: KedroContext, task: str) -> TaskFolders:

@@ -14,12 +14,13 @@ from image_translation.parent_run import ParentRunHooks
 from image_translation.run_journal import RunJournalHooks
 from image_translation.run_status import DatasetStatisticsHooks, RunStatusHooks
 
+# The last one is asked first: the journal comes once kedro-mlflow has started its run.
 HOOKS = (
     TrackingHooks(),
+    RunJournalHooks(),
     ParentRunHooks(),
     RunStatusHooks(),
     DatasetStatisticsHooks(),
-    RunJournalHooks(),
 )
 
 # kedro-viz would write to .viz/ with every run, also of an environment of its own; the

@@ -1,11 +1,13 @@
 import json
 import os
+import re
 
 import pytest
 
 from image_translation.errors import FatalFindingsError, InputError
 from image_translation.scheduling.conclusion import conclude
 from image_translation.scheduling.journal import Journal
+from image_translation.training.interruption import TrainingStoppedError
 from tests.reporting.examples import make_content
 
 
@@ -66,6 +68,49 @@ def test_node_that_never_ran_is_a_failure(task, journal):
     journal.finish("train", 1)
     assert conclude(task.folders, ["train", "score"]) == 1
     assert "1 node did not run: score." in task.summary()
+
+
+def test_node_that_was_cut_off_is_a_failure_told_apart(task, journal):
+    journal.finish("train", 1)
+    journal.start("score")
+    assert conclude(task.folders, ["train", "score", "report"]) == 1
+    assert "1 node was cut off: score." in task.summary()
+    assert "1 node did not run: report." in task.summary()
+
+
+def test_cause_of_a_run_that_was_cut_off_decides_its_code(task, journal):
+    journal.start("train")
+    journal.fail(TrainingStoppedError("stopped", 15))
+    assert conclude(task.folders, ["train"]) == 143
+
+
+def test_failure_outside_of_nodes_is_forgiven_when_all_were_done(task, journal):
+    journal.fail(InputError("no server"))
+    journal.finish("train", 1)
+    assert conclude(task.folders, ["train", "score"]) == 3
+    journal.finish("score", 1)
+    assert conclude(task.folders, ["train", "score"]) == 0
+    assert "no server" not in task.summary()
+
+
+def test_run_is_over_when_it_was_told(task, journal):
+    assert not journal.read().is_over
+    conclude(task.folders)
+    assert journal.read().is_over
+    journal.start("train")  # tried again
+    assert not journal.read().is_over
+
+
+@pytest.mark.parametrize("nodes", [(), ("train",), ("train", "score")])
+def test_run_before_that_was_cut_off_is_told(task, journal, nodes):
+    journal.note_parent("abc")
+    for node in nodes:
+        journal.start(node)
+    journal.begin()
+    assert conclude(task.folders) == 0
+    where = f" in {' and '.join(nodes)}" if nodes else ""
+    told = rf"The run before, begun \d{{4}}-\d\d-\d\d [\d:]+ \S+, was cut off{where}\."
+    assert re.search(told, task.summary())
 
 
 def test_decision_on_the_model_in_use_is_told(task, journal):

@@ -15,6 +15,8 @@ from mlflow import MlflowClient
 
 from image_translation.pipeline_registry import MODELS
 from image_translation.scheduling.conclusion import STORE_LOST
+from image_translation.scheduling.journal import Journal
+from image_translation.scheduling.state import TaskFolders
 from tests.conftest import ENVIRONMENT
 from tests.pairing.helpers import write
 
@@ -27,9 +29,34 @@ def project(smoke_project, tmp_path) -> Path:
     return shutil.copytree(smoke_project, tmp_path / "project")
 
 
+def journal_of(project):
+    return Journal(TaskFolders(project / "data/smoke", "colorization"))
+
+
 def summary_of(project):
-    reporting = project / "data/smoke/08_reporting/colorization"
+    reporting = journal_of(project).folders.reporting
     return (reporting / "run_summary.md").read_text("utf-8")
+
+
+def client_of(project):
+    return MlflowClient(f"sqlite:///{project}/data/smoke/mlflow/mlflow.db")
+
+
+def begin_parent(client):
+    experiment = client.get_experiment_by_name("colorization")
+    return client.create_run(experiment.experiment_id).info.run_id
+
+
+def join(project, run_id, *arguments):
+    """A Kedro command as a part of a shared run."""
+    return subprocess.run(
+        [sys.executable, "-m", "kedro", *arguments],
+        cwd=project,
+        env={**ENVIRONMENT, "MLFLOW_RUN_ID": run_id},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_night_without_new_data_trains_nothing(project, kedro):
@@ -41,6 +68,21 @@ def test_night_without_new_data_trains_nothing(project, kedro):
     assert "[Report](report.html)" in summary
     assert summary.count(": up to date") >= len(MODELS)
     assert "trained (" not in summary
+
+
+def test_night_after_one_that_was_cut_off_says_so(project, kedro):
+    client, journal = client_of(project), journal_of(project)
+    left = begin_parent(client)
+    journal.begin()
+    journal.note_parent(left)
+    journal.start("colorization.unet.train")
+    result = kedro(project, "nightly", *TASK)
+    assert result.returncode == 0, result.stderr
+    assert client.get_run(left).info.status == "KILLED"
+    assert "was cut off in colorization.unet.train." in summary_of(project)
+    record = journal.read()
+    assert record.is_over
+    assert client.get_run(record.parent).info.status == "FINISHED"
 
 
 def test_second_night_at_the_same_time_leaves_at_once(project, kedro):
@@ -75,7 +117,7 @@ def test_night_that_fails_leaves_code_and_summary(
 
 
 def test_processes_of_a_shared_run_write_to_one_parent_run(project, kedro):
-    client = MlflowClient(f"sqlite:///{project}/data/smoke/mlflow/mlflow.db")
+    client = client_of(project)
     n_before = len(parents_of(client))
     began = kedro(project, "shared-run", "begin", *TASK, "--key=night 1")
     run_id = began.stdout.splitlines()[-1]
@@ -83,34 +125,26 @@ def test_processes_of_a_shared_run_write_to_one_parent_run(project, kedro):
     assert again.stdout.splitlines()[-1] == run_id
 
     def run_part(*arguments):
-        result = subprocess.run(
-            [sys.executable, "-m", "kedro", *arguments, "--env=smoke"],
-            cwd=project,
-            env={**ENVIRONMENT, "MLFLOW_RUN_ID": run_id},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return result, client.get_run(run_id)
+        return join(project, run_id, *arguments), client.get_run(run_id)
 
     manifest = project / "data/smoke/02_intermediate/colorization/manifest.csv"
     os.rename(manifest, manifest.with_suffix(".away"))
     node = "--nodes=colorization.assign_sides"
-    failed, run = run_part("run", "--pipelines=colorization", node)
+    failed, run = run_part("run", "--env=smoke", "--pipelines=colorization", node)
     assert failed.returncode != 0
     assert run.info.status == "RUNNING"  # it may be tried again
 
-    ended_early, run = run_part("shared-run", "end", "--task=colorization")
+    ended_early, run = run_part("shared-run", "end", *TASK)
     assert ended_early.returncode == 1
     assert run.info.status == "FAILED"
     assert "did not run: " in summary_of(project)
 
     os.rename(manifest.with_suffix(".away"), manifest)
-    tried_again, run = run_part("run", "--pipelines=colorization")
+    tried_again, run = run_part("run", "--env=smoke", "--pipelines=colorization")
     assert tried_again.returncode == 0, tried_again.stderr
     assert run.info.status == "RUNNING"
 
-    ended, run = run_part("shared-run", "end", "--task=colorization")
+    ended, run = run_part("shared-run", "end", *TASK)
     assert ended.returncode == 0, ended.stderr
     assert run.info.status == "FINISHED"
     assert summary_of(project).startswith("# colorization: finished\n")
@@ -142,14 +176,7 @@ def test_end_of_a_shared_run_is_kept_for_a_server_that_does_not_take_it(
     host = server_with_an_expired_token if is_there else "127.0.0.1:9"
     config = {"server": {"mlflow_tracking_uri": f"http://user:secret@{host}"}}
     (project / "conf/smoke/mlflow.yml").write_text(json.dumps(config))
-    result = subprocess.run(
-        [sys.executable, "-m", "kedro", "shared-run", "end", *TASK],
-        cwd=project,
-        env={**ENVIRONMENT, "MLFLOW_RUN_ID": "a" * 32},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = join(project, "a" * 32, "shared-run", "end", *TASK)
     assert result.returncode == STORE_LOST, result.stderr
     assert "make send" in result.stderr
     assert "secret" not in result.stderr
@@ -159,6 +186,52 @@ def test_end_of_a_shared_run_is_kept_for_a_server_that_does_not_take_it(
     assert json.loads(notes.read_text()) == {"run": "a" * 32, "status": "FINISHED"}
 
 
+def test_server_that_lets_nobody_in_at_the_start_is_an_input(
+    project, kedro, server_with_an_expired_token
+):
+    uri = f"http://user:secret@{server_with_an_expired_token}"
+    config = {"server": {"mlflow_tracking_uri": uri}}
+    (project / "conf/smoke/mlflow.yml").write_text(json.dumps(config))
+    result = kedro(project, "nightly", *TASK)
+    assert result.returncode == 3, result.stderr
+    assert "401" in result.stderr
+    assert "MLFLOW_TRACKING_TOKEN" in result.stderr
+    assert "secret" not in result.stderr
+    assert "Traceback" not in result.stderr
+    assert "401" in summary_of(project)
+
+
+def test_shared_run_with_a_wrong_parameter_does_not_begin(project, kedro):
+    n_before = len(parents_of(client_of(project)))
+    typo = project / "conf/smoke/parameters_typo.yml"
+    typo.write_text("training: {epoch: 3}")
+    began = kedro(project, "shared-run", "begin", *TASK, "--key=night 1")
+    assert began.returncode == 3, began.stderr
+    assert not began.stdout
+    assert "Traceback" not in began.stderr
+    assert len(parents_of(client_of(project))) == n_before
+
+    ended = join(project, "", "shared-run", "end", *TASK)  # as Airflow has it
+    assert ended.returncode == 3, ended.stderr
+    for told in (began.stderr, summary_of(project)):
+        assert "Did you mean training.epochs?" in told
+    assert "did not run: " in summary_of(project)
+
+    ended = join(project, "", "shared-run", "end", *TASK)  # of a run that never began
+    assert ended.returncode == 1, ended.stderr
+    assert "training.epoch" not in summary_of(project)
+
+
+def test_shared_run_is_ended_also_when_nothing_can_be_told_of_it(project):
+    client = client_of(project)
+    run_id = begin_parent(client)
+    journal_of(project).path.write_text("torn")
+    result = join(project, run_id, "shared-run", "end", *TASK)
+    assert result.returncode == 1
+    assert "tells of no run" in result.stderr
+    assert client.get_run(run_id).info.status == "FAILED"
+
+
 def parents_of(client):
     experiment = client.get_experiment_by_name("colorization")
     runs = client.search_runs([experiment.experiment_id])
@@ -166,14 +239,7 @@ def parents_of(client):
 
 
 def test_run_to_be_joined_must_be_there(project):
-    result = subprocess.run(
-        [sys.executable, "-m", "kedro", "run", "--env=smoke", "--tags=ingestion"],
-        cwd=project,
-        env={**ENVIRONMENT, "MLFLOW_RUN_ID": "0" * 32},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = join(project, "0" * 32, "run", "--env=smoke", "--tags=ingestion")
     assert result.returncode == 1
     assert "MLFLOW_RUN_ID: there is no run" in result.stderr
     assert "Traceback" not in result.stderr

@@ -13,7 +13,12 @@ from mlflow.protos.databricks_pb2 import (
 )
 
 from image_translation.errors import InputError
-from image_translation.tracking.store import Connection, anchor_store, check_store
+from image_translation.tracking.store import (
+    Connection,
+    anchor_store,
+    check_store,
+    require_store,
+)
 
 
 def config(uri, location="mlflow/artifacts"):
@@ -88,6 +93,15 @@ def answer(status):
     response = requests.Response()
     response.status_code = status
     return requests.HTTPError("no", response=response)
+
+
+def test_store_that_a_run_needs_to_begin_is_an_input():
+    @require_store
+    def begin():
+        raise MlflowException("http://user:secret@host says 401")
+
+    with pytest.raises(InputError, match=r"http://host says 401\n.*mlflow\.yml"):
+        begin()
 
 
 @pytest.mark.parametrize(

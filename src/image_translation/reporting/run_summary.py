@@ -13,6 +13,8 @@ from image_translation.reporting.hypothesis import judge_hypothesis
 LONGEST = 8
 """Nodes whose durations are told."""
 
+TIME = "%Y-%m-%d %H:%M:%S %Z"
+
 
 @dataclass(frozen=True)
 class PairCounts:
@@ -35,8 +37,10 @@ class RunSummary:
         seconds: How long it took.
         outcome: What became of it, in a few words.
         code: What its process ended with.
+        cut_off: When the run before began, and in which nodes it was, if it was cut off.
         failures: Node → why it failed; no name for what happened outside of nodes.
-        missing: Nodes that were to run and did not come to their end.
+        unfinished: Nodes that began, and neither failed nor came to their end.
+        missing: Nodes that were to run and did not begin.
         pairs: How many there are.
         models: Model → what was done for it.
         promotion: ``promotion.json``, if there is one.
@@ -52,7 +56,9 @@ class RunSummary:
     seconds: float
     outcome: str
     code: int
+    cut_off: tuple[datetime, Sequence[str]] | None
     failures: Mapping[str, str]
+    unfinished: Sequence[str]
     missing: Sequence[str]
     pairs: PairCounts
     models: Mapping[str, str]
@@ -68,8 +74,9 @@ def render_run_summary(summary: RunSummary) -> str:
     """Write the page."""
     parts = [
         f"# {summary.task}: {summary.outcome}",
-        f"Began {summary.began:%Y-%m-%d %H:%M:%S %Z}, took "
+        f"Began {summary.began:{TIME}}, took "
         f"{words.duration(summary.seconds)}, exit code {summary.code}.",
+        _cut_off(*summary.cut_off) if summary.cut_off else "",
         _failures(summary),
         "## Pairs",
         _pairs(summary.pairs),
@@ -89,11 +96,19 @@ def _listed(items: Any) -> str:
     return "\n".join(f"- {item}" for item in items)
 
 
+def _cut_off(began: datetime, nodes: Sequence[str]) -> str:
+    where = f" in {words.join_words(nodes)}" if nodes else ""
+    return f"The run before, begun {began:{TIME}}, was cut off{where}."
+
+
 def _failures(summary: RunSummary) -> str:
     told = [
         f"**{node}**\n\n{_quoted(error)}" if node else _quoted(error)
         for node, error in summary.failures.items()
     ]
+    if summary.unfinished:
+        count = words.count(len(summary.unfinished), "node was", "nodes were")
+        told.append(f"{count} cut off: {words.join_words(summary.unfinished)}.")
     if summary.missing:
         count = words.count(len(summary.missing), "node")
         told.append(f"{count} did not run: {words.join_words(summary.missing)}.")

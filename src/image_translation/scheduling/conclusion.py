@@ -37,7 +37,7 @@ OUTCOMES = {
 def conclude(
     folders: TaskFolders, expected: Collection[str] = (), *, store_is_lost: bool = False
 ) -> int:
-    """Write the summary of a run beside the report.
+    """Write the summary of a run beside the report, and note that it is over.
 
     Args:
         folders: Those of the task.
@@ -50,21 +50,24 @@ def conclude(
     Raises:
         InputError: No run was begun.
     """
-    record, after = Journal(folders).read(), TaskState.read(folders)
-    missing = [
-        node
-        for node in expected
-        if node not in record.seconds and node not in record.failures
-    ]
+    journal = Journal(folders)
+    record, after = journal.read(), TaskState.read(folders)
+    cut_off = record.cut_off
+    known = {*record.seconds, *record.failures, *record.unfinished}
+    missing = [node for node in expected if node not in known]
+    if expected and record.seconds.keys() >= set(expected):
+        record.failures.pop("", None)  # what had failed there was done in the end
     code = _exit_code(record, after, missing) or (STORE_LOST if store_is_lost else 0)
     report = folders.reporting / "report.html"
     summary = RunSummary(
         task=folders.task,
-        began=datetime.fromtimestamp(record.began).astimezone(),
+        began=_local_time(record.began),
         seconds=record.ended - record.began,
         outcome=OUTCOMES.get(code, "failed"),
         code=code,
+        cut_off=(_local_time(cut_off.began), cut_off.nodes) if cut_off else None,
         failures={node: failure.error for node, failure in record.failures.items()},
+        unfinished=record.unfinished,
         missing=missing,
         pairs=_count_pairs(record.before.pairs, after.pairs),
         models={
@@ -81,13 +84,18 @@ def conclude(
     folders.reporting.mkdir(parents=True, exist_ok=True)
     path = folders.reporting / SUMMARY
     path.write_text(render_run_summary(summary), "utf-8")
+    journal.end()
     return code
+
+
+def _local_time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds).astimezone()
 
 
 def _exit_code(record: RunRecord, after: TaskState, missing: Collection[str]) -> int:
     if record.failures:
         return next(iter(record.failures.values())).code
-    if missing:
+    if missing or record.unfinished:
         return FAILED
     failed = any(model.status == "failed" for model in after.models.values())
     return MODEL_FAILED if failed else 0

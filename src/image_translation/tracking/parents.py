@@ -1,30 +1,54 @@
 """Parent runs that several processes write to, begun and ended by neither of them."""
 
 from image_translation.errors import InputError
-from image_translation.tracking.runs import client, tolerate_store
+from image_translation.tracking.store import client, require_store, tolerate_store
 
 KEY_TAG = "scheduled_run"
 
 
-def begin_parent(experiment_id: str, task: str, key: str) -> str:
+def current_parent() -> str | None:
+    """The run that kedro-mlflow has started in this process, if it has."""
+    import mlflow
+
+    active = mlflow.active_run()
+    return active.info.run_id if active else None
+
+
+@require_store
+def begin_parent(experiment_id: str, task: str, key: str, known: str | None) -> str:
     """Begin a parent run, or go on with the one that was begun for the same key.
+
+    Other machines may use the same keys, and the same store.
 
     Args:
         experiment_id: The experiment of the task.
         task: Name of the task, and of the run.
         key: What a scheduler calls the run.
+        known: The run that this machine has begun for the key, if it has.
 
     Returns:
         The run's id.
+
+    Raises:
+        InputError: The store refuses it.
     """
-    wanted = f"tags.{KEY_TAG} = '{key}'"
-    found = client().search_runs([experiment_id], wanted, max_results=1)
-    if found:
-        run_id = found[0].info.run_id
-        keep_running(run_id)
-        return run_id
+    if known is not None and _is_there(known, experiment_id):
+        keep_running(known)
+        return known
     tags = {KEY_TAG: key, "task": task, "mlflow.runName": task}
     return client().create_run(experiment_id, tags=tags).info.run_id
+
+
+def _is_there(run_id: str, experiment_id: str) -> bool:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        info = client().get_run(run_id).info
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":  # another store than before
+            return False
+        raise
+    return info.lifecycle_stage == "active" and info.experiment_id == experiment_id
 
 
 def check_parent(run_id: str, experiment_id: str) -> None:
@@ -52,6 +76,13 @@ def check_parent(run_id: str, experiment_id: str) -> None:
 def keep_running(run_id: str) -> None:
     """Mark a run as going on, whatever a process that is done has made of it."""
     client().update_run(run_id, status="RUNNING")
+
+
+@tolerate_store
+def kill_parent(run_id: str) -> None:
+    """Mark a run as killed that still goes on for the store, though nobody works on it."""
+    if client().get_run(run_id).info.status == "RUNNING":
+        client().set_terminated(run_id, "KILLED")
 
 
 @tolerate_store

@@ -17,10 +17,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Method = TypeVar("Method", bound=Callable[..., None])
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 SQLITE = "sqlite:///"
 REACHABLE_WITHIN = 5.0  # seconds
 FOR_NOW = 401, 403, 408, 429  # as once a token has expired, or when asked too often
+REMEDY = (
+    "Look at server.mlflow_tracking_uri in conf/local/mlflow.yml, and at"
+    " MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+)
 IMPATIENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "1", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 
 
@@ -87,6 +92,21 @@ def tell_failure(error: BaseException) -> str | None:
         if isinstance(cause, MlflowException):
             return f"MLflow: {without_credentials(str(cause).strip())}"
     return None
+
+
+def require_store(function: Function) -> Function:
+    """Make it an error of the input when MLflow refuses what a run needs to begin."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return function(*args, **kwargs)
+        except MlflowException as error:
+            raise InputError(f"{tell_failure(error)}\n{REMEDY}") from error
+
+    return wrapper  # type: ignore[return-value]
 
 
 def client() -> "MlflowClient":
