@@ -14,7 +14,6 @@ from image_translation.training.inference import prepare
 from image_translation.training.settings import InferenceSettings
 from image_translation.translation import runtime
 from image_translation.translation.encoded import Translator, translate_encoded
-from tests.tracking.conftest import store  # noqa: F401
 from tests.training.conftest import BLOCK, make_pairs, make_settings
 from tests.translation.conftest import make_settings as make_translation
 
@@ -238,7 +237,9 @@ def versions(store, models, tmp_path):  # noqa: F811
         ).write(replicate.folder)
         record = send(replicate.folder)
         tags = {"model": "unet", "replicate": "0", "run": record.run_id}
-        registered.append(register("colorization", replicate, record.model_id, tags))
+        registered.append(
+            register("colorization", replicate, record.inference, record.model_id, tags)
+        )
     return registered
 
 

@@ -13,7 +13,6 @@ from image_translation.tracking.observer import describe_run
 from image_translation.tracking.registry import promote, register
 from image_translation.tracking.sending import send
 from image_translation.training import train
-from tests.tracking.conftest import store  # noqa: F401
 from tests.training.conftest import make_pairs, make_settings
 
 HOW = {
@@ -106,7 +105,9 @@ def test_new_champion_translates_from_then_on(photographs, tmp_path):
         )
         record = send(replicate.folder)
         tags = {"model": "unet", "replicate": "0", "run": record.run_id}
-        versions.append(register("colorization", replicate, record.model_id, tags))
+        versions.append(
+            register("colorization", replicate, record.inference, record.model_id, tags)
+        )
     made = []
     for version in (versions[0], versions[0], versions[1], versions[0]):
         promote(version)

@@ -150,6 +150,9 @@ def test_finished_training_closes_its_run_with_the_model(observer, tmp_path):
     np.testing.assert_array_equal(pixels, expected)
     np.testing.assert_array_equal(decode(png), expected)
     np.testing.assert_array_equal(decode(base64.b64decode(text)), expected)
+    for wrong in (image / 255, image.astype(np.uint16) * 257, image.astype(int) - 1):
+        with pytest.raises(ValueError, match="pixels are whole numbers from 0 to 255"):
+            model.unwrap_python_model()._translate(wrong)
     assert model.metadata.signature.inputs.input_names() == ["image"]
     assert model.input_example is not None
 

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from safetensors.torch import save_file
 
 from image_translation.errors import InputError
@@ -41,7 +43,7 @@ class World:
         self.task, self.folder, self.trained, self.pairs = name, folder, trained, pairs
         self.log = None
 
-    def model(self, number, noise=0.0, validation=20.0):
+    def model(self, number, noise=0.0, validation=20.0, settings=SETTINGS):
         """Other weights: those that were trained with noise on top."""
         folder = self.folder / f"model-{number}" / "replicate-0"
         folder.mkdir(parents=True)
@@ -57,7 +59,7 @@ class World:
         pd.DataFrame(rows).to_csv(folder / "history.csv", index=False)
         (folder / "fingerprint.json").write_text('{"fingerprint": "f"}')
         replicate = TrainedReplicate(folder, config)
-        return TrainedModel("trained", "", (replicate,), SETTINGS)
+        return TrainedModel("trained", "", (replicate,), settings)
 
     def scores(self, model, pairs, psnr=0.0, ssim=0.0):
         """What the model scores, and a planted part on top."""
@@ -70,7 +72,7 @@ class World:
         table["ssim"] += ssim
         return pd.concat([pairs.index.assign(replicate=0), table], axis=1)
 
-    def decide(self, models, planted, pairs=None):
+    def decide(self, models, planted, pairs=None, split=None):
         pairs = pairs or self.pairs
         decided = promotion.decide(
             self.task,
@@ -83,6 +85,7 @@ class World:
             pairs,
             self.folder / "champions",
             self.log,
+            split=split,
         )
         self.log = decided.log
         return decided.record
@@ -90,8 +93,6 @@ class World:
 
 @pytest.fixture
 def world(store, trained_once, test_side, tmp_path, request):
-    from mlflow import MlflowClient
-
     name = request.node.name
     MlflowClient().create_experiment(name, artifact_location=tmp_path.as_uri())
     return World(name, tmp_path, trained_once, test_side)
@@ -195,7 +196,7 @@ def test_roll_back_without_a_champion_before_says_so(world):
     with pytest.raises(InputError, match="no champion yet"):
         promotion.roll_back(world.task, None)
     world.decide({"a": world.model(1)}, {})
-    with pytest.raises(InputError, match="first champion"):
+    with pytest.raises(InputError, match="no champion before it.* no other version"):
         promotion.roll_back(world.task, None)
     with pytest.raises(InputError, match="no version 7; there is 1"):
         promotion.promote_by_hand(world.task, 7, None)
@@ -235,3 +236,134 @@ def test_registry_that_cannot_be_reached_decides_nothing(world, monkeypatch):
     assert record["outcome"] == "not decided"
     assert record["challenger"]["model"] == "a"
     assert len(world.log) == 0
+
+
+def test_champion_without_its_alias_is_not_replaced_unopposed(world):
+    world.decide({"a": world.model(1)}, {})
+    better = {"a": world.model(2)}
+    world.decide(better, {"a": (3.0,)})
+    promotion.roll_back(world.task, world.log)
+    MlflowClient().delete_registered_model_alias(world.task, "champion")
+    assert "rolled back" in world.decide(better, {"a": (3.0,)})["reason"]
+    record = world.decide({"a": world.model(3)}, {"a": (3.0,)})
+    assert record["outcome"] == "kept"
+    assert "kedro promote" in record["reason"]
+    assert in_use(world) is None
+
+
+def test_champion_that_changes_meanwhile_is_not_replaced(world, monkeypatch):
+    world.decide({"a": world.model(1)}, {})
+    world.decide({"a": world.model(2)}, {"a": (-3.0,)})
+    third = {"a": world.model(3)}
+    score = promotion._score
+
+    def score_slowly(*arguments):
+        registry.promote_by_hand(world.task, 2)
+        return score(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(promotion, "_score", score_slowly)
+        record = world.decide(third, {"a": (3.0,)})
+    assert record["outcome"] == "not decided"
+    assert in_use(world) == 2
+    assert record["test"]["looks"] == 2
+    assert world.decide(third, {"a": (3.0,)})["outcome"] == "promoted"
+    assert world.log["look"].dropna().tolist() == [1, 2, 3]
+
+
+def test_store_that_fails_after_the_comparison_counts_the_look(world, monkeypatch):
+    world.decide({"a": world.model(1)}, {})
+    better = {"a": world.model(2)}
+
+    def fail(*arguments):
+        raise MlflowException("API request failed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(registry, "promote", fail)
+        record = world.decide(better, {"a": (3.0,)})
+    connection.renew()
+    assert (record["outcome"], record["test"]["looks"]) == ("not decided", 1)
+    record = world.decide(better, {"a": (3.0,)})
+    assert (record["outcome"], record["test"]["looks"]) == ("promoted", 2)
+
+
+def test_same_weights_with_another_protocol_are_another_version(world):
+    world.decide({"a": world.model(1)}, {})
+    settings = make_settings("unet", training__epochs=1, inference__flips=True)
+    flipping = world.model(2, settings=settings)
+    config = {**flipping.replicates[0].config, "weights_sha256": f"{1:064x}"}
+    replicate = TrainedReplicate(flipping.replicates[0].folder, config)
+    flipping = TrainedModel("trained", "", (replicate,), settings)
+    record = world.decide({"a": flipping}, {"a": (3.0,)})
+    assert record["outcome"] == "promoted"
+    champion = registry.champion(world.task, world.folder / "champions")
+    assert (champion.version, champion.inference["flips"]) == (2, True)
+
+
+def test_champion_whose_files_are_gone_decides_nothing(world, tmp_path):
+    world.decide({"a": world.model(1)}, {})
+    for folder in tmp_path.glob("models/*/artifacts"):
+        folder.rename(folder.with_name("away"))
+    better = {"a": world.model(2)}
+    record = world.decide(better, {"a": (3.0,)})
+    assert record["outcome"] == "not decided"
+    assert "has its files no more; put another into use" in record["reason"]
+    assert "there is 2" in record["reason"]
+    for folder in tmp_path.glob("models/*/away"):
+        folder.rename(folder.with_name("artifacts"))
+    assert world.decide(better, {"a": (3.0,)})["outcome"] == "promoted"
+
+
+def test_version_of_other_hands_is_refused(world, tmp_path):
+    world.decide({"a": world.model(1)}, {})
+    client = MlflowClient()
+    foreign = client.create_model_version(world.task, tmp_path.as_uri())
+    with pytest.raises(InputError, match="has no tag weights_sha256; put another"):
+        promotion.promote_by_hand(world.task, 2, world.log)
+    client.set_registered_model_alias(world.task, "champion", foreign.version)
+    record = world.decide({"a": world.model(3)}, {"a": (3.0,)})
+    assert record["outcome"] == "not decided"
+    assert "no tag weights_sha256" in record["reason"]
+
+
+def test_rolling_back_passes_over_what_was_rolled_back(world):
+    world.decide({"a": world.model(1)}, {})
+    world.decide({"a": world.model(2)}, {"a": (3.0,)})
+    world.decide({"a": world.model(3)}, {"a": (6.0,)})
+    promotion.roll_back(world.task, world.log)
+    assert in_use(world) == 2
+    promotion.promote_by_hand(world.task, 3, world.log)
+    registry.roll_back(world.task)
+    assert in_use(world) == 2
+    registry.roll_back(world.task)
+    assert in_use(world) == 1
+    with pytest.raises(InputError, match="no champion before it.* there is 2, 3"):
+        registry.roll_back(world.task)
+
+
+def split_of(pairs, others=()):
+    """A split with these test pairs, and files of others in training."""
+    rows = [(name, name, "test") for name in pairs.index["pair_id"]]
+    rows += [(f"other {name}", name, "train") for name in others]
+    split = pd.DataFrame(rows, columns=["pair_id", "file", "split"])
+    return split.assign(
+        group=split["pair_id"],
+        input_sha256="in-" + split["file"],
+        target_sha256="of-" + split["file"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("n_seen", "outcome"), [(0, "promoted"), (2, "promoted"), (3, "kept"), (12, "kept")]
+)
+def test_images_that_the_champion_was_trained_on_are_left_out(world, n_seen, outcome):
+    seen = world.pairs.index["pair_id"][:n_seen]
+    world.decide({"a": world.model(1)}, {}, split=split_of(world.pairs, seen))
+    now = split_of(world.pairs)
+    record = world.decide({"a": world.model(2)}, {"a": (3.0,)}, split=now)
+    assert record["outcome"] == outcome
+    assert ("was trained on" in record["reason"]) == (n_seen > 0)
+    if n_seen == 12:
+        assert record["metric"] is None
+    else:
+        assert record["metric"]["n_groups"] == 12 - n_seen

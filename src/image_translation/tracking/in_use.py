@@ -114,8 +114,10 @@ def _ask(question: Any, *arguments: Any) -> Any:
 
     try:
         return question(*arguments)
-    except MlflowException as error:
-        reason = without_credentials(str(error).strip().splitlines()[0])
+    except (MlflowException, OSError) as error:
+        reason = without_credentials(
+            (str(error).strip() or repr(error)).splitlines()[0]
+        )
         raise InputError(
             f"MLflow cannot say which model is in use ({reason}). Start its server, or "
             "choose a model by its name instead of champion"

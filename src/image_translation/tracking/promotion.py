@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from image_translation.errors import InputError
 from image_translation.metrics.promotion import (
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 logger = logging.getLogger(__name__)
+
+_MOVED = "another version was put into use meanwhile; the next run decides"
 
 Outcome = Literal["promoted", "kept", "unchanged", "not decided", "rolled back"]
 
@@ -93,11 +96,13 @@ def decide(
     folder: Path,
     log: pd.DataFrame | None,
     translation: Mapping[str, Any] | None = None,
+    split: pd.DataFrame | None = None,
 ) -> Promotion:
     """Choose the challenger, hold it against the champion, and promote it or not.
 
-    The test images are looked at once for the same two sets of weights and the same rule:
-    called again, nothing is compared and nothing registered.
+    The test images are looked at once for the same two versions and the same rule: called
+    again, nothing is compared and nothing registered. Where the sides of the split are not
+    those that the champion was trained with, test images that it has seen are left out.
 
     Args:
         task: The task.
@@ -109,11 +114,12 @@ def decide(
         log: Earlier decisions, or None.
         translation: The strategy by which a model translates that was trained where
             nothing was tracked.
+        split: ``split.csv``; without it nothing is known of what a champion has seen.
     """
     from mlflow.exceptions import MlflowException
 
     log = pd.DataFrame(columns=LOG_COLUMNS) if log is None else log
-    case = _Case(task, settings, test, folder, log, translation or {})
+    case = _Case(task, settings, test, folder, log, translation or {}, split)
     chosen = choose_challenger(_validation(trained, settings), settings)
     if connection.is_lost:
         return case.end("not decided", "MLflow could not be reached", chosen)
@@ -124,7 +130,12 @@ def decide(
         return _meet(case, chosen, trained[chosen.model], scores[chosen.model])
     except (MlflowException, OSError) as error:
         connection.note(error)
-        return case.end("not decided", "MLflow could not be reached", chosen)
+        what = (
+            "could not be reached" if connection.is_lost else "did not take something"
+        )
+        # The test images may have been looked at: that counts.
+        is_new = case.decision is not None
+        return case.end("not decided", f"MLflow {what}", chosen, is_new=is_new)
 
 
 def roll_back(task: str, log: pd.DataFrame | None) -> Promotion:
@@ -202,8 +213,10 @@ class _Case:
     folder: Path
     log: pd.DataFrame
     translation: Mapping[str, Any]
+    split: pd.DataFrame | None = None
     challenger: "ModelVersion | None" = None
     champion: "ModelVersion | None" = None
+    decision: Decision | None = None
 
     @property
     def looks(self) -> int:
@@ -212,16 +225,16 @@ class _Case:
         return int(seen["look"].notna().sum())
 
     def earlier(self) -> pd.Series | None:
-        """The decision on the same weights by the same rule, if there was one."""
+        """The decision on the same versions by the same rule, if there was one."""
         if self.challenger is None or self.champion is None:
             return None
         wanted = {
-            "challenger_weights": self.challenger.tags[registry.WEIGHTS_TAG],
-            "champion_weights": self.champion.tags[registry.WEIGHTS_TAG],
+            **_columns("challenger", self.challenger),
+            **_columns("champion", self.champion),
             "test": self.test.fingerprint,
             **self.settings.model_dump(),
         }
-        same = self.log["look"].notna()
+        same = self.log["look"].notna() & (self.log["outcome"] != "not decided")
         for column, value in wanted.items():
             same &= self.log[column] == value
         return self.log[same].iloc[-1] if same.any() else None
@@ -231,12 +244,12 @@ class _Case:
         outcome: Outcome,
         reason: str,
         chosen: Candidate | None = None,
-        decision: Decision | None = None,
         *,
         is_new: bool = False,
     ) -> Promotion:
         """What was decided, as a record, and in the log where it is new."""
         logger.info("%s: %s (%s)", self.task, outcome, reason)
+        decision = self.decision
         looks = self.looks + (decision is not None)
         in_use = self.challenger if outcome == "promoted" else self.champion
         record = {
@@ -280,38 +293,95 @@ def _meet(
     (trained,) = (r for r in model.replicates if r.replicate == chosen.replicate)
     case.champion = registry.find_version(case.task, registry.CHAMPION)
     case.challenger = _register(case, chosen, model, trained)
-    weights = case.challenger.tags[registry.WEIGHTS_TAG]
-    if case.champion is None:
-        registry.promote(case.challenger)
-        return case.end("promoted", "the first champion", chosen, is_new=True)
-    if case.champion.tags.get(registry.WEIGHTS_TAG) == weights:
+    if registry.is_same(case.champion, case.challenger):
         return case.end("unchanged", "the challenger is the champion", chosen)
     if rolled_back := case.challenger.tags.get(registry.ROLLED_BACK_TAG):
         reason = f"version {case.challenger.version} was rolled back on {rolled_back}"
         return case.end("kept", reason, chosen)
+    if case.champion is None:
+        return _promote_first(case, chosen, case.challenger)
     earlier = case.earlier()
     if earlier is not None:
-        return case.end(
-            "kept", f"decided on {earlier['date']}: {earlier['reason']}", chosen
-        )
-    champion = registry.champion(case.task, case.folder)
-    if champion is None:
-        raise InputError(f"the champion of {case.task} was removed while it was read")
-    size = champion.trained.config["image_size"]
-    if size != case.test.image_size:
-        reason = (
-            f"the champion translates {size} pixels, the test images have "
-            f"{case.test.image_size}: they cannot be compared. To put the challenger into "
-            f"use all the same: kedro promote --task={case.task} "
-            f"--version={case.challenger.version}"
-        )
+        reason = f"decided on {earlier['date']}: {earlier['reason']}"
         return case.end("kept", reason, chosen)
     mine = scores[scores["replicate"] == chosen.replicate]
-    decision = decide_promotion(mine, _score(champion, case), case.settings)
-    if decision.is_promoted:
-        registry.promote(case.challenger)
-    outcome: Outcome = "promoted" if decision.is_promoted else "kept"
-    return case.end(outcome, decision.reason, chosen, decision, is_new=True)
+    return _compare(case, chosen, case.challenger, mine)
+
+
+def _compare(
+    case: _Case, chosen: Candidate, challenger: "ModelVersion", mine: pd.DataFrame
+) -> Promotion:
+    """Compare the two on the test images, and act on it."""
+    try:
+        champion = registry.champion(case.task, case.folder)
+    except InputError as error:
+        return case.end("not decided", str(error), chosen)
+    if champion is None:
+        return case.end("not decided", _MOVED, chosen)
+    test = _unseen(case, champion)
+    if obstacle := _obstacle(champion, test):
+        reason = (
+            f"{obstacle}. To put the challenger into use all the same: kedro promote "
+            f"--task={case.task} --version={challenger.version}"
+        )
+        return case.end("kept", reason, chosen)
+    mine = mine[mine["pair_id"].isin(test.index["pair_id"])]
+    case.decision = decide_promotion(mine, _score(champion, case, test), case.settings)
+    now = registry.find_version(case.task, registry.CHAMPION)
+    if not registry.is_same(case.champion, now):
+        return case.end("not decided", _MOVED, chosen, is_new=True)
+    if case.decision.is_promoted:
+        registry.promote(challenger)
+    reason = case.decision.reason
+    if n_seen := len(case.test) - len(test):
+        reason += f"; without {n_seen} test images that the champion was trained on"
+    outcome: Outcome = "promoted" if case.decision.is_promoted else "kept"
+    return case.end(outcome, reason, chosen, is_new=True)
+
+
+def _obstacle(champion: registry.Champion, test: PairArrays) -> str | None:
+    """Why the champion cannot be compared on these test images, if so."""
+    size = champion.trained.config["image_size"]
+    if len(test) == 0:
+        return "the champion was trained on all of these test images"
+    if size != test.image_size:
+        return (
+            f"the champion translates {size} pixels, the test images have "
+            f"{test.image_size}: they cannot be compared"
+        )
+    return None
+
+
+def _promote_first(
+    case: _Case, chosen: Candidate, challenger: "ModelVersion"
+) -> Promotion:
+    """Put a challenger into use that has nobody to meet."""
+    before = registry.was_in_use(case.task)
+    if before is not None:
+        reason = (
+            f"no version has the alias {registry.CHAMPION} any more, version "
+            f"{before.version} had it last: kedro promote --task={case.task} "
+            f"--version={before.version} puts that into use again"
+        )
+        return case.end("kept", reason, chosen)
+    registry.promote(challenger)
+    return case.end("promoted", "the first champion", chosen, is_new=True)
+
+
+def _unseen(case: _Case, champion: registry.Champion) -> PairArrays:
+    """The test images without the groups that the champion was trained on."""
+    seen = registry.read_seen(champion.tags["run"])
+    if not seen or case.split is None:
+        return case.test
+    files = case.split[["input_sha256", "target_sha256"]]
+    groups = set(case.split.loc[files.isin(seen).any(axis=1), "group"])
+    is_seen = case.test.index["group"].isin(groups).to_numpy()
+    return _without(case.test, is_seen) if is_seen.any() else case.test
+
+
+def _without(pairs: PairArrays, is_left_out: NDArray[np.bool_]) -> PairArrays:
+    arrays = pairs.inputs[~is_left_out], pairs.targets[~is_left_out]
+    return PairArrays(*arrays, pairs.index[~is_left_out], pairs.fingerprint)
 
 
 def _validation(
@@ -353,26 +423,36 @@ def _register(
         "replicate": str(chosen.replicate),
         "run": record.run_id,
     }
-    version = registry.register(case.task, trained, record.model_id, tags)
+    version = registry.register(
+        case.task, trained, record.inference, record.model_id, tags
+    )
+    if case.split is not None:
+        registry.keep_seen(record.run_id, _training_files(case.split))
     registry.set_challenger(version)
     return version
 
 
-def _score(champion: registry.Champion, case: _Case) -> pd.DataFrame:
-    """The champion's scores on the current test images."""
+def _training_files(split: pd.DataFrame) -> set[str]:
+    """Digests of the files that a model is trained on, or chosen by."""
+    known = split[split["split"].isin(["train", "validation"])]
+    return set(known["input_sha256"]) | set(known["target_sha256"])
+
+
+def _score(champion: registry.Champion, case: _Case, test: PairArrays) -> pd.DataFrame:
+    """The champion's scores on test images."""
     from image_translation.training.inference import translate
 
     logger.info("%s: champion and challenger meet on the test images", case.task)
     predictions = translate(
         champion.trained.load_generator(),
-        case.test.inputs,
+        test.inputs,
         InferenceSettings.model_validate(champion.inference),
     )
     names = (case.settings.metric, case.settings.guard)
     scores = score_stream(
-        predictions, case.test.targets, {name: FUNCTIONS[name] for name in names}
+        predictions, test.targets, {name: FUNCTIONS[name] for name in names}
     )
-    index = case.test.index[["pair_id", "group"]].reset_index(drop=True)
+    index = test.index[["pair_id", "group"]].reset_index(drop=True)
     return pd.concat([index.assign(replicate=0), scores], axis=1)
 
 

@@ -47,9 +47,9 @@ class ServedModel(PythonModel):
             return base64.b64encode(translate_encoded(self._translator, data)).decode()
         if isinstance(image, bytes):
             return translate_encoded(self._translator, image)
-        if isinstance(image, list) and isinstance(image[0], str | bytes):
+        if isinstance(image, list) and image and isinstance(image[0], str | bytes):
             return [self._translate(one) for one in image]
-        pixels = np.asarray(image, dtype=np.uint8)
+        pixels = _as_bytes(np.asarray(image))
         if pixels.ndim == 4:
             return np.stack([self._translate(one) for one in pixels])
         if pixels.ndim != 3 or pixels.shape[2] != 3:
@@ -58,6 +58,19 @@ class ServedModel(PythonModel):
                 ' pass them as pandas.DataFrame({"image": [pixels]})'
             )
         return translate_pixels(self._translator, pixels)
+
+
+def _as_bytes(pixels: np.ndarray) -> np.ndarray:
+    """Whole numbers from 0 to 255 as uint8; others would become other numbers."""
+    if pixels.dtype == np.uint8:
+        return pixels
+    is_whole = np.issubdtype(pixels.dtype, np.integer)
+    if not is_whole or pixels.size == 0 or pixels.min() < 0 or pixels.max() > 255:
+        raise ValueError(
+            f"pixels are whole numbers from 0 to 255 (uint8), not {pixels.dtype}"
+            + (f" from {pixels.min()} to {pixels.max()}" if pixels.size else "")
+        )
+    return pixels.astype(np.uint8)
 
 
 set_model(ServedModel())

@@ -15,6 +15,7 @@ def decide_promotion(
     settings: dict[str, Any],
     translation: dict[str, Any],
     test: PairArrays,
+    split: pd.DataFrame,
     champions: Workspace,
     log: pd.DataFrame | None,
     **results: Any,
@@ -26,6 +27,7 @@ def decide_promotion(
         settings: Metric, guard and margin.
         translation: How photographs of any size are translated.
         test: The test pairs.
+        split: The side of every pair.
         champions: Where champions are kept.
         log: Earlier decisions, or None.
         **results: ``<model>.trained`` and ``<model>.scores`` of each model.
@@ -44,5 +46,6 @@ def decide_promotion(
         champions.folder,
         log,
         translation,
+        split,
     )
     return decided.record, decided.log

@@ -28,6 +28,7 @@ def create_pipeline(task: str, models: Sequence[str]) -> Pipeline:
                     "settings": "params:task.promotion",
                     "translation": "params:task.translate",
                     "test": "test_pairs",
+                    "split": "split",
                     "champions": "champion.workspace",
                     "log": "remembered_promotions",
                     **results,
