@@ -247,7 +247,7 @@ def test_champion_without_its_alias_is_not_replaced_unopposed(world):
     assert "rolled back" in world.decide(better, {"a": (3.0,)})["reason"]
     record = world.decide({"a": world.model(3)}, {"a": (3.0,)})
     assert record["outcome"] == "kept"
-    assert "kedro promote" in record["reason"]
+    assert "--version=1 puts the one before into use" in record["reason"]
     assert in_use(world) is None
 
 

@@ -359,9 +359,9 @@ def _promote_first(
     before = registry.was_in_use(case.task)
     if before is not None:
         reason = (
-            f"no version has the alias {registry.CHAMPION} any more, version "
-            f"{before.version} had it last: kedro promote --task={case.task} "
-            f"--version={before.version} puts that into use again"
+            f"no version has the alias {registry.CHAMPION} any more; kedro promote "
+            f"--task={case.task} --version={before.version} puts the one before into use "
+            "again"
         )
         return case.end("kept", reason, chosen)
     registry.promote(challenger)

@@ -158,8 +158,14 @@ def keep_seen(run_id: str, files: Collection[str]) -> None:
 def read_seen(run_id: str) -> frozenset[str] | None:
     """Digests of the files that a run's model was trained on; None if not known."""
     from mlflow.artifacts import load_text
+    from mlflow.exceptions import MlflowException
 
-    run = client().get_run(run_id)
+    try:
+        run = client().get_run(run_id)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":  # somebody has removed it
+            return None
+        raise
     if all(file.path != SEEN for file in client().list_artifacts(run_id)):
         return None
     return frozenset(load_text(f"{run.info.artifact_uri}/{SEEN}").split())
@@ -171,8 +177,12 @@ def set_challenger(version: "ModelVersion") -> None:
 
 
 def was_in_use(task: str) -> "ModelVersion | None":
-    """The latest version that has ever been promoted, whatever is in use now."""
-    promoted = [v for v in _versions(task) if PROMOTED_TAG in v.tags]
+    """The latest version that was in use and not rolled back, whatever is in use now."""
+    promoted = [
+        version
+        for version in _versions(task)
+        if PROMOTED_TAG in version.tags and ROLLED_BACK_TAG not in version.tags
+    ]
     return max(promoted, key=lambda v: v.tags[PROMOTED_TAG], default=None)
 
 
