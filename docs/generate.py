@@ -28,6 +28,7 @@ CONF = ROOT / "conf"
 ENVIRONMENTS = ("smoke", "kaggle", "sweep")
 SPACE = "tuning.space."
 COMMENT = re.compile(r"(?:^|\s)#\s*(.*)$")
+CODE = re.compile(r"(`[^`]*`)")
 FAMILIES = {
     "fidelity": "Fidelity: agreement with the target, pixel by pixel",
     "colour": "Colour",
@@ -342,8 +343,9 @@ def row(*cells: str) -> str:
 
 def _escaped(cell: str) -> str:
     text = " ".join(cell.split())
-    text = text if text.startswith("`") else text.replace("<", "&lt;")
-    return text.replace("|", "\\|")
+    parts = CODE.split(text)
+    parts[::2] = [part.replace("<", "&lt;").replace("|", "\\|") for part in parts[::2]]
+    return "".join(parts)
 
 
 def plain(text: str) -> str:

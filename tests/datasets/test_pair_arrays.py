@@ -84,7 +84,9 @@ def test_preparation_that_was_cut_off_starts_cleanly(dataset):
     with pytest.raises(KeyboardInterrupt):
         dataset.save(deferred("g", cut_off))
     assert not dataset.exists()
-    with pytest.raises(DatasetError, match=r"no finished arrays.*tags=preparation"):
+    with pytest.raises(
+        DatasetError, match=r"no prepared pairs.*--tags=ingestion,splitting,prep"
+    ):
         dataset.load()
     dataset.save(deferred("g"))
     np.testing.assert_array_equal(dataset.load().inputs[:3], next(batches())[0])
@@ -108,5 +110,5 @@ def test_preview_shows_inputs_above_their_targets(dataset):
 
 
 def test_preview_of_what_is_not_there_is_an_error(dataset):
-    with pytest.raises(DatasetError, match="no finished arrays"):
+    with pytest.raises(DatasetError, match="no prepared pairs"):
         dataset.preview()

@@ -120,7 +120,7 @@ def test_half_precision_and_8_bits_are_smaller_and_close(case, images, tmp_path)
 
 def test_missing_packages_are_named_with_the_extra(monkeypatch):
     monkeypatch.setattr(formats, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"pip install image_translation\[export\]"):
+    with pytest.raises(InputError, match=r"pip install -e '.\[export\]'"):
         formats.require_packages()
 
 

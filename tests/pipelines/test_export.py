@@ -106,7 +106,7 @@ def test_what_cannot_be_exported_is_said(arguments, sections, said):
 
 def test_without_the_extra_nothing_is_begun(arguments, monkeypatch):
     monkeypatch.setattr(formats, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"pip install image_translation\[export\]"):
+    with pytest.raises(InputError, match=r"pip install -e '.\[export\]'"):
         export_models("colorization", **arguments)
 
 

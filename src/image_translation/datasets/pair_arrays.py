@@ -6,11 +6,12 @@ from typing import IO, Any
 
 import numpy as np
 import pandas as pd
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import AbstractDataset
 from kedro_datasets._typing import ImagePreview
 from numpy.typing import NDArray
 
 from image_translation.datasets.previews import COLUMNS, ROWS, preview_images
+from image_translation.errors import InputError
 from image_translation.fingerprint import Deferred, Stamp
 from image_translation.imaging.sheet import spread_indices
 from image_translation.pairing.arrays import PairArrays
@@ -65,9 +66,11 @@ class PairArraysDataset(AbstractDataset[Deferred[PairStream], PairArrays]):
         """Map the arrays into memory, read-only."""
         fingerprint = self._stamp.read()
         if fingerprint is None:
-            raise DatasetError(
-                f"{self._filepath} holds no finished arrays; run the preparation: "
-                "kedro run --tags=preparation"
+            task = self._filepath.parent.name
+            raise InputError(
+                f"{self._filepath} holds no prepared pairs. Prepare them, with the --env "
+                f"and --params of this run: kedro run --pipeline={task} "
+                "--tags=ingestion,splitting,preparation"
             )
         return PairArrays(
             inputs=np.load(self._filepath / INPUTS, mmap_mode="r"),

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
-EXTRA = "image_translation[export]"
 
 ONNX = "model.onnx"
 """The file of a model in float32."""
@@ -53,7 +52,7 @@ def require_packages() -> None:
     if missing:
         raise InputError(
             f"the export needs {', '.join(missing)}; install what it needs: "
-            f"pip install {EXTRA}"
+            "pip install -e '.[export]' in the project's folder"
         )
 
 
