@@ -68,7 +68,7 @@ def parse_parameters(
     ``007`` the number 7 before anybody could ask for the text.
 
     Raises:
-        KedroCliError: An item is not of the form ``name=value``.
+        BadParameter: An item is not of the form ``name=value``.
     """
     if isinstance(value, dict):
         return value
@@ -76,8 +76,8 @@ def parse_parameters(
     for item in split_string(context, option, value):
         name, separator, text = item.partition("=")
         if not separator or not all(name.strip().split(".")):
-            raise KedroCliError(
-                f"--params: {item!r} is not of the form name=value. A comma separates"
+            raise click.BadParameter(
+                f"{item!r} is not of the form name=value. A comma separates"
                 " parameters; a value with a comma goes into conf/local/parameters.yml"
             )
         *path, last = name.strip().split(".")
@@ -85,9 +85,7 @@ def parse_parameters(
         for part in path:
             block = block.setdefault(part, {})
             if not isinstance(block, dict):
-                raise KedroCliError(
-                    f"--params: {name.strip()!r} is both value and block"
-                )
+                raise click.BadParameter(f"{name.strip()!r} is both value and block")
         block[last] = text
     return parameters
 
@@ -534,4 +532,5 @@ def _keep(catalog: CatalogProtocol, task: str, promotion: "Promotion") -> None:
     forget_saved(models_folder(catalog, task), f"{task}.promotion")
     catalog.save(f"{task}.promotion", promotion.record)
     catalog.save(f"{task}.promotions", promotion.log)
-    click.echo(f"{task}: {promotion.record['reason']}")
+    reason = promotion.record["reason"]
+    click.echo(f"{task}: {reason}; the report says so after the task's next run")

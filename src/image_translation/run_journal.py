@@ -1,5 +1,6 @@
 """Where a run is written into the journal of its task."""
 
+import logging
 import os
 import time
 from typing import Any
@@ -13,6 +14,8 @@ from image_translation.pipeline_registry import OF_ONE_TASK, TASKS
 from image_translation.scheduling.conclusion import conclude
 from image_translation.scheduling.journal import Journal, RunRecord, bookkeeping
 from image_translation.scheduling.state import TaskFolders
+
+logger = logging.getLogger(__name__)
 
 
 class RunJournalHooks:
@@ -51,6 +54,11 @@ class RunJournalHooks:
         ):
             return
         journal = Journal(task_folders(self._context, task))
+        if not self._is_part and journal.is_busy():
+            logger.warning(
+                "Another run of %s is going on: the summary will be that run's", task
+            )
+            return
         record = None if self._is_part else journal.begin()
         self._journal = journal
         if record is not None:
@@ -122,7 +130,7 @@ class RunJournalHooks:
 
 
 def take_over(journal: Journal, record: RunRecord, parent: str | None) -> None:
-    """Note which run in MLflow a journal belongs to, and end the one of a run before.
+    """Note which run in MLflow a journal belongs to, and end those that were cut off.
 
     Args:
         journal: The journal.
@@ -130,12 +138,15 @@ def take_over(journal: Journal, record: RunRecord, parent: str | None) -> None:
         parent: Id of the run in MLflow, if there is one.
     """
     from image_translation.tracking.parents import kill_parent
+    from image_translation.tracking.store import connection
 
     if parent is not None:
         journal.note_parent(parent)
-    left = record.cut_off.parent if record.cut_off else None
-    if left is not None and left != parent:
-        kill_parent(left)
+    for left in record.left:
+        if left != parent:
+            kill_parent(left)
+    if record.left and not connection.is_lost:
+        journal.note_killed()
 
 
 def task_folders(context: KedroContext, task: str) -> TaskFolders:

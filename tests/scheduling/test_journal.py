@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from image_translation.errors import FatalFindingsError, InputError
@@ -67,7 +69,7 @@ def begin_and_leave(journal, key=None):
     began = journal.begin(key).began
     journal.note_parent("abc")
     journal.start("train")
-    return CutOff(began, ["train"], "abc")
+    return CutOff(began, ["train"])
 
 
 @pytest.mark.parametrize("keys", [(None, None), ("night 1", "night 2"), (None, "x")])
@@ -76,6 +78,7 @@ def test_run_that_never_ended_was_cut_off(task, keys):
     left = begin_and_leave(journal, keys[0])
     record = journal.begin(keys[1])
     assert record.cut_off == left
+    assert record.left == ["abc"]
     assert record.parent is None
     assert not record.unfinished
 
@@ -91,6 +94,30 @@ def test_run_that_ended_was_not_cut_off(task):
     begin_and_leave(journal)
     journal.end()
     assert journal.begin().cut_off is None
+
+
+def test_run_that_was_cut_off_is_not_forgotten_until_mlflow_was_told(task):
+    journal = Journal(task.folders)
+    begin_and_leave(journal)
+    journal.begin()
+    journal.fail(InputError("no server"))
+    journal.end()
+    record = journal.begin()
+    assert (record.cut_off, record.left) == (None, ["abc"])
+    journal.note_killed()
+    journal.end()
+    assert journal.begin().left == []
+
+
+def test_run_of_another_process_that_lives_goes_on(task, monkeypatch):
+    journal = Journal(task.folders)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getpid", os.getppid)
+        begin_and_leave(journal)
+    assert journal.is_busy()
+    record = journal.begin()
+    assert (record.cut_off, record.left) == (None, [])
+    assert not journal.is_busy()
 
 
 def test_same_key_is_the_same_run(task):

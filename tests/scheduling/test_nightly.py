@@ -70,10 +70,20 @@ def test_night_without_new_data_trains_nothing(project, kedro):
     assert "trained (" not in summary
 
 
-def test_night_after_one_that_was_cut_off_says_so(project, kedro):
+@pytest.fixture
+def gone():
+    """The number of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_night_after_one_that_was_cut_off_says_so(project, kedro, gone, monkeypatch):
     client, journal = client_of(project), journal_of(project)
     left = begin_parent(client)
-    journal.begin()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: gone)
+        journal.begin()
     journal.note_parent(left)
     journal.start("colorization.unet.train")
     result = kedro(project, "nightly", *TASK)
@@ -83,6 +93,21 @@ def test_night_after_one_that_was_cut_off_says_so(project, kedro):
     record = journal.read()
     assert record.is_over
     assert client.get_run(record.parent).info.status == "FINISHED"
+
+
+def test_run_by_hand_beside_another_leaves_that_alone(project, kedro):
+    client, journal = client_of(project), journal_of(project)
+    going_on = begin_parent(client)
+    journal.begin()  # by this process, which lives
+    journal.note_parent(going_on)
+    journal.start("colorization.unet.train")
+    command = ("run", "--pipeline=colorization", "--env=smoke", "--tags=ingestion")
+    result = kedro(project, *command)
+    assert result.returncode == 0, result.stderr
+    assert "Another run of colorization is going on" in result.stderr
+    assert client.get_run(going_on).info.status == "RUNNING"
+    record = journal.read()
+    assert (record.unfinished, record.seconds) == (["colorization.unet.train"], {})
 
 
 def test_second_night_at_the_same_time_leaves_at_once(project, kedro):

@@ -324,6 +324,15 @@ def test_training_that_was_left_while_the_store_was_away_is_sent(
     assert find_backlog(tmp_path) == []
 
 
+def test_run_of_a_training_that_is_not_gone_on_with_is_ended(observer, tmp_path):
+    observer.on_start(0, tmp_path, SETTINGS, {})
+    cut_off = read_run_id(tmp_path)
+    observer.on_start(0, tmp_path, SETTINGS, {})  # other data: it begins anew
+    assert read_run_id(tmp_path) != cut_off
+    assert MlflowClient().get_run(cut_off).info.status == "KILLED"
+    assert run_of(tmp_path).info.status == "RUNNING"
+
+
 def test_epoch_that_is_told_again_is_one_point(observer, tmp_path):
     observer.on_start(0, tmp_path, SETTINGS, {})
     observer.on_epoch(1, {"seconds": 1.0, "train/l1": 1.0}, None)

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from mlflow import MlflowClient
 
@@ -20,7 +22,7 @@ def begun(store, client):
 def test_run_can_be_found_by_its_key(client, begun):
     run = client.get_run(begun)
     assert run.info.status == "RUNNING"
-    assert run.info.run_name == "colorization"
+    assert re.fullmatch(r"colorization \d{4}-\d\d-\d\d \d\d:\d\d", run.info.run_name)
     assert run.data.tags[KEY_TAG] == "night 1"
 
 

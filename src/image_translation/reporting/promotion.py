@@ -52,7 +52,7 @@ def tell_promotion(record: Mapping[str, Any], log: pd.DataFrame) -> PromotionTex
         if in_use
         else "Which model is in use could not be found out."
         if record["outcome"] == "not decided"
-        else "No model is in use yet."
+        else "No model is in use."
     )
     return PromotionText(
         lead,

@@ -5,12 +5,16 @@ Several processes may write to it, as when every node of a run is a process of i
 
 import json
 import logging
+import os
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from image_translation.errors import InputError, causes, without_credentials
 from image_translation.scheduling.state import TaskFolders, TaskState
@@ -54,12 +58,10 @@ class CutOff:
     Attributes:
         began: When, in seconds since the epoch.
         nodes: Those that were running.
-        parent: Id of its run in MLflow, if it is known.
     """
 
     began: float
     nodes: list[str]
-    parent: str | None
 
 
 @dataclass
@@ -76,6 +78,8 @@ class RunRecord:
         key: What a scheduler calls the run.
         parent: Id of its run in MLflow.
         cut_off: The run before, if that was cut off.
+        left: Ids of the runs in MLflow that were cut off, and of which MLflow was not told.
+        process: The process that began it, and its host.
         unfinished: Nodes that were started, and did not come to their end so far.
         seconds: Node → how long it took; only those that came to their end.
         failures: Node → why it failed. The empty name stands for what happened outside
@@ -89,6 +93,8 @@ class RunRecord:
     key: str | None = None
     parent: str | None = None
     cut_off: CutOff | None = None
+    left: list[str] = field(default_factory=list)
+    process: tuple[int, str] = (0, "")
     unfinished: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)
@@ -100,6 +106,19 @@ class RunRecord:
         nodes = self.unfinished or self.seconds or self.failures
         return not (nodes or self.parent or self.is_over)
 
+    @property
+    def is_going_on(self) -> bool:
+        """Whether another process of this host is at work on it."""
+        number, host = self.process
+        if self.is_over or self.key is not None or host != socket.gethostname():
+            return False
+        try:
+            # The number may be that of a later process by now.
+            is_its = psutil.Process(number).create_time() <= self.began
+        except psutil.Error:
+            return False
+        return is_its and number != os.getpid()
+
     def add(self, entry: Any) -> None:
         """Take in an entry of the journal; what is none is left out."""
         match entry:
@@ -107,6 +126,8 @@ class RunRecord:
                 self.parent = run_id
             case {"event": "ended"}:
                 self.is_over = True
+            case {"event": "killed"}:
+                self.left = []
             case {"event": "started", "time": when, "node": node}:
                 self._move_on(node, when)
                 self.unfinished.append(node)
@@ -156,16 +177,19 @@ class Journal:
             What the journal tells so far.
         """
         last = self._last()
-        cut_off = parent = None
+        cut_off, parent, left = None, None, last.left if last else []
         if last and (last.is_bare or (key is not None and last.key == key)):
             cut_off, parent = last.cut_off, last.parent
-        elif last and not last.is_over:
-            cut_off = CutOff(last.began, last.unfinished, last.parent)
+        elif last and not last.is_over and not last.is_going_on:
+            cut_off = CutOff(last.began, last.unfinished)
+            left = [*left, *filter(None, [last.parent])]
         line = _line(
             event="begin",
             key=key,
             parent=parent,
             cut_off=cut_off and asdict(cut_off),
+            left=left,
+            process=[os.getpid(), socket.gethostname()],
             before=TaskState.read(self.folders).to_dict(),
         )
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -178,6 +202,15 @@ class Journal:
     def note_parent(self, run_id: str) -> None:
         """Note which run in MLflow it is."""
         self._add(event="parent", run=run_id)
+
+    def note_killed(self) -> None:
+        """Note that MLflow was told of all runs that were cut off."""
+        self._add(event="killed")
+
+    def is_busy(self) -> bool:
+        """Whether another process is at work on the run that it tells of."""
+        last = self._last()
+        return last is not None and last.is_going_on
 
     def start(self, node: str) -> None:
         """Note that a node begins, or is tried again."""
@@ -243,6 +276,8 @@ def _begun(first: dict[str, Any]) -> RunRecord:
         key=first["key"],
         parent=first["parent"],
         cut_off=CutOff(**first["cut_off"]) if first["cut_off"] else None,
+        left=first["left"],
+        process=tuple(first["process"]),
     )
 
 

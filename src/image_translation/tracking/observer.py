@@ -80,6 +80,7 @@ class MlflowObserver:
         is_continued = (folder / HISTORY).exists()
         record = read_record(folder) if is_continued else None
         if record is None:
+            self._end_before(read_record(folder))
             record = self._describe(replicate, settings, cost)
             forget_pictures(folder)
         self._record = record.change(folder, is_complete=False, is_left=False)
@@ -125,6 +126,12 @@ class MlflowObserver:
     def _abandon(self, record: RunRecord) -> None:
         if record.run_id is not None:
             leave(self._folder, record)
+
+    @tolerate_store
+    def _end_before(self, record: RunRecord | None) -> None:
+        """End the run of a training before that was cut off, and is not gone on with."""
+        if record is not None and record.run_id is not None and not record.is_complete:
+            client().set_terminated(record.run_id, "KILLED")
 
     @tolerate_store
     def _open(self) -> None:

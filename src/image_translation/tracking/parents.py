@@ -1,5 +1,8 @@
 """Parent runs that several processes write to, begun and ended by neither of them."""
 
+import time
+from datetime import datetime
+
 from image_translation.errors import InputError
 from image_translation.tracking.store import client, require_store, tolerate_store
 
@@ -35,8 +38,9 @@ def begin_parent(experiment_id: str, task: str, key: str, known: str | None) -> 
     if known is not None and _is_there(known, experiment_id):
         keep_running(known)
         return known
-    tags = {KEY_TAG: key, "task": task, "mlflow.runName": task}
-    return client().create_run(experiment_id, tags=tags).info.run_id
+    tags = {KEY_TAG: key, "task": task}
+    name = _name(task, time.time())
+    return client().create_run(experiment_id, tags=tags, run_name=name).info.run_id
 
 
 def _is_there(run_id: str, experiment_id: str) -> bool:
@@ -107,7 +111,13 @@ def end_parent(run_id: str, task: str, *, is_fine: bool) -> None:
         is_fine: Whether all that was to be done was done.
     """
     client().set_terminated(run_id, "FINISHED" if is_fine else "FAILED")
-    # kedro-mlflow writes down the command of the process that came last.
+    run = client().get_run(run_id)
+    # kedro-mlflow writes down name and command of the process that came last.
+    client().set_tag(run_id, "mlflow.runName", _name(task, run.info.start_time / 1000))
     client().set_tag(run_id, "kedro_command", f"kedro run --pipelines={task}")
-    if "node_names" in client().get_run(run_id).data.tags:
+    if "node_names" in run.data.tags:
         client().delete_tag(run_id, "node_names")
+
+
+def _name(task: str, began: float) -> str:
+    return f"{task} {datetime.fromtimestamp(began):%Y-%m-%d %H:%M}"

@@ -295,11 +295,19 @@ def _meet(
     case.challenger = _register(case, chosen, model, trained)
     if registry.is_same(case.champion, case.challenger):
         return case.end("unchanged", "the challenger is the champion", chosen)
+    if case.champion is None and (before := registry.was_in_use(case.task)):
+        reason = (
+            f"no version has the alias {registry.CHAMPION} any more; kedro promote "
+            f"--task={case.task} --version={before.version}, with the --env of this run, "
+            "puts the one before into use again"
+        )
+        return case.end("kept", reason, chosen)
     if rolled_back := case.challenger.tags.get(registry.ROLLED_BACK_TAG):
         reason = f"version {case.challenger.version} was rolled back on {rolled_back}"
         return case.end("kept", reason, chosen)
     if case.champion is None:
-        return _promote_first(case, chosen, case.challenger)
+        registry.promote(case.challenger)
+        return case.end("promoted", "the first champion", chosen, is_new=True)
     earlier = case.earlier()
     if earlier is not None:
         reason = f"decided on {earlier['date']}: {earlier['reason']}"
@@ -322,7 +330,7 @@ def _compare(
     if obstacle := _obstacle(champion, test):
         reason = (
             f"{obstacle}. To put the challenger into use all the same: kedro promote "
-            f"--task={case.task} --version={challenger.version}"
+            f"--task={case.task} --version={challenger.version}, with the --env of this run"
         )
         return case.end("kept", reason, chosen)
     mine = mine[mine["pair_id"].isin(test.index["pair_id"])]
@@ -350,22 +358,6 @@ def _obstacle(champion: registry.Champion, test: PairArrays) -> str | None:
             f"{test.image_size}: they cannot be compared"
         )
     return None
-
-
-def _promote_first(
-    case: _Case, chosen: Candidate, challenger: "ModelVersion"
-) -> Promotion:
-    """Put a challenger into use that has nobody to meet."""
-    before = registry.was_in_use(case.task)
-    if before is not None:
-        reason = (
-            f"no version has the alias {registry.CHAMPION} any more; kedro promote "
-            f"--task={case.task} --version={before.version} puts the one before into use "
-            "again"
-        )
-        return case.end("kept", reason, chosen)
-    registry.promote(challenger)
-    return case.end("promoted", "the first champion", chosen, is_new=True)
 
 
 def _unseen(case: _Case, champion: registry.Champion) -> PairArrays:

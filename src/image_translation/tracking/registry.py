@@ -228,7 +228,7 @@ def roll_back(task: str) -> tuple["ModelVersion", "ModelVersion"]:
     """
     current = find_version(task, CHAMPION)
     if current is None:
-        raise InputError(f"{task} has no champion yet; there is nothing to roll back")
+        raise InputError(f"{task} has no champion; there is nothing to roll back")
     before = _before(current)
     if before is None:
         raise InputError(
@@ -274,8 +274,8 @@ def _other(version: "ModelVersion") -> str:
     if not others:
         return "there is no other version"
     return (
-        f"put another into use with kedro promote --task={version.name} --version=N: "
-        f"there is {_numbers(others)}"
+        f"put another into use with kedro promote --task={version.name} --version=N and "
+        f"the --env of this run: there is {_numbers(others)}"
     )
 
 

@@ -90,6 +90,8 @@ def log_findings(run_id: str, findings: pd.DataFrame) -> None:
 def log_comparison(run_id: str, comparison: pd.DataFrame, folder: Path) -> None:
     """Log the table of models and every file of the report to a parent run.
 
+    The summary is no part of it: it is written when the run ends, or by a later run.
+
     Args:
         run_id: The parent run.
         comparison: ``comparison.csv``.
@@ -99,7 +101,8 @@ def log_comparison(run_id: str, comparison: pd.DataFrame, folder: Path) -> None:
     names = known["model"] + "/test/" + known["metric"]
     log_metrics(run_id, dict(zip(names, known["mean"], strict=True)))
     for file in sorted(folder.glob("[!.]*.*")):
-        client().log_artifact(run_id, str(file), "report")
+        if file.name != "run_summary.md":
+            client().log_artifact(run_id, str(file), "report")
 
 
 @tolerate_store
