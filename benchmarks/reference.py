@@ -46,7 +46,7 @@ def reference_step(
 
         return generator, step_l1
 
-    discriminator = PatchGAN(objective.discriminator_channels).to(device)
+    discriminator = PatchGAN(objective.discriminator_channels, size).to(device)
     discriminator_adam = torch.optim.Adam(discriminator.parameters(), **adam)
     entropy = nn.BCEWithLogitsLoss()
 

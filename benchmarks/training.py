@@ -146,7 +146,7 @@ def count_step(settings: ModelSettings, size: int) -> float:
 
 def count_discriminator(channels: int, size: int) -> float:
     """GMAC of one forward pass."""
-    judge, macs = PatchGAN(channels).eval(), []
+    judge, macs = PatchGAN(channels, size).eval(), []
 
     def count(layer: nn.Conv2d, _: object, out: Tensor) -> None:
         macs.append(out[0, 0].numel() * layer.weight.numel())

@@ -138,8 +138,8 @@ def test_one_model_of_one_task_alone_is_reached(conf):
             r"models.unet.network.levels: .* most 6 for images of 64 .*set in --params",
         ),
         (
-            {"objective": {"scales": "3"}},
-            r"objective.scales: must be at most 2 for images of 64 pixels",
+            {"network": {"levels": "7"}},
+            r"network.levels: must be at most 6 for images of 64 pixels",
         ),
         (
             {"network": {"output": "hsv"}},

@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from image_translation.models import Autoencoder
+from image_translation.models.blocks import Structure
 from tests.models.contract import TrainableGeneratorContract
 
 
@@ -16,14 +17,27 @@ def test_bottleneck_at_256_is_512_by_8_by_8():
     assert code.shape == (1, 512, 8, 8)
 
 
+@pytest.mark.parametrize("base_channels", [4, 64])
 @pytest.mark.parametrize(
-    ("image_size", "channels"), [(32, 128), (64, 256), (128, 512), (512, 512)]
+    ("image_size", "channels", "side"),
+    [(32, 8, 8), (64, 32, 8), (128, 128, 8), (256, 512, 8), (512, 512, 16)],
 )
-def test_bottleneck_is_8_by_8_at_every_size(image_size, channels):
-    network = Autoencoder(image_size)
+def test_a_sixth_of_the_values_pass_at_every_size_and_width(
+    image_size, channels, side, base_channels
+):
+    network = Autoencoder(image_size, base_channels).eval()
     with torch.no_grad():
         code = network.encoder(torch.zeros(1, 3, image_size, image_size))
-    assert code.shape == (1, channels, 8, 8)
+    assert code.shape == (1, channels, side, side)
+    assert code.numel() * 6 == 3 * image_size**2
+
+
+@pytest.mark.parametrize("levels", [2, 3, 4, 5])
+def test_fewer_levels_let_no_more_pass(levels):
+    network = Autoencoder(64, 8, Structure(levels=levels)).eval()
+    with torch.no_grad():
+        code = network.encoder(torch.zeros(1, 3, 64, 64))
+    assert code.numel() * 6 == 3 * 64**2
 
 
 def test_all_that_passes_passes_the_bottleneck():

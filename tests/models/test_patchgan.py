@@ -7,6 +7,7 @@ from image_translation.models import (
     count_gmac,
     count_parameters,
 )
+from image_translation.training.settings import MOST_SCALES
 
 
 def test_full_width_has_2_77_million_parameters():
@@ -18,21 +19,47 @@ def test_full_width_takes_3_20_gmac():
 
 
 @pytest.mark.parametrize(
-    ("image_size", "side"), [(32, 2), (64, 6), (128, 14), (256, 30)]
+    ("image_size", "patch"), [(32, 7), (64, 16), (128, 34), (256, 70), (512, 142)]
 )
-def test_logits_are_one_a_patch(image_size, side):
-    images = torch.zeros(1, 3, image_size, image_size)
-    assert PatchGAN(4)(images, images).shape == (1, 1, side, side)
-
-
-def test_a_logit_sees_70_by_70_pixels():
-    discriminator = PatchGAN(4).eval()
-    pair = torch.rand(2, 1, 3, 256, 256, requires_grad=True)
-    discriminator(*pair)[0, 0, 15, 15].backward()
+def test_each_of_30_by_30_logits_sees_a_quarter_of_the_side(image_size, patch):
+    discriminator = PatchGAN(4, image_size).eval()
+    pair = torch.rand(2, 1, 3, image_size, image_size, requires_grad=True)
+    logits = discriminator(*pair)
+    assert logits.shape == (1, 1, 30, 30)
+    logits[0, 0, 15, 15].backward()
     for image in pair.grad:
         seen = image.abs().sum(dim=(0, 1)).nonzero()
         height, width = (seen.max(dim=0).values - seen.min(dim=0).values + 1).tolist()
-        assert (height, width) == (70, 70)
+        assert (height, width) == (patch, patch)
+
+
+def test_width_grows_with_the_halvings_as_published():
+    widths = {
+        size: [
+            module.out_channels
+            for module in PatchGAN(64, size).modules()
+            if isinstance(module, torch.nn.Conv2d)
+        ]
+        for size in (32, 64, 256, 512)
+    }
+    assert widths == {
+        32: [64, 1],
+        64: [64, 128, 1],
+        256: [64, 128, 256, 512, 1],
+        512: [64, 128, 256, 512, 512, 1],
+    }
+
+
+@pytest.mark.parametrize("image_size", [32, 64])
+def test_first_layer_has_no_norm(image_size):
+    first = PatchGAN(4, image_size).blocks[0]
+    modules = list(first.modules()) if image_size > 32 else [first]
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in modules)
+
+
+def test_an_image_size_that_cannot_be_halved_to_32_is_an_error():
+    with pytest.raises(ValueError, match="power of two"):
+        PatchGAN(4, 96)
 
 
 def test_input_and_target_both_count():
@@ -77,10 +104,11 @@ class TestMultiScale:
         finest_of_halved = several.coarser[0]._activations(*halved)
         torch.testing.assert_close(several(*pair)[1][-1], finest_of_halved[-1])
 
-    @pytest.mark.parametrize(("image_size", "scales"), [(32, 1), (64, 2), (128, 3)])
-    def test_most_scales_that_settings_allow_leave_logits(self, image_size, scales):
+    @pytest.mark.parametrize("image_size", [32, 64, 256])
+    def test_most_scales_that_settings_allow_leave_logits(self, image_size):
         images = torch.zeros(1, 3, image_size, image_size)
-        judged = MultiScalePatchGAN(2, scales)(images, images)
+        judged = MultiScalePatchGAN(2, MOST_SCALES, image_size)(images, images)
+        assert len(judged) == MOST_SCALES
         assert all(layers[-1].numel() for layers in judged)
 
     def test_layers_are_those_after_each_activation(self):

@@ -206,7 +206,7 @@ def test_plain_discriminator_is_the_published_one():
     settings = make_settings("pix2pix")
     state = TrainingState.start(settings, SIZE, 0, "cpu")
     torch.manual_seed(0)
-    expected = (build_network("unet", SIZE, 2), PatchGAN(2))
+    expected = (build_network("unet", SIZE, 2), PatchGAN(2, SIZE))
     for network, published in zip(
         (state.generator, state.discriminator), expected, strict=True
     ):
@@ -242,9 +242,9 @@ def test_every_judge_trains_at_two_scales(gan_loss, spectral_norm):
     assert not any(torch.equal(a, b) for a, b in zip(before, changing, strict=True))
 
 
-def test_too_many_scales_for_the_size_are_an_error(train_model, tmp_path):
-    with pytest.raises(InputError, match="objective.scales: .*most 1 .* 32 pixels"):
-        train_model(tmp_path, "pix2pix", objective__scales=2)
+def test_too_many_levels_for_the_size_are_an_error(train_model, tmp_path):
+    with pytest.raises(InputError, match="network.levels: .*most 5 .* 32 pixels"):
+        train_model(tmp_path, "pix2pix", network__levels=6)
 
 
 def test_discriminator_is_trained_by_its_own_loss_alone(train_pairs):

@@ -57,10 +57,7 @@ def test_any_term_is_enough_to_be_trained_for(term):
         ({"network__levels": 5}, 32, []),
         ({"network__levels": 6}, 32, ["network.levels"]),
         ({"network__levels": 6}, 64, []),
-        ({"objective__scales": 2}, 32, ["objective.scales"]),
-        ({"objective__scales": 2}, 64, []),
-        ({"objective__scales": 4}, 128, ["objective.scales"]),
-        ({"network__levels": 9, "objective__scales": 5}, 64, ["network.levels", "obj"]),
+        ({"network__levels": 9, "objective__scales": 4}, 64, ["network.levels"]),
     ],
 )
 def test_what_does_not_suit_the_size_is_named(changes, image_size, expected):
@@ -72,5 +69,5 @@ def test_what_does_not_suit_the_size_is_named(changes, image_size, expected):
 
 
 def test_size_matters_not_to_a_baseline():
-    settings = make_settings("copy_input", objective__scales=6)
+    settings = make_settings("copy_input", network__levels=9)
     assert not list(settings.find_unsuitable(32))

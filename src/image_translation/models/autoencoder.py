@@ -15,14 +15,18 @@ from image_translation.models.blocks import (
 )
 from image_translation.models.outputs import OUTPUTS
 
-BOTTLENECK_SIZE = 8
+BOTTLENECK_SIZE, MOST_LEVELS = 8, 5
+"""Height and width of the bottleneck up to 256 px; larger images have no more levels."""
 
 
 class Autoencoder(nn.Module):
-    """Encoder down to 8×8 and decoder back; all that passes, passes the bottleneck.
+    """Encoder and decoder; all that passes, passes the bottleneck.
 
-    At 256 px five halvings, 64-128-256-512-512 channels, to 512×8×8; a smaller image
-    has fewer of the innermost levels. No dropout: that is pix2pix's source of noise.
+    At 256 px five halvings, 64-128-256-512-512 channels, to 512×8×8: a sixth of the
+    input's values. A smaller image has fewer of the innermost levels, and its bottleneck
+    of 8×8 as many fewer channels (128 at 128 px, 32 at 64), whatever the width: how much
+    of the input passes is what makes this network. No dropout: that is pix2pix's source
+    of noise.
 
     Args:
         image_size: Height and width in pixels, a power of two from 32 to 1024.
@@ -42,9 +46,10 @@ class Autoencoder(nn.Module):
         super().__init__()
         check_image_size(image_size)
         usual = (image_size // BOTTLENECK_SIZE).bit_length() - 1
-        levels = structure.levels or usual
+        levels = structure.levels or min(usual, MOST_LEVELS)
         check_levels(levels, image_size)
         widths = level_widths(levels, base_channels)
+        widths[-1] = 4 ** min(levels, MOST_LEVELS) // 2  # a sixth of the input's values
         self.encoder = nn.Sequential(*down_blocks(widths, image_size, structure))
         self.decoder = nn.Sequential(
             *(
@@ -65,5 +70,5 @@ class Autoencoder(nn.Module):
         Returns:
             N×3×H×W in [-1, 1].
         """
-        code = self.encoder(inputs)  # (N, C, 8, 8), C = 512 at 256 px and full width
+        code = self.encoder(inputs)  # (N, C, 8, 8), C = 512 at 256 px
         return self.output(inputs, self.decoder(code))

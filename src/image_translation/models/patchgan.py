@@ -1,6 +1,7 @@
 """The discriminator of pix2pix, and several of them at different scales."""
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import cast
 
 import torch
@@ -12,9 +13,14 @@ from image_translation.models.blocks import (
     LEAKY_SLOPE,
     NORMALIZATIONS,
     Structure,
+    check_image_size,
     down_block,
     initialize,
+    level_widths,
 )
+
+LOGITS = 30
+"""Logits a side, at every image size: 30×30 at 256 px, as published."""
 
 
 class _Judge(nn.Module):
@@ -22,25 +28,40 @@ class _Judge(nn.Module):
 
     Args:
         base_channels: Channels of the first block; 64 as published.
+        image_size: Height and width in pixels, a power of two from 32 to 1024.
         spectral_norm: Bounds what every layer can stretch a difference by, in place of
             batch norm: the largest singular value of its weights is 1 (Miyato, Kataoka,
             Koyama & Yoshida 2018, "Spectral normalization for generative adversarial
             networks").
+
+    Raises:
+        ValueError: Another image size.
     """
 
-    def __init__(self, base_channels: int = 64, *, spectral_norm: bool = False) -> None:
+    def __init__(
+        self,
+        base_channels: int = 64,
+        image_size: int = 256,
+        *,
+        spectral_norm: bool = False,
+    ) -> None:
         super().__init__()
-        width = base_channels
+        check_image_size(image_size)
         structure = Structure(normalization="none" if spectral_norm else "batch")
-        norms = NORMALIZATIONS[structure.normalization](8 * width)
+        halvings = (image_size // (LOGITS + 2)).bit_length() - 1
+        *widths, last = level_widths(halvings + 1, base_channels)
+        downs = [
+            down_block(before, after, structure, norm=before != 6)
+            for before, after in pairwise([6, *widths])
+        ]
+        norms = NORMALIZATIONS[structure.normalization](last) if downs else []
+        before = widths[-1] if widths else 6
         self.blocks = nn.Sequential(
-            down_block(6, width, norm=False),
-            down_block(width, 2 * width, structure),
-            down_block(2 * width, 4 * width, structure),
-            nn.Conv2d(4 * width, 8 * width, 4, stride=1, padding=1, bias=not norms),
+            *downs,
+            nn.Conv2d(before, last, 4, stride=1, padding=1, bias=not norms),
             *norms,
             nn.LeakyReLU(LEAKY_SLOPE),
-            nn.Conv2d(8 * width, 1, 4, stride=1, padding=1),
+            nn.Conv2d(last, 1, 4, stride=1, padding=1),
         )
         initialize(self)
         if spectral_norm:
@@ -60,14 +81,18 @@ class _Judge(nn.Module):
 
 
 class PatchGAN(_Judge):
-    """Judges every 70×70 patch of a pair: is the target real or generated?
+    """Judges every patch of a pair, a quarter of its side: is the target real?
 
-    Isola et al. 2017, 6.1.2, in the padding of the TensorFlow tutorial: three halvings,
-    then two 4×4 convolutions with stride 1, each on a map padded with one zero on
-    every side. At 256 px: 32×32×256, padded to 34, 31×31×512, padded to 33, 30×30×1.
+    Isola et al. 2017, 6.1.2, in the padding of the TensorFlow tutorial. At 256 px three
+    halvings, then two 4×4 convolutions with stride 1, each on a map padded with one zero
+    on every side: 32×32×256, padded to 34, 31×31×512, padded to 33, 30×30×1; each logit
+    sees 70×70 pixels. A smaller image has fewer halvings, so that a patch stays a quarter
+    of its side: 34 of 128 pixels, 16 of 64, 7 of 32. A judge of the whole image is
+    another model, and a worse one (ibid., section 4.4).
 
     Args:
         base_channels: Channels of the first block; 64 as published.
+        image_size: Height and width in pixels, a power of two from 32 to 1024.
         spectral_norm: In place of batch norm (Miyato et al. 2018).
     """
 
@@ -79,7 +104,7 @@ class PatchGAN(_Judge):
             targets: N×3×H×W in [-1, 1], real or generated.
 
         Returns:
-            Logits, N×1×(H/8-2)×(W/8-2), 30×30 at 256 px; positive means real.
+            Logits, N×1×30×30 at every image size; positive means real.
         """
         return self.blocks(torch.cat([inputs, targets], dim=1))
 
@@ -95,15 +120,21 @@ class MultiScalePatchGAN(_Judge):
     Args:
         base_channels: Channels of the first block; 64 as published.
         scales: How many there are.
+        image_size: Height and width of the pair in pixels, as for a `PatchGAN`.
         spectral_norm: In place of batch norm (Miyato et al. 2018).
     """
 
     def __init__(
-        self, base_channels: int = 64, scales: int = 1, *, spectral_norm: bool = False
+        self,
+        base_channels: int = 64,
+        scales: int = 1,
+        image_size: int = 256,
+        *,
+        spectral_norm: bool = False,
     ) -> None:
-        super().__init__(base_channels, spectral_norm=spectral_norm)
+        super().__init__(base_channels, image_size, spectral_norm=spectral_norm)
         self.coarser = nn.ModuleList(
-            _Judge(base_channels, spectral_norm=spectral_norm)
+            _Judge(base_channels, image_size, spectral_norm=spectral_norm)
             for _ in range(scales - 1)
         )
 

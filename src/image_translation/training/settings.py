@@ -7,8 +7,8 @@ from pydantic import Field, model_validator
 
 from image_translation.schema import Nullable, OptionalPath, OptionalText, Settings
 
-SMALLEST_JUDGED = 24
-"""Side in pixels of the smallest pair that a discriminator has a logit for."""
+MOST_SCALES = 4
+"""A fifth discriminator would see a pair too small for a logit, at any image size."""
 
 # A default here is how models were trained before there was the parameter, so that they
 # can still be read. What a run uses stands in conf/base.
@@ -37,7 +37,7 @@ class ObjectiveSettings(Settings):
     feature_matching: float = Field(default=0, ge=0)
     gan_loss: Literal["cross_entropy", "hinge", "least_squares"] = "cross_entropy"
     discriminator_channels: int = Field(ge=1, le=256)
-    scales: int = Field(default=1, ge=1, le=6)
+    scales: int = Field(default=1, ge=1, le=MOST_SCALES)
     spectral_norm: bool = False
 
     @property
@@ -142,16 +142,12 @@ class ModelSettings(Settings):
         """
         if not self.is_trainable:
             return
-        for name, value, most in (
-            ("network.levels", self.network.levels, image_size.bit_length() - 1),
-            (
-                "objective.scales",
-                self.objective.scales,
-                (image_size // SMALLEST_JUDGED).bit_length(),
-            ),
-        ):
-            if value is not None and value > most:
-                yield name, f"must be at most {most} for images of {image_size} pixels"
+        levels, most = self.network.levels, image_size.bit_length() - 1
+        if levels is not None and levels > most:
+            yield (
+                "network.levels",
+                f"must be at most {most} for images of {image_size} pixels",
+            )
 
     @model_validator(mode="after")
     def _objective_suits_network(self) -> "ModelSettings":

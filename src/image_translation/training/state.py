@@ -67,6 +67,7 @@ class TrainingState:
             discriminator = MultiScalePatchGAN(
                 objective.discriminator_channels,
                 objective.scales,
+                image_size,
                 spectral_norm=objective.spectral_norm,
             )
         trained = {}
