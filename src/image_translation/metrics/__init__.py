@@ -13,9 +13,10 @@ from image_translation.metrics.comparison import (
     compare_effects,
     compare_models,
     compare_pairs,
-    compare_sets,
+    compare_task,
 )
 from image_translation.metrics.fidelity import gmsd, mae, ms_ssim, mse, psnr, ssim
+from image_translation.metrics.inference import bootstrap_mean
 from image_translation.metrics.realism import (
     SET_SCORE_COLUMNS,
     score_sets,
@@ -35,7 +36,7 @@ from image_translation.metrics.registry import (
     score_images,
     score_stream,
 )
-from image_translation.metrics.statistics import Interval, bootstrap_mean
+from image_translation.metrics.statistics import Interval
 
 __all__ = [
     "FUNCTIONS",
@@ -57,7 +58,7 @@ __all__ = [
     "compare_effects",
     "compare_models",
     "compare_pairs",
-    "compare_sets",
+    "compare_task",
     "for_means",
     "format_value",
     "gmsd",

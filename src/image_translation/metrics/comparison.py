@@ -6,16 +6,26 @@ stands for a model that was not run or failed.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import NDArray
 
+from image_translation.metrics.inference import (
+    Contrast,
+    Estimates,
+    ModelScores,
+    estimate,
+    image_means,
+    replicate_means,
+)
 from image_translation.metrics.registry import (
+    HEADLINES,
     LEARNED_METRICS,
     MEASURES,
     METRICS,
@@ -23,25 +33,29 @@ from image_translation.metrics.registry import (
     for_means,
 )
 from image_translation.metrics.statistics import (
-    Interval,
-    bootstrap_means,
+    detectable,
     deviation,
     group_means,
-    holm,
-    minimum_detectable_difference,
-    seed_margin,
-    signed_rank_p,
-    standardized_mean,
-    widen,
+    step_down,
 )
 
 logger = logging.getLogger(__name__)
 
 SIGNIFICANCE = 0.05
-"""A difference is claimed only where the adjusted p-value is below this."""
+"""Probability of any false claim among all comparisons of a task."""
+
+PRIMARY_SHARE = 0.5
+"""Of that error, for the study's question; the rest is for all other comparisons."""
 
 MIN_GROUPS = 10
-"""Fewer independent test groups than this give no verdict."""
+"""Fewer independent test groups than this give no verdict: the skew of so few differences
+cannot be seen, and the error of a test may be far above what it says."""
+
+BASELINES = ("copy_input", "mean_target")
+"""Models without training: nothing varies from seed to seed."""
+
+STUDY = ("pix2pix", "autoencoder")
+"""The pair that the study compared."""
 
 COMPARISON_COLUMNS = [
     "model",
@@ -70,6 +84,10 @@ VERDICT_COLUMNS = [
     "verdict",
     "effect_size",
     "detectable_difference",
+    "family",
+    "bound_low",
+    "bound_high",
+    "n_tests",
 ]
 EFFECT_COLUMNS = ["effect", *VERDICT_COLUMNS[2:]]
 
@@ -102,12 +120,13 @@ averaged over the other; and by how much more the adversarial loss changes the U
 score than the encoder–decoder's.
 """
 
-TOO_FEW_GROUPS = "too few independent photographs"
-NO_DIFFERENCE = "no difference found"
-NO_EFFECT = "no effect found"
+MAIN_EFFECTS = ("architecture", "adversarial")
 
-ROUNDING = 1e-9
-"""Of the scores: a smaller difference between them is none."""
+TOO_FEW_GROUPS = "too few independent photographs"
+UNDECIDED = "undecided"
+EQUAL = "practically equal"
+TRAININGS_DIFFER = "these trainings differ"
+"""What a verdict begins with that is not that a model is better."""
 
 
 class TaskResults(NamedTuple):
@@ -118,37 +137,34 @@ class TaskResults(NamedTuple):
     effects: pd.DataFrame
 
 
-class _Scores(NamedTuple):
-    """Scores of one model by one metric, images × replicates.
+def compare_task(
+    scores: Mapping[str, pd.DataFrame],
+    *,
+    margins: Mapping[str, float | None] = MappingProxyType({}),
+    failed: Collection[str] = (),
+) -> TaskResults:
+    """Compare all models of a task: means, verdicts and effects of the 2×2.
 
-    An image that lacks a score in one of the replicates is NaN in all of them, so that
-    every replicate is judged on the same images.
+    Args:
+        scores: The scores of each model, empty for one that has none.
+        margins: Differences that count as equal, in place of those of the metrics.
+        failed: Models of which a training failed; they get no verdict.
+
+    Raises:
+        ValueError: As for `compare_models`.
     """
-
-    model: str
-    metric: str
-    values: NDArray[np.float64]
-
-
-class _Contrast(NamedTuple):
-    """A weighted sum of models' scores by one metric.
-
-    ``names`` are the first cells of its row.
-    """
-
-    names: Mapping[str, str]
-    metric: str
-    parts: Sequence[tuple[float, _Scores]]
+    tests = _test_all(scores, margins, failed)
+    return TaskResults(compare_models(scores), tests.verdicts, tests.effects)
 
 
 def compare_models(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Mean score of every model with its 95 % interval.
 
-    The mean is over images, of the mean over replicates. The interval is a bootstrap by
-    group, widened by the seeds' part where there are several replicates.
-    ``group_deviation`` is the standard deviation between the groups' means,
-    ``seed_deviation`` that between the replicates'. A model without scores keeps its
-    rows, with no mean and 0 images.
+    The mean is over images, of the mean over replicates; the interval holds the
+    variation between groups of images and between seeds
+    (`image_translation.metrics.inference`). ``group_deviation`` is the standard deviation
+    between the groups' means, ``seed_deviation`` that between the replicates'. A model
+    without scores keeps its rows, with no mean and 0 images.
 
     Args:
         scores: The scores of each model, empty for one that has none.
@@ -162,77 +178,53 @@ def compare_models(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """
     groups = _groups(scores)
     entries = _collect(scores, groups.index)
-    table = pd.DataFrame(
-        [
-            _comparison_row(entry, interval, groups)
-            for entry, interval in zip(entries, _means(entries, groups), strict=True)
-        ],
-        columns=COMPARISON_COLUMNS,
-    )
+    contrasts = [
+        Contrast({"model": scored.model}, scored.metric, [(1.0, scored)])
+        for scored in entries
+    ]
+    rows: list[dict[str, object]] = []
+    if entries:
+        means = estimate(contrasts, groups, _pool(entries))
+        rows = [
+            _comparison_row(entry, means, row, groups)
+            for row, entry in enumerate(entries)
+        ]
+    table = pd.DataFrame(rows, columns=COMPARISON_COLUMNS)
     for model in table.loc[table["n_images"] == 0, "model"].unique():
         logger.warning("%s has no scores: shown as missing", model)
     return table
 
 
-def compare_sets(
-    set_scores: Mapping[str, pd.DataFrame], scores: Mapping[str, pd.DataFrame]
+def compare_pairs(
+    scores: Mapping[str, pd.DataFrame],
+    *,
+    margins: Mapping[str, float | None] = MappingProxyType({}),
+    failed: Collection[str] = (),
 ) -> pd.DataFrame:
-    """Distances of whole sets, with the columns of ``comparison.csv``.
-
-    ``mean`` is the distance, averaged over replicates, the interval that of their
-    average widened by the seeds' part.
-
-    Args:
-        set_scores: ``replicate, metric, value, ci_low, ci_high`` of each model, empty
-            for one that has none.
-        scores: The scores of each model, for the numbers of images and groups.
-    """
-    known = dict.fromkeys(
-        metric for frame in set_scores.values() for metric in frame["metric"]
-    )
-    rows = [
-        _set_row(model, metric, frame[frame["metric"] == metric], scores[model])
-        for model, frame in set_scores.items()
-        for metric in SET_METRICS
-        if metric in known
-    ]
-    return pd.DataFrame(rows, columns=COMPARISON_COLUMNS)
-
-
-def _set_row(
-    model: str, metric: str, rows: pd.DataFrame, scores: pd.DataFrame
-) -> dict[str, object]:
-    means = Interval(*rows[["value", "ci_low", "ci_high"]].mean())
-    widened = widen(means, seed_margin(rows["value"]))
-    return {
-        "model": model,
-        "metric": metric,
-        "mean": widened.mean,
-        "ci_low": max(0.0, widened.low) if len(rows) else np.nan,
-        "ci_high": widened.high,
-        "n_images": scores["pair_id"].nunique() if len(rows) else 0,
-        "n_groups": scores["group"].nunique() if len(rows) else 0,
-        "n_replicates": len(rows),
-        "higher_is_better": SET_METRICS[metric].higher_is_better,
-        "group_deviation": np.nan,
-        "seed_deviation": deviation(rows["value"]),
-    }
-
-
-def compare_pairs(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Verdict on every two models that have scores, on the images that both have.
 
-    ``difference`` is the mean of a - b with a 95 % interval as in ``compare_models``;
-    ``p_value`` is of Wilcoxon's signed-rank test on the groups' mean differences,
-    ``p_adjusted`` is corrected after Holm for all rows of the table; ``win_rate`` is the
-    share of images where a is better, ties half; ``effect_size`` is the difference in
-    standard deviations of the groups' differences. A model is called better where
-    ``p_adjusted`` is below 0.05 and the interval excludes 0; the verdict otherwise names
-    the smallest difference that would have been found
-    (``minimum_detectable_difference``), or that there are fewer than 10 groups.
+    ``difference`` is the mean over images of a - b with its 95 % interval; ``p_value``
+    belongs to the same quantity, with the variation between groups and between seeds
+    (`image_translation.metrics.inference.estimate`). ``p_adjusted`` is corrected for all
+    comparisons of the task (step-down maximum of the joint reference): half of the error
+    is for the study's question, the primary family, half for all others, which also get
+    the first half where every primary difference is established. ``bound_low`` and
+    ``bound_high`` hold all differences of the table at once. ``win_rate`` is the share of
+    images where a is better, ties half; ``effect_size`` is the difference in standard
+    deviations between groups.
+
+    A verdict is ``<model> is better`` where ``p_adjusted`` is below 0.05; ``practically
+    equal`` where the bounds lie within the metric's margin; ``these trainings differ`` in
+    place of the former where a trained model has one training alone, so that nothing is
+    known of its seeds; otherwise ``undecided``, with the true difference that would be
+    found in four cases out of five, or ``too few independent photographs`` with fewer
+    than 10 groups. Baselines are not compared with each other.
 
     Args:
         scores: The scores of each model, empty for one that has none.
+        margins: Differences that count as equal, in place of those of the metrics; None
+            for a metric without one.
+        failed: Models of which a training failed; they get no verdict.
 
     Returns:
         One row for two models and a metric, with the columns of ``verdicts.csv``.
@@ -240,65 +232,179 @@ def compare_pairs(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     Raises:
         ValueError: As for ``compare_models``.
     """
-    groups = _groups(scores)
-    with_scores = {model: frame for model, frame in scores.items() if len(frame)}
-    entries = _collect(with_scores, groups.index)
-    contrasts = [
-        _Contrast({"model_a": a.model, "model_b": b.model}, a.metric, [(1, a), (-1, b)])
-        for a, b in combinations(entries, 2)
-        if a.metric == b.metric and a.model != b.model
-    ]
-    return _test(contrasts, groups, VERDICT_COLUMNS, _verdict)
+    return _test_all(scores, margins, failed).verdicts
 
 
-def compare_effects(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """The effects of the 2×2 (``EFFECTS``), estimated and tested as in `compare_pairs`.
+def compare_effects(
+    scores: Mapping[str, pd.DataFrame],
+    *,
+    margins: Mapping[str, float | None] = MappingProxyType({}),
+    failed: Collection[str] = (),
+) -> pd.DataFrame:
+    """The effects of the 2×2 (``EFFECTS``), by the tests of `compare_pairs`.
 
-    Corrected after Holm for all rows of this table. ``win_rate`` is the share of images
-    that the effect improves, ties half; NaN for the interaction, which is neither good
-    nor bad.
+    ``win_rate`` is the share of images that the effect improves, ties half; NaN for the
+    interaction, which is neither good nor bad.
 
     Args:
         scores: The scores of each model, empty for one that has none.
+        margins: As for `compare_pairs`.
+        failed: As for `compare_pairs`.
 
     Returns:
         One row an effect and metric, with the columns of ``effects.csv``; none where one
         of the four models has no scores.
     """
+    return _test_all(scores, margins, failed).effects
+
+
+class _Tests(NamedTuple):
+    verdicts: pd.DataFrame
+    effects: pd.DataFrame
+
+
+def _test_all(
+    scores: Mapping[str, pd.DataFrame],
+    margins: Mapping[str, float | None],
+    failed: Collection[str],
+) -> _Tests:
+    """Every comparison of a task, corrected together."""
     groups = _groups(scores)
-    taken = {
-        model: scores[model] for model in EFFECTS["interaction"] if model in scores
-    }
-    if len(taken) < 4 or any(frame.empty for frame in taken.values()):
-        return pd.DataFrame(columns=EFFECT_COLUMNS)
-    by_metric: dict[str, dict[str, _Scores]] = {}
-    for entry in _collect(taken, groups.index):
+    with_scores = {model: frame for model, frame in scores.items() if len(frame)}
+    entries = [
+        entry
+        for entry in _collect(with_scores, groups.index)
+        if entry.metric not in _LEVELS
+    ]
+    pairs, effects = _pair_contrasts(entries), _effect_contrasts(entries)
+    contrasts = pairs + effects
+    if not contrasts:
+        return _Tests(
+            pd.DataFrame(columns=VERDICT_COLUMNS), pd.DataFrame(columns=EFFECT_COLUMNS)
+        )
+    found = estimate(contrasts, groups, _pool(entries))
+    table = pd.DataFrame(
+        [_contrast_row(contrast, found, row) for row, contrast in enumerate(contrasts)]
+    )
+    table = table.assign(**_correct(table["family"].to_numpy(), found))
+    told = [
+        _tell(contrast, row, margins, failed)
+        for contrast, row in zip(contrasts, table.to_dict("records"), strict=True)
+    ]
+    table["verdict"] = told
+    table.loc[table["effect"] == "interaction", "win_rate"] = np.nan
+    verdicts, effects_table = table[: len(pairs)], table[len(pairs) :]
+    return _Tests(
+        verdicts.reset_index(drop=True).reindex(columns=VERDICT_COLUMNS),
+        effects_table.reset_index(drop=True).reindex(columns=EFFECT_COLUMNS),
+    )
+
+
+_LEVELS = {name for name in SET_METRICS if name.startswith("swd_")}
+"""Shown beside the mean over all levels, but not tested."""
+
+
+def _pair_contrasts(entries: Sequence[ModelScores]) -> list[Contrast]:
+    return [
+        Contrast(
+            {"model_a": a.model, "model_b": b.model, "effect": ""},
+            a.metric,
+            [(1.0, a), (-1.0, b)],
+        )
+        for a, b in combinations(entries, 2)
+        if a.metric == b.metric and not {a.model, b.model}.issubset(BASELINES)
+    ]
+
+
+def _effect_contrasts(entries: Sequence[ModelScores]) -> list[Contrast]:
+    by_metric: dict[str, dict[str, ModelScores]] = {}
+    for entry in entries:
         by_metric.setdefault(entry.metric, {})[entry.model] = entry
-    contrasts = [
-        _Contrast({"effect": effect}, metric, [(w, of[m]) for m, w in weights.items()])
+    return [
+        Contrast({"effect": effect}, metric, [(w, of[m]) for m, w in weights.items()])
         for metric, of in by_metric.items()
         for effect, weights in EFFECTS.items()
+        if set(weights) <= set(of)
     ]
-    table = _test(contrasts, groups, EFFECT_COLUMNS, _effect_verdict)
-    table.loc[table["effect"] == "interaction", "win_rate"] = np.nan
-    return table
 
 
-def _test(
-    contrasts: Sequence[_Contrast],
-    groups: pd.Series,
-    columns: list[str],
-    tell: Callable[[Mapping[Any, Any]], str],
-) -> pd.DataFrame:
-    """A row a contrast, tested as one family."""
-    table = pd.DataFrame(_contrast_rows(contrasts, groups), columns=columns)
-    table["p_adjusted"] = holm(table["p_value"].to_numpy(np.float64))
-    table["detectable_difference"] = [
-        minimum_detectable_difference(_interval(row), len(table))
-        for row in table.to_dict("records")
-    ]
-    table["verdict"] = [tell(row) for row in table.to_dict("records")]
-    return table
+def _is_primary(contrast: Contrast) -> bool:
+    """Whether it belongs to the study's question: its pair, and the two causes."""
+    names = contrast.names
+    models = {names.get("model_a"), names.get("model_b")}
+    asked = models == set(STUDY) or names["effect"] in MAIN_EFFECTS
+    return asked and contrast.metric in HEADLINES
+
+
+def _pool(entries: Sequence[ModelScores]) -> list[ModelScores]:
+    """Models whose seeds tell how much seeds matter."""
+    return [entry for entry in entries if entry.model not in BASELINES]
+
+
+def _contrast_row(contrast: Contrast, found: Estimates, row: int) -> dict[str, Any]:
+    values = contrast.image_values()
+    spread = found.group_deviation[row]
+    value = found.value[row]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        effect_size = np.divide(value, spread) if value else 0.0
+    return {
+        **contrast.names,
+        "metric": contrast.metric,
+        "difference": value,
+        "ci_low": found.low[row],
+        "ci_high": found.high[row],
+        "p_value": found.p_value[row],
+        "win_rate": _win_rate(contrast.metric, values[~np.isnan(values)]),
+        "n_groups": found.n_groups[row],
+        "effect_size": effect_size if found.n_groups[row] > 1 else np.nan,
+        "family": "primary" if _is_primary(contrast) else "secondary",
+    }
+
+
+def _correct(families: NDArray, found: Estimates) -> dict[str, Any]:
+    """Corrected p-values, simultaneous bounds and detectable differences."""
+    number = len(families)
+    p_adjusted, critical = np.full(number, np.nan), np.full(number, np.nan)
+    n_tests = np.zeros(number, dtype=int)
+    tested = found.n_groups > 1
+    primary = tested & (families == "primary")
+    secondary = tested & (families == "secondary")
+    share = PRIMARY_SHARE if primary.any() else 1.0
+    if primary.any():
+        p_values, critical[primary] = _step_down(found, primary, SIGNIFICANCE * share)
+        p_adjusted[primary] = np.minimum(p_values / share, 1)
+    if secondary.any():
+        rest = 1 - share if primary.any() else 1.0
+        # What the primary family has not spent is left to the others.
+        least = p_adjusted[primary].max(initial=0.0) if primary.any() else 0.0
+        level = SIGNIFICANCE * (1.0 if least < SIGNIFICANCE else rest)
+        p_values, critical[secondary] = _step_down(found, secondary, level)
+        p_adjusted[secondary] = np.minimum(
+            np.minimum(p_values / rest, 1), np.maximum(p_values, least)
+        )
+    n_tests[primary], n_tests[secondary] = primary.sum(), secondary.sum()
+    margin = critical * found.error
+    return {
+        "p_adjusted": p_adjusted,
+        "bound_low": found.value - margin,
+        "bound_high": found.value + margin,
+        "detectable_difference": detectable(found.error, found.df, critical),
+        "n_tests": n_tests,
+    }
+
+
+def _step_down(
+    found: Estimates, chosen: NDArray[np.bool_], level: float
+) -> tuple[NDArray, NDArray]:
+    """Corrected p-values, and statistics from which a difference is claimed."""
+    # On one scale: the statistic at which each by itself would be as unlikely.
+    scale = scipy.special.stdtrit(found.df[chosen], 1 - level / (2 * chosen.sum()))
+    p_values, critical = step_down(
+        np.abs(found.statistic[chosen]) / scale,
+        np.abs(found.reference[:, chosen]) / scale,
+        level,
+    )
+    return p_values, critical * scale
 
 
 def _groups(scores: Mapping[str, pd.DataFrame]) -> pd.Series:
@@ -323,17 +429,17 @@ def _groups(scores: Mapping[str, pd.DataFrame]) -> pd.Series:
     return groups.sort_index()
 
 
-def _collect(scores: Mapping[str, pd.DataFrame], images: pd.Index) -> list[_Scores]:
+def _collect(scores: Mapping[str, pd.DataFrame], images: pd.Index) -> list[ModelScores]:
     """Scores of every model by every metric, in that order."""
     scored = [frame for frame in scores.values() if not frame.empty]
     metrics = [
         metric
-        for metric in (*METRICS, *LEARNED_METRICS)
+        for metric in (*METRICS, *LEARNED_METRICS, *SET_METRICS)
         if (metric in METRICS and not scored)
         or any(metric in frame for frame in scored)
     ]
     return [
-        _Scores(model, metric, _by_replicate(model, frame, metric, images))
+        ModelScores(model, metric, _by_replicate(model, frame, metric, images))
         for model, frame in scores.items()
         for metric in metrics
     ]
@@ -358,93 +464,24 @@ def _by_replicate(
     return np.where(lacking[:, np.newaxis], np.nan, values)
 
 
-def _image_means(entry: _Scores) -> NDArray[np.float64]:
-    """Mean over replicates of each image; NaN where there is no score."""
-    if entry.values.shape[1] == 0:
-        return np.full(len(entry.values), np.nan)
-    return entry.values.mean(axis=1)
-
-
-def _seed_margin(entry: _Scores, images: NDArray[np.bool_]) -> float:
-    return seed_margin(entry.values[images].mean(axis=0)) if images.any() else 0.0
-
-
-def _means(entries: list[_Scores], groups: pd.Series) -> list[Interval]:
-    if not entries:
-        return []
-    means = np.stack([_image_means(entry) for entry in entries], axis=1)
-    return [
-        widen(interval, _seed_margin(entry, ~np.isnan(column)))
-        for entry, column, interval in zip(
-            entries, means.T, bootstrap_means(means, groups), strict=True
-        )
-    ]
-
-
 def _comparison_row(
-    entry: _Scores, interval: Interval, groups: pd.Series
+    entry: ModelScores, means: Estimates, row: int, groups: pd.Series
 ) -> dict[str, object]:
-    means = _image_means(entry)
-    scored = ~np.isnan(means)
+    values = image_means(entry)
+    scored = ~np.isnan(values)
     return {
         "model": entry.model,
         "metric": entry.metric,
-        "mean": interval.mean,
-        "ci_low": interval.low,
-        "ci_high": interval.high,
+        "mean": means.value[row],
+        "ci_low": means.low[row],
+        "ci_high": means.high[row],
         "n_images": int(scored.sum()),
-        "n_groups": int(groups[scored].nunique()),
+        "n_groups": int(means.n_groups[row]),
         "n_replicates": entry.values.shape[1] if scored.any() else 0,
         "higher_is_better": MEASURES[entry.metric].higher_is_better,
-        "group_deviation": deviation(group_means(means, groups)),
-        "seed_deviation": deviation(
-            entry.values[scored].mean(axis=0) if scored.any() else []
-        ),
+        "group_deviation": deviation(group_means(values, groups)),
+        "seed_deviation": deviation(replicate_means(entry)),
     }
-
-
-def _contrast_rows(
-    contrasts: Sequence[_Contrast], groups: pd.Series
-) -> list[dict[str, object]]:
-    if not contrasts:
-        return []
-    values = np.stack([_contrast_values(contrast) for contrast in contrasts], axis=1)
-    return [
-        _contrast_row(contrast, column, interval, groups)
-        for contrast, column, interval in zip(
-            contrasts, values.T, bootstrap_means(values, groups), strict=True
-        )
-    ]
-
-
-def _contrast_row(
-    contrast: _Contrast,
-    values: NDArray[np.float64],
-    interval: Interval,
-    groups: pd.Series,
-) -> dict[str, object]:
-    common = ~np.isnan(values)
-    by_group = group_means(values, groups)
-    margins = [abs(weight) * _seed_margin(e, common) for weight, e in contrast.parts]
-    widened = widen(interval, *margins)
-    return {
-        **contrast.names,
-        "metric": contrast.metric,
-        "difference": widened.mean,
-        "ci_low": widened.low,
-        "ci_high": widened.high,
-        "p_value": signed_rank_p(by_group),
-        "win_rate": _win_rate(contrast.metric, values[common]),
-        "n_groups": len(by_group),
-        "effect_size": standardized_mean(by_group),
-    }
-
-
-def _contrast_values(contrast: _Contrast) -> NDArray[np.float64]:
-    """The weighted sum of each image; exactly 0 where rounding alone is left of it."""
-    parts = np.stack([weight * _image_means(e) for weight, e in contrast.parts])
-    total = parts.sum(axis=0)
-    return np.where(np.abs(total) <= ROUNDING * np.abs(parts).max(axis=0), 0.0, total)
 
 
 def _win_rate(metric: str, differences: NDArray[np.float64]) -> float:
@@ -454,39 +491,50 @@ def _win_rate(metric: str, differences: NDArray[np.float64]) -> float:
     return float((better.mean() + 1) / 2)
 
 
-def _interval(row: Mapping[Any, Any]) -> Interval:
-    return Interval(row["difference"], row["ci_low"], row["ci_high"])
-
-
-def _verdict(row: Mapping[Any, Any]) -> str:
-    higher = MEASURES[row["metric"]].higher_is_better
-    better = row["model_a" if (row["difference"] > 0) == higher else "model_b"]
-    return _tell(row, f"{better} is better", NO_DIFFERENCE)
-
-
-def _effect_verdict(row: Mapping[Any, Any]) -> str:
-    higher = MEASURES[row["metric"]].higher_is_better
-    found = "improves" if (row["difference"] > 0) == higher else "harms"
-    found = "depends" if row["effect"] == "interaction" else found
-    return _tell(row, found, NO_EFFECT)
-
-
-def _tell(row: Mapping[Any, Any], found: str, nothing: str) -> str:
+def _tell(
+    contrast: Contrast,
+    row: Mapping[Any, Any],
+    margins: Mapping[str, float | None],
+    failed: Collection[str],
+) -> str:
     """What is claimed, or why nothing is."""
+    measure = MEASURES[contrast.metric]
+    models = [scores.model for _, scores in contrast.parts]
+    unfinished = [model for model in models if model in failed]
     if row["n_groups"] < MIN_GROUPS:
         return TOO_FEW_GROUPS
-    interval = _interval(row)
-    excludes_zero = interval.low > 0 or interval.high < 0
-    if row["p_adjusted"] < SIGNIFICANCE and excludes_zero:
-        return found
-    if interval.low == interval.high == 0:
-        return f"{nothing} (the scores are equal)"
-    smallest = _significant(row["detectable_difference"])
-    unit = MEASURES[row["metric"]].unit
-    return (
-        f"{nothing} (smaller than {smallest} {unit}".rstrip()
-        + " would not have been seen)"
+    if unfinished:
+        return f"{UNDECIDED} (a training of {unfinished[0]} failed)"
+    one_training = any(
+        scores.model not in BASELINES and scores.values.shape[1] == 1
+        for _, scores in contrast.parts
     )
+    if row["p_adjusted"] < SIGNIFICANCE:
+        return TRAININGS_DIFFER if one_training else _claim(contrast, row)
+    margin = margins.get(contrast.metric, measure.margin)
+    if row["difference"] == row["bound_low"] == row["bound_high"] == 0:
+        within = "the scores are equal"
+    elif margin and max(-row["bound_low"], row["bound_high"]) <= margin:
+        within = f"within ±{_significant(margin)} {measure.unit}".rstrip()
+    else:
+        return f"{UNDECIDED} ({_could_be_found(row, measure.unit)})"
+    if one_training:
+        return f"{UNDECIDED} (these trainings are {EQUAL}: {within})"
+    return f"{EQUAL} ({within})"
+
+
+def _claim(contrast: Contrast, row: Mapping[Any, Any]) -> str:
+    is_better = (row["difference"] > 0) == MEASURES[contrast.metric].higher_is_better
+    if not row["effect"]:
+        return f"{row['model_a' if is_better else 'model_b']} is better"
+    if row["effect"] == "interaction":
+        return "depends"
+    return "improves" if is_better else "harms"
+
+
+def _could_be_found(row: Mapping[Any, Any], unit: str) -> str:
+    size = f"{_significant(row['detectable_difference'])} {unit}".rstrip()
+    return f"a true difference of {size} would be found in four cases out of five"
 
 
 def _significant(value: float) -> str:

@@ -38,6 +38,9 @@ class Measure:
         decimals: Digits after the point, where a value is shown.
         definition: One sentence that states every setting.
         source: The paper.
+        margin: Difference up to which two models count as practically equal; None where
+            none can be justified.
+        margin_reason: Why this margin, in words.
     """
 
     name: str
@@ -49,6 +52,8 @@ class Measure:
     decimals: int
     definition: str
     source: str
+    margin: float | None = None
+    margin_reason: str = ""
 
     @property
     def title(self) -> str:
@@ -83,6 +88,8 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 unit="",
                 range=(0.0, 1.0),
                 decimals=5,
+                margin=0.0005,
+                margin_reason="5 % of an MSE of 0.01, a PSNR of 20 dB, as for PSNR",
                 definition=(
                     "Mean squared error between 8-bit prediction and target on the 0–1 "
                     "scale, averaged over pixels and channels."
@@ -99,6 +106,11 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 unit="dB",
                 range=(0.0, float("inf")),
                 decimals=2,
+                margin=0.25,
+                margin_reason=(
+                    "half of the 0.5 dB that video coding takes as just visible "
+                    "(Salomon 2007, Data compression: the complete reference)"
+                ),
                 definition=(
                     "Peak signal-to-noise ratio of each 8-bit image, 10·log10(1/MSE), "
                     "then averaged over images; infinite for equal images, which "
@@ -119,6 +131,8 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 unit="",
                 range=(-1.0, 1.0),
                 decimals=3,
+                margin=0.005,
+                margin_reason="half of the last digit that papers report",
                 definition=(
                     f"Structural similarity with an {fidelity.SSIM_WINDOW}×"
                     f"{fidelity.SSIM_WINDOW} Gaussian window of sigma "
@@ -142,6 +156,8 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 unit="",
                 range=(0.0, 1.0),
                 decimals=4,
+                margin=0.002,
+                margin_reason="half a level of 8-bit images",
                 definition=(
                     "Mean absolute error between 8-bit prediction and target on the 0–1 "
                     "scale, averaged over pixels and channels."
@@ -161,6 +177,8 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 unit="",
                 range=(0.0, 1.0),
                 decimals=3,
+                margin=0.005,
+                margin_reason="half of the last digit that papers report",
                 definition=(
                     "SSIM over five scales with the published weights; over as many as "
                     "its window fits in where images are smaller than 176 pixels, the "
@@ -200,6 +218,8 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 unit="",
                 range=(0.0, float("inf")),
                 decimals=2,
+                margin=0.5,
+                margin_reason="half of a just noticeable difference",
                 definition=(
                     "Mean colour difference ΔE00 over the pixels; about 1 is just "
                     "noticeable side by side."
@@ -218,6 +238,8 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 unit="",
                 range=(0.0, float("inf")),
                 decimals=2,
+                margin=0.5,
+                margin_reason="half of a just noticeable difference",
                 definition=(
                     "Mean distance of the pixels' colours in the plane of a* and b* of "
                     "CIE L*a*b* (D65): colour without lightness."
@@ -234,6 +256,11 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 unit="",
                 range=(0.0, float("inf")),
                 decimals=2,
+                margin=1.0,
+                margin_reason=(
+                    "a fifteenth of the step from not to slightly colourful in the "
+                    "authors' table 2"
+                ),
                 definition=(
                     "Absolute difference of the colourfulness M3 of prediction and "
                     "target, 0 for grey and about 100 for the most colourful."
@@ -252,6 +279,8 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 unit="",
                 range=(0.0, float("inf")),
                 decimals=2,
+                margin=0.5,
+                margin_reason="half of a just noticeable difference",
                 definition=(
                     "Absolute difference of the mean chroma C*ab of prediction and "
                     "target: how much too pale or too bright in colour as a whole."

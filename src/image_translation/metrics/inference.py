@@ -1,0 +1,452 @@
+"""One test that holds images and seeds.
+
+A score depends on the photograph and on the training. Crops of one photograph are not
+independent, so groups of images are resampled, never images; a model trained again with
+another seed scores otherwise, so the variance between trainings is a part of every
+error. Estimate, interval, p-value and effect size of a row are of one quantity: a
+weighted sum of models' means over images.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import scipy
+from numpy.typing import ArrayLike, NDArray
+
+from image_translation.metrics.statistics import (
+    CONFIDENCE,
+    Floats,
+    Interval,
+    sum_groups,
+)
+
+DRAWS = 4_999
+
+MIN_RESAMPLED = 8
+"""Groups from which intervals are of resamples; of fewer they are Student's t."""
+
+MIN_RESAMPLED_TEST = 20
+"""Groups from which tests are of resamples. Fewer say too little of the skew of
+differences: there signs are flipped, which takes differences of equal models to be
+symmetric."""
+
+SEED_SPREAD = 0.4
+"""Deviation of the logarithm of a model's seed deviation from that of the others, in the
+reference of tests: models of one task do not vary alike from seed to seed."""
+
+ROUNDING = 1e-9
+"""Of the scores: a smaller difference between them is none."""
+
+_SEED = 20260
+_CELLS_AT_ONCE = 2**22
+
+
+class ModelScores(NamedTuple):
+    """Scores of one model by one metric.
+
+    Attributes:
+        model: The model's name.
+        metric: The metric's name.
+        values: Images × replicates; an image without a score in one of the replicates
+            is NaN in all of them, so that every replicate is judged on the same images.
+    """
+
+    model: str
+    metric: str
+    values: Floats
+
+
+class Contrast(NamedTuple):
+    """A weighted sum of models' mean scores by one metric.
+
+    Attributes:
+        names: The first cells of its row.
+        metric: The metric's name.
+        parts: Weights and scores.
+    """
+
+    names: Mapping[str, str]
+    metric: str
+    parts: Sequence[tuple[float, ModelScores]]
+
+    def image_values(self) -> Floats:
+        """The weighted sum of each image; exactly 0 where rounding alone is left."""
+        parts = np.stack([weight * image_means(s) for weight, s in self.parts])
+        total = parts.sum(axis=0)
+        largest = np.abs(parts).max(axis=0)
+        return np.where(np.abs(total) <= ROUNDING * largest, 0.0, total)
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """Estimates of m contrasts, and how each would vary.
+
+    Attributes:
+        value: Weighted mean over images.
+        error: Standard error: images and seeds together.
+        df: Degrees of freedom of the error, after Satterthwaite (1946), "An approximate
+            distribution of estimates of variance components".
+        low: Lower end of the 95 % interval; NaN for fewer than two groups.
+        high: Upper end.
+        group_deviation: Standard deviation between groups that gives the images' part
+            of the error.
+        n_groups: Number of groups.
+        p_value: Two-sided, of each contrast by itself; NaN for fewer than two groups.
+        statistic: ``value / error``; 0 where nothing differs.
+        reference: Draws × m, the statistic where no contrast differs from 0.
+    """
+
+    value: Floats
+    error: Floats
+    df: Floats
+    low: Floats
+    high: Floats
+    group_deviation: Floats
+    n_groups: NDArray[np.intp]
+    p_value: Floats
+    statistic: Floats
+    reference: NDArray[np.float32]
+
+
+def image_means(scores: ModelScores) -> Floats:
+    """Mean over replicates of each image; NaN where there is no score."""
+    if scores.values.shape[1] == 0:
+        return np.full(len(scores.values), np.nan)
+    return scores.values.mean(axis=1)
+
+
+def replicate_means(scores: ModelScores) -> Floats:
+    """Mean over images of each replicate; empty where there is no score."""
+    scored = ~np.isnan(image_means(scores))
+    return scores.values[scored].mean(axis=0) if scored.any() else np.empty(0)
+
+
+def bootstrap_mean(
+    values: ArrayLike, groups: ArrayLike, replicates: ArrayLike | None = None
+) -> Interval:
+    """Mean over images with its 95 % interval.
+
+    Args:
+        values: One finite value an image, or an image and replicate.
+        groups: The group of each value.
+        replicates: The replicate of each value; every image must have a value in every
+            replicate, in the same order of images.
+
+    Returns:
+        Mean and interval, as `estimate` gives them. NaN ends for a single group.
+
+    Raises:
+        ValueError: The arguments differ in length, or a group is missing.
+    """
+    values, groups = np.asarray(values, dtype=np.float64), np.asarray(groups)
+    if len(values) != len(groups):
+        raise ValueError(f"{len(values)} values with {len(groups)} groups")
+    if replicates is None:
+        replicates = np.zeros(len(values), dtype=int)
+    parts = [np.asarray(replicates) == number for number in np.unique(replicates)]
+    scores = ModelScores("", "", np.stack([values[part] for part in parts], axis=1))
+    found = estimate([Contrast({}, "", [(1.0, scores)])], groups[parts[0]], [scores])
+    return Interval(*(float(end[0]) for end in (found.value, found.low, found.high)))
+
+
+def estimate(
+    contrasts: Sequence[Contrast], groups: ArrayLike, pool: Sequence[ModelScores]
+) -> Estimates:
+    """Estimate contrasts with their errors, intervals and reference distribution.
+
+    The variance is that of groups plus that of seeds, less what both hold (two-way
+    clustering; Cameron, Gelbach & Miller 2011, "Robust inference with multiway
+    clustering", section 2). The groups' part is the cluster-robust variance of a mean
+    over images, unbiased where groups vary alike (Bell & McCaffrey 2002, "Bias reduction
+    in standard errors for linear regression with multi-stage samples"). The seeds' part
+    takes the variance between replicates pooled over all models of the metric, or that
+    of the contrast's own models where it is larger: three trainings say too little of
+    their own variance.
+
+    The interval is a bootstrap-t with equal tails (Efron & Tibshirani 1993, "An
+    introduction to the bootstrap", section 12.5): whole groups are drawn with
+    replacement, seeds from a normal distribution of the pooled variance, and the draw is
+    divided by its own error. It keeps its promise for skewed scores, unlike Student's t,
+    which is used below 8 groups.
+
+    The reference distribution of tests is made alike. With fewer than 20 groups signs of
+    whole groups are flipped instead: exact for differences of exchangeable models, where
+    resamples of so few groups find nothing.
+
+    Args:
+        contrasts: What to estimate, m of them.
+        groups: The group of each image.
+        pool: Scores of all models of the comparison, whose seeds are pooled by metric.
+    """
+    values = np.stack([contrast.image_values() for contrast in contrasts], axis=1)
+    sums, counts = sum_groups(values, groups)
+    images = _Images(sums, counts)
+    seeds = _Seeds.of(contrasts, pool, groups)
+    variance = images.variance + seeds.variance(seeds.own, seeds.pooled)
+    error = np.sqrt(variance)
+    with np.errstate(divide="ignore"):  # a difference without any spread is infinite
+        statistic = np.divide(
+            images.value, error, out=np.zeros_like(error), where=images.value != 0
+        )
+    resampled = np.concatenate([*_draw(images, seeds, flip_below=0, spread=0.0)])
+    reference = np.concatenate(
+        [*_draw(images, seeds, flip_below=MIN_RESAMPLED_TEST, spread=SEED_SPREAD)]
+    )
+    df = _satterthwaite(images, seeds)
+    low, high = _interval(images, error, df, resampled)
+    return Estimates(
+        value=images.value,
+        error=error,
+        df=df,
+        low=low,
+        high=high,
+        group_deviation=np.sqrt(images.variance * images.n_groups),
+        n_groups=images.n_groups,
+        p_value=np.where(images.n_groups < 2, np.nan, _p_values(statistic, reference)),
+        statistic=statistic,
+        reference=reference,
+    )
+
+
+def _p_values(statistic: Floats, reference: NDArray[np.float32]) -> Floats:
+    # A draw that differs by rounding alone reaches the statistic.
+    reached = np.abs(reference) >= np.abs(statistic) * (1 - 1e-6)
+    return (reached.sum(axis=0) + 1) / (len(reference) + 1)
+
+
+def _satterthwaite(images: "_Images", seeds: "_Seeds") -> Floats:
+    """Degrees of freedom of the sum of both variances."""
+    both = images.variance + seeds.variance(seeds.own, seeds.pooled)
+    of_seeds = seeds.variance(seeds.own, seeds.pooled, less_noise=False)
+    inverse = images.variance**2 / images.df
+    inverse += of_seeds**2 / np.maximum(seeds.df, 1)
+    return np.divide(both**2, inverse, out=images.df.copy(), where=inverse > 0)
+
+
+def _interval(
+    images: "_Images", error: Floats, df: Floats, resampled: NDArray
+) -> tuple[Floats, Floats]:
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(resampled, [tail, 1 - tail], axis=0)
+    student = scipy.special.stdtrit(df, 1 - tail)
+    few = images.n_groups < MIN_RESAMPLED
+    lower = images.value - np.where(few, student, high) * error
+    upper = images.value - np.where(few, -student, low) * error
+    unknown = images.n_groups < 2
+    return np.where(unknown, np.nan, lower), np.where(unknown, np.nan, upper)
+
+
+class _Images:
+    """The images' part: group sums and counts of m contrasts, groups × m."""
+
+    def __init__(self, sums: Floats, counts: Floats) -> None:
+        number = counts.shape[1]
+        self.value, self.variance = np.full(number, np.nan), np.zeros(number)
+        self.df = np.ones(number)
+        self.n_groups = (counts > 0).sum(axis=0)
+        self.patterns: list[tuple[NDArray[np.intp], _Pattern]] = []
+        # Contrasts on the same images are computed together.
+        patterns, of = np.unique(counts, axis=1, return_inverse=True)
+        for index, images in enumerate(patterns.T):
+            columns = np.flatnonzero(of.ravel() == index)
+            present = images > 0
+            if not present.any():
+                continue
+            pattern = _Pattern(sums[np.ix_(present, columns)], images[present])
+            self.patterns.append((columns, pattern))
+            self.value[columns] = pattern.value
+            self.variance[columns] = pattern.variance
+            self.df[columns] = pattern.df
+
+
+class _Pattern:
+    """Contrasts on the same images: sums g×k, and g numbers of images."""
+
+    def __init__(self, sums: Floats, counts: Floats) -> None:
+        self.counts = counts
+        self.means = sums / counts[:, np.newaxis]
+        self.weights = counts / counts.sum()
+        self.value = self.weights @ self.means
+        self.rest = self.means - self.value
+        if len(counts) < 2:
+            self.factors, self.df = np.zeros(1), 1.0
+        else:
+            self.factors, self.df = _bell_mccaffrey(self.weights)
+        self.variance = self.factors @ self.rest**2
+
+    def draw(
+        self, random: np.random.Generator, rows: int, flip: bool
+    ) -> tuple[Floats, Floats]:
+        """Means and their variances where the true means are 0, rows × k each."""
+        return self._flip(random, rows) if flip else self._resample(random, rows)
+
+    def _flip(self, random: np.random.Generator, rows: int) -> tuple[Floats, Floats]:
+        signs = random.integers(0, 2, (rows, len(self.counts))) * 2.0 - 1
+        factors = self.factors[:, np.newaxis]
+        means = signs @ (self.weights[:, np.newaxis] * self.means)
+        squares = (factors * self.means**2).sum(axis=0)
+        cross = signs @ (factors * self.means)
+        return means, squares - 2 * means * cross + means**2 * factors.sum()
+
+    def _resample(
+        self, random: np.random.Generator, rows: int
+    ) -> tuple[Floats, Floats]:
+        groups = len(self.counts)
+        drawn = random.integers(groups, size=(rows, groups))
+        drawn += np.arange(rows)[:, np.newaxis] * groups
+        times = np.bincount(drawn.ravel(), minlength=rows * groups)
+        weights = times.reshape(rows, groups) * self.counts
+        total = weights.sum(axis=1, keepdims=True)
+        means = weights @ self.rest / total
+        squared = weights * self.counts
+        variances = (
+            squared @ self.rest**2
+            - 2 * means * (squared @ self.rest)
+            + means**2 * squared.sum(axis=1, keepdims=True)
+        )
+        return means, variances / total**2 * groups / max(groups - 1, 1)
+
+
+def _bell_mccaffrey(weights: Floats) -> tuple[Floats, float]:
+    """Factors of the groups' squared deviations in the variance of a weighted mean.
+
+    And its degrees of freedom; 1 / (g (g - 1)) and g - 1 for g groups of one size.
+    """
+    squares = (weights**2).sum()
+    leverage = 1 - 2 * weights + squares
+    factors = weights**2 / leverage
+    between = squares - weights[:, np.newaxis] - weights
+    np.fill_diagonal(between, leverage)
+    return factors, float(squares**2 / (factors @ between**2 @ factors))
+
+
+class _Seeds(NamedTuple):
+    """The seeds' part: models × metrics as cells, c of them.
+
+    Attributes:
+        shares: m×c; a contrast's squared weights by the numbers of replicates, 0 for
+            cells of one replicate.
+        weights: m×c; a contrast's weights, 0 for cells of one replicate.
+        own: c; variance between the replicates of a cell.
+        noise: c; the part of it that images bring in, which the images' part holds.
+        pooled: c; the variance pooled over the models of the cell's metric.
+        pooled_noise: c; the noise pooled alike.
+        replicates: c.
+        models: c; number of the cell's model.
+        pooling: c×c; shares of the cells in the pooled variance of each cell.
+        df: m; degrees of freedom of the pooled variance.
+    """
+
+    shares: Floats
+    weights: Floats
+    own: Floats
+    noise: Floats
+    pooled: Floats
+    pooled_noise: Floats
+    replicates: Floats
+    models: NDArray[np.intp]
+    pooling: Floats
+    df: Floats
+
+    @classmethod
+    def of(
+        cls,
+        contrasts: Sequence[Contrast],
+        pool: Sequence[ModelScores],
+        groups: ArrayLike,
+    ) -> "_Seeds":
+        cells = [scores for scores in pool if len(replicate_means(scores)) > 1]
+        index = {(cell.model, cell.metric): c for c, cell in enumerate(cells)}
+        replicates = np.array([cell.values.shape[1] for cell in cells], dtype=float)
+        own = np.array([np.var(replicate_means(cell), ddof=1) for cell in cells])
+        noise = np.array([_image_noise(cell, groups) for cell in cells])
+        metrics = np.array([cell.metric for cell in cells])
+        pooling = (metrics[:, np.newaxis] == metrics) * (replicates - 1)
+        freedom = pooling.sum(axis=1)
+        pooling = pooling / freedom[:, np.newaxis]
+        weights = np.zeros((len(contrasts), len(cells)))
+        df = np.zeros(len(contrasts))
+        for row, contrast in enumerate(contrasts):
+            for weight, scores in contrast.parts:
+                column = index.get((scores.model, scores.metric))
+                if column is not None:
+                    weights[row, column] = weight
+                    df[row] = freedom[column]
+        return cls(
+            shares=weights**2 / replicates,
+            weights=weights,
+            own=own,
+            noise=noise,
+            pooled=pooling @ own,
+            pooled_noise=pooling @ noise,
+            replicates=replicates,
+            models=pd.factorize(np.array([cell.model for cell in cells]))[0],
+            pooling=pooling,
+            df=df,
+        )
+
+    def variance(
+        self, own: Floats, pooled: Floats, *, less_noise: bool = True
+    ) -> Floats:
+        """Variance of contrasts, …×m, from variances of cells, …×c."""
+        if less_noise:
+            own = np.maximum(own - self.noise, 0)
+            pooled = np.maximum(pooled - self.pooled_noise, 0)
+        return np.maximum(own @ self.shares.T, pooled @ self.shares.T)
+
+    def draw(
+        self, random: np.random.Generator, rows: int, spread: float
+    ) -> tuple[Floats, Floats]:
+        """Sums of seed effects and their variances, rows×m each.
+
+        Metrics are drawn apart: few seeds do not tell how they move together, and this
+        errs on the safe side.
+        """
+        models = int(self.models.max(initial=-1)) + 1
+        scale = np.exp(spread * random.standard_normal((rows, models)))[:, self.models]
+        shape = rows, len(self.own)
+        true = np.maximum(self.pooled - self.pooled_noise, 0)
+        effects = random.standard_normal(shape) * np.sqrt(true / self.replicates)
+        freedom = self.replicates - 1
+        own = self.pooled * scale**2 * random.chisquare(freedom, shape) / freedom
+        means = (effects * scale) @ self.weights.T
+        return means, self.variance(own, own @ self.pooling.T)
+
+
+def _image_noise(scores: ModelScores, groups: ArrayLike) -> float:
+    """Variance between replicate means that comes from images, not from seeds."""
+    sums, counts = sum_groups(scores.values, groups)
+    present = counts[:, 0] > 0
+    means = sums[present] / counts[present]  # groups × replicates
+    if len(means) < 2:
+        return 0.0
+    weights = counts[present, 0] / counts[present, 0].sum()
+    factors, _ = _bell_mccaffrey(weights)
+    rest = means - means.mean(axis=1, keepdims=True)
+    rest -= weights @ rest
+    return float((factors @ rest**2).sum() / (means.shape[1] - 1))
+
+
+def _draw(
+    images: _Images, seeds: _Seeds, *, flip_below: int, spread: float
+) -> Iterator[NDArray[np.float32]]:
+    """Statistics where no contrast differs from 0, in batches of draws × m."""
+    random = np.random.default_rng(_SEED)
+    number = len(images.value)
+    largest = max([number, len(seeds.own), *images.n_groups])
+    batch = max(1, _CELLS_AT_ONCE // largest)
+    for start in range(0, DRAWS, batch):
+        rows = min(batch, DRAWS - start)
+        means, variances = seeds.draw(random, rows, spread)
+        for columns, pattern in images.patterns:
+            flip = len(pattern.counts) < flip_below
+            drawn, variance = pattern.draw(random, rows, flip)
+            means[:, columns] += drawn
+            variances[:, columns] += variance
+        errors = np.sqrt(np.maximum(variances, 0))
+        yield np.divide(
+            means, errors, out=np.zeros_like(means), where=errors > 0
+        ).astype(np.float32)
