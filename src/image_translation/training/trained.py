@@ -9,7 +9,7 @@ import pandas as pd
 
 from image_translation.errors import InputError
 from image_translation.fingerprint import digest
-from image_translation.training.settings import ModelSettings
+from image_translation.training.settings import LAST, ModelSettings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -61,7 +61,10 @@ class TrainedReplicate:
 
     @property
     def best_epoch(self) -> int | None:
-        """The epoch its weights are of; 0 for a baseline, None if there was none."""
+        """The epoch its weights are of; 0 for a baseline, None if there was none.
+
+        The best by ``select_by``, or the last finished one.
+        """
         return self.config["best_epoch"]
 
     @property
@@ -87,7 +90,7 @@ class TrainedReplicate:
     @property
     def validation_score(self) -> float | None:
         """What chose its best epoch, ``select_by``, to the last digit; None if none did."""
-        if self.best_epoch is None:
+        if self.best_epoch is None or self.config["select_by"] == LAST:
             return None
         table = pd.read_csv(self.folder / HISTORY, float_precision="round_trip")
         chosen = table.loc[table["epoch"] == self.best_epoch]
