@@ -12,7 +12,9 @@ from image_translation.fingerprint import digest
 from image_translation.training.settings import LAST, ModelSettings
 
 if TYPE_CHECKING:
-    from torch import nn
+    from collections.abc import Mapping
+
+    from torch import Tensor, nn
 
 WEIGHTS = "weights.safetensors"
 CONFIG = "config.json"
@@ -107,18 +109,32 @@ class TrainedReplicate:
 
         from image_translation.models import build_network
 
-        path = self.folder / WEIGHTS
-        generator = build_network(
-            image_size=self.config["image_size"], **self.config["network"]
-        )
+        path, size = self.folder / WEIGHTS, self.config["image_size"]
+        generator = build_network(image_size=size, **self.config["network"])
         try:
-            generator.load_state_dict(load_file(path))
-        except (OSError, RuntimeError, SafetensorError) as error:
+            weights = load_file(path)
+        except (OSError, SafetensorError) as error:
             raise InputError(
                 f"{path} cannot be used ({error}); train the model again with "
                 "training.force=true"
             ) from error
+        if not fits(generator, weights):
+            raise InputError(
+                f"{path} holds weights of another network than this version of the "
+                f"project builds for {self.config['network']['name']} at {size} pixels; "
+                "train the model again (kedro run, with training.force=true if it counts "
+                "as up to date)"
+            )
+        generator.load_state_dict(weights)
         return generator.eval()
+
+
+def fits(network: "nn.Module", weights: "Mapping[str, Tensor]") -> bool:
+    """Whether weights have the names and shapes of a network's."""
+    own = network.state_dict()
+    return own.keys() == weights.keys() and all(
+        own[name].shape == weights[name].shape for name in own
+    )
 
 
 @dataclass(frozen=True)
