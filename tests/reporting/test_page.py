@@ -334,6 +334,34 @@ def test_protocol_is_read_from_the_settings(parsed):
     assert "Dropout at inference: off" in parsed.text
 
 
+@pytest.mark.parametrize(
+    ("criteria", "sentence"),
+    [
+        (("last",), "The last epoch of each model is kept, without a choice"),
+        (("swd",), "chosen by its SWD on the validation pairs"),
+        (("psnr", "last"), "by its PSNR on the validation pairs, or is the last one"),
+    ],
+)
+def test_choice_of_the_epoch_is_told(content, criteria, sentence):
+    settings = {
+        f"model-{number}.training.select_by": name
+        for number, name in enumerate(sorted(criteria))
+    }
+    assert sentence in Page(render_report(slim(content, settings=settings))).text
+
+
+def test_epochs_of_adversarial_models_and_convergence_are_told(parsed):
+    assert "Of 4 trainings, the last epoch was the best" in parsed.text
+    assert "chosen (PSNR)" in parsed.text and "best SWD" in parsed.text
+
+
+def test_settings_that_are_not_as_published_are_told(parsed, content):
+    assert "settings; on the published models they are no evidence" in parsed.text
+    assert "training.batch_size 8 1, or 4 for large data sets" in parsed.text
+    without = Page(render_report(slim(content, settings={}))).text
+    assert "not as published" not in without
+
+
 def test_long_list_of_photographs_is_cut_short(content):
     groups = ", ".join(f"photograph-{i}" for i in range(5000))
     data = replace(content.data, splits=content.data.splits.assign(groups=groups))
