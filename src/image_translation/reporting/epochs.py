@@ -99,15 +99,15 @@ def _trainings(content: ReportContent) -> Iterator[tuple[str, int, pd.DataFrame]
         if not set(wanted) <= set(history):
             continue
         known = history[history["epoch"] > 0].dropna(subset=wanted)
-        for replicate, part in known.groupby("replicate"):
-            yield model, int(replicate), part  # type: ignore[call-overload]
+        for replicate in known["replicate"].unique():
+            yield model, int(replicate), known[known["replicate"] == replicate]
 
 
 def _best(history: pd.DataFrame, metric: str) -> int:
     """The first of the epochs that are best by a metric."""
-    values = history[f"validation/{metric}"]
-    more = MEASURES[metric].higher_is_better
-    return int(history.loc[values.idxmax() if more else values.idxmin(), "epoch"])
+    values = history[f"validation/{metric}"].to_numpy()
+    best = values.argmax() if MEASURES[metric].higher_is_better else values.argmin()
+    return int(history["epoch"].iloc[int(best)])
 
 
 def _chosen(content: ReportContent, model: str, replicate: int) -> int | None:
@@ -136,17 +136,20 @@ def _rows(
         criteria.setdefault(_best(history, name), []).append(
             f"best {words.label(name)}"
         )
-    values = history.set_index("epoch")
+    values = {
+        name: dict(zip(history["epoch"], history[f"validation/{name}"], strict=True))
+        for name in CRITERIA
+    }
     return [
         EpochRow(
             model,
             str(replicate),
             str(epoch),
             ", ".join(reasons),
-            words.value("psnr", values.loc[epoch, "validation/psnr"]),
-            words.value("swd", values.loc[epoch, "validation/swd"]),
+            words.value("psnr", values["psnr"][epoch]),
+            words.value("swd", values["swd"][epoch]),
             is_chosen=epoch == chosen,
         )
         for epoch, reasons in criteria.items()
-        if epoch in values.index
+        if epoch in values["psnr"]
     ]
