@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from image_translation.metrics import HEADLINES, METRICS
-from image_translation.reporting import tables
+from image_translation.reporting import figures, tables
 from image_translation.reporting.answer import on_front
 from image_translation.reporting.gallery import png_data_uri
 from image_translation.reporting.page import render_report
@@ -353,6 +353,21 @@ def test_choice_of_the_epoch_is_told(content, criteria, sentence):
 def test_epochs_of_adversarial_models_and_convergence_are_told(parsed):
     assert "Of 4 trainings, the last epoch was the best" in parsed.text
     assert "chosen (PSNR)" in parsed.text and "best SWD" in parsed.text
+
+
+def test_first_trainings_epoch_is_ringed_where_there_are_several(content, monkeypatch):
+    rings = []
+    draw = figures.learning_curves
+
+    def watch(histories, curves, best, **options):
+        rings.append(best["unet"])
+        return draw(histories, curves, best, **options)
+
+    monkeypatch.setattr(figures, "learning_curves", watch)
+    one = {"unet": content.histories["unet"]}
+    models = content.models.assign(best_epoch="3, 9")
+    render_report(replace(content, histories=one, models=models, gallery=[]))
+    assert set(rings) == {3}
 
 
 def test_settings_that_are_not_as_published_are_told(parsed, content):

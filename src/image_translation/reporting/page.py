@@ -192,7 +192,8 @@ def _plane_figure(content: ReportContent) -> Markup | None:
 
 
 def _curve_figures(content: ReportContent) -> list[Markup]:
-    epochs = pd.to_numeric(content.models["best_epoch"], errors="coerce")
+    first = content.models["best_epoch"].astype(str).str.partition(", ")[0]
+    epochs = pd.to_numeric(first, errors="coerce")
     best = dict(zip(content.models["model"], epochs, strict=True))
     return [
         _svg(

@@ -72,8 +72,8 @@ PUBLISHED: Mapping[str, Published] = {
         f"{PAPER}, 6.1; the study",
     ),
     "network.dropout": Published((0.5,), "0.5", f"{PAPER}, 6.1", _UNETS),
-    "objective.l1": Published((100,), "100", f"{PAPER}, 4.1", ADVERSARIAL),
-    "objective.adversarial": Published((1,), "1", f"{PAPER}, 4.1", ADVERSARIAL),
+    "objective.l1": Published((100,), "100", f"{PAPER}, 4.2", ADVERSARIAL),
+    "objective.adversarial": Published((1,), "1", f"{PAPER}, 3.1", ADVERSARIAL),
     "objective.gan_loss": Published(
         ("cross_entropy",), "cross_entropy", f"{PAPER}, 3.1", ADVERSARIAL
     ),
@@ -105,7 +105,7 @@ PUBLISHED: Mapping[str, Published] = {
 }
 """Isola, Zhu, Zhou & Efros (2017), "Image-to-image translation with conditional
 adversarial networks", and the study's autoencoder. The paper has the encoder–decoder, and
-L1 without the adversarial loss, too (4.1, 4.2); they were trained alike."""
+L1 without the adversarial loss, too (4.2, 4.3); they were trained alike."""
 
 
 def differences(settings: Mapping[str, object], model: str) -> list[Difference]:
