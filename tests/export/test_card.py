@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -38,6 +39,13 @@ def test_card_tells_what_the_model_is_and_how_good(make_facts):
         "| −0.75 dB |",
     ):
         assert said in text
+
+
+def test_epoch_that_nothing_chose_is_told_as_the_last(make_facts):
+    facts = make_facts()
+    config = {**facts.config, "select_by": "last", "best_epoch": 20}
+    text = card(replace(facts, config=config))
+    assert "20 of 20, the last one, without a choice" in text
 
 
 @pytest.mark.parametrize(

@@ -252,8 +252,9 @@ def gmsd_of_image(a, b):
     return ((2 * a * b + 170) / (a**2 + b**2 + 170)).std(ddof=1)
 
 
-def test_gmsd_equals_its_definition():
-    predictions, targets = photographs()
+@pytest.mark.parametrize("height, width", [(64, 80), (11, 11), (63, 80), (64, 79)])
+def test_gmsd_equals_the_authors_code_at_even_and_odd_sizes(height, width):
+    predictions, targets = (side[:, :height, :width] for side in photographs())
     pairs = zip(predictions, targets, strict=True)
     expected = [gmsd_of_image(a, b) for a, b in pairs]
     np.testing.assert_allclose(gmsd(predictions, targets), expected, atol=1e-9)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from image_translation.metrics import HEADLINES, METRICS
-from image_translation.reporting import tables
+from image_translation.reporting import figures, tables
 from image_translation.reporting.answer import on_front
 from image_translation.reporting.gallery import png_data_uri
 from image_translation.reporting.page import render_report
@@ -332,6 +332,49 @@ def test_protocol_is_read_from_the_settings(parsed):
     assert "64 pixels wide and high" in parsed.text
     assert "chosen by its PSNR on the validation pairs" in parsed.text
     assert "Dropout at inference: off" in parsed.text
+
+
+@pytest.mark.parametrize(
+    ("criteria", "sentence"),
+    [
+        (("last",), "The last epoch of each model is kept, without a choice"),
+        (("swd",), "chosen by its SWD on the validation pairs"),
+        (("psnr", "last"), "by its PSNR on the validation pairs, or is the last one"),
+    ],
+)
+def test_choice_of_the_epoch_is_told(content, criteria, sentence):
+    settings = {
+        f"model-{number}.training.select_by": name
+        for number, name in enumerate(sorted(criteria))
+    }
+    assert sentence in Page(render_report(slim(content, settings=settings))).text
+
+
+def test_epochs_of_adversarial_models_and_convergence_are_told(parsed):
+    assert "Of 4 trainings, the last epoch was the best" in parsed.text
+    assert "chosen (PSNR)" in parsed.text and "best SWD" in parsed.text
+
+
+def test_first_trainings_epoch_is_ringed_where_there_are_several(content, monkeypatch):
+    rings = []
+    draw = figures.learning_curves
+
+    def watch(histories, curves, best, **options):
+        rings.append(best["unet"])
+        return draw(histories, curves, best, **options)
+
+    monkeypatch.setattr(figures, "learning_curves", watch)
+    one = {"unet": content.histories["unet"]}
+    models = content.models.assign(best_epoch="3, 9")
+    render_report(replace(content, histories=one, models=models, gallery=[]))
+    assert set(rings) == {3}
+
+
+def test_settings_that_are_not_as_published_are_told(parsed, content):
+    assert "settings; on the published models they are no evidence" in parsed.text
+    assert "training.batch_size 8 1, or 4 for large data sets" in parsed.text
+    without = Page(render_report(slim(content, settings={}))).text
+    assert "not as published" not in without
 
 
 def test_long_list_of_photographs_is_cut_short(content):

@@ -220,6 +220,17 @@ def test_champion_of_another_image_size_is_kept(world):
     assert "kedro promote" in decided.record["reason"]
 
 
+def test_champion_of_an_earlier_structure_is_kept_and_the_remedy_named(world, tmp_path):
+    world.decide({"a": world.model(1)}, {})
+    (file,) = tmp_path.glob("models/*/artifacts/**/weights.safetensors")
+    save_file({"code": torch.zeros(3)}, file)
+    record = world.decide({"a": world.model(2)}, {"a": (3.0,)})
+    assert record["outcome"] == "kept"
+    assert "cannot be compared" in record["reason"]
+    assert "weights of another network" in record["reason"]
+    assert "kedro promote" in record["reason"]
+
+
 def test_champion_stays_known_when_nothing_was_trained(world):
     world.decide({"a": world.model(1)}, {})
     failed = TrainedModel("failed", "diverged", (), SETTINGS)

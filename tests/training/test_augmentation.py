@@ -9,7 +9,7 @@ from image_translation.training.plan import EpochPlan, plan_epoch
 
 def images(count=3, size=16, seed=0):
     chance = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, (count, 3, size, size), generator=chance).byte()
+    return torch.randint(0, 256, (count, 3, size, size), generator=chance).float()
 
 
 def plan(count, seed=0):
@@ -24,7 +24,7 @@ def test_without_jitter_and_flip_nothing_changes():
 
 
 def test_same_plan_changes_input_and_target_alike():
-    a = images(8).float()
+    a = images(8)
     one, other = (augment(x, plan(8), jitter=1.2, flip=True) for x in (a, -a))
     torch.testing.assert_close(one, -other)
 
@@ -38,17 +38,11 @@ def test_another_plan_changes_otherwise():
     assert not torch.equal(first, other)
 
 
-def test_shape_and_type_stay():
+def test_shape_stays_and_levels_are_not_rounded():
     changed = augment(images(8, size=32), plan(8), jitter=1.117, flip=True)
     assert changed.shape == (8, 3, 32, 32)
-    assert changed.dtype == torch.uint8
-
-
-def test_8_bit_images_change_as_floats_do_up_to_rounding():
-    a = images(8, size=32)
-    levels = augment(a, plan(8), jitter=1.117, flip=True).float()
-    exact = augment(a.float(), plan(8), jitter=1.117, flip=True)
-    assert (levels - exact).abs().max() < 1.01
+    assert changed.dtype == torch.float32
+    assert (changed != changed.round()).float().mean() > 0.9
 
 
 def test_flip_mirrors_about_half_of_the_images_left_to_right():

@@ -1,16 +1,18 @@
+import numpy as np
 import pytest
 import torch
 
 from image_translation.training.batches import Batches
 from image_translation.training.devices import Device
+from image_translation.training.plan import plan_epoch
 from tests.training.conftest import make_pairs, make_settings
 
 DEVICE = Device("cpu", "fp32")
 
 
-def batches(pairs, rank=0, world=1, **changes):
+def batches(pairs, rank=0, world=1, device=DEVICE, **changes):
     training = make_settings(training__batch_size=4, **changes).training
-    return Batches(pairs, training, 0, DEVICE, rank, world)
+    return Batches(pairs, training, 0, device, rank, world)
 
 
 def test_values_and_shapes():
@@ -19,7 +21,40 @@ def test_values_and_shapes():
     assert count == 4
     assert inputs.dtype == torch.float32
     assert -1 <= inputs.min() < inputs.max() <= 1
-    torch.testing.assert_close(inputs, -targets, atol=2 / 127.5, rtol=0)
+    torch.testing.assert_close(inputs, -targets, atol=1e-6, rtol=0)
+
+
+def enlarge(image, size):
+    """H×H×3 to size×size×3, bilinear, pixel centres aligned, in float64."""
+    old = len(image)
+    centres = np.clip((np.arange(size) + 0.5) * old / size - 0.5, 0, old - 1)
+    low = np.floor(centres).astype(int)
+    weights = np.zeros((size, old))
+    weights[np.arange(size), low] += 1 - (centres - low)
+    weights[np.arange(size), np.minimum(low + 1, old - 1)] += centres - low
+    return np.einsum("ya,abc,xb->yxc", weights, image.astype(float), weights)
+
+
+def test_augmented_values_are_exact_up_to_float_rounding():
+    pairs = make_pairs(4)
+    plan = plan_epoch(4, 0, 1)
+    inputs, _, _ = next(batches(pairs).epoch(1))
+    for number, position in enumerate(plan.order.tolist()):
+        enlarged = enlarge(pairs.inputs[position], 36)  # 32 * 1.117
+        top, left = (plan.offsets[number] * 5).long().tolist()
+        expected = enlarged[top : top + 32, left : left + 32] / 127.5 - 1
+        if plan.flips[number]:
+            expected = expected[:, ::-1]
+        found = inputs[number].permute(1, 2, 0).numpy()
+        np.testing.assert_allclose(found, expected, atol=2e-6)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_gpu_and_cpu_see_the_same_values():
+    on_gpu = batches(make_pairs(6), device=Device("cuda", "tf32")).epoch(1)
+    for ours, theirs in zip(batches(make_pairs(6)).epoch(1), on_gpu, strict=True):
+        for a, b in zip(ours[:2], theirs[:2], strict=True):
+            torch.testing.assert_close(a, b.cpu(), atol=2e-6, rtol=0)
 
 
 def test_epoch_can_begin_in_the_middle():

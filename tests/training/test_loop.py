@@ -1,7 +1,9 @@
+import copy
 import json
 import logging
 import os
 import signal
+from dataclasses import replace
 from typing import ClassVar
 from unittest import mock
 
@@ -15,8 +17,9 @@ from image_translation.fingerprint import Stamp
 from image_translation.metrics import mse
 from image_translation.models import count_parameters
 from image_translation.training import loop
+from image_translation.training.averaging import recompute_statistics
 from image_translation.training.batches import Batches
-from image_translation.training.devices import Device
+from image_translation.training.devices import Device, pick_device
 from image_translation.training.inference import translate
 from image_translation.training.interruption import TrainingStoppedError
 from image_translation.training.loop import CHECKPOINT, COLUMNS, PREVIOUS, fit
@@ -262,14 +265,19 @@ def test_discriminator_is_trained_by_its_own_loss_alone(train_pairs):
     assert all(torch.equal(stepped[0][name], stepped[1][name]) for name in stepped[0])
 
 
-@pytest.mark.parametrize("select_by", ["mse", "psnr", "ssim"])
+@pytest.mark.parametrize("select_by", ["mse", "psnr", "ssim", "swd", "last"])
 def test_weights_are_those_of_the_best_epoch(
     train_model, tmp_path, validation_pairs, select_by
 ):
     trained = train_model(tmp_path, training__select_by=select_by, training__epochs=4)
     history = trained.history().set_index("epoch")
-    column = history[f"validation/{select_by}"]
-    best = column.idxmin() if select_by == "mse" else column.idxmax()
+    if select_by == "last":
+        best = 4
+        assert trained.validation_score is None
+    else:
+        column = history[f"validation/{select_by}"]
+        best = column.idxmin() if select_by in ("mse", "swd") else column.idxmax()
+        assert trained.validation_score == pytest.approx(column[best])
     assert trained.best_epoch == best
     settings = make_settings().inference
     predictions = np.concatenate(
@@ -280,11 +288,46 @@ def test_weights_are_those_of_the_best_epoch(
 
 
 def test_infinite_psnr_counts_as_100_db(tmp_path, train_pairs, validation_pairs):
-    from dataclasses import replace
-
     same = replace(validation_pairs, targets=validation_pairs.inputs)
     trained = fit(make_settings("copy_input"), train_pairs, same, tmp_path)
     assert trained.history()["validation/psnr"].tolist() == [100]
+
+
+def test_last_epoch_is_kept_also_where_it_is_not_the_best(
+    tmp_path, train_pairs, validation_pairs
+):
+    # Validation wants the opposite of what is learnt, so that it gets worse.
+    pairs = train_pairs, replace(validation_pairs, targets=validation_pairs.inputs)
+
+    def fit_by(select_by, folder, observers=()):
+        settings = make_settings(
+            training__select_by=select_by,
+            training__epochs=4,
+            training__batch_size=2,
+            network__base_channels=8,
+        )
+        return fit(settings, *pairs, tmp_path / folder, observers=observers)
+
+    last = fit_by("last", "last")
+    assert fit_by("psnr", "best").best_epoch < last.best_epoch == 4
+    with pytest.raises(KeyboardInterrupt):
+        fit_by("last", "cut", [Recorder(interrupt_at=3)])
+    assert_same_training(last, fit_by("last", "cut"))
+
+
+def test_averaged_weights_have_batch_statistics_of_their_own(
+    train_model, tmp_path, train_pairs
+):
+    changes = {"training__ema": 0.9, "training__select_by": "last"}
+    whole = train_model(tmp_path / "whole", **changes)
+    found = whole.load_generator()
+    expected = copy.deepcopy(found)
+    recompute_statistics(expected, train_pairs.inputs, 4, pick_device())
+    for name, value in expected.state_dict().items():
+        torch.testing.assert_close(found.state_dict()[name], value)
+    with pytest.raises(KeyboardInterrupt):
+        train_model(tmp_path / "cut", observers=[Recorder(interrupt_at=2)], **changes)
+    assert_same_training(whole, train_model(tmp_path / "cut", **changes))
 
 
 @pytest.mark.parametrize("ema", [None, 0.999])

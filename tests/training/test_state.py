@@ -37,11 +37,3 @@ class TestAverage:
             state.translator.parameters(), restored.translator.parameters(), strict=True
         )
         assert all(torch.equal(*pair) for pair in pairs)
-
-    def test_takes_batch_statistics_over(self):
-        state = self.start()
-        with torch.no_grad():
-            for buffer in state.generator.buffers():
-                buffer.fill_(3)
-        state.update_average(0.5)
-        assert all((buffer == 3).all() for buffer in state.translator.buffers())

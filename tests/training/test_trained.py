@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from image_translation.errors import InputError
 from image_translation.training.loop import fit
@@ -33,6 +34,19 @@ def test_folder_without_a_model_is_an_error(tmp_path):
 def test_broken_weights_are_an_error(trained, content):
     (trained.folder / "weights.safetensors").write_bytes(content)
     with pytest.raises(InputError, match="weights.safetensors .*training.force"):
+        trained.load_generator()
+
+
+def test_weights_of_an_earlier_bottleneck_are_an_error_with_its_remedy(
+    tmp_path, train_pairs, validation_pairs
+):
+    settings = make_settings("autoencoder", training__epochs=1)
+    trained = fit(settings, train_pairs, validation_pairs, tmp_path)
+    path = tmp_path / "weights.safetensors"
+    weights = load_file(path)
+    widest = max(weights, key=lambda name: weights[name].numel())
+    save_file({**weights, widest: weights[widest].repeat(2, 1, 1, 1)}, path)
+    with pytest.raises(InputError, match="autoencoder at 32 pixels; train the model"):
         trained.load_generator()
 
 

@@ -52,8 +52,32 @@ def test_of_an_error_less_is_better(trained):
     from image_translation.translation.choice import validation_rank
 
     history = by_mse.history()
-    assert validation_rank(by_mse) == -history["validation/mse"].iloc[-1]
+    assert validation_rank(by_mse, "mse") == -history["validation/mse"].iloc[-1]
     assert choose_trained("monet", "champion", other)
+
+
+@pytest.mark.parametrize(
+    ("criteria", "best"),
+    [
+        (("swd", "swd"), "unet"),  # the same for both
+        (("swd", "psnr"), "autoencoder"),  # not comparable: by PSNR
+        (("last", "last"), "autoencoder"),  # no metric at all: by PSNR
+    ],
+)
+def test_models_are_compared_by_one_metric(trained, tmp_path, criteria, best):
+    values = {"unet": (10, 20), "autoencoder": (12, 30)}
+    models = {}
+    for (name, (psnr, swd)), select_by in zip(values.items(), criteria, strict=True):
+        folder = tmp_path / name
+        folder.mkdir()
+        replicate = trained[name].replicates[0]
+        history = replicate.history()
+        history["validation/psnr"], history["validation/swd"] = psnr, swd
+        history.to_csv(folder / "history.csv", index=False)
+        config = {**replicate.config, "select_by": select_by}
+        changed = replace(replicate, folder=folder, config=config)
+        models[name] = replace(trained[name], replicates=(changed,))
+    assert list(choose_trained("monet", "champion", models)) == [best]
 
 
 def test_all_are_those_that_were_trained(trained):

@@ -92,6 +92,20 @@ def test_chosen_settings_give_the_score_again(tuned, pairs, tmp_path):
     assert fit(settings, *pairs, tmp_path).validation_score == found.score
 
 
+def test_realism_scores_trials_too(tmp_path, pairs):
+    settings = make_settings("unet", training__select_by="swd")
+    found = run_tuning(tmp_path, pairs, settings=settings, trials=2, epochs=1)
+    assert found.metric == "swd"
+    assert found.score == found.trials["score"].min() > 0
+
+
+def test_trials_cannot_be_compared_by_the_last_epoch(tmp_path, pairs):
+    settings = make_settings("unet", training__select_by="last")
+    with pytest.raises(InputError, match="training.select_by: last is no metric.* swd"):
+        run_tuning(tmp_path, pairs, settings=settings)
+    assert not list(tmp_path.iterdir())
+
+
 def test_running_again_does_nothing_and_more_trials_go_on(tuned, pairs):
     found, folder = tuned
     stopper = Stopper(99)

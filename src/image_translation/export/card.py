@@ -10,6 +10,7 @@ from image_translation.fingerprint import digest
 from image_translation.metrics import HEADLINES, MEASURES
 from image_translation.reporting import words
 from image_translation.reporting.answer import Outcome, relate
+from image_translation.training.settings import LAST
 
 BASELINES: Mapping[str, str] = {
     "copy_input": "copying the input",
@@ -114,6 +115,12 @@ def _architecture(facts: ModelFacts) -> str:
     loss = " + ".join(
         f"{weight:g} × {name}" for name, weight in terms.items() if weight
     )
+    by = facts.config["select_by"]
+    chosen = (
+        "the last one, without a choice"
+        if by == LAST
+        else f"the best on validation by {by.upper()}"
+    )
     rows = {
         "network": f"{network['name']}, {network['base_channels']} channels in its first "
         "block",
@@ -122,8 +129,7 @@ def _architecture(facts: ModelFacts) -> str:
             cost["gmac"], suffix=" × 10⁹ multiply–accumulates"
         ),
         "trained for": loss,
-        "epoch": f"{facts.config['best_epoch']} of {cost['epochs']}, "
-        f"the best on validation by {facts.config['select_by'].upper()}",
+        "epoch": f"{facts.config['best_epoch']} of {cost['epochs']}, {chosen}",
         "seed": str(facts.config["seed"]),
         "trained on": f"{cost['device']}, {cost['precision']}",
     }

@@ -178,12 +178,19 @@ def _direction(a: NDArray, b: NDArray, length: NDArray) -> tuple[NDArray, NDArra
 def _mean_direction(
     first: tuple[NDArray, NDArray], second: tuple[NDArray, NDArray]
 ) -> tuple[NDArray, NDArray]:
-    """Half-way between two hues, the shorter way; of grey and a colour the colour's."""
+    """Half-way between two hues, the shorter way; of grey and a colour the colour's.
+
+    Between opposite hues both ways are equally short; the mean of their angles, each
+    from 0° to below 360°, is the lesser angle plus 90° (Sharma et al. 2005, eq. 14).
+    """
     x, y = first[0] + second[0], first[1] + second[1]
     length = _length(x, y)
     if not length.all():  # opposite hues, or grey on both sides
         is_opposite = length == 0
-        x, y = np.where(is_opposite, -first[1], x), np.where(is_opposite, first[0], y)
+        has_lesser_angle = (first[1] > 0) | ((first[1] == 0) & (first[0] > 0))
+        turned_x = np.where(has_lesser_angle, -first[1], first[1])
+        turned_y = np.where(has_lesser_angle, first[0], -first[0])
+        x, y = np.where(is_opposite, turned_x, x), np.where(is_opposite, turned_y, y)
         length = _length(x, y)
     return _direction(x, y, length)
 

@@ -157,7 +157,8 @@ def gmsd(predictions: Images, targets: Images) -> Scores:
     Xue, Zhang, Mou & Bovik (2014), "Gradient magnitude similarity deviation: a highly
     efficient perceptual image quality index", section II: luma (BT.601), halved by means
     of 2×2 pixels, gradients by Prewitt's operator, c = 170; the standard deviation of
-    the map of similarities.
+    the map of similarities. As in the authors' code, zeros follow an odd last row or
+    column.
 
     Args:
         predictions: uint8, N×H×W×3, height and width at least 4 pixels.
@@ -218,7 +219,7 @@ def gmsd_of_chunk(chunk: Chunk) -> Scores:
             f"GMSD needs images of at least {GMSD_SMALLEST}×{GMSD_SMALLEST} pixels"
         )
     a, b = (
-        _gradients(_halve(images @ _LUMA))
+        _gradients(_halve(_pad_to_even(images @ _LUMA)))
         for images in (chunk.predictions, chunk.targets)
     )
     similarity = (2 * a * b + GMSD_C) / (a**2 + b**2 + GMSD_C)
@@ -254,6 +255,12 @@ def _gradients(images: Scores) -> Scores:
     horizontal = (down[..., 2:] - down[..., :-2]) / 3
     vertical = (across[:, 2:] - across[:, :-2]) / 3
     return np.hypot(horizontal, vertical)
+
+
+def _pad_to_even(images: Scores) -> Scores:
+    """N×H×W with a row and a column of zeros more where their number is odd."""
+    height, width = images.shape[1:]
+    return np.pad(images, ((0, 0), (0, height % 2), (0, width % 2)))
 
 
 def _halve(images: NDArray) -> Scores:

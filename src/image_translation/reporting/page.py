@@ -1,5 +1,6 @@
 """The report: one self-contained HTML page."""
 
+import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -24,9 +25,11 @@ from image_translation.reporting.answer import (
     scored_models,
 )
 from image_translation.reporting.content import ReportContent
+from image_translation.reporting.epochs import convergence, epoch_rows
 from image_translation.reporting.gallery import describe_choice, describe_encoder
 from image_translation.reporting.hypothesis import judge_hypothesis
 from image_translation.reporting.promotion import PromotionText, tell_promotion
+from image_translation.reporting.published import NETWORKS, shared_differences
 from image_translation.reporting.svg import inline_svg
 from image_translation.reporting.templates import (
     read_resource,
@@ -109,6 +112,8 @@ def render_report(content: ReportContent) -> str:
         chosen=describe_choice(len(shown), images),
         embedded=describe_encoder(encode),
         curves=_curve_figures(content),
+        convergence=convergence(content).sentence,
+        epochs=epoch_rows(content),
         promotion=_promotion(content),
         **_judged(content),
         distributions=_distribution_figures(content),
@@ -122,6 +127,8 @@ def render_report(content: ReportContent) -> str:
         infinite=infinite_psnr(content),
         psnr_cap=f"{INFINITE_PSNR_IN_MEANS:.0f}",
         protocol=_protocol(content),
+        studied=(studied := [m for m in scored_models(content) if m in NETWORKS]),
+        unpublished=shared_differences(content.settings, studied),
     )
 
 
@@ -185,7 +192,8 @@ def _plane_figure(content: ReportContent) -> Markup | None:
 
 
 def _curve_figures(content: ReportContent) -> list[Markup]:
-    epochs = pd.to_numeric(content.models["best_epoch"], errors="coerce")
+    first = content.models["best_epoch"].astype(str).str.partition(", ")[0]
+    epochs = pd.to_numeric(first, errors="coerce")
     best = dict(zip(content.models["model"], epochs, strict=True))
     return [
         _svg(
@@ -285,10 +293,7 @@ def _protocol(content: ReportContent) -> list[str]:
         ("preparation.image_size", lambda v: f"Images are {v} pixels wide and high."),
         (
             "training.select_by",
-            lambda v: (
-                f"The epoch of each model is chosen by its {v.upper()} on the "
-                "validation pairs; the test pairs are scored once, for what was chosen."
-            ),
+            _tell_choice,
         ),
         ("training.seed", lambda v: f"The first replicate's seed is {v}."),
         (
@@ -306,6 +311,21 @@ def _protocol(content: ReportContent) -> list[str]:
         if values:
             sentences.append(sentence(words.join_words(values)))
     return sentences
+
+
+def _tell_choice(select_by: str) -> str:
+    """How epochs are chosen; the ways of several models stand in one text."""
+    by = [name.upper() for name in re.findall("mse|psnr|ssim|swd", select_by)]
+    if not by:
+        chosen = "The last epoch of each model is kept, without a choice"
+    else:
+        chosen = (
+            f"The epoch of each model is chosen by its {' or '.join(by)} on the "
+            "validation pairs"
+        )
+        if "last" in select_by:
+            chosen += ", or is the last one"
+    return f"{chosen}; the test pairs are scored once, for what was chosen."
 
 
 def _switch(value: str) -> str:

@@ -357,6 +357,10 @@ def _obstacle(champion: registry.Champion, test: PairArrays) -> str | None:
             f"the champion translates {size} pixels, the test images have "
             f"{test.image_size}: they cannot be compared"
         )
+    try:
+        champion.trained.load_generator()
+    except InputError as error:
+        return f"the champion cannot be compared: {error}"
     return None
 
 

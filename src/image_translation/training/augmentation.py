@@ -14,14 +14,14 @@ def augment(images: Tensor, plan: EpochPlan, *, jitter: float, flip: bool) -> Te
     to 256. Every image has its own offsets and its own flip.
 
     Args:
-        images: N×3×S×S, uint8 or float.
+        images: N×3×S×S, float.
         plan: What happens to each of the N images; the same plan for inputs and for
             targets changes both alike.
         jitter: Factor of the enlargement; 1 for none.
         flip: Whether images are mirrored left to right where the plan says so.
 
     Returns:
-        N×3×S×S, of the type that came in.
+        N×3×S×S, in the range that came in.
     """
     images = _jitter(images, plan.offsets, jitter)
     if flip:

@@ -86,12 +86,11 @@ class Batches:
             pixels = side[plan.order.to(side.device)]
         else:
             pixels = torch.from_numpy(side[plan.order.numpy()]).to(self._device.kind)
-        images = pixels.permute(0, 3, 1, 2)  # (N, 3, S, S), channels last in memory
-        if self._device.kind == "cuda":  # resizes no 8-bit images
-            images = images.float()
+        # Resized as floats: 8-bit images would be rounded, and only on a CPU.
+        images = pixels.permute(0, 3, 1, 2).float()  # (N, 3, S, S), channels last
         training = self._training
         images = augment(images, plan, jitter=training.jitter, flip=training.flip)
-        return images.float().div_(HALF_RANGE).sub_(1)
+        return images.div_(HALF_RANGE).sub_(1)
 
 
 def _free_gpu_memory(device: Device) -> int:

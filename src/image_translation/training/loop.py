@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,9 +21,15 @@ from torch import nn
 from image_translation.errors import InputError
 from image_translation.fingerprint import Stamp, code_digest, digest, file_digest
 from image_translation.memory import keep_freed_memory
-from image_translation.metrics import METRICS, for_means, sliced_wasserstein
+from image_translation.metrics import (
+    MEASURES,
+    METRICS,
+    for_means,
+    sliced_wasserstein,
+)
 from image_translation.models import MeanTarget, count_gmac, count_parameters
 from image_translation.pairing.arrays import PairArrays
+from image_translation.training.averaging import recompute_statistics
 from image_translation.training.batches import Batches
 from image_translation.training.checkpoint import (
     load_checkpoint,
@@ -46,7 +53,11 @@ from image_translation.training.processes import (
 )
 from image_translation.training.progress import TrainingProgress
 from image_translation.training.schedule import learning_rate_factor
-from image_translation.training.settings import ModelSettings, TrainingSettings
+from image_translation.training.settings import (
+    LAST,
+    ModelSettings,
+    TrainingSettings,
+)
 from image_translation.training.state import TrainingState
 from image_translation.training.step import train_batch
 from image_translation.training.trained import (
@@ -68,8 +79,8 @@ logger = logging.getLogger(__name__)
 CHECKPOINT, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
 
 VALIDATED = ("mse", "psnr", "ssim")
-"""Metrics of every epoch; one of them chooses it. Beside them stands ``swd``, which shows
-how realism moves against fidelity."""
+"""Metrics of fidelity of every epoch. Beside them stands ``swd``, realism; one of the four
+may choose the epoch."""
 
 LOSSES = (
     "train/l1",
@@ -104,6 +115,7 @@ CODE = (
         f"image_translation.training.{name}"
         for name in (
             "augmentation",
+            "averaging",
             "batches",
             "devices",
             "inference",
@@ -380,6 +392,12 @@ class _Training:
 
     def _validate(self) -> tuple[dict[str, float], NDArray[np.uint8]]:
         """The mean of each metric on the validation pairs, and the samples."""
+        if self.state.average is not None:
+            _, world = rank_and_world()
+            batch_size = math.ceil(self.settings.training.batch_size / world)
+            recompute_statistics(
+                self.state.average, self.train.inputs, batch_size, self.device
+            )
         network = prepare(self.state.translator, self.settings.inference)
         scores = _score(network, self.validation, self.settings, self._seed)
         return scores, self._draw_samples(network)
@@ -540,12 +558,15 @@ def _score(
 
 
 def _is_best(row: dict[str, float], state: TrainingState, select_by: str) -> bool:
-    """Whether an epoch beats all before; the earlier one wins a draw."""
-    if state.best_epoch is None:
+    """Whether an epoch beats all before; the earlier one wins a draw.
+
+    The last one always does where there is nothing to choose by.
+    """
+    if state.best_epoch is None or select_by == LAST:
         return True
     column = f"validation/{select_by}"
     gain = row[column] - state.row(state.best_epoch)[column]
-    return gain > 0 if METRICS[select_by].higher_is_better else gain < 0
+    return gain > 0 if MEASURES[select_by].higher_is_better else gain < 0
 
 
 def _check(settings: ModelSettings, train: PairArrays, validation: PairArrays) -> None:

@@ -57,6 +57,9 @@ class ObjectiveSettings(Settings):
         return self
 
 
+LAST: Literal["last"] = "last"
+"""``training.select_by``: the last epoch, without a choice."""
+
 PREVIOUS: Literal["previous"] = "previous"
 """``training.warm_start``: the weights that the new ones replace."""
 
@@ -75,7 +78,7 @@ class TrainingSettings(Settings):
     ema: Annotated[Annotated[float, Field(gt=0, lt=1)] | None, Nullable]
     jitter: float = Field(ge=1, le=2)
     flip: bool
-    select_by: Literal["mse", "psnr", "ssim"]
+    select_by: Literal["mse", "psnr", "ssim", "swd", "last"]
     replicates: int = Field(ge=1, le=100)
     seed: int = Field(ge=0, lt=2**40)
     warm_start: Annotated[

@@ -173,8 +173,8 @@ class TrainingState:
 
         The decay rises from 2 / 11 with the steps, (1 + n) / (10 + n) at step n, until it
         has reached ``decay``: the first weights, drawn at random, are soon forgotten
-        (`num_updates` of TensorFlow's ExponentialMovingAverage). Batch statistics,
-        averages themselves, are taken over as they are.
+        (`num_updates` of TensorFlow's ExponentialMovingAverage). Batch statistics are
+        left alone: `recompute_statistics` makes them before they are needed.
         """
         assert self.average is not None
         self.averaged += 1
@@ -182,10 +182,6 @@ class TrainingState:
         averages: list[Tensor] = list(self.average.parameters())
         current: list[Tensor] = list(self.generator.parameters())
         torch._foreach_lerp_(averages, current, 1 - decay)
-        for own, new in zip(
-            self.average.buffers(), self.generator.buffers(), strict=True
-        ):
-            own.copy_(new)
 
     def _networks(self) -> dict[str, nn.Module]:
         networks = {"generator": self.generator}

@@ -9,10 +9,12 @@ import pandas as pd
 
 from image_translation.errors import InputError
 from image_translation.fingerprint import digest
-from image_translation.training.settings import ModelSettings
+from image_translation.training.settings import LAST, ModelSettings
 
 if TYPE_CHECKING:
-    from torch import nn
+    from collections.abc import Mapping
+
+    from torch import Tensor, nn
 
 WEIGHTS = "weights.safetensors"
 CONFIG = "config.json"
@@ -61,7 +63,10 @@ class TrainedReplicate:
 
     @property
     def best_epoch(self) -> int | None:
-        """The epoch its weights are of; 0 for a baseline, None if there was none."""
+        """The epoch its weights are of; 0 for a baseline, None if there was none.
+
+        The best by ``select_by``, or the last finished one.
+        """
         return self.config["best_epoch"]
 
     @property
@@ -87,7 +92,7 @@ class TrainedReplicate:
     @property
     def validation_score(self) -> float | None:
         """What chose its best epoch, ``select_by``, to the last digit; None if none did."""
-        if self.best_epoch is None:
+        if self.best_epoch is None or self.config["select_by"] == LAST:
             return None
         table = pd.read_csv(self.folder / HISTORY, float_precision="round_trip")
         chosen = table.loc[table["epoch"] == self.best_epoch]
@@ -104,18 +109,32 @@ class TrainedReplicate:
 
         from image_translation.models import build_network
 
-        path = self.folder / WEIGHTS
-        generator = build_network(
-            image_size=self.config["image_size"], **self.config["network"]
-        )
+        path, size = self.folder / WEIGHTS, self.config["image_size"]
+        generator = build_network(image_size=size, **self.config["network"])
         try:
-            generator.load_state_dict(load_file(path))
-        except (OSError, RuntimeError, SafetensorError) as error:
+            weights = load_file(path)
+        except (OSError, SafetensorError) as error:
             raise InputError(
                 f"{path} cannot be used ({error}); train the model again with "
                 "training.force=true"
             ) from error
+        if not fits(generator, weights):
+            raise InputError(
+                f"{path} holds weights of another network than this version of the "
+                f"project builds for {self.config['network']['name']} at {size} pixels; "
+                "train the model again (kedro run, with training.force=true if it counts "
+                "as up to date)"
+            )
+        generator.load_state_dict(weights)
         return generator.eval()
+
+
+def fits(network: "nn.Module", weights: "Mapping[str, Tensor]") -> bool:
+    """Whether weights have the names and shapes of a network's."""
+    own = network.state_dict()
+    return own.keys() == weights.keys() and all(
+        own[name].shape == weights[name].shape for name in own
+    )
 
 
 @dataclass(frozen=True)

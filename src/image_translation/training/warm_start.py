@@ -2,15 +2,14 @@
 
 import logging
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
-from torch import Tensor, nn
+from torch import nn
 
 from image_translation.errors import InputError
 from image_translation.fingerprint import file_digest
 from image_translation.training.settings import PREVIOUS, ModelSettings
-from image_translation.training.trained import WEIGHTS
+from image_translation.training.trained import WEIGHTS, fits
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +97,8 @@ def load_start(generator: nn.Module, file: Path) -> None:
         return
     raise InputError(
         f"training.warm_start: {file} {problem}; it must have the same name, "
-        "base_channels and image size. Set it for one model: "
+        "base_channels, structure and image size, and be trained with this version of the "
+        "network, or else again. Set it for one model: "
         "<task>.<model>.training.warm_start"
     )
 
@@ -112,11 +112,7 @@ def _load(generator: nn.Module, file: Path) -> str | None:
         weights = load_file(file)
     except (OSError, SafetensorError) as error:
         return f"cannot be read ({error})"
-    if _shapes(weights) != _shapes(generator.state_dict()):
+    if not fits(generator, weights):
         return "does not fit this network"
     generator.load_state_dict(weights)
     return None
-
-
-def _shapes(weights: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(tensor.shape) for name, tensor in weights.items()}

@@ -1,9 +1,10 @@
 """Which of the trained models translates."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from image_translation.errors import InputError
+from image_translation.training.settings import LAST
 from image_translation.training.trained import TrainedModel, TrainedReplicate
 from image_translation.translation.settings import ALL, CHAMPION
 
@@ -52,7 +53,8 @@ def choose_trained(
         )
     if wanted == ALL:
         return learnt
-    first = max(learnt, key=lambda name: validation_rank(learnt[name]))
+    metric = _common_metric(list(learnt.values()))
+    first = max(learnt, key=lambda name: validation_rank(learnt[name], metric))
     logger.info(
         "No model of %s is in use (champion) yet: %s is taken, the best on validation",
         task,
@@ -61,10 +63,9 @@ def choose_trained(
     return {first: learnt[first]}
 
 
-def validation_rank(replicate: TrainedReplicate) -> float:
+def validation_rank(replicate: TrainedReplicate, metric: str) -> float:
     """How good a replicate was on validation; more is better."""
     history = replicate.history()
-    metric = replicate.config["select_by"]
     chosen = history.loc[history["epoch"] == replicate.best_epoch]
     value = float(chosen[f"validation/{metric}"].iloc[0])
     return value if metric in RISING else -value
@@ -73,4 +74,11 @@ def validation_rank(replicate: TrainedReplicate) -> float:
 def _best_replicate(model: TrainedModel) -> TrainedReplicate | None:
     if not model.replicates or not model.is_learnt:
         return next(iter(model.replicates), None)
-    return max(model.replicates, key=validation_rank)
+    metric = _common_metric(model.replicates)
+    return max(model.replicates, key=lambda each: validation_rank(each, metric))
+
+
+def _common_metric(replicates: Sequence[TrainedReplicate]) -> str:
+    """What chose the epoch of all of them, or PSNR where they have no metric in common."""
+    metrics = {replicate.config["select_by"] for replicate in replicates}
+    return metrics.pop() if len(metrics) == 1 and LAST not in metrics else "psnr"

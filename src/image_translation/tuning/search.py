@@ -14,10 +14,10 @@ from pydantic import ValidationError
 
 from image_translation.errors import InputError
 from image_translation.fingerprint import digest
-from image_translation.metrics import METRICS
+from image_translation.metrics import MEASURES
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.observer import Observer
-from image_translation.training.settings import ModelSettings
+from image_translation.training.settings import LAST, ModelSettings
 from image_translation.training.trained import WEIGHTS, TrainedReplicate
 from image_translation.tuning.places import Places, TrialTakenError, open_study
 from image_translation.tuning.results import STATES, TunedModel, summarize
@@ -78,7 +78,7 @@ class Search:
     @property
     def direction(self) -> str:
         """Where better scores are, in Optuna's words."""
-        return "maximize" if METRICS[self.metric].higher_is_better else "minimize"
+        return "maximize" if MEASURES[self.metric].higher_is_better else "minimize"
 
 
 def tune(
@@ -107,10 +107,16 @@ def tune(
         observers: Told of every epoch of every trial.
 
     Raises:
-        InputError: There is nothing to learn from or to score with, the storage cannot
-            be used, or the study does not fit.
+        InputError: There is nothing to learn from or to score with, no metric chooses
+            the epoch, the storage cannot be used, or the study does not fit.
         TrainingStoppedError: A signal asked to stop.
     """
+    if settings.training.select_by == LAST:
+        raise InputError(
+            f"training.select_by: {LAST} is no metric, and trials are compared by the "
+            "one that chooses the epoch; pass mse, psnr, ssim or swd for tuning, and "
+            f"{LAST} for the training afterwards"
+        )
     for side, pairs in (("train", train), ("validation", validation)):
         if len(pairs) == 0:
             raise InputError(f"tuning: the {side} side of the split holds no pairs")

@@ -1,0 +1,155 @@
+"""Which epochs were chosen, which others could have been, and whether training had converged."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from image_translation.metrics import MEASURES
+from image_translation.reporting import words
+from image_translation.reporting.content import ReportContent
+
+CRITERIA = ("psnr", "swd")
+"""Fidelity and realism, as history has them for every epoch."""
+
+
+@dataclass(frozen=True)
+class EpochRow:
+    """An epoch of a training that is worth a look.
+
+    Attributes:
+        model: The model.
+        training: Number of the replicate.
+        epoch: Number of the epoch.
+        criteria: What chose it, or would have.
+        psnr: On validation pairs, in words.
+        swd: On validation pairs, in words.
+        is_chosen: Whether its weights are those that are compared.
+    """
+
+    model: str
+    training: str
+    epoch: str
+    criteria: str
+    psnr: str
+    swd: str
+    is_chosen: bool
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """How many trainings were at their best when they ended.
+
+    Attributes:
+        trainings: How many there are.
+        by: Criterion → those of which the last epoch is the best by it.
+    """
+
+    trainings: int
+    by: Mapping[str, int]
+
+    @property
+    def sentence(self) -> str:
+        """The counts, and what follows; empty without a training."""
+        if not self.trainings:
+            return ""
+        counts = " and ".join(
+            f"in {self.by[name]} by {words.label(name)}" for name in CRITERIA
+        )
+        told = (
+            f"Of {words.count(self.trainings, 'training')}, the last epoch was the best "
+            f"on the validation pairs {counts}."
+        )
+        if not any(self.by.values()):
+            return told
+        return (
+            f"{told} What is best at its end has not converged: longer training may "
+            "change the values and the order of the models."
+        )
+
+
+def convergence(content: ReportContent) -> Convergence:
+    """Count the trainings whose last epoch is the best by each criterion."""
+    histories = [history for _, _, history in _trainings(content)]
+    return Convergence(
+        len(histories),
+        {
+            name: sum(
+                _best(history, name) == history["epoch"].max() for history in histories
+            )
+            for name in CRITERIA
+        },
+    )
+
+
+def epoch_rows(content: ReportContent) -> list[EpochRow]:
+    """The chosen epoch of each adversarial training, and those best by each criterion."""
+    rows = []
+    for model, replicate, history in _trainings(content):
+        if history.get("train/adversarial", pd.Series(dtype=float)).notna().any():
+            chosen = _chosen(content, model, replicate)
+            rows += _rows(content, model, replicate, history, chosen)
+    return rows
+
+
+def _trainings(content: ReportContent) -> Iterator[tuple[str, int, pd.DataFrame]]:
+    """Model, replicate and history of everything that was trained."""
+    wanted = ["epoch", *(f"validation/{name}" for name in CRITERIA)]
+    for model, history in content.histories.items():
+        if not set(wanted) <= set(history):
+            continue
+        known = history[history["epoch"] > 0].dropna(subset=wanted)
+        for replicate in known["replicate"].unique():
+            yield model, int(replicate), known[known["replicate"] == replicate]
+
+
+def _best(history: pd.DataFrame, metric: str) -> int:
+    """The first of the epochs that are best by a metric."""
+    values = history[f"validation/{metric}"].to_numpy()
+    best = values.argmax() if MEASURES[metric].higher_is_better else values.argmin()
+    return int(history["epoch"].iloc[int(best)])
+
+
+def _chosen(content: ReportContent, model: str, replicate: int) -> int | None:
+    """The epoch whose weights are kept, if it is known."""
+    known = content.models.loc[content.models["model"] == model, "best_epoch"]
+    replicates = list(dict.fromkeys(content.histories[model]["replicate"]))
+    epochs = words.text(known.iloc[0]).split(", ") if len(known) else []
+    by_replicate = dict(zip(replicates, epochs, strict=False))
+    epoch = by_replicate.get(replicate, "")
+    return int(epoch) if epoch.isdecimal() else None
+
+
+def _rows(
+    content: ReportContent,
+    model: str,
+    replicate: int,
+    history: pd.DataFrame,
+    chosen: int | None,
+) -> list[EpochRow]:
+    criteria: dict[int, list[str]] = {}
+    if chosen is not None:
+        by = words.setting_values(content.settings, f"{model}.training.select_by")
+        how = f" ({by[0] if by[0] == 'last' else by[0].upper()})" if by else ""
+        criteria[chosen] = [f"chosen{how}"]
+    for name in CRITERIA:
+        criteria.setdefault(_best(history, name), []).append(
+            f"best {words.label(name)}"
+        )
+    values = {
+        name: dict(zip(history["epoch"], history[f"validation/{name}"], strict=True))
+        for name in CRITERIA
+    }
+    return [
+        EpochRow(
+            model,
+            str(replicate),
+            str(epoch),
+            ", ".join(reasons),
+            words.value("psnr", values["psnr"][epoch]),
+            words.value("swd", values["swd"][epoch]),
+            is_chosen=epoch == chosen,
+        )
+        for epoch, reasons in criteria.items()
+        if epoch in values["psnr"]
+    ]

@@ -1,0 +1,117 @@
+"""Chosen epochs, those that were not chosen, and convergence."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from image_translation.reporting import words
+from image_translation.reporting.epochs import convergence, epoch_rows
+
+
+def history(psnr, swd, replicate=0, adversarial=True):
+    return pd.DataFrame(
+        {
+            "replicate": replicate,
+            "epoch": range(1, len(psnr) + 1),
+            "train/adversarial": 1.0 if adversarial else float("nan"),
+            "validation/psnr": psnr,
+            "validation/swd": swd,
+        }
+    )
+
+
+@pytest.fixture
+def with_histories(content):
+    def change(histories, best, select_by="psnr"):
+        models = pd.DataFrame(
+            {"model": list(best), "best_epoch": list(best.values())}, dtype=object
+        )
+        settings = {f"task.{m}.training.select_by": select_by for m in best}
+        return replace(content, histories=histories, models=models, settings=settings)
+
+    return change
+
+
+def told(rows):
+    return [(r.training, r.epoch, r.criteria, r.is_chosen) for r in rows]
+
+
+def test_chosen_epoch_stands_beside_the_most_realistic_one(with_histories):
+    content = with_histories(
+        {"pix2pix": history([18.0, 19.4, 19.2], [170, 152, 130])}, {"pix2pix": "2"}
+    )
+    rows = epoch_rows(content)
+    assert told(rows) == [
+        ("0", "2", "chosen (PSNR), best PSNR", True),
+        ("0", "3", "best SWD", False),
+    ]
+    assert [row.psnr for row in rows] == [words.value("psnr", v) for v in (19.4, 19.2)]
+    assert [row.swd for row in rows] == [words.value("swd", v) for v in (152, 130)]
+
+
+def test_last_epoch_stands_beside_both_criteria(with_histories):
+    content = with_histories(
+        {"pix2pix": history([19.0, 18.5, 18.0], [150, 100, 120])},
+        {"pix2pix": "3"},
+        select_by="last",
+    )
+    assert told(epoch_rows(content)) == [
+        ("0", "3", "chosen (last)", True),
+        ("0", "1", "best PSNR", False),
+        ("0", "2", "best SWD", False),
+    ]
+
+
+def test_one_epoch_may_be_all_three(with_histories):
+    content = with_histories(
+        {"pix2pix": history([18.0, 19.0], [150, 100])}, {"pix2pix": "2"}, "swd"
+    )
+    assert told(epoch_rows(content)) == [
+        ("0", "2", "chosen (SWD), best PSNR, best SWD", True)
+    ]
+
+
+def test_every_replicate_has_its_own_epochs_and_failed_ones_too(with_histories):
+    both = pd.concat([history([18, 19], [9, 5]), history([19, 18], [9, 5], 2)])
+    content = with_histories({"pix2pix": both}, {"pix2pix": "2, 1"})
+    assert told(epoch_rows(content)) == [
+        ("0", "2", "chosen (PSNR), best PSNR, best SWD", True),
+        ("2", "1", "chosen (PSNR), best PSNR", True),
+        ("2", "2", "best SWD", False),
+    ]
+
+
+def test_models_without_adversarial_loss_are_left_out(with_histories):
+    content = with_histories(
+        {"unet": history([18, 19], [9, 5], adversarial=False)}, {"unet": "2"}
+    )
+    assert epoch_rows(content) == []
+
+
+def test_trainings_that_end_at_their_best_are_counted(with_histories):
+    both = pd.concat([history([18, 19], [9, 5]), history([19, 18], [9, 5], 1)])
+    content = with_histories(
+        {
+            "pix2pix": both,
+            "unet": history([18, 19], [5, 9], adversarial=False),
+            "copy_input": history([20], [9], adversarial=False).assign(epoch=0),
+        },
+        {"pix2pix": "2, 1", "unet": "2", "copy_input": "0"},
+    )
+    found = convergence(content)
+    assert (found.trainings, found.by) == (3, {"psnr": 2, "swd": 2})
+    assert "in 2 by PSNR and in 2 by SWD" in found.sentence
+    assert "has not converged" in found.sentence
+
+
+def test_earlier_best_epoch_is_no_sign_of_missing_convergence(with_histories):
+    content = with_histories({"unet": history([19.0, 19.0], [5, 5])}, {"unet": "1"})
+    assert convergence(content).by == {"psnr": 0, "swd": 0}
+    assert "not converged" not in convergence(content).sentence
+
+
+def test_nothing_trained_says_nothing(with_histories):
+    content = with_histories({}, {})
+    assert convergence(content).sentence == ""
+    assert epoch_rows(content) == []
