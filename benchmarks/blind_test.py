@@ -14,9 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import scipy
+from numpy.typing import NDArray
 
 from image_translation.metrics.preferences import preference_rates
-from image_translation.reporting.blind_test import BlindTest, Question, plan_questions
+from image_translation.reporting.blind_test import BlindTest, plan_questions
 
 MODELS = {"pix2pix": 1, "unet": 1, "autoencoder": 1, "autoencoder_gan": 1}
 PAIRS = {f"{number:04x}": str(number) for number in range(60)}
@@ -49,64 +51,74 @@ class Scenario:
 SPREADS = (2.0, 10.0, np.inf)
 NOTHING = (
     *(Scenario(0.5, spread) for spread in SPREADS),
-    *(Scenario(0.5, spread, 1.5) for spread in SPREADS),
+    *(Scenario(0.5, spread, 1.5) for spread in (2.0, np.inf)),
 )
 SOMETHING = tuple(
     Scenario(share, spread) for share in (0.65, 0.8) for spread in SPREADS
 )
 
 
-def deal(test: BlindTest, random: np.random.Generator) -> list[tuple[int, Question]]:
-    """The questions of one judge, as the page draws them, with their numbers."""
-    left = dict(test.shares)
-    dealt = []
-    for number in random.permutation(len(test.questions)):
-        question = test.questions[number]
-        if left[question.rivals] > 0:
-            left[question.rivals] -= 1
-            dealt.append((number, question))
-    return dealt
+class Pool:
+    """The questions of a blind test.
+
+    Attributes:
+        questions: One row a question.
+        shares: How many of the questions on two candidates a judge is asked.
+    """
+
+    def __init__(self, test: BlindTest) -> None:
+        """Read a planned test."""
+        self.shares = list(test.shares.values())
+        places = {rivals: place for place, rivals in enumerate(test.shares)}
+        self.questions = pd.DataFrame(
+            [
+                vars(question)
+                | {
+                    "pair": places[question.rivals],
+                    "first_is_left": question.rivals[0] == question.left,
+                }
+                for question in test.questions
+            ]
+        )
+        self._numbers = [
+            np.flatnonzero(self.questions["pair"] == place)
+            for place in range(len(places))
+        ]
+
+    def deal(self, random: np.random.Generator) -> NDArray[np.int64]:
+        """Numbers of the questions of one judge, drawn as the page draws them."""
+        return np.concatenate(
+            [
+                random.permutation(numbers)[:share]
+                for numbers, share in zip(self._numbers, self.shares, strict=True)
+            ]
+        )
 
 
 def simulate_votes(
-    scenario: Scenario, judges: int, test: BlindTest, random: np.random.Generator
+    scenario: Scenario, judges: int, pool: Pool, random: np.random.Generator
 ) -> pd.DataFrame:
     """Votes of a study, as ``read_votes`` gives them."""
     mean, spread = scenario.preference, scenario.spread
-    n = len(test.questions)
-    liked = (
-        np.full(n, mean)
-        if np.isinf(spread)
-        else random.beta(spread * mean, spread * (1 - mean), n)
-    )
-    odds = np.log(liked) - np.log1p(-liked)
-    rows = []
-    for judge in range(judges):
-        taste = {r: scenario.taste * random.standard_normal() for r in test.shares}
-        for number, question in deal(test, random):
-            first, _ = question.rivals
-            share = 1 / (1 + np.exp(-odds[number] - taste[question.rivals]))
-            wins = random.random() < share
-            rows.append(
-                {
-                    "judge": judge,
-                    "question": number,
-                    "kind": question.kind,
-                    "pair_id": question.pair_id,
-                    "group": question.group,
-                    "left": question.left,
-                    "right": question.right,
-                    "choice": "left" if wins == (first == question.left) else "right",
-                }
-            )
-    return pd.DataFrame(rows)
+    liked = np.full(len(pool.questions), mean)
+    if np.isfinite(spread):
+        liked = random.beta(spread * mean, spread * (1 - mean), len(liked))
+    dealt = [pool.deal(random) for _ in range(judges)]
+    question = np.concatenate(dealt)
+    judge = np.repeat(np.arange(judges), [len(numbers) for numbers in dealt])
+    votes = pool.questions.iloc[question].assign(judge=judge, question=question)
+    tastes = scenario.taste * random.standard_normal((judges, len(pool.shares)))
+    odds = scipy.special.logit(liked)[question] + tastes[judge, votes["pair"]]
+    wins = random.random(len(votes)) < scipy.special.expit(odds)
+    choice = np.where(wins == votes["first_is_left"], "left", "right")
+    return votes.assign(choice=choice)
 
 
 def study(
-    scenario: Scenario, judges: int, test: BlindTest, random: np.random.Generator
+    scenario: Scenario, judges: int, pool: Pool, random: np.random.Generator
 ) -> pd.DataFrame:
     """The table of a simulated study, with ``claimed`` and ``covered``."""
-    table = preference_rates(simulate_votes(scenario, judges, test, random))
+    table = preference_rates(simulate_votes(scenario, judges, pool, random))
     # The table puts the target second, the scenario goes by the alphabet.
     swapped = table["model_a"] > table["model_b"]
     truth = np.where(swapped, 1 - scenario.preference, scenario.preference)
@@ -119,10 +131,10 @@ def study(
 
 def simulate(scenario: Scenario, judges: int, studies: int, seed: int) -> pd.DataFrame:
     """All tables of many studies, with the study's number in ``study``."""
-    test = plan_questions(PAIRS, MODELS, QUESTIONS)
+    pool = Pool(plan_questions(PAIRS, MODELS, QUESTIONS))
     random = np.random.default_rng([seed, judges])
     tables = [
-        study(scenario, judges, test, random).assign(study=number)
+        study(scenario, judges, pool, random).assign(study=number)
         for number in range(studies)
     ]
     return pd.concat(tables, ignore_index=True)

@@ -11,9 +11,9 @@ of every interval and test.
 
 import itertools
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -97,15 +97,15 @@ def preference_rates(votes: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=COLUMNS)
     table["p_adjusted"] = holm(table["p_value"])
     # Holm compares the smallest of m p-values with 0.05 / m.
-    attainable = np.array(attainable) * table["p_value"].notna().sum()
+    tests = table["p_value"].notna().sum()
     table["verdict"] = [
-        _judge(row, best)
-        for row, best in zip(table.to_dict("records"), attainable, strict=True)
+        _judge(row, best * tests)
+        for (_, row), best in zip(table.iterrows(), attainable, strict=True)
     ]
     return table
 
 
-def _judge(row: Mapping[str, Any], attainable: float) -> str:
+def _judge(row: pd.Series, attainable: float) -> str:
     """The verdict on two candidates.
 
     Args:
@@ -118,7 +118,7 @@ def _judge(row: Mapping[str, Any], attainable: float) -> str:
     return UNDECIDED if attainable < significance else TOO_FEW
 
 
-def _claim(row: Mapping[str, Any]) -> str:
+def _claim(row: pd.Series) -> str:
     ahead = row["rate"] > EVEN
     if row["kind"] == "preference":
         return f"{row['model_a'] if ahead else row['model_b']} is preferred"
