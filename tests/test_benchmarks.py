@@ -58,6 +58,20 @@ def test_ablation_holds_options_against_the_plain_model(tmp_path):
     assert len(list((tmp_path / "models").iterdir())) == 2
 
 
+def test_blind_test_is_simulated():
+    script = PROJECT / "benchmarks/blind_test.py"
+    result = subprocess.run(
+        [sys.executable, str(script), "--studies", "1"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    none, some = result.stdout.split("\n\n")
+    assert "| 50% | Beta(1, 1) | 0 | 20 |" in none and len(none.splitlines()) == 22
+    assert "| 80% | alike | 0 | 20 | 100% |" in some
+
+
 def test_scoring_is_measured_into_a_page(tmp_path):
     page = tmp_path / "performance.md"
     page.write_text(

@@ -2,11 +2,13 @@
 
 import json
 import re
+from collections import Counter
 
 import pytest
 
 from image_translation.metrics.preferences import preference_rates
 from image_translation.reporting.blind_test import (
+    SIDES,
     plan_questions,
     read_votes,
     render_blind_test,
@@ -16,7 +18,7 @@ from tests.reporting.examples import TRAINED, make_content
 
 pytestmark = pytest.mark.browser
 
-N = 60
+N = 120
 FAVOURITE = "unet"
 
 
@@ -37,11 +39,11 @@ def images():
 @pytest.fixture(scope="module")
 def made(images, tmp_path_factory):
     """The page's path and its key."""
-    pairs = sorted({pair for pair, _ in images})
+    groups = {pair: pair for pair, _ in images}
     html, key = render_blind_test(
         "colorization",
-        plan_questions(pairs, TRAINED, N),
-        lambda pair, which: images[pair, which],
+        plan_questions(groups, dict.fromkeys(TRAINED, 1), N),
+        lambda pair, which, replicate: images[pair, which],
     )
     path = tmp_path_factory.mktemp("blind") / "blind_test.html"
     path.write_text(html, "utf-8")
@@ -90,10 +92,10 @@ def test_planted_preference_is_found(made, shown_by, open_page, tmp_path):
     rivals = table[table["kind"] == "preference"].set_index(["model_a", "model_b"])
     for pair, row in rivals.iterrows():
         if FAVOURITE in pair:
-            share = row["rate"] if pair[0] == FAVOURITE else 1 - row["rate"]
-            assert share == 1 and not row["ci_low"] <= 0.5 <= row["ci_high"]
+            assert row["verdict"] == f"{FAVOURITE} is preferred by this judge"
+            assert row["rate"] == (pair[0] == FAVOURITE)
         else:
-            assert row["n"] == 0 and row["undecided"] > 0
+            assert row["n"] == 0 and row["undecided"] > 0 and row["rate"] == 0.5
     fooled = table[table["kind"] == "reality"].set_index("model_a")
     assert fooled.loc[FAVOURITE, "rate"] == 1
 
@@ -105,7 +107,7 @@ def test_page_names_no_model(made, open_page):
     document = re.sub(r"base64,[A-Za-z0-9+/=]+", "", page.content())
     assert not [model for model in TRAINED if model in document]
     data = json.loads(page.locator("#questions").text_content())
-    assert set(data["questions"][0]) == {"id", "kind", "input", "left", "right"}
+    assert set(data["questions"][0]) == {"id", "kind", "pair", *SIDES}
 
 
 def test_votes_survive_undo_pause_and_reload(made, open_page):
@@ -120,25 +122,34 @@ def test_votes_survive_undo_pause_and_reload(made, open_page):
     page.keyboard.press("Backspace")
     assert answered(page) == 2
     page.reload()
-    page.get_by_role("button", name="Go on as Ada (2 of 60 answered)").click()
+    page.get_by_role("button", name="Go on as Ada (2 of 120 answered)").click()
     assert page.locator("#left img").get_attribute("src") == asked
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Discard and begin anew").click()
     assert page.get_by_label("Your name or an alias").is_visible()
 
 
-def test_judges_see_different_orders(made, open_page):
-    path, _ = made
-    orders = []
+def test_judges_are_asked_other_questions(made, open_page, tmp_path):
+    """Of each two candidates as many; the seed and the questions are in the file."""
+    path, key = made
+    files = []
     for judge in ("Ada", "Grace"):
         page = open_page(path)
         begin(page, judge)
-        order = []
-        for _ in range(8):
-            order.append(page.locator("#left img").get_attribute("src"))
+        for _ in range(N):
             page.keyboard.press(" ")
-        orders.append(order)
-    assert orders[0] != orders[1]
+        files.append(export(page, tmp_path))
+    votes = read_votes(files, key)
+    asked = [set(of_one["question"]) for _, of_one in votes.groupby("judge")]
+    assert [*map(len, asked)] == [N, N] and len(asked[0] & asked[1]) < 0.8 * N
+    counts = [
+        Counter(frozenset(pair) for pair in of_one[["left", "right"]].to_numpy())
+        for _, of_one in votes.groupby("judge")
+    ]
+    assert counts[0] == counts[1]
+    assert counts[0][frozenset(("pix2pix", "autoencoder"))] == max(counts[0].values())
+    seeds = [json.loads(file.read_text("utf-8"))["seed"] for file in files]
+    assert seeds[0] != seeds[1]
 
 
 def test_works_where_nothing_can_be_stored(made, browser):

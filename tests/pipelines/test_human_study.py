@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from image_translation.cli import choose_task
-from image_translation.datasets.predictions import Predictions
+from image_translation.datasets.predictions import Predictions, image_path
 from image_translation.errors import InputError
 from image_translation.pairing.arrays import PairArrays
 from image_translation.pipelines.human_study.nodes import study_votes, write_blind_test
@@ -23,8 +23,11 @@ def key(tmp_path):
     for model in ("pix2pix", "unet"):
         (tmp_path / model).mkdir()
         for name, image in zip(names, images, strict=True):
-            Image.fromarray(image // 2).save(tmp_path / model / f"{name}.png")
-        made[f"{model}.predictions"] = Predictions(tmp_path / model, 1, "")
+            for replicate in range(2):
+                path = image_path(tmp_path / model, name, replicate)
+                path.parent.mkdir(exist_ok=True)
+                Image.fromarray(image // 2 + replicate).save(path)
+        made[f"{model}.predictions"] = Predictions(tmp_path / model, 2, "")
     made["autoencoder.predictions"] = Predictions(tmp_path, 0, "")
     settings = {"report": {"blind_questions": 8}}
     html, key = (
@@ -34,6 +37,7 @@ def key(tmp_path):
         )
     )
     assert "unet" not in html and "pix2pix" not in html
+    assert {q["left_replicate"] for q in key["questions"].values()} == {0, 1}
     return key
 
 
@@ -61,7 +65,9 @@ def test_votes_of_a_folder_become_a_table_and_a_figure(key, tmp_path):
         "ci_high",
     ]
     compared = table.query("kind == 'preference'").iloc[0]
-    assert (compared["model_a"], compared["rate"], compared["n"]) == ("pix2pix", 0, 12)
+    assert (compared["model_a"], compared["rate"], compared["n"]) == ("pix2pix", 0, 6)
+    assert (compared["n_images"], compared["n_judges"]) == (3, 2)
+    assert set(table["verdict"]) == {"too few judges or images"}
     assert (table["agreement"] == 1).all() and (table["page"] == key["page"]).all()
     assert figure.axes
 

@@ -276,6 +276,11 @@ STUDY = pd.DataFrame(
         "ci_low": [0.7, 0.07],
         "ci_high": [0.97, 0.59],
         "undecided": [2, 0],
+        "n_images": [20, 8],
+        "n_groups": [20, 8],
+        "p_value": [0.001, 0.04],
+        "p_adjusted": [0.002, 0.04],
+        "verdict": ["pix2pix is preferred", "too few judges or images"],
         "n_judges": 3,
         "agreement": 0.8,
         "alpha": 0.6,
@@ -289,7 +294,14 @@ def test_what_people_said_stands_in_the_report_once_they_said_it(content):
     assert "3 judges gave 30 votes in a blind test" in text
     assert "80 % of cases; Krippendorff’s alpha is 0.60" in text
     assert "pix2pix is preferred" in text and "70 % to 97 %" in text
+    assert "too few judges or images" in text and "told from" not in text
+    assert "over judges" in text
     assert "Judged by eye" not in Page(render_report(slim(content))).text
+
+
+def test_one_judge_speaks_for_one(content):
+    alone = Page(render_report(slim(content, study=STUDY.assign(n_judges=1)))).text
+    assert "about this judge" in alone and "over judges" not in alone
 
 
 def test_infinite_psnr_is_counted(content):

@@ -6,7 +6,7 @@
   const source = byId("questions");
   if (!source) return;
 
-  const { page, task, questions } = JSON.parse(source.textContent);
+  const { page, task, shares, questions, images } = JSON.parse(source.textContent);
   const ASKED = {
     preference: "Which is the better translation of the input?",
     reality: "One of these two is real. Which one?",
@@ -36,7 +36,7 @@
   let order = [];
   let shownAt = 0;
 
-  /* Mulberry32: the judge's order follows from the seed alone, so it can be resumed. */
+  /* Mulberry32: a judge's questions and their order follow from the seed alone. */
   const randomFrom = (seed) => () => {
     seed = (seed + 0x6d2b79f5) | 0;
     let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
@@ -54,6 +54,13 @@
     return copy;
   };
 
+  /* Other questions for every judge: of each pair of candidates as many as it has shares. */
+  const deal = (seed) => {
+    const left = [...shares];
+    const dealt = shuffled(questions, seed).filter(({ pair }) => left[pair]-- > 0);
+    return shuffled(dealt, seed + 1);
+  };
+
   const show = (name) => {
     for (const id of ["start", "asking", "end"]) byId(id).hidden = id !== name;
   };
@@ -64,7 +71,7 @@
     byId("start-form").hidden = going;
     if (going) {
       byId("resume-go").textContent =
-        `Go on as ${state.judge} (${state.votes.length} of ${questions.length} answered)`;
+        `Go on as ${state.judge} (${state.votes.length} of ${byId("progress").max} answered)`;
     }
     show("start");
   };
@@ -77,20 +84,20 @@
   };
 
   const resume = () => {
-    order = shuffled(questions, state.seed);
+    order = deal(state.seed);
     ask();
   };
 
   const ask = () => {
     const done = state.votes.length;
-    if (done === questions.length) return finish();
+    if (done === order.length) return finish();
     const question = order[done];
     byId("asked").textContent = ASKED[question.kind];
-    byId("input").src = question.input;
-    byId("left").firstElementChild.src = question.left;
-    byId("right").firstElementChild.src = question.right;
+    byId("input").src = images[question.input];
+    byId("left").firstElementChild.src = images[question.left];
+    byId("right").firstElementChild.src = images[question.right];
     byId("progress").value = done;
-    byId("progress-text").textContent = `${done + 1} of ${questions.length}`;
+    byId("progress-text").textContent = `${done + 1} of ${order.length}`;
     byId("undo").disabled = done === 0;
     show("asking");
     byId("asked").focus();
@@ -114,7 +121,7 @@
 
   const finish = () => {
     byId("end-text").textContent =
-      `${state.judge}, you have answered all ${questions.length} questions. ` +
+      `${state.judge}, you have answered all ${order.length} questions. ` +
       "Download your votes: they are nowhere else.";
     show("end");
     byId("end-title").focus();

@@ -274,7 +274,7 @@ def human_preferences(study: pd.DataFrame) -> "Figure":
         ax.axvline(0.5, color=MUTED, lw=1, ls=(0, (1, 2)), zorder=1)
         ax.set_xlim(-0.02, 1.02)
         ax.set_title(titles[kind])
-        ax.set_xlabel("share of decided votes")
+        ax.set_xlabel("share of votes")
     return figure
 
 

@@ -114,15 +114,18 @@ EXACT_BYTES = 6 * 2**20
 """Up to this weight together, images are embedded exactly."""
 
 
-def choose_encoder(sample: Sequence[Image], n: int) -> Callable[[Image], str]:
+def choose_encoder(
+    sample: Sequence[Image], n: int, exact_bytes: int = EXACT_BYTES
+) -> Callable[[Image], str]:
     """How to embed ``n`` images: exactly, unless they would be too heavy.
 
     Args:
         sample: Some of the images; their weight stands for that of all.
         n: How many images there are.
+        exact_bytes: Up to this weight together, they are embedded exactly.
     """
     weight = sum(len(png_data_uri(image)) for image in sample) / max(len(sample), 1)
-    return png_data_uri if weight * n <= EXACT_BYTES else jpeg_data_uri
+    return png_data_uri if weight * n <= exact_bytes else jpeg_data_uri
 
 
 def describe_encoder(encode: Callable[[Image], str]) -> str:

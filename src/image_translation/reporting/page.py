@@ -151,14 +151,15 @@ def _judged(content: ReportContent) -> dict[str, Any]:
     agreement, alpha = first["agreement"], first["alpha"]
     return {
         "judged": {k: tables.judged_rows(study, k) for k in ("preference", "reality")},
-        "judges": words.count(int(first["n_judges"]), "judge"),
+        "judges": words.count(int(study["n_judges"].max()), "judge"),
+        "one_judge": study["n_judges"].max() == 1,
         "votes": words.count(int(study["n"].sum() + study["undecided"].sum()), "vote"),
         "agreement": words.percent(agreement) if pd.notna(agreement) else "",
         "alpha": f"{alpha:.2f}".replace("-", "−") if pd.notna(alpha) else "",
         "judged_figure": _svg(
             figures.human_preferences(study),
             "judged",
-            "Shares of decided votes with 95 % intervals; the numbers are in the tables.",
+            "Shares of votes with 95 % intervals; the numbers are in the tables.",
         ),
     }
 

@@ -112,6 +112,8 @@ class JudgedRow:
     b: str
     rate: str
     interval: str
+    p: str
+    n_images: str
     n: str
     undecided: str
     reading: str
@@ -275,26 +277,17 @@ def judged_rows(study: pd.DataFrame, kind: str) -> list[JudgedRow]:
             rate=words.percent(row["rate"]),
             interval=(
                 f"{words.percent(row['ci_low'])} to {words.percent(row['ci_high'])}"
-                if row["n"]
+                if pd.notna(row["ci_low"])
                 else ""
             ),
+            p=words.p_value(row["p_adjusted"]),
+            n_images=words.whole(row["n_images"]),
             n=words.whole(row["n"]),
             undecided=words.whole(row["undecided"]),
-            reading=_read_rate(row),
+            reading=row["verdict"],
         )
         for _, row in study[study["kind"] == kind].iterrows()
     ]
-
-
-def _read_rate(row: pd.Series) -> str:
-    """What a rate says, where its interval lies on one side of even."""
-    ahead, behind = row["ci_low"] > 0.5, row["ci_high"] < 0.5
-    if row["kind"] == "preference":
-        chosen = row["model_a"] if ahead else row["model_b"]
-        return f"{chosen} is preferred" if ahead or behind else "undecided"
-    if ahead:
-        return "taken for real more often than the real one"
-    return "told from the real one" if behind else "undecided"
 
 
 def cost_rows(content: ReportContent) -> list[CostRow]:

@@ -38,8 +38,10 @@ def write_blind_test(
     }
     rows = {pair_id: row for row, pair_id in enumerate(test.index["pair_id"])}
     sides = {"input": test.inputs, "target": test.targets}
-    questions = plan_questions(
-        list(rows), list(made), settings["report"]["blind_questions"] or 0
+    blind_test = plan_questions(
+        dict(zip(rows, test.index["group"].astype(str), strict=True)),
+        {model: images.replicates for model, images in made.items()},
+        settings["report"]["blind_questions"] or 0,
     )
     fingerprint = digest(
         (task, settings["report"], test, made),
@@ -49,11 +51,11 @@ def write_blind_test(
         fingerprint,
         lambda: render_blind_test(
             task,
-            questions,
-            lambda pair_id, which: (
+            blind_test,
+            lambda pair_id, which, replicate: (
                 sides[which][rows[pair_id]]
                 if which in sides
-                else made[which].read(pair_id)
+                else made[which].read(pair_id, replicate)
             ),
         ),
         2,
@@ -88,7 +90,6 @@ def study_votes(
     votes = read_votes(_vote_files(settings["votes"]), key)
     agreement = preferences.judge_agreement(votes)
     table = preferences.preference_rates(votes).assign(
-        n_judges=agreement.n_judges,
         agreement=agreement.raw,
         alpha=agreement.alpha,
         page=key["page"],
