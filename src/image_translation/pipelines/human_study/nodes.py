@@ -9,18 +9,21 @@ import pandas as pd
 from image_translation.datasets.predictions import Predictions
 from image_translation.errors import InputError
 from image_translation.fingerprint import Deferred, code_digest, deferred_parts, digest
-from image_translation.pairing.arrays import PairArrays
+from image_translation.pairing.arrays import ScoredPairs
 
 
 def write_blind_test(
-    task: str, settings: Mapping[str, Any], test: PairArrays, **predictions: Predictions
+    task: str,
+    settings: Mapping[str, Any],
+    scored: ScoredPairs,
+    **predictions: Predictions,
 ) -> tuple[Deferred[Any], ...]:
     """Write the page on which people judge, and the key to it.
 
     Args:
         task: Name of the task.
         settings: All parameters of the task.
-        test: The test pairs.
+        scored: The pairs that were scored.
         **predictions: What each model made of them, by ``<model>.predictions``.
 
     Returns:
@@ -31,18 +34,19 @@ def write_blind_test(
         render_blind_test,
     )
 
+    scored.check_seal(settings["test"]["sealed"])
     made = {
         name.removesuffix(".predictions"): images
         for name, images in predictions.items()
         if images.replicates
     }
-    rows = {pair_id: row for row, pair_id in enumerate(test.index["pair_id"])}
-    sides = {"input": test.inputs, "target": test.targets}
+    rows = {pair_id: row for row, pair_id in enumerate(scored.index["pair_id"])}
+    sides = {"input": scored.inputs, "target": scored.targets}
     questions = plan_questions(
         list(rows), list(made), settings["report"]["blind_questions"] or 0
     )
     fingerprint = digest(
-        (task, settings["report"], test, made),
+        (task, settings["report"], scored, made),
         code_digest("image_translation.reporting"),
     )
     return deferred_parts(
