@@ -31,14 +31,19 @@ def compare_models(**results: pd.DataFrame) -> tuple[Deferred[pd.DataFrame], ...
 
     Returns:
         The tables of models, of verdicts and of effects.
+
+    Raises:
+        InputError: Some were scored on test pairs, some on validation pairs.
     """
-    fingerprint = digest(results, code_digest("image_translation.metrics"))
-    return deferred_parts(fingerprint, lambda: _compare(results), 3)
+    subset = _find_subset(by_model(results, "scores"))
+    fingerprint = digest(results, subset, code_digest("image_translation.metrics"))
+    return deferred_parts(fingerprint, lambda: _compare(results, subset), 3)
 
 
-def _compare(results: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, ...]:
+def _compare(
+    results: Mapping[str, pd.DataFrame], subset: str
+) -> tuple[pd.DataFrame, ...]:
     scores, sets = by_model(results, "scores"), by_model(results, "set_scores")
-    subset = _find_subset(scores)
     models = [metrics.compare_models(scores), metrics.compare_sets(sets, scores)]
     tables = (
         pd.concat([table for table in models if len(table)], ignore_index=True),
@@ -49,11 +54,7 @@ def _compare(results: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, ...]:
 
 
 def _find_subset(scores: Mapping[str, pd.DataFrame]) -> str:
-    """The subset that all scores are of.
-
-    Raises:
-        InputError: Some are of the test pairs and some of the validation pairs.
-    """
+    """The subset that all scores are of."""
     subsets = {name: subset_of(table) for name, table in scores.items() if len(table)}
     if len(set(subsets.values())) > 1:
         listed = ", ".join(f"{name}: {subset}" for name, subset in subsets.items())

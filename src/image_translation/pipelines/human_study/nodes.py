@@ -9,21 +9,18 @@ import pandas as pd
 from image_translation.datasets.predictions import Predictions
 from image_translation.errors import InputError
 from image_translation.fingerprint import Deferred, code_digest, deferred_parts, digest
-from image_translation.pairing.arrays import ScoredPairs
+from image_translation.pairing.arrays import PairArrays
 
 
 def write_blind_test(
-    task: str,
-    settings: Mapping[str, Any],
-    scored: ScoredPairs,
-    **predictions: Predictions,
+    task: str, settings: Mapping[str, Any], test: PairArrays, **predictions: Predictions
 ) -> tuple[Deferred[Any], ...]:
     """Write the page on which people judge, and the key to it.
 
     Args:
         task: Name of the task.
         settings: All parameters of the task.
-        scored: The pairs that were scored.
+        test: The test pairs.
         **predictions: What each model made of them, by ``<model>.predictions``.
 
     Returns:
@@ -34,19 +31,18 @@ def write_blind_test(
         render_blind_test,
     )
 
-    scored.check_seal(settings["test"]["sealed"])
     made = {
         name.removesuffix(".predictions"): images
         for name, images in predictions.items()
         if images.replicates
     }
-    rows = {pair_id: row for row, pair_id in enumerate(scored.index["pair_id"])}
-    sides = {"input": scored.inputs, "target": scored.targets}
+    rows = {pair_id: row for row, pair_id in enumerate(test.index["pair_id"])}
+    sides = {"input": test.inputs, "target": test.targets}
     questions = plan_questions(
         list(rows), list(made), settings["report"]["blind_questions"] or 0
     )
     fingerprint = digest(
-        (task, settings["report"], scored, made),
+        (task, settings["report"], test, made),
         code_digest("image_translation.reporting"),
     )
     return deferred_parts(
