@@ -5,8 +5,9 @@ So every look is counted. Scoring the same predictions again shows nothing new a
 look. Tables in, tables out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -162,7 +163,7 @@ def _digest_scores(scores: pd.DataFrame) -> str:
     return digest(rows.to_csv(index=False, float_format="%.9g"))[:16]
 
 
-def _appended(table: pd.DataFrame, rows: list[dict[str, object]]) -> pd.DataFrame:
+def _appended(table: pd.DataFrame, rows: Sequence[Mapping[Any, Any]]) -> pd.DataFrame:
     if not rows:
         return table
     new = pd.DataFrame(rows, columns=table.columns)
