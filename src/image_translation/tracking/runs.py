@@ -165,14 +165,14 @@ def log_promotion(run_id: str, promotion: Mapping[str, Any]) -> None:
         if promotion["outcome"] == "not decided" and not promotion.get("is_sealed")
         else "none",
     }
-    metric, test = promotion["metric"], promotion["test"]
+    metric, test = promotion["metric"], promotion.get("test") or {}
     if metric is not None:
         names = ("challenger", "champion", "difference")
         known = {f"promotion/{name}": metric[name] for name in names}
-        spent = {
-            f"promotion/{name}": test[name] for name in ("looks", "alpha", "alpha_left")
-        }
+        names = ("looks", "alpha", "alpha_left")  # older decisions have no alpha
+        spent = {f"promotion/{name}": test[name] for name in names if name in test}
         log_metrics(run_id, {**known, **spent})
+    if metric is not None and "alpha" in test:
         alpha, left = map(format_probability, (test["alpha"], test["alpha_left"]))
         tags["promotion.look"] = f"{test['looks']} (alpha {alpha}, {left} left)"
     for name, value in tags.items():
