@@ -1,3 +1,4 @@
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,17 @@ def test_killed_training_ends_as_one_that_was_not():
     )
     assert result.returncode == 0, result.stderr
     assert "2 of 2 killed trainings ended with the same weights" in result.stdout
+
+
+def test_promotion_seldom_errs_over_many_looks(monkeypatch):
+    monkeypatch.syspath_prepend(str(PROJECT / "benchmarks"))
+    simulation = importlib.import_module("promotion")
+    random = np.random.default_rng(0)
+    errors = [simulation.is_ever_promoted(50, random) for _ in range(30)]
+    by_rule, by_each = np.mean(errors, axis=0)
+    assert by_rule < 0.1 < by_each
+    found = [simulation.is_promoted_at(50, 2.0, random) for _ in range(3)]
+    assert np.all(found)
 
 
 def save_pairs(folder: Path, pairs: PairArrays) -> None:

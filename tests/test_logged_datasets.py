@@ -86,6 +86,27 @@ def test_run_is_told_of_a_dataset(store, catalog, dataset, metrics, artifact):
     assert told == ("promoted" if dataset == "monet.promotion" else None)
 
 
+def test_look_of_a_decision_and_what_it_spent_are_logged(store, catalog):
+    run_id = MlflowClient().create_run(store).info.run_id
+    scores = {"challenger": 21.0, "champion": 20.5, "difference": 0.5}
+    test = {"looks": 2, "alpha": 0.00677, "alpha_left": 0.0241}
+    record = {**PROMOTION, "metric": scores, "test": test}
+    catalog.save("monet.promotion", record)
+    log_dataset(catalog, run_id, "monet.promotion")
+    data = MlflowClient().get_run(run_id).data
+    assert data.tags["promotion.look"] == "2 (alpha 0.0068, 0.024 left)"
+    assert data.metrics["promotion/looks"] == 2
+    assert data.metrics["promotion/alpha_left"] == 0.0241
+
+
+def test_comparison_of_validation_pairs_is_not_called_one_of_test_pairs(store, catalog):
+    run_id = MlflowClient().create_run(store).info.run_id
+    catalog.save("monet.comparison", COMPARISON.assign(subset="validation"))
+    log_dataset(catalog, run_id, "monet.sample_grid")
+    metrics = MlflowClient().get_run(run_id).data.metrics
+    assert metrics == {"unet/validation/psnr": 20.5}
+
+
 def test_dataset_that_was_removed_is_named_in_a_warning(
     store, catalog, tmp_path, caplog
 ):

@@ -53,6 +53,16 @@ def test_environment_reaches_every_model(conf, model):
     assert epochs(load(conf), model=model) == 7
 
 
+def test_seal_is_set_for_all_tasks_or_for_one(conf):
+    assert not load(conf)["monet"]["test"]["sealed"]
+    runtime = {"test": {"sealed": "true"}, "monet": {"test": {"sealed": "false"}}}
+    parameters = load(conf, **runtime)
+    assert parameters["cartoon"]["test"]["sealed"]
+    assert not parameters["monet"]["test"]["sealed"]
+    with pytest.raises(InputError, match=r"test\.sealed: .*not 'perhaps'"):
+        load(conf, test={"sealed": "perhaps"})
+
+
 @pytest.mark.parametrize("model", ALL_MODELS)
 def test_command_line_reaches_every_model_over_any_environment(conf, model):
     assert epochs(load(conf, "smoke", training={"epochs": "5"}), model=model) == 5

@@ -1,5 +1,6 @@
 """One real Kedro session, looked at from all sides."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -157,6 +158,36 @@ def test_model_that_is_switched_off_is_shown_as_not_run(smoke_project, kedro, tm
     table = pd.read_csv(reporting / "comparison.csv").set_index("model")
     assert (table.loc["autoencoder_gan", "n_images"] == 0).all()
     assert "not run" in (reporting / "report.html").read_text("utf-8")
+
+
+def test_sealed_run_shows_no_test_pair(smoke_project, kedro, tmp_path):
+    project = tmp_path / "project"
+    shutil.copytree(smoke_project, project)
+    sealed = f"test.sealed=true,{only()}"
+    result = kedro(
+        project, "run", "-p", "colorization", "-e", "smoke", "--params", sealed
+    )
+    assert result.returncode == 0, result.stderr
+    data = project / "data/smoke"
+    split = pd.read_csv(data / "03_primary/colorization/split.csv", dtype=str)
+    test = set(split.loc[split["split"] == "test", "pair_id"])
+    results = [
+        path
+        for folder in ("07_model_output", "08_reporting")
+        for path in (data / folder).rglob("*")
+        if path.is_file()
+    ]
+    assert not test & {path.stem for path in results}
+    for path in results:
+        if path.suffix in (".csv", ".json", ".html", ".md"):
+            text = path.read_text("utf-8")
+            assert not any(pair_id in text for pair_id in test), path
+    reporting = data / "08_reporting/colorization"
+    assert "The test set is sealed" in (reporting / "report.html").read_text("utf-8")
+    decision = json.loads((reporting / "promotion.json").read_text("utf-8"))
+    assert decision["outcome"] == "not decided"
+    assert decision["reason"] == "the test set is sealed"
+    assert set(pd.read_csv(reporting / "looks.csv")["look"]) == {1}
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ class TrackingHooks:
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str) -> None:
-        """Add findings, test scores, tables, figures and the report once they are known."""
+        """Add findings, scores, tables, figures and the report once they are known."""
         from image_translation.tracking.backlog import note_saved
         from image_translation.tracking.store import connection
 
@@ -186,13 +186,13 @@ class TrackingHooks:
 
 def send_task(catalog: CatalogProtocol, task: str) -> None:
     """Send what MLflow has missed of a task."""
-    from image_translation.tracking.runs import log_test_scores
+    from image_translation.tracking.runs import log_scores
 
     _send_backlog(catalog, task)
     for model in MODELS:
         results = [f"{task}.{model}.{thing}" for thing in ("trained", "scores")]
         if all(catalog.exists(name) for name in results):
-            log_test_scores(*(catalog.load(name) for name in results))
+            log_scores(*(catalog.load(name) for name in results))
 
 
 def _send_backlog(

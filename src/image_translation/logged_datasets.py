@@ -47,11 +47,11 @@ def models_folder(catalog: CatalogProtocol, task: str) -> Path:
 
 
 def _log_scores(catalog: CatalogProtocol, run_id: str, namespace: str) -> None:
-    from image_translation.tracking.runs import link_replicates, log_test_scores
+    from image_translation.tracking.runs import link_replicates, log_scores
 
     trained = catalog.load(f"{namespace}.trained")
     link_replicates(run_id, namespace.split(".")[1], trained)
-    log_test_scores(trained, catalog.load(f"{namespace}.scores"))
+    log_scores(trained, catalog.load(f"{namespace}.scores"))
 
 
 def _log_findings(catalog: CatalogProtocol, run_id: str, task: str) -> None:

@@ -27,6 +27,7 @@ from image_translation.pairing.settings import (
     AuditSettings,
     PairingSettings,
     PreparationSettings,
+    SealSettings,
     SplittingSettings,
 )
 from image_translation.pipeline_registry import BASELINES, MODELS, TASKS
@@ -43,6 +44,7 @@ TASK_SECTIONS: Mapping[str, Any] = {
     "audit": AuditSettings,
     "splitting": SplittingSettings,
     "preparation": PreparationSettings,
+    "test": SealSettings,
     "learned_metrics": LearnedMetricsSettings,
     "promotion": PromotionSettings,
     "report": ReportSettings,

@@ -5,9 +5,14 @@ import pandas as pd
 import pytest
 from kedro.io import DatasetError
 
-from image_translation.datasets.pair_arrays import PairArraysDataset
+from image_translation.datasets.pair_arrays import (
+    PairArraysDataset,
+    ScoredPairsDataset,
+)
+from image_translation.errors import InputError
 from image_translation.fingerprint import Deferred
 from image_translation.imaging.sheet import GAP
+from image_translation.pairing.arrays import ScoredPairs
 from image_translation.pairing.preparation import PairStream
 from tests.datasets.previews import TILE, decode_preview
 
@@ -112,3 +117,21 @@ def test_preview_shows_inputs_above_their_targets(dataset):
 def test_preview_of_what_is_not_there_is_an_error(dataset):
     with pytest.raises(DatasetError, match="no prepared pairs"):
         dataset.preview()
+
+
+def test_scored_pairs_are_those_of_the_folder_that_is_named(tmp_path):
+    folder = tmp_path / "colorization"
+    for number, side in enumerate(("validation", "test")):
+        part = PairArraysDataset(filepath=str(folder / side))
+        part.save(deferred(side, lambda number=number: batches(number)))
+    dataset = ScoredPairsDataset(filepath=str(folder / "scored_pairs.json"))
+    with pytest.raises((DatasetError, InputError), match="tags=preparation"):
+        dataset.load()
+    for side in ("validation", "test"):
+        pairs = PairArraysDataset(filepath=str(folder / side)).load()
+        dataset.save(ScoredPairs(**vars(pairs), subset=side, test_set="t"))
+        loaded = dataset.load()
+        assert (loaded.subset, loaded.test_set) == (side, "t")
+        assert loaded.fingerprint == side
+        assert loaded.is_sealed == (side == "validation")
+        np.testing.assert_array_equal(loaded.inputs, pairs.inputs)

@@ -29,7 +29,7 @@ def test_card_tells_what_the_model_is_and_how_good(make_facts):
         "| train | 285 | 40 |",
         f"- training pairs: `{'cd' * 32}`",
         "chelsea: Stefan van der Walt, CC0",
-        "On 51 test images of 12 independent groups, 2 trainings, scored once",
+        "On 51 test images of 12 independent groups, 2 trainings:",
         "| PSNR | 25.50 dB | 24.25 to 26.75 dB | higher |",
         "Against copying the input: better on PSNR (+2.00 dB, +1.00 to +3.00 dB).",
         "285 pairs of 40 independent groups, which is little",

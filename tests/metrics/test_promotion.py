@@ -3,10 +3,17 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from image_translation.metrics import promotion
 from image_translation.metrics.promotion import (
+    ERROR,
+    LATE_EPOCHS,
     Candidate,
     choose_challenger,
     decide_promotion,
+    format_probability,
+    late_mean,
+    spend,
+    unspent,
 )
 from image_translation.metrics.settings import PromotionSettings
 
@@ -55,20 +62,20 @@ def test_equal_challenger_is_not_promoted():
 def test_challenger_that_differs_by_chance_is_not_promoted():
     decision = decide_promotion(scores(seed=3), CHAMPION, SETTINGS)
     assert not decision.is_promoted
-    assert "no difference found" in decision.reason
+    assert "not ahead" in decision.reason or "not shown" in decision.reason
 
 
 def test_worse_challenger_is_not_promoted():
     decision = decide_promotion(scores(psnr=-1.0, seed=2), CHAMPION, SETTINGS)
     assert not decision.is_promoted
-    assert "champion is better" in decision.reason
+    assert "these weights are not ahead" in decision.reason
 
 
 def test_challenger_that_wins_the_metric_but_breaks_the_guard_is_not_promoted():
     challenger = scores(psnr=1.0, ssim=-0.05, seed=2)
     decision = decide_promotion(challenger, CHAMPION, SETTINGS)
     assert not decision.is_promoted
-    assert "challenger is better" in decision.metric.verdict
+    assert "psnr: these weights are better" in decision.reason
     assert "ssim may be worse by 0.05" in decision.reason
 
 
@@ -106,6 +113,78 @@ def test_too_few_groups_promote_nothing():
     decision = decide_promotion(challenger, champion, SETTINGS)
     assert not decision.is_promoted
     assert "too few independent photographs" in decision.reason
+
+
+def test_verdict_of_the_comparison_is_not_read():
+    """Two single trainings get no verdict on their models; the weights are compared."""
+    row = {"verdict": "these trainings differ"}
+    with pytest.MonkeyPatch.context() as patch:
+        compare = promotion.compare_pairs
+        patch.setattr(promotion, "compare_pairs", lambda s: compare(s).assign(**row))
+        decision = decide_promotion(scores(psnr=1.0, seed=2), CHAMPION, SETTINGS)
+    assert decision.is_promoted
+
+
+def test_same_difference_is_enough_at_the_first_look_and_not_at_a_late_one():
+    challenger = scores(psnr=0.055, seed=3)
+    first = decide_promotion(challenger, CHAMPION, SETTINGS, look=1)
+    late = decide_promotion(challenger, CHAMPION, SETTINGS, look=30)
+    assert spend(30) < first.metric.p_value == late.metric.p_value < spend(1)
+    assert first.is_promoted
+    assert not late.is_promoted
+    assert "not shown to be better" in late.reason
+    assert "at look 30" in late.reason
+
+
+def test_shares_of_all_looks_add_up_to_the_error():
+    shares = [spend(look) for look in range(1, 1001)]
+    assert shares == sorted(shares, reverse=True)
+    assert sum(shares) + unspent(1000) == pytest.approx(ERROR)
+    assert unspent(0) == pytest.approx(ERROR)
+    assert 0 < unspent(10**6) < 1e-4
+
+
+def test_null_challengers_are_rarely_promoted_over_many_looks():
+    """Bonferroni over looks, with p-values that keep their promise and are independent."""
+    random = np.random.default_rng(0)
+    p_values, ahead = (
+        random.uniform(size=(20_000, 30)),
+        random.uniform(size=(20_000, 30)),
+    )
+    limits = np.array([spend(look) for look in range(1, 31)])
+    promoted = ((p_values < limits) & (ahead < 0.5)).any(axis=1).mean()
+    assert 0.01 < promoted < ERROR
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0191, "0.019"),
+        (0.000115, "0.00012"),
+        (1e-9, "< 0.000001"),
+        (float("nan"), "–"),
+    ],
+)
+def test_probabilities_have_two_digits(value, text):
+    assert format_probability(value) == text
+
+
+def test_late_mean_is_of_the_last_epochs_and_no_maximum():
+    assert late_mean([30.0, 10.0, 20.0, 21.0, 22.0]) == 21.0
+    assert late_mean([20.0, 22.0]) == 21.0
+    assert late_mean([1.0, 2.0, float("nan"), 3.0, float("inf")]) == 2.0
+    assert np.isnan(late_mean([]))
+
+
+def test_noisy_curve_has_no_advantage():
+    """By the best epoch the noisy one of two equal models would nearly always win."""
+    random = np.random.default_rng(0)
+    steady, noisy = (random.normal(20, sigma, (4000, 12)) for sigma in (0.1, 1.0))
+    by_maximum = (noisy.max(axis=1) > steady.max(axis=1)).mean()
+    late = [[late_mean(curve) for curve in model] for model in (noisy, steady)]
+    assert by_maximum > 0.9
+    assert np.mean(np.greater(*late)) == pytest.approx(0.5, abs=0.03)
+    assert LATE_EPOCHS > 1
 
 
 def validation(**values):

@@ -8,7 +8,12 @@ from image_translation.errors import InputError
 from image_translation.imaging.decoding import read_image
 from image_translation.imaging.recipes.grayscale import grayscale
 from image_translation.imaging.resizing import fit_image
-from image_translation.pairing.preparation import BATCH_SIZE, PairStream, prepare_pairs
+from image_translation.pairing.preparation import (
+    BATCH_SIZE,
+    PairStream,
+    identify_pairs,
+    prepare_pairs,
+)
 from image_translation.sources import list_folder
 from tests.pairing.helpers import (
     list_pairs,
@@ -135,3 +140,15 @@ class TestFingerprint:
         before = prepare(tmp_path, pairing(), split).fingerprint
         (tmp_path / "in/a.png").write_bytes(b"")
         assert prepare(tmp_path, pairing(), split).fingerprint == before
+
+
+class TestIdentity:
+    def test_is_that_of_the_pairs_and_their_preparation(self):
+        one = identify_pairs(["a", "b"], pairing(), preparation())
+        assert one == identify_pairs(["b", "a"], pairing(), preparation())
+        others = [
+            identify_pairs(["a"], pairing(), preparation()),
+            identify_pairs(["a", "b"], pairing(), preparation(size=64)),
+            identify_pairs(["a", "b"], single(recipe="cartoon"), preparation()),
+        ]
+        assert len({one, *others}) == 4

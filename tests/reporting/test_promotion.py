@@ -41,6 +41,28 @@ def test_newest_decision_comes_first_with_its_numbers(log):
     assert (oldest.champion, oldest.difference, oldest.look) == ("–", "–", "–")
 
 
+def test_error_that_the_looks_have_spent_is_told(log):
+    record = {**RECORD, "test": {"looks": 3, "alpha": 0.00368, "alpha_left": 0.0207}}
+    told = tell_promotion(record, log.assign(alpha=[float("nan"), 0.00368]))
+    assert "met champions on these test images 3 times" in told.spent
+    assert "0.021 of it is left" in told.spent
+    assert [row.alpha for row in told.rows] == ["0.0037", "–"]
+    assert tell_promotion(RECORD, log).spent == ""
+
+
+def test_score_of_a_champion_that_won_a_look_is_called_a_maximum(log):
+    assert tell_promotion(RECORD, log).flatters == ""
+    won = log.assign(outcome="promoted")
+    record = {**RECORD, "in_use": VERSION}
+    assert "maximum over looks" in tell_promotion(record, won).flatters
+    assert tell_promotion({**RECORD, "in_use": None}, won).flatters == ""
+
+
+def test_sealed_test_set_does_not_hide_that_no_model_is_in_use(log):
+    record = {**RECORD, "in_use": None, "outcome": "not decided", "is_sealed": True}
+    assert tell_promotion(record, log).lead == "No model is in use."
+
+
 def test_without_a_champion_the_section_says_so(log):
     assert "No model" in tell_promotion({**RECORD, "in_use": None}, log).lead
 

@@ -18,7 +18,7 @@ from image_translation.schema import flatten
 from image_translation.tracking.backlog import find_backlog
 from image_translation.tracking.observer import MlflowObserver
 from image_translation.tracking.records import DatasetInput, read_run_id
-from image_translation.tracking.runs import link_replicates, log_test_scores
+from image_translation.tracking.runs import link_replicates, log_scores
 from image_translation.tracking.sending import send
 from image_translation.tracking.store import connection
 from image_translation.training.trained import TrainedModel, TrainedReplicate
@@ -198,13 +198,24 @@ def test_test_scores_go_to_the_child_once_and_the_parent_links_it(
         }
     )
     for _ in range(2):
-        log_test_scores(trained, scores)
+        log_scores(trained, scores)
     run_id = read_run_id(tmp_path)
     (point,) = MlflowClient().get_metric_history(run_id, "test/psnr")
     assert point.value == 60.0
     link_replicates(parent, "pix2pix", trained)
     tags = MlflowClient().get_run(parent).data.tags
     assert tags["pix2pix.replicate-0"] == run_id
+
+
+def test_scores_of_validation_pairs_are_not_called_test_scores(observer, tmp_path):
+    observer.on_start(0, tmp_path, SETTINGS, {})
+    trained = TrainedModel("trained", "", (replicate(tmp_path),), SETTINGS)
+    observer.on_end(trained.replicates[0])
+    row = {"pair_id": "a", "group": "a", "replicate": 0, "psnr": 20.0}
+    log_scores(trained, pd.DataFrame([{**row, "subset": "validation"}]))
+    metrics = MlflowClient().get_run(read_run_id(tmp_path)).data.metrics
+    assert metrics["sealed/psnr"] == 20.0
+    assert not any(name.startswith("test/") for name in metrics)
 
 
 @pytest.fixture

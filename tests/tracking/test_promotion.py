@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from image_translation.errors import InputError
 from image_translation.metrics import score_images
+from image_translation.metrics.promotion import spend, unspent
 from image_translation.metrics.settings import PromotionSettings
 from image_translation.pairing.arrays import PairArrays
 from image_translation.tracking import promotion, registry
@@ -41,7 +42,7 @@ class World:
 
     def __init__(self, name, folder, trained, pairs):
         self.task, self.folder, self.trained, self.pairs = name, folder, trained, pairs
-        self.log = None
+        self.log = self.pair_looks = None
 
     def model(self, number, noise=0.0, validation=20.0, settings=SETTINGS):
         """Other weights: those that were trained with noise on top."""
@@ -72,7 +73,7 @@ class World:
         table["ssim"] += ssim
         return pd.concat([pairs.index.assign(replicate=0), table], axis=1)
 
-    def decide(self, models, planted, pairs=None, split=None):
+    def decide(self, models, planted, pairs=None, split=None, *, is_sealed=False):
         pairs = pairs or self.pairs
         decided = promotion.decide(
             self.task,
@@ -86,8 +87,10 @@ class World:
             self.folder / "champions",
             self.log,
             split=split,
+            pair_looks=self.pair_looks,
+            is_sealed=is_sealed,
         )
-        self.log = decided.log
+        self.log, self.pair_looks = decided.log, decided.pair_looks
         return decided.record
 
 
@@ -96,6 +99,13 @@ def world(store, trained_once, test_side, tmp_path, request):
     name = request.node.name
     MlflowClient().create_experiment(name, artifact_location=tmp_path.as_uri())
     return World(name, tmp_path, trained_once, test_side)
+
+
+def renamed(pairs, prefix, first=0):
+    """The same images as other pairs, from the pair with number ``first`` on."""
+    names = pairs.index["pair_id"]
+    index = pairs.index.assign(pair_id=names.where(names.index < first, prefix + names))
+    return PairArrays(pairs.inputs, pairs.targets, index, prefix + pairs.fingerprint)
 
 
 def in_use(world):
@@ -133,11 +143,54 @@ def test_nothing_is_looked_at_or_registered_twice(world):
     assert "decided on" in again["reason"]
     assert kept["test"]["looks"] == again["test"]["looks"] == 1
     assert len(world.log) == 2
-    other = make_pairs(11, seed=4)
+    other = renamed(make_pairs(11, seed=4), "other")
     assert world.decide(second, {"a": (-3.0,)}, other)["test"]["looks"] == 1
     third = world.decide({"a": world.model(3)}, {"a": (-3.0,)})
     assert third["test"]["looks"] == 2
     assert third["challenger"]["version"] == 3
+
+
+def test_test_set_that_shares_a_pair_goes_on_counting(world):
+    world.decide({"a": world.model(1)}, {})
+    world.decide({"a": world.model(2)}, {"a": (-3.0,)})
+    grown = renamed(world.pairs, "new", first=1)
+    record = world.decide({"a": world.model(3)}, {"a": (-3.0,)}, grown)
+    assert record["test"]["looks"] == 2
+    assert record["test"]["alpha"] == spend(2) == world.log["alpha"].iloc[-1]
+    assert record["test"]["alpha_left"] == unspent(2)
+    fresh = renamed(world.pairs, "fresh")
+    record = world.decide({"a": world.model(4)}, {"a": (-3.0,)}, fresh)
+    assert record["test"]["looks"] == 1
+
+
+def test_looks_from_before_pairs_were_counted_are_not_forgotten(world):
+    world.decide({"a": world.model(1)}, {})
+    world.decide({"a": world.model(2)}, {"a": (-3.0,)})
+    world.pair_looks = None
+    world.log = world.log.drop(columns=["alpha", "alpha_left"])
+    record = world.decide({"a": world.model(3)}, {"a": (-3.0,)})
+    assert record["test"]["looks"] == 2
+
+
+def test_sealed_test_set_decides_nothing_and_spends_nothing(world):
+    world.decide({"a": world.model(1)}, {})
+    log = world.log
+    record = world.decide({"a": world.model(2)}, {"a": (3.0,)}, is_sealed=True)
+    assert record["outcome"] == "not decided"
+    assert record["reason"] == "the test set is sealed"
+    assert (record["test"], record["in_use"]["version"]) == (None, 1)
+    assert world.log is log and world.pair_looks.empty
+    assert in_use(world) == 1
+
+
+def test_challenger_is_chosen_by_its_last_epochs_not_by_its_best(world):
+    models = {"noisy": world.model(1), "steady": world.model(2)}
+    curves = {"noisy": [15.0, 25.0, 16.0, 15.0], "steady": [15.0, 18.0, 19.0, 20.0]}
+    for name, curve in curves.items():
+        path = models[name].replicates[0].folder / "history.csv"
+        rows = {"epoch": range(1, 5), "seconds": 1.0, "validation/psnr": curve}
+        pd.DataFrame(rows).to_csv(path, index=False)
+    assert world.decide(models, {})["challenger"]["model"] == "steady"
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from image_translation.imaging.photo import (
     result_suffix,
 )
 from image_translation.metrics.comparison import MIN_GROUPS
+from image_translation.metrics.looks import subset_of
 from image_translation.metrics.registry import HEADLINES
 from image_translation.reporting import words
 from image_translation.tracking.in_use import (
@@ -68,7 +69,7 @@ class TaskResults:
 
 @dataclass(frozen=True)
 class Score:
-    """A model's mean score on the test images, in words."""
+    """A model's mean score in the comparison, in words."""
 
     metric: str
     value: str
@@ -324,7 +325,7 @@ def _scores(
         return [], "Not compared yet."
     images, groups = (int(rows[name].iloc[0]) for name in ("n_images", "n_groups"))
     about = (
-        f"Means over {words.count(images, 'test image')} of "
+        f"Means over {words.count(images, f'{subset_of(rows)} image')} of "
         f"{words.count(groups, 'photograph')}, with 95 % intervals"
     )
     return found, about + (": too few to be trusted." if groups < MIN_GROUPS else ".")

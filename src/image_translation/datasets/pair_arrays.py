@@ -1,5 +1,6 @@
 """Prepared pairs as memory-mapped arrays in a folder."""
 
+import json
 import logging
 from pathlib import Path
 from typing import IO, Any
@@ -14,7 +15,7 @@ from image_translation.datasets.previews import COLUMNS, ROWS, preview_images
 from image_translation.errors import InputError
 from image_translation.fingerprint import Deferred, Stamp
 from image_translation.imaging.sheet import spread_indices
-from image_translation.pairing.arrays import PairArrays
+from image_translation.pairing.arrays import PairArrays, ScoredPairs
 from image_translation.pairing.preparation import PairStream
 from image_translation.progress import progress
 
@@ -102,6 +103,61 @@ class PairArraysDataset(AbstractDataset[Deferred[PairStream], PairArrays]):
 
     def _exists(self) -> bool:
         return self._stamp.read() is not None
+
+
+class ScoredPairsDataset(AbstractDataset[ScoredPairs, ScoredPairs]):
+    """Which of the prepared pairs are scored: a small file that names their folder.
+
+    Loading maps the arrays of that folder, a neighbour of the file.
+
+    Example of use in a catalog:
+
+    ```yaml
+    colorization.scored_pairs:
+      type: image_translation.datasets.pair_arrays.ScoredPairsDataset
+      filepath: data/05_model_input/colorization/scored_pairs.json
+    ```
+    """
+
+    def __init__(
+        self, *, filepath: str, metadata: dict[str, Any] | None = None
+    ) -> None:
+        """Name the file.
+
+        Args:
+            filepath: The file, beside the folders of the prepared pairs.
+            metadata: Anything; Kedro ignores it, plugins read it.
+        """
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> ScoredPairs:
+        """Map the arrays of the chosen pairs into memory, read-only."""
+        if not self._exists():
+            task = self._filepath.parent.name
+            raise InputError(
+                f"{self._filepath} is not there: the pairs to score were not chosen. "
+                "Choose them, with the --env and --params of this run: "
+                f"kedro run --pipeline={task} --tags=preparation"
+            )
+        chosen = json.loads(self._filepath.read_text("utf-8"))
+        folder = self._filepath.parent / chosen["subset"]
+        pairs = PairArraysDataset(filepath=str(folder)).load()
+        return ScoredPairs(**vars(pairs), **chosen)
+
+    def save(self, data: ScoredPairs) -> None:
+        """Write which pairs are scored; their arrays are there already."""
+        chosen = {"subset": data.subset, "test_set": data.test_set}
+        self._filepath.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self._filepath.with_suffix(".tmp")
+        temporary.write_text(json.dumps(chosen) + "\n", "utf-8")
+        temporary.replace(self._filepath)
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
 
 
 def _write_arrays(stream: PairStream, folder: Path) -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from image_translation.fingerprint import digest
 from image_translation.metrics import HEADLINES, MEASURES
+from image_translation.metrics.looks import subset_of
 from image_translation.reporting import words
 from image_translation.reporting.answer import Outcome, relate
 from image_translation.training.settings import LAST
@@ -178,7 +179,7 @@ def _scores(facts: ModelFacts) -> str:
     ]
     first = own.iloc[0]
     counts = (
-        f"{words.count(int(first['n_images']), 'test image')} of "
+        f"{words.count(int(first['n_images']), f'{subset_of(own)} image')} of "
         f"{words.count(int(first['n_groups']), 'independent group')}, "
         f"{words.count(int(first['n_replicates']), 'training')}"
     )
@@ -189,7 +190,7 @@ def _scores(facts: ModelFacts) -> str:
         if (sentence := _stand(facts, baseline, whom))
     )
     return (
-        f"## Scores\n\nOn {counts}, scored once:\n\n{_table(head, rows)}\n\n"
+        f"## Scores\n\nOn {counts}:\n\n{_table(head, rows)}\n\n"
         f"Against the baselines, which need no training:\n\n{sentences or '- not compared'}"
     )
 

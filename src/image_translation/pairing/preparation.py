@@ -97,6 +97,28 @@ def prepare_pairs(
     return Deferred(fingerprint, lambda: stream)
 
 
+def identify_pairs(
+    pair_ids: Sequence[str],
+    pairing: PairingSettings,
+    preparation: PreparationSettings,
+) -> str:
+    """Digest of which pairs these are and how they are prepared, whatever the code.
+
+    Args:
+        pair_ids: The pairs, in any order.
+        pairing: The recipe's settings, where one makes a side of the pairs.
+        preparation: Size, and how images are brought to it.
+
+    Returns:
+        16 hexadecimal digits.
+
+    Raises:
+        InputError: A recipe's settings cannot be worked with.
+    """
+    derivation = fingerprint_derivation(pairing)
+    return digest(sorted(pair_ids), preparation, derivation)[:16]
+
+
 def _chunk(files: list[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
     for start in range(0, len(files), BATCH_SIZE):
         yield files[start : start + BATCH_SIZE]

@@ -65,6 +65,12 @@ class Fractions(Settings):
         return self
 
 
+class SealSettings(Settings):
+    """What may be seen of the test set."""
+
+    sealed: bool
+
+
 class Folders(Settings):
     """Folders of the source that hold the sides of a split; several as ``a|b``."""
 

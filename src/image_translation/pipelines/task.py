@@ -40,6 +40,7 @@ def create_pipeline(task: str, models: Sequence[str], tasks: Sequence[str]) -> P
         parameters={
             "params:task": f"params:{task}",
             "params:task.promotion": f"params:{task}.promotion",
+            "params:task.test": f"params:{task}.test",
             "params:task.translate": f"params:{task}.translate",
         },
     )
@@ -49,8 +50,9 @@ def _create_model(name: str) -> Pipeline:
     return pipeline(
         model.create_pipeline(),
         namespace=name,
-        inputs={"train_pairs", "validation_pairs", "test_pairs"},
+        inputs={"train_pairs", "validation_pairs", "scored_pairs"},
         parameters={
+            "params:test": "params:test",
             "params:learned_metrics": "params:learned_metrics",
             "params:model": f"params:{name}",
             "params:model.inference": f"params:{name}.inference",

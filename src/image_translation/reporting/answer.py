@@ -456,7 +456,7 @@ def _few(content: ReportContent) -> str:
         else ""
     )
     return (
-        f"The {words.count(images, 'test image')} come from "
+        f"The {words.count(images, f'{content.subset} image')} come from "
         f"{words.count(groups, 'independent photograph')}. {crops}"
         f"With fewer than {MIN_GROUPS} photographs no difference is called "
         "established, however large it is: the numbers describe these photographs, "
@@ -468,7 +468,7 @@ def _cautions(content: ReportContent, trained: Sequence[str]) -> list[str]:
     table = content.comparison[content.comparison["model"].isin(trained)]
     cautions = []
     leaks = content.data.leaks
-    if leaks:
+    if leaks and content.subset == "test":
         cautions.append(
             f"{words.count(len(leaks), 'test pair')} of the {count_tested(content)[0]} "
             "have an image that stands among the training or validation pairs too, such "

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from image_translation.metrics.looks import Looks
+
 Image = NDArray[np.uint8]
 
 
@@ -90,6 +92,9 @@ class ReportContent:
         promotion: ``promotion.json``: what was decided on the model in use.
         promotions: ``promotions.csv``: one row a decision, the last one last.
         study: ``human_study.csv`` where people have judged these predictions.
+        subset: The subset that was scored: ``test``, or ``validation`` while the test
+            set is sealed.
+        looks: How often the test set was looked at.
     """
 
     task: str
@@ -107,3 +112,5 @@ class ReportContent:
     study: pd.DataFrame | None = None
     promotion: Mapping[str, Any] | None = None
     promotions: pd.DataFrame | None = None
+    subset: str = "test"
+    looks: Looks | None = None

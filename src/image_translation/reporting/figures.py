@@ -187,7 +187,9 @@ def learning_curves(
 
 @_styled
 def perception_distortion(
-    comparison: pd.DataFrame, histories: Mapping[str, pd.DataFrame]
+    comparison: pd.DataFrame,
+    histories: Mapping[str, pd.DataFrame],
+    subset: str = "test",
 ) -> "Figure":
     """Every model on the plane of fidelity against realism, and its path while learning.
 
@@ -198,21 +200,23 @@ def perception_distortion(
     Args:
         comparison: ``comparison.csv`` with the metrics mse and swd.
         histories: Model → rows ``replicate, epoch, validation/mse, validation/swd``.
+        subset: The subset that was scored.
     """
-    figure, (test, path) = _panels(2, height=3.9)
+    figure, (scored, path) = _panels(2, height=3.9)
     for model, row in _on_plane(comparison).iterrows():
         look = look_of(str(model))
-        for metric, span in (("mse", test.hlines), ("swd", test.vlines)):
+        for metric, span in (("mse", scored.hlines), ("swd", scored.vlines)):
             other = row["mean", "swd" if metric == "mse" else "mse"]
             low = max(row["ci_low", metric], row["mean", metric] / 10)
             if np.isfinite([low, row["ci_high", metric]]).all():
                 high = row["ci_high", metric]
                 span(other, low, high, color=look.colour, lw=2, alpha=0.6)
-        test.plot(*row["mean"][["mse", "swd"]], look.marker, color=look.colour, ms=8)
+        scored.plot(*row["mean"][["mse", "swd"]], look.marker, color=look.colour, ms=8)
     for model, history in histories.items():
         if "validation/swd" in history and len(history) > 1:
             _path(path, model, first_replicate(history).sort_values("epoch"))
-    for ax, title in ((test, "Test images"), (path, "Validation, epoch by epoch")):
+    titles = f"{subset.capitalize()} images", "Validation, epoch by epoch"
+    for ax, title in zip((scored, path), titles, strict=True):
         ax.set(xscale="log", yscale="log", title=title)
         _mark_in_plain_numbers(ax)
         ax.set_xlabel("← closer to the target (MSE)")

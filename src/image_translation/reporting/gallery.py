@@ -57,14 +57,14 @@ def count_extremes(n: int) -> int:
     return max(1, n // 8)
 
 
-def describe_choice(shown: int, tested: int) -> str:
+def describe_choice(shown: int, tested: int, subset: str = "test") -> str:
     """How the images of a gallery were chosen, in a sentence."""
     if shown >= tested:
-        return f"All {words.count(tested, 'test image')}."
+        return f"All {words.count(tested, f'{subset} image')}."
     extremes = count_extremes(shown)
     number = f"{extremes} " if extremes > 1 else ""
     return (
-        f"{shown:,} of {words.count(tested, 'test image')}: the typical one, the "
+        f"{shown:,} of {words.count(tested, f'{subset} image')}: the typical one, the "
         f"{number}best, the {number}worst and the {number}most disputed by PSNR, and "
         "others drawn at random."
     )

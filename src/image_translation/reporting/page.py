@@ -28,6 +28,7 @@ from image_translation.reporting.content import ReportContent
 from image_translation.reporting.epochs import convergence, epoch_rows
 from image_translation.reporting.gallery import describe_choice, describe_encoder
 from image_translation.reporting.hypothesis import judge_hypothesis
+from image_translation.reporting.looks import tell_looks, tell_seal
 from image_translation.reporting.promotion import PromotionText, tell_promotion
 from image_translation.reporting.published import NETWORKS, shared_differences
 from image_translation.reporting.svg import inline_svg
@@ -68,6 +69,8 @@ def render_report(content: ReportContent) -> str:
         task=content.task.replace("_", " ").capitalize(),
         content=content,
         answer=answer(content),
+        looks=tell_looks(content.looks) if content.subset == "test" else "",
+        seal=tell_seal(content.subset, content.looks),
         hypothesis=judge_hypothesis(content.verdicts, content.effects),
         metrics=[MEASURES[metric] for metric in metrics],
         copy_scored=COPY in scored_models(content),
@@ -109,7 +112,7 @@ def render_report(content: ReportContent) -> str:
         front=on_front(content, ("mse", "swd")),
         gallery=shown,
         gallery_data=script_json(tables.gallery_data(content, shown)),
-        chosen=describe_choice(len(shown), images),
+        chosen=describe_choice(len(shown), images, content.subset),
         embedded=describe_encoder(encode),
         curves=_curve_figures(content),
         convergence=convergence(content).sentence,
@@ -186,7 +189,9 @@ def _plane_figure(content: ReportContent) -> Markup | None:
         for model in scored_models(content)
     ]
     return _svg(
-        figures.perception_distortion(content.comparison, content.histories),
+        figures.perception_distortion(
+            content.comparison, content.histories, content.subset
+        ),
         "plane",
         f"Fidelity against realism. {'; '.join(parts)}.",
     )
@@ -227,7 +232,7 @@ def _distribution_figures(content: ReportContent) -> list[Markup]:
         _svg(
             figures.score_distributions(content.scores, [metric], order),
             f"distribution-{number}",
-            f"{words.label(metric)} of every test image. "
+            f"{words.label(metric)} of every {content.subset} image. "
             + _spread_description(content, order, metric),
         )
         for number, metric in enumerate(measured)

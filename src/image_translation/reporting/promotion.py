@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from image_translation.metrics.promotion import ERROR, format_probability
 from image_translation.reporting import words
 
 SHOWN = 10
@@ -27,6 +28,7 @@ class DecisionRow:
     guard_interval: str
     n_groups: str
     look: str
+    alpha: str
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class PromotionText:
 
     lead: str
     decision: str
+    spent: str
+    flatters: str
     rows: list[DecisionRow]
 
 
@@ -51,13 +55,43 @@ def tell_promotion(record: Mapping[str, Any], log: pd.DataFrame) -> PromotionTex
         f"{in_use['replicate']}."
         if in_use
         else "Which model is in use could not be found out."
-        if record["outcome"] == "not decided"
+        if record["outcome"] == "not decided" and not record.get("is_sealed")
         else "No model is in use."
     )
     return PromotionText(
         lead,
         f"This run: {record['outcome']} ({record['reason']}).",
+        _spent(record),
+        _flatters(in_use, log),
         [_row(row) for row in log.iloc[::-1].head(SHOWN).to_dict("records")],
+    )
+
+
+def _spent(record: Mapping[str, Any]) -> str:
+    """What the looks at these test images have spent of the error."""
+    test = record.get("test")
+    if not test or not test.get("looks") or "alpha_left" not in test:
+        return ""
+    left = format_probability(test["alpha_left"])
+    times = words.count(test["looks"], "time")
+    return (
+        f"Challengers have met champions on these test images {times}. Each look spends a "
+        f"part of one error of {ERROR:g}; {left} of it is left for all later looks. New "
+        "test images, none of which was looked at, begin anew."
+    )
+
+
+def _flatters(in_use: Mapping[str, Any] | None, log: pd.DataFrame) -> str:
+    """A caution where the version in use was chosen by its test score."""
+    if not in_use:
+        return ""
+    won = log[(log["outcome"] == "promoted") & log["look"].notna()]
+    if in_use["version"] not in won["challenger_version"].to_list():
+        return ""
+    return (
+        "The version in use was chosen because it was ahead on these test images: its "
+        "test score is a maximum over looks, and flatters. Expect a little less on new "
+        "images."
     )
 
 
@@ -86,6 +120,7 @@ def _row(row: Mapping[Any, Any]) -> DecisionRow:
         else "",
         n_groups=words.whole(row["n_groups"]) if measured else words.NOTHING,
         look=words.whole(row["look"]) if measured else words.NOTHING,
+        alpha=format_probability(row.get("alpha", float("nan"))),
     )
 
 

@@ -145,7 +145,8 @@ def _promotion(promotion: Mapping[str, Any] | None) -> str:
         f"version {in_use['version']}" if in_use.get("version") else "",
         in_use.get("model", ""),
     ]
-    unnamed = "unknown" if promotion["outcome"] == "not decided" else "none"
+    is_unknown = promotion["outcome"] == "not decided"
+    unnamed = "unknown" if is_unknown and not promotion.get("is_sealed") else "none"
     now = ", ".join(filter(None, named)) or unnamed
     return f"{promotion['outcome']}: {promotion['reason']}. In use: {now}."
 

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from image_translation.metrics import HEADLINES, MEASURES
 from image_translation.metrics.comparison import TaskResults
+from image_translation.metrics.looks import TEST, subset_of
 from image_translation.reporting import words
 from image_translation.reporting.hypothesis import Hypothesis, judge_hypothesis
 from image_translation.reporting.templates import read_resource, read_template
@@ -55,10 +56,12 @@ def render_summary(results: Mapping[str, TaskResults], tasks: Sequence[str]) -> 
 
 def _tell_task(task: str, results: TaskResults) -> _Task:
     table = results.comparison[results.comparison["metric"].isin(HEADLINES)]
+    subset = subset_of(table)
+    sealed = "" if subset == TEST else " (the test set is sealed)"
     tested = (
-        f"{words.count(int(table['n_images'].max()), 'test image')} from "
+        f"{words.count(int(table['n_images'].max()), f'{subset} image')} from "
         f"{words.count(int(table['n_groups'].max()), 'independent photograph')}, "
-        f"{words.count(int(table['n_replicates'].max()), 'training')} of each model"
+        f"{words.count(int(table['n_replicates'].max()), 'training')} of each model{sealed}"
     )
     return _Task(
         task,

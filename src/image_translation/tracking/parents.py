@@ -2,11 +2,14 @@
 
 import time
 from datetime import datetime
+from uuid import uuid4
 
 from image_translation.errors import InputError
 from image_translation.tracking.store import client, require_store, tolerate_store
 
 KEY_TAG = "scheduled_run"
+
+_PROCESS = f"untracked-{uuid4().hex[:12]}"
 
 
 def current_parent() -> str | None:
@@ -15,6 +18,11 @@ def current_parent() -> str | None:
 
     active = mlflow.active_run()
     return active.info.run_id if active else None
+
+
+def identify_run() -> str:
+    """The id of the parent run; in a process that is not tracked, a name for this process."""
+    return current_parent() or _PROCESS
 
 
 @require_store

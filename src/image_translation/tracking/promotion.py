@@ -21,6 +21,8 @@ from image_translation.metrics.promotion import (
     Decision,
     choose_challenger,
     decide_promotion,
+    late_mean,
+    unspent,
 )
 from image_translation.metrics.registry import FUNCTIONS, score_stream
 from image_translation.metrics.settings import PromotionSettings
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _MOVED = "another version was put into use meanwhile; the next run decides"
+SEALED = "the test set is sealed"
 
 Outcome = Literal["promoted", "kept", "unchanged", "not decided", "rolled back"]
 
@@ -69,9 +72,15 @@ LOG_COLUMNS = [
     "n_groups",
     "test",
     "look",
+    "alpha",
+    "alpha_left",
 ]
-"""Columns of ``promotions.csv``: one row a decision; ``look`` counts the decisions that
-were made on these test images, and is empty where they were not looked at."""
+"""Columns of ``promotions.csv``: one row a decision. ``look`` counts the decisions that
+looked at these test images, and is empty where they were not looked at; ``alpha`` is the
+error that this look spent, ``alpha_left`` what is left for all later ones."""
+
+PAIR_LOOKS_COLUMNS = ["pair_id", "look"]
+"""Columns of ``pair_looks.csv``: number of the last look at each test pair."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +90,12 @@ class Promotion:
     Attributes:
         record: ``promotion.json``.
         log: ``promotions.csv``, with what was decided now.
+        pair_looks: ``pair_looks.csv``, likewise; None for a decision by hand.
     """
 
     record: dict[str, Any]
     log: pd.DataFrame
+    pair_looks: pd.DataFrame | None = None
 
 
 def decide(
@@ -97,12 +108,19 @@ def decide(
     log: pd.DataFrame | None,
     translation: Mapping[str, Any] | None = None,
     split: pd.DataFrame | None = None,
+    pair_looks: pd.DataFrame | None = None,
+    *,
+    is_sealed: bool = False,
 ) -> Promotion:
-    """Choose the challenger, hold it against the champion, and promote it or not.
+    """Choose the challenger, compare it with the champion, and promote it or not.
 
     The test images are looked at once for the same two versions and the same rule: called
     again, nothing is compared and nothing registered. Where the sides of the split are not
     those that the champion was trained with, test images that it has seen are left out.
+
+    Every look spends a part of one error (`metrics.promotion.spend`). Its number is one
+    more than the highest that any of its test pairs was part of. So a test set that grows
+    continues the count, and one without any pair of an earlier one begins anew.
 
     Args:
         task: The task.
@@ -115,15 +133,25 @@ def decide(
         translation: The strategy by which a model translates that was trained where
             nothing was tracked.
         split: ``split.csv``; without it nothing is known of what a champion has seen.
+        pair_looks: Number of the last look at each test pair, or None.
+        is_sealed: Whether the test set is sealed: nothing is decided.
     """
     from mlflow.exceptions import MlflowException
 
     log = pd.DataFrame(columns=LOG_COLUMNS) if log is None else log
-    case = _Case(task, settings, test, folder, log, translation or {}, split)
+    seen = (
+        pd.DataFrame(columns=PAIR_LOOKS_COLUMNS) if pair_looks is None else pair_looks
+    )
+    case = _Case(
+        task, settings, test, folder, log, seen, translation or {}, split, is_sealed
+    )
     chosen = choose_challenger(_validation(trained, settings), settings)
     if connection.is_lost:
         return case.end("not decided", "MLflow could not be reached", chosen)
     try:
+        if is_sealed:
+            case.champion = registry.find_version(task, registry.CHAMPION)
+            return case.end("not decided", SEALED, chosen)
         if chosen is None:
             case.champion = registry.find_version(task, registry.CHAMPION)
             return case.end("kept", "no model was trained")
@@ -212,17 +240,32 @@ class _Case:
     test: PairArrays
     folder: Path
     log: pd.DataFrame
+    pair_looks: pd.DataFrame
     translation: Mapping[str, Any]
     split: pd.DataFrame | None = None
+    is_sealed: bool = False
     challenger: "ModelVersion | None" = None
     champion: "ModelVersion | None" = None
     decision: Decision | None = None
 
     @property
     def looks(self) -> int:
-        """How many decisions have looked at these test images."""
-        seen = self.log[self.log["test"] == self.test.fingerprint]
-        return int(seen["look"].notna().sum())
+        """Number of the last look at any of these test images, 0 if there was none.
+
+        The log knows of looks from before single pairs were counted.
+        """
+        is_here = self.pair_looks["pair_id"].isin(self.test.index["pair_id"])
+        is_logged = self.log["test"] == self.test.fingerprint
+        looks = [*self.pair_looks.loc[is_here, "look"], 0]
+        return int(max(*looks, self.log.loc[is_logged, "look"].notna().sum()))
+
+    def counted(self, looks: int) -> pd.DataFrame:
+        """The table of pairs after a look at these test images."""
+        now = pd.DataFrame({"pair_id": self.test.index["pair_id"], "look": looks})
+        is_here = self.pair_looks["pair_id"].isin(now["pair_id"])
+        others = self.pair_looks[~is_here]
+        table = now if others.empty else pd.concat([others, now])
+        return table.sort_values("pair_id", ignore_index=True)
 
     def earlier(self) -> pd.Series | None:
         """The decision on the same versions by the same rule, if there was one."""
@@ -263,15 +306,21 @@ class _Case:
             "metric": decision and _known(asdict(decision.metric)),
             "guard": decision and _known(asdict(decision.guard)),
             "margin": self.settings.margin,
-            "test": {
+            "is_sealed": self.is_sealed,
+            "test": None
+            if self.is_sealed
+            else {
                 "fingerprint": self.test.fingerprint,
                 "images": len(self.test),
                 "groups": int(self.test.index["group"].nunique()),
                 "looks": looks,
+                "alpha": decision and decision.alpha,
+                "alpha_left": unspent(looks),
             },
         }
+        pair_looks = self.counted(looks) if decision is not None else self.pair_looks
         if not is_new:
-            return Promotion(record, self.log)
+            return Promotion(record, self.log, pair_looks)
         row = {
             "date": record["date"],
             "outcome": outcome,
@@ -282,14 +331,18 @@ class _Case:
             "test": self.test.fingerprint,
         }
         if decision is not None:
-            row |= _numbers(decision) | {"look": looks}
-        return Promotion(record, _appended(self.log, row))
+            row |= _numbers(decision) | {
+                "look": looks,
+                "alpha": decision.alpha,
+                "alpha_left": unspent(looks),
+            }
+        return Promotion(record, _appended(self.log, row), pair_looks)
 
 
 def _meet(
     case: _Case, chosen: Candidate, model: TrainedModel, scores: pd.DataFrame
 ) -> Promotion:
-    """Let the challenger meet the champion."""
+    """Register the challenger and compare it with the champion, where there is one."""
     (trained,) = (r for r in model.replicates if r.replicate == chosen.replicate)
     case.champion = registry.find_version(case.task, registry.CHAMPION)
     case.challenger = _register(case, chosen, model, trained)
@@ -334,7 +387,9 @@ def _compare(
         )
         return case.end("kept", reason, chosen)
     mine = mine[mine["pair_id"].isin(test.index["pair_id"])]
-    case.decision = decide_promotion(mine, _score(champion, case, test), case.settings)
+    case.decision = decide_promotion(
+        mine, _score(champion, case, test), case.settings, case.looks + 1
+    )
     now = registry.find_version(case.task, registry.CHAMPION)
     if not registry.is_same(case.champion, now):
         return case.end("not decided", _MOVED, chosen, is_new=True)
@@ -383,16 +438,15 @@ def _without(pairs: PairArrays, is_left_out: NDArray[np.bool_]) -> PairArrays:
 def _validation(
     trained: Mapping[str, TrainedModel], settings: PromotionSettings
 ) -> pd.DataFrame:
-    """The validation value of every trained replicate at its chosen epoch."""
+    """The validation value of every trained replicate, averaged over its last epochs."""
     rows = []
     for name, model in trained.items():
         is_trained = model.settings is not None and model.settings.is_trainable
         if model.status != "trained" or not is_trained:
             continue
         for replicate in model.replicates:
-            history = replicate.history()
-            chosen = history["epoch"] == replicate.best_epoch
-            value = history.loc[chosen, f"validation/{settings.metric}"].item()
+            history = replicate.history().sort_values("epoch")
+            value = late_mean(history[f"validation/{settings.metric}"])
             rows.append((name, replicate.replicate, value))
     return pd.DataFrame(rows, columns=["model", "replicate", "value"])
 

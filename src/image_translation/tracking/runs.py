@@ -44,14 +44,20 @@ def log_image(run_id: str, image: NDArray[np.uint8], key: str, step: int) -> Non
 
 
 @tolerate_store
-def log_test_scores(trained: TrainedModel, scores: pd.DataFrame) -> None:
-    """Add the mean test scores of each replicate to its child run.
+def log_scores(trained: TrainedModel, scores: pd.DataFrame) -> None:
+    """Add the mean scores of each replicate to its child run.
+
+    They are ``test/<metric>``, or ``sealed/<metric>`` for validation pairs that took the
+    place of a sealed test set; ``validation/<metric>`` are the curves of the training.
 
     Args:
         trained: The model.
         scores: Its ``scores.csv``.
     """
     from image_translation.metrics import MEASURES, for_means
+    from image_translation.metrics.looks import TEST, subset_of
+
+    name_of = "test" if subset_of(scores) == TEST else "sealed"
 
     for replicate in trained.replicates:
         run_id = read_run_id(replicate.folder)
@@ -59,7 +65,7 @@ def log_test_scores(trained: TrainedModel, scores: pd.DataFrame) -> None:
         if run_id is None or rows.empty:
             continue
         means = {
-            f"test/{name}": float(np.mean(for_means(name, rows[name].to_numpy())))
+            f"{name_of}/{name}": float(np.mean(for_means(name, rows[name].to_numpy())))
             for name in MEASURES
             if name in rows
         }
@@ -97,8 +103,10 @@ def log_comparison(run_id: str, comparison: pd.DataFrame, folder: Path) -> None:
         comparison: ``comparison.csv``.
         folder: The task's reporting folder.
     """
+    from image_translation.metrics.looks import subset_of
+
     known = comparison.dropna(subset=["mean"])
-    names = known["model"] + "/test/" + known["metric"]
+    names = known["model"] + f"/{subset_of(known)}/" + known["metric"]
     log_metrics(run_id, dict(zip(names, known["mean"], strict=True)))
     for file in sorted(folder.glob("[!.]*.*")):
         if file.name != "run_summary.md":
@@ -145,6 +153,8 @@ def log_promotion(run_id: str, promotion: Mapping[str, Any]) -> None:
         run_id: The parent run.
         promotion: ``promotion.json``.
     """
+    from image_translation.metrics.promotion import format_probability
+
     in_use = promotion["in_use"] or {}
     tags = {
         "promotion": promotion["outcome"],
@@ -152,15 +162,19 @@ def log_promotion(run_id: str, promotion: Mapping[str, Any]) -> None:
         "champion": f"version {in_use['version']}: {in_use['model']}"
         if in_use
         else "unknown"
-        if promotion["outcome"] == "not decided"
+        if promotion["outcome"] == "not decided" and not promotion.get("is_sealed")
         else "none",
     }
-    for name, value in tags.items():
-        client().set_tag(run_id, name, value)
-    metric = promotion["metric"]
+    metric, test = promotion["metric"], promotion.get("test") or {}
     if metric is not None:
         names = ("challenger", "champion", "difference")
         known = {f"promotion/{name}": metric[name] for name in names}
-        looks = {"promotion/looks": promotion["test"]["looks"]}
-        log_metrics(run_id, {**known, **looks})
+        names = ("looks", "alpha", "alpha_left")  # older decisions have no alpha
+        spent = {f"promotion/{name}": test[name] for name in names if name in test}
+        log_metrics(run_id, {**known, **spent})
+    if metric is not None and "alpha" in test:
+        alpha, left = map(format_probability, (test["alpha"], test["alpha_left"]))
+        tags["promotion.look"] = f"{test['looks']} (alpha {alpha}, {left} left)"
+    for name, value in tags.items():
+        client().set_tag(run_id, name, value)
     client().log_dict(run_id, dict(promotion), "promotion.json")

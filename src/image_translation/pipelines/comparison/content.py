@@ -8,7 +8,8 @@ import pandas as pd
 from image_translation.datasets.predictions import Predictions
 from image_translation.imaging.recipes import Recipe
 from image_translation.metrics import METRICS
-from image_translation.pairing.arrays import PairArrays
+from image_translation.metrics.looks import describe_looks
+from image_translation.pairing.arrays import ScoredPairs
 from image_translation.pairing.layouts import derived_side, find_recipe
 from image_translation.pairing.settings import PairingSettings
 from image_translation.pairing.split import find_leaks
@@ -36,7 +37,7 @@ def collect_content(
     findings: pd.DataFrame,
     split: pd.DataFrame,
     tied: pd.DataFrame,
-    test: PairArrays,
+    scored: ScoredPairs,
     comparison: pd.DataFrame,
     verdicts: pd.DataFrame,
     effects: pd.DataFrame,
@@ -45,6 +46,7 @@ def collect_content(
     study: pd.DataFrame | None,
     promotion: Mapping[str, Any],
     promotions: pd.DataFrame,
+    looks: pd.DataFrame,
 ) -> ReportContent:
     """Put the results of all stages into the report's form; see ``write_report``."""
     trained = by_model(results, "trained")
@@ -62,13 +64,15 @@ def collect_content(
         models=pd.DataFrame(
             [_describe_model(name, model, settings) for name, model in trained.items()]
         ),
-        gallery=_fill_gallery(chosen, manifest, test, predictions, scores),
+        gallery=_fill_gallery(chosen, manifest, scored, predictions, scores),
         data=_summarise_data(settings, source, manifest, findings, split, tied),
         settings=flatten(settings),
         environment=environment,
         study=study,
         promotion=promotion,
         promotions=promotions,
+        subset=scored.subset,
+        looks=describe_looks(looks, scored.test_set),
     )
 
 
@@ -134,13 +138,13 @@ def _describe_objective(model: ModelSettings) -> str:
 def _fill_gallery(
     chosen: Sequence[tuple[str, str]],
     manifest: pd.DataFrame,
-    test: PairArrays,
+    scored: ScoredPairs,
     predictions: Mapping[str, Predictions],
     scores: Mapping[str, pd.DataFrame],
 ) -> list[GalleryItem]:
     used = manifest[manifest["verdict"] == "used"]
     files = dict(zip(used["pair_id"], used["input"], strict=True))
-    rows = {pair_id: row for row, pair_id in enumerate(test.index["pair_id"])}
+    rows = {pair_id: row for row, pair_id in enumerate(scored.index["pair_id"])}
     first = {
         name: frame[frame["replicate"] == 0].set_index("pair_id")
         for name, frame in scores.items()
@@ -149,10 +153,10 @@ def _fill_gallery(
     return [
         GalleryItem(
             pair_id=pair_id,
-            group=test.index["group"].iloc[rows[pair_id]],
+            group=scored.index["group"].iloc[rows[pair_id]],
             name=files[pair_id],
-            input=test.inputs[rows[pair_id]],
-            target=test.targets[rows[pair_id]],
+            input=scored.inputs[rows[pair_id]],
+            target=scored.targets[rows[pair_id]],
             predictions={name: predictions[name].read(pair_id) for name in first},
             scores={
                 name: {metric: float(frame[metric][pair_id]) for metric in METRICS}

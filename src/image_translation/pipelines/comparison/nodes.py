@@ -7,9 +7,12 @@ from typing import Any
 import pandas as pd
 
 from image_translation import metrics
+from image_translation.errors import InputError
 from image_translation.fingerprint import Deferred, code_digest, deferred_parts, digest
 from image_translation.metrics.comparison import TaskResults
-from image_translation.pairing.arrays import PairArrays
+from image_translation.metrics.looks import gather_looks, note_seal, subset_of
+from image_translation.pairing.arrays import ScoredPairs
+from image_translation.pipelines.clock import timestamp
 from image_translation.pipelines.comparison.content import by_model, collect_content
 from image_translation.reporting.content import ReportContent
 from image_translation.reporting.environment import describe_environment
@@ -20,7 +23,7 @@ SAMPLES = 8
 
 
 def compare_models(**results: pd.DataFrame) -> tuple[Deferred[pd.DataFrame], ...]:
-    """Compare all models on the same test images.
+    """Compare all models on the same images.
 
     Args:
         **results: The scores of each model, by ``<model>.scores``, and the distances of
@@ -28,19 +31,57 @@ def compare_models(**results: pd.DataFrame) -> tuple[Deferred[pd.DataFrame], ...
 
     Returns:
         The tables of models, of verdicts and of effects.
+
+    Raises:
+        InputError: Some were scored on test pairs, some on validation pairs.
     """
-    fingerprint = digest(results, code_digest("image_translation.metrics"))
-    return deferred_parts(fingerprint, lambda: _compare(results), 3)
+    subset = _find_subset(by_model(results, "scores"))
+    fingerprint = digest(results, subset, code_digest("image_translation.metrics"))
+    return deferred_parts(fingerprint, lambda: _compare(results, subset), 3)
 
 
-def _compare(results: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, ...]:
+def _compare(
+    results: Mapping[str, pd.DataFrame], subset: str
+) -> tuple[pd.DataFrame, ...]:
     scores, sets = by_model(results, "scores"), by_model(results, "set_scores")
-    tables = [metrics.compare_models(scores), metrics.compare_sets(sets, scores)]
-    return (
-        pd.concat([table for table in tables if len(table)], ignore_index=True),
+    models = [metrics.compare_models(scores), metrics.compare_sets(sets, scores)]
+    tables = (
+        pd.concat([table for table in models if len(table)], ignore_index=True),
         metrics.compare_pairs(scores),
         metrics.compare_effects(scores),
     )
+    return tuple(table.assign(subset=subset) for table in tables)
+
+
+def _find_subset(scores: Mapping[str, pd.DataFrame]) -> str:
+    """The subset that all scores are of."""
+    subsets = {name: subset_of(table) for name, table in scores.items() if len(table)}
+    if len(set(subsets.values())) > 1:
+        listed = ", ".join(f"{name}: {subset}" for name, subset in subsets.items())
+        raise InputError(
+            f"The models were scored on different pairs ({listed}), as test.sealed has "
+            "changed. Score them anew: run the task's pipeline without --namespaces"
+        )
+    return next(iter(subsets.values()), "test")
+
+
+def count_looks(
+    scored: ScoredPairs, known: pd.DataFrame | None, **scorings: pd.DataFrame
+) -> pd.DataFrame:
+    """Count the looks at the test set.
+
+    Args:
+        scored: The pairs that are scored.
+        known: The looks counted before, or None.
+        **scorings: How often test scores of each model came out, by
+            ``<model>.scorings``.
+    """
+    from image_translation.tracking.parents import identify_run
+
+    looks = gather_looks(known, by_model(scorings, "scorings"))
+    if scored.is_sealed:
+        return note_seal(looks, scored.test_set, identify_run(), timestamp())
+    return looks
 
 
 def draw_score_chart(comparison: pd.DataFrame) -> Any:
@@ -85,7 +126,7 @@ def write_report(
     findings: pd.DataFrame,
     split: pd.DataFrame,
     tied: pd.DataFrame,
-    test: PairArrays,
+    scored: ScoredPairs,
     comparison: pd.DataFrame,
     verdicts: pd.DataFrame,
     effects: pd.DataFrame,
@@ -93,6 +134,7 @@ def write_report(
     key: Mapping[str, Any],
     promotion: Mapping[str, Any],
     promotions: pd.DataFrame,
+    looks: pd.DataFrame,
     **results: Any,
 ) -> tuple[Deferred[Any], ...]:
     """Draw the figures and write the report of a task.
@@ -105,7 +147,7 @@ def write_report(
         findings: What the audit found in them.
         split: All pairs used.
         tied: Pairs left out because they tie sides of the split together.
-        test: The test pairs.
+        scored: The pairs that were scored: the test pairs, unless they are sealed.
         comparison: The table of models.
         verdicts: The table of verdicts.
         effects: The table of effects.
@@ -114,6 +156,7 @@ def write_report(
             shown.
         promotion: What was decided on the model in use.
         promotions: All decisions on it.
+        looks: All looks at test sets of the task.
         **results: What came of each model, by ``<model>.trained``,
             ``<model>.predictions`` and ``<model>.scores``.
 
@@ -121,6 +164,7 @@ def write_report(
         The report's HTML; Matplotlib's figures of scores, curves, distributions and
         samples.
     """
+    scored.check_seal(settings["test"]["sealed"])
     study = study if study is not None and set(study["page"]) == {key["page"]} else None
     environment = describe_environment()
     described = {name: value for name, value in environment.items() if name != "date"}
@@ -128,8 +172,8 @@ def write_report(
     decided = promotion["in_use"], promotion["outcome"] == "not decided"
     made_from = (
         (task, settings, source.name, source.credit, described),
-        (manifest, findings, split, tied, test, comparison, verdicts, effects, study),
-        (decided, promotions),
+        (manifest, findings, split, tied, scored, comparison, verdicts, effects, study),
+        (decided, promotions, looks),
         results,
         {name: model.history() for name, model in by_model(results, "trained").items()},
         code_digest("image_translation.reporting", "image_translation.pipelines"),
@@ -143,7 +187,7 @@ def write_report(
         findings,
         split,
         tied,
-        test,
+        scored,
         comparison,
         verdicts,
         effects,
@@ -152,6 +196,7 @@ def write_report(
         study,
         promotion,
         promotions,
+        looks,
     )
     return deferred_parts(digest(*made_from), lambda: _draw(content()), 5)
 

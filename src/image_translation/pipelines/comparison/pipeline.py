@@ -7,6 +7,7 @@ from kedro.pipeline import Node, Pipeline
 from image_translation.pipelines.binding import bind
 from image_translation.pipelines.comparison.nodes import (
     compare_models,
+    count_looks,
     draw_score_chart,
     write_report,
     write_summary,
@@ -20,6 +21,7 @@ def create_pipeline(task: str, models: Sequence[str], tasks: Sequence[str]) -> P
         for model in models
         for thing in ("scores", "set_scores")
     }
+    scorings = {f"{model}.scorings": f"{model}.scorings" for model in models}
     results = {
         f"{model}.{thing}": f"{model}.{thing}"
         for model in models
@@ -32,6 +34,16 @@ def create_pipeline(task: str, models: Sequence[str], tasks: Sequence[str]) -> P
                 inputs=scores,
                 outputs=["comparison", "verdicts", "effects"],
                 name="compare_models",
+            ),
+            Node(
+                count_looks,
+                inputs={
+                    "scored": "scored_pairs",
+                    "known": "remembered_looks",
+                    **scorings,
+                },
+                outputs="looks",
+                name="count_looks",
             ),
             Node(
                 draw_score_chart,
@@ -48,7 +60,7 @@ def create_pipeline(task: str, models: Sequence[str], tasks: Sequence[str]) -> P
                     "findings": "findings",
                     "split": "split",
                     "tied": "tied_pairs",
-                    "test": "test_pairs",
+                    "scored": "scored_pairs",
                     "comparison": "comparison",
                     "verdicts": "verdicts",
                     "effects": "effects",
@@ -56,6 +68,7 @@ def create_pipeline(task: str, models: Sequence[str], tasks: Sequence[str]) -> P
                     "key": "blind_test_key",
                     "promotion": "promotion",
                     "promotions": "promotions",
+                    "looks": "looks",
                     **results,
                 },
                 outputs=[

@@ -17,7 +17,7 @@ def create_blind_test(task: str, models: Sequence[str]) -> Pipeline:
                 bind(write_blind_test, task),
                 inputs={
                     "settings": "params:task",
-                    "test": "test_pairs",
+                    "test": "scored_pairs",
                     **predictions,
                 },
                 outputs=["blind_test", "blind_test_key"],

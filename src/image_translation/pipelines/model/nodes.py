@@ -11,12 +11,14 @@ from image_translation.fingerprint import Deferred, code_digest, digest
 from image_translation.metrics import (
     FUNCTIONS,
     SET_SCORE_COLUMNS,
+    looks,
     score_sets,
     score_stream,
 )
 from image_translation.metrics.learned import load_learned_metrics, score_features
 from image_translation.metrics.settings import LearnedMetricsSettings
-from image_translation.pairing.arrays import PairArrays
+from image_translation.pairing.arrays import PairArrays, ScoredPairs
+from image_translation.pipelines.clock import timestamp
 from image_translation.training.settings import InferenceSettings, ModelSettings
 from image_translation.training.trained import TrainedModel
 
@@ -40,15 +42,19 @@ def train_model(
     )
 
 
-def translate_test_pairs(
-    trained: TrainedModel, test: PairArrays, inference: dict[str, Any]
+def translate_pairs(
+    trained: TrainedModel,
+    scored: ScoredPairs,
+    inference: dict[str, Any],
+    seal: dict[str, Any],
 ) -> Deferred[Iterator[PredictionBatch]]:
-    """Translate the test inputs with every replicate of a model."""
+    """Translate the inputs that are scored with every replicate of a model."""
+    scored.check_seal(seal["sealed"])
     settings = InferenceSettings.model_validate(inference)
     return Deferred(
         digest(
             trained,
-            test,
+            scored,
             settings,
             code_digest(
                 "image_translation.models",
@@ -56,79 +62,102 @@ def translate_test_pairs(
                 "image_translation.training.tensors",
             ),
         ),
-        lambda: _translate(trained, test, settings),
+        lambda: _translate(trained, scored, settings),
     )
 
 
 def _translate(
-    trained: TrainedModel, test: PairArrays, settings: InferenceSettings
+    trained: TrainedModel, scored: ScoredPairs, settings: InferenceSettings
 ) -> Iterator[PredictionBatch]:
     from image_translation import training
 
-    pair_ids = test.index["pair_id"].tolist()
+    pair_ids = scored.index["pair_id"].tolist()
     for number, replicate in enumerate(trained.replicates):
         generator = replicate.load_generator()
         start = 0
-        for images in training.translate(generator, test.inputs, settings):
+        for images in training.translate(generator, scored.inputs, settings):
             chunk = pair_ids[start : start + len(images)]
             yield PredictionBatch(number, chunk, images)
             start += len(images)
 
 
 def score_predictions(
-    predictions: Predictions, test: PairArrays, learned_metrics: dict[str, Any]
+    predictions: Predictions,
+    scored: ScoredPairs,
+    learned_metrics: dict[str, Any],
+    seal: dict[str, Any],
 ) -> Deferred[pd.DataFrame]:
     """Score every prediction against its target."""
+    scored.check_seal(seal["sealed"])
     settings = LearnedMetricsSettings.model_validate(learned_metrics)
     return Deferred(
-        _scores_fingerprint(predictions, test, settings),
-        lambda: _score(predictions, test, settings),
+        _scores_fingerprint(predictions, scored, settings),
+        lambda: _score(predictions, scored, settings),
     )
 
 
 def score_prediction_sets(
-    predictions: Predictions, test: PairArrays, learned_metrics: dict[str, Any]
+    predictions: Predictions,
+    scored: ScoredPairs,
+    learned_metrics: dict[str, Any],
+    seal: dict[str, Any],
 ) -> Deferred[pd.DataFrame]:
     """Measure how far all predictions together are from all targets."""
+    scored.check_seal(seal["sealed"])
     settings = LearnedMetricsSettings.model_validate(learned_metrics)
     return Deferred(
-        _scores_fingerprint(predictions, test, settings),
-        lambda: _score_sets(predictions, test, settings),
+        _scores_fingerprint(predictions, scored, settings),
+        lambda: _score_sets(predictions, scored, settings),
+    )
+
+
+def count_scoring(
+    scores: pd.DataFrame, scored: ScoredPairs, scorings: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Count that scores of the test pairs came out; see `metrics.looks`."""
+    from image_translation.tracking.parents import identify_run
+
+    if scored.is_sealed:
+        scores = scores.head(0)
+    return looks.count_scoring(
+        scorings, scores, scored.test_set, identify_run(), timestamp()
     )
 
 
 def _scores_fingerprint(
-    predictions: Predictions, test: PairArrays, settings: LearnedMetricsSettings
+    predictions: Predictions, scored: ScoredPairs, settings: LearnedMetricsSettings
 ) -> str:
-    return digest(predictions, test, settings, code_digest("image_translation.metrics"))
+    code = code_digest("image_translation.metrics")
+    return digest(predictions, scored, scored.subset, settings, code)
 
 
 def _score(
-    predictions: Predictions, test: PairArrays, settings: LearnedMetricsSettings
+    predictions: Predictions, scored: ScoredPairs, settings: LearnedMetricsSettings
 ) -> pd.DataFrame:
     functions = {**FUNCTIONS, **load_learned_metrics(settings)}
-    index = test.index[["pair_id", "group"]].reset_index(drop=True)
+    index = scored.index[["pair_id", "group"]].reset_index(drop=True)
     pair_ids = index["pair_id"].tolist()
     tables = [index.head(0).assign(replicate=0, **dict.fromkeys(functions, 0.0))]
     for replicate in range(predictions.replicates):
         images = predictions.read_batches(pair_ids, replicate)
-        scores = score_stream(images, test.targets, functions)
+        scores = score_stream(images, scored.targets, functions)
         tables.append(pd.concat([index.assign(replicate=replicate), scores], axis=1))
     # An empty table only gives a model that did not run its columns.
-    return pd.concat(tables[1:] or tables, ignore_index=True)
+    table = pd.concat(tables[1:] or tables, ignore_index=True)
+    return table.assign(subset=scored.subset)
 
 
 def _score_sets(
-    predictions: Predictions, test: PairArrays, settings: LearnedMetricsSettings
+    predictions: Predictions, scored: ScoredPairs, settings: LearnedMetricsSettings
 ) -> pd.DataFrame:
-    pair_ids, groups = test.index["pair_id"].tolist(), test.index["group"]
+    pair_ids, groups = scored.index["pair_id"].tolist(), scored.index["group"]
     tables = [pd.DataFrame(columns=["replicate", *SET_SCORE_COLUMNS])]
     for replicate in range(predictions.replicates):
         images = predictions.read_batches(pair_ids, replicate)
-        scores = [score_sets(images, test.targets, groups)]
+        scores = [score_sets(images, scored.targets, groups)]
         if settings.inception:
             images = predictions.read_batches(pair_ids, replicate)
-            scores.append(score_features(images, test.targets, groups, settings))
+            scores.append(score_features(images, scored.targets, groups, settings))
         tables.append(pd.concat(scores).assign(replicate=replicate))
     # An empty table only gives a model that did not run its columns.
     return pd.concat(tables[1:] or tables, ignore_index=True)

@@ -3,10 +3,11 @@
 from kedro.pipeline import Node, Pipeline
 
 from image_translation.pipelines.model.nodes import (
+    count_scoring,
     score_prediction_sets,
     score_predictions,
     train_model,
-    translate_test_pairs,
+    translate_pairs,
 )
 
 
@@ -27,24 +28,46 @@ def create_pipeline() -> Pipeline:
                 tags="training",
             ),
             Node(
-                translate_test_pairs,
-                inputs=["trained", "test_pairs", "params:model.inference"],
+                translate_pairs,
+                inputs=[
+                    "trained",
+                    "scored_pairs",
+                    "params:model.inference",
+                    "params:test",
+                ],
                 outputs="predictions",
                 name="translate",
                 tags="inference",
             ),
             Node(
                 score_predictions,
-                inputs=["predictions", "test_pairs", "params:learned_metrics"],
+                inputs=[
+                    "predictions",
+                    "scored_pairs",
+                    "params:learned_metrics",
+                    "params:test",
+                ],
                 outputs="scores",
                 name="score",
                 tags="scoring",
             ),
             Node(
                 score_prediction_sets,
-                inputs=["predictions", "test_pairs", "params:learned_metrics"],
+                inputs=[
+                    "predictions",
+                    "scored_pairs",
+                    "params:learned_metrics",
+                    "params:test",
+                ],
                 outputs="set_scores",
                 name="score_sets",
+                tags="scoring",
+            ),
+            Node(
+                count_scoring,
+                inputs=["scores", "scored_pairs", "remembered_scorings"],
+                outputs="scorings",
+                name="count_scoring",
                 tags="scoring",
             ),
         ]

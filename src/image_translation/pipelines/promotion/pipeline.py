@@ -27,13 +27,15 @@ def create_pipeline(task: str, models: Sequence[str]) -> Pipeline:
                 inputs={
                     "settings": "params:task.promotion",
                     "translation": "params:task.translate",
-                    "test": "test_pairs",
+                    "seal": "params:task.test",
+                    "scored": "scored_pairs",
                     "split": "split",
                     "champions": "champion.workspace",
                     "log": "remembered_promotions",
+                    "pair_looks": "remembered_pair_looks",
                     **results,
                 },
-                outputs=["promotion", "promotions"],
+                outputs=["promotion", "promotions", "pair_looks"],
                 name="decide_promotion",
                 tags="promotion",
             )

@@ -1,0 +1,156 @@
+"""From the choice of what is scored to the count of looks, with datasets on disk."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+from image_translation.errors import InputError
+from image_translation.fingerprint import Stamp
+from image_translation.parameters import LayeredConfigLoader
+from image_translation.pipeline_registry import BASELINES
+from image_translation.pipelines.task import create_pipeline
+from tests.conftest import PROJECT
+from tests.training.conftest import make_pairs
+
+TASK = "colorization"
+N = 4
+STEPS = ("train", "translate", "score", "score_sets", "count_scoring")
+
+
+def parameters(**changes):
+    loader = LayeredConfigLoader(
+        str(PROJECT / "conf"),
+        env="smoke",
+        base_env="base",
+        default_run_env="local",
+        runtime_params=changes,
+    )
+    return loader["parameters"]
+
+
+class Project:
+    """A task with baselines alone, run by run."""
+
+    def __init__(self, folder):
+        self.data = folder / "data"
+        for number, side in enumerate(("train", "validation", "test")):
+            self.save_pairs(side, make_pairs(N, number), prefix=side[0])
+        loader = LayeredConfigLoader(
+            str(PROJECT / "conf"), env="base", base_env="base", default_run_env="base"
+        )
+        self.catalog = loader["catalog"]
+        self.pipeline = create_pipeline(TASK, BASELINES, [TASK])
+
+    def save_pairs(self, side, pairs, prefix):
+        folder = self.data / "05_model_input" / TASK / side
+        folder.mkdir(parents=True, exist_ok=True)
+        np.save(folder / "inputs.npy", pairs.inputs)
+        np.save(folder / "targets.npy", pairs.targets)
+        index = prefix + pairs.index
+        index.to_csv(folder / "index.csv", index=False)
+        Stamp(folder).write(f"{prefix} {pairs.fingerprint}")
+
+    def run(self, *nodes, sealed=False):
+        catalog = DataCatalog.from_config(self.catalog)
+        values = parameters(test={"sealed": sealed})[TASK]
+        for name, value in values.items():
+            catalog[f"params:{TASK}.{name}"] = MemoryDataset(value)
+            if name in BASELINES:
+                part = MemoryDataset(value["inference"])
+                catalog[f"params:{TASK}.{name}.inference"] = part
+        catalog[f"params:{TASK}"] = MemoryDataset(values)
+        models = [f"{TASK}.{name}.{step}" for name in BASELINES for step in STEPS]
+        whole = ["choose_scored_pairs", "compare_models", "count_looks"]
+        whole += ["write_blind_test"]
+        chosen = nodes or [*models, *(f"{TASK}.{name}" for name in whole)]
+        SequentialRunner().run(self.pipeline.only_nodes(*chosen), catalog)
+
+    def predictions(self):
+        folder = self.data / "07_model_output" / TASK
+        return {path.stem for path in folder.glob("*/predictions/*.png")}
+
+    def tables(self):
+        folders = ("06_models", "07_model_output", "08_reporting")
+        files = [
+            path
+            for folder in folders
+            for path in (self.data / folder).rglob("*")
+            if path.suffix in (".csv", ".json", ".html")
+        ]
+        return "\n".join(path.read_text("utf-8") for path in files)
+
+    def read(self, name):
+        path = self.data / "08_reporting" / TASK / f"{name}.csv"
+        return pd.read_csv(path, keep_default_na=False)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return Project(tmp_path)
+
+
+def ids(side):
+    return set(side + make_pairs(N).index["pair_id"])
+
+
+def test_sealed_run_touches_no_test_pair(project):
+    project.run(sealed=True)
+    assert project.predictions() == ids("v")
+    tables = project.tables()
+    assert not any(pair_id in tables for pair_id in ids("t"))
+    assert set(project.read("comparison")["subset"]) == {"validation"}
+    assert set(project.read("verdicts")["subset"]) == {"validation"}
+    assert project.read("looks")["look"].tolist() == [0]
+
+
+def test_opening_is_the_first_look_and_leaves_nothing_of_the_sealed_run(project):
+    project.run(sealed=True)
+    project.run()
+    assert project.predictions() == ids("t")
+    tables = project.tables()
+    assert not any(pair_id in tables for pair_id in ids("v"))
+    assert set(project.read("comparison")["subset"]) == {"test"}
+    looks = project.read("looks")
+    assert looks["look"].tolist() == [0, 1, 1]
+    assert set(looks["model"]) == {"", *BASELINES}
+
+
+def test_sealing_an_open_test_set_removes_its_scores(project):
+    project.run()
+    project.run(sealed=True)
+    assert project.predictions() == ids("v")
+    tables = project.tables()
+    assert not any(pair_id in tables for pair_id in ids("t"))
+    assert project.read("looks")["look"].tolist() == [1, 1]
+
+
+def test_unchanged_run_adds_no_look_and_new_pairs_do(project):
+    project.run()
+    before = project.read("looks")
+    project.run()
+    pd.testing.assert_frame_equal(project.read("looks"), before)
+    project.save_pairs("test", make_pairs(N - 1, 5), "t")
+    project.run()
+    looks = project.read("looks")
+    assert looks["look"].tolist() == [1, 1, 1, 1]
+    assert looks["test_set"].nunique() == 2
+
+
+def test_part_of_a_run_does_not_break_a_seal_that_it_did_not_see(project):
+    project.run()
+    for step in ("translate", "score", "score_sets"):
+        with pytest.raises(
+            InputError, match="test.sealed is true now, but.*preparation"
+        ):
+            project.run(f"{TASK}.copy_input.{step}", sealed=True)
+
+
+def test_models_that_were_scored_on_different_pairs_are_not_compared(project):
+    project.run()
+    steps = [f"{TASK}.copy_input.{step}" for step in STEPS]
+    project.run(f"{TASK}.choose_scored_pairs", *steps, sealed=True)
+    with pytest.raises(InputError, match="copy_input: validation, mean_target: test"):
+        project.run(f"{TASK}.compare_models", sealed=True)
