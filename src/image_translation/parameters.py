@@ -22,7 +22,11 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from image_translation.app.settings import AppSettings
 from image_translation.errors import InputError
 from image_translation.export.settings import ExportSettings
-from image_translation.metrics.settings import LearnedMetricsSettings, PromotionSettings
+from image_translation.metrics.settings import (
+    LearnedMetricsSettings,
+    PromotionSettings,
+    VerdictSettings,
+)
 from image_translation.pairing.settings import (
     AuditSettings,
     PairingSettings,
@@ -46,6 +50,7 @@ TASK_SECTIONS: Mapping[str, Any] = {
     "preparation": PreparationSettings,
     "test": SealSettings,
     "learned_metrics": LearnedMetricsSettings,
+    "verdicts": VerdictSettings,
     "promotion": PromotionSettings,
     "report": ReportSettings,
     "votes": OptionalPath,

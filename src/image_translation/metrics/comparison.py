@@ -258,6 +258,28 @@ def compare_effects(
     return _test_all(scores, margins, failed).effects
 
 
+def correct_for_tasks(table: pd.DataFrame, tasks: int) -> pd.DataFrame:
+    """Verdicts or effects of one task, where several tasks are read together.
+
+    After Bonferroni: each task gets its share of the error. What is no claim then becomes
+    undecided.
+
+    Args:
+        table: ``verdicts.csv`` or ``effects.csv``.
+        tasks: Number of tasks.
+
+    Returns:
+        The same rows with other ``p_adjusted`` and ``verdict``.
+    """
+    p_adjusted = np.minimum(table["p_adjusted"] * tasks, 1)
+    lost = (table["p_adjusted"] < SIGNIFICANCE) & (p_adjusted >= SIGNIFICANCE)
+    lost &= ~table["verdict"].str.startswith((TOO_FEW_GROUPS, UNDECIDED))
+    said = f"{UNDECIDED} (no longer claimed when {tasks} tasks are read together)"
+    return table.assign(
+        p_adjusted=p_adjusted, verdict=table["verdict"].mask(lost, said)
+    )
+
+
 class _Tests(NamedTuple):
     verdicts: pd.DataFrame
     effects: pd.DataFrame

@@ -33,6 +33,9 @@ MIN_RESAMPLED_TEST = 20
 differences: there signs are flipped, which takes differences of equal models to be
 symmetric."""
 
+FEW_DRAWS = 10
+"""Draws that are as large: fewer tell a p-value only roughly."""
+
 SEED_SPREAD = 0.4
 """Deviation of the logarithm of a model's seed deviation from that of the others, in the
 reference of tests: models of one task do not vary alike from seed to seed."""
@@ -205,16 +208,26 @@ def estimate(
         high=high,
         group_deviation=np.sqrt(images.variance * images.n_groups),
         n_groups=images.n_groups,
-        p_value=np.where(images.n_groups < 2, np.nan, _p_values(statistic, reference)),
+        p_value=_p_values(statistic, df, images.n_groups, reference),
         statistic=statistic,
         reference=reference,
     )
 
 
-def _p_values(statistic: Floats, reference: NDArray[np.float32]) -> Floats:
+def _p_values(
+    statistic: Floats, df: Floats, groups: NDArray, reference: NDArray[np.float32]
+) -> Floats:
+    """From the draws; from Student's t beyond them, where hardly any is as large."""
     # A draw that differs by rounding alone reaches the statistic.
-    reached = np.abs(reference) >= np.abs(statistic) * (1 - 1e-6)
-    return (reached.sum(axis=0) + 1) / (len(reference) + 1)
+    reached = (np.abs(reference) >= np.abs(statistic) * (1 - 1e-6)).sum(axis=0)
+    drawn = (reached + 1) / (len(reference) + 1)
+    student = 2 * scipy.special.stdtr(df, -np.abs(statistic))
+    # So many flips of signs there are.
+    student = np.where(
+        groups < MIN_RESAMPLED_TEST, np.maximum(student, 2.0 ** (1 - groups)), student
+    )
+    p_values = np.where(reached < FEW_DRAWS, np.minimum(drawn, student), drawn)
+    return np.where(groups < 2, np.nan, p_values)
 
 
 def _satterthwaite(images: "_Images", seeds: "_Seeds") -> Floats:

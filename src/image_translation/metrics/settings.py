@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from image_translation.metrics.registry import METRICS
-from image_translation.schema import OptionalPath, Settings
+from image_translation.schema import Nullable, OptionalPath, Settings
 
 
 def _as_file(path: str | None) -> str | None:
@@ -41,6 +41,30 @@ class LearnedMetricsSettings(Settings):
                     f"{second if given[0] == first else first}"
                 )
         return self
+
+
+Margin = Annotated[Annotated[float, Field(gt=0)] | None, Nullable]
+
+
+class MarginSettings(Settings):
+    """For every metric, the difference up to which models are practically equal."""
+
+    mse: Margin
+    psnr: Margin
+    ssim: Margin
+    mae: Margin
+    ms_ssim: Margin
+    gmsd: Margin
+    ciede2000: Margin
+    chroma_error: Margin
+    colourfulness_difference: Margin
+    saturation_bias: Margin
+
+
+class VerdictSettings(Settings):
+    """What a verdict depends on beside the scores."""
+
+    margins: MarginSettings
 
 
 def _as_metric(name: str) -> str:

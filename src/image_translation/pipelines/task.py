@@ -40,6 +40,7 @@ def create_pipeline(task: str, models: Sequence[str], tasks: Sequence[str]) -> P
         parameters={
             "params:task": f"params:{task}",
             "params:task.promotion": f"params:{task}.promotion",
+            "params:task.verdicts": f"params:{task}.verdicts",
             "params:task.test": f"params:{task}.test",
             "params:task.translate": f"params:{task}.translate",
         },

@@ -9,16 +9,17 @@ import pandas as pd
 
 from image_translation.metrics import HEADLINES, MEASURES
 from image_translation.metrics.comparison import (
+    EQUAL,
     MIN_GROUPS,
-    NO_DIFFERENCE,
     TOO_FEW_GROUPS,
+    TRAININGS_DIFFER,
 )
 from image_translation.reporting import words
 from image_translation.reporting.content import ReportContent
 
 COPY = "copy_input"
 
-Outcome = Literal["better", "worse", "open", "few"]
+Outcome = Literal["better", "worse", "differ", "equal", "open", "few"]
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,9 @@ class Relation:
         difference: Mean of a minus mean of b, in the metric's unit.
         low: Lower end of its interval.
         high: Upper end of its interval.
-        outcome: ``better`` and ``worse`` are claims; ``open`` is "no difference
-            found", ``few`` "too few independent photographs".
+        outcome: ``better`` and ``worse`` are claims on models; ``differ`` is one on two
+            trainings, ``equal`` "practically equal", ``open`` "undecided", ``few`` "too
+            few independent photographs".
         leads: Whether a's mean is the better one, claim or not; None where equal.
     """
 
@@ -139,6 +141,20 @@ def missing_models(content: ReportContent) -> list[tuple[str, str]]:
     ]
 
 
+def failed_models(content: ReportContent) -> list[tuple[str, str, int]]:
+    """Scored models of which a training failed: name, reason and trainings scored."""
+    scored = set(scored_models(content))
+    return [
+        (
+            row["model"],
+            f"failed: {words.text(row['reason'])}".removesuffix(": "),
+            row["replicates"],
+        )
+        for _, row in content.models.iterrows()
+        if row["status"] == "failed" and row["model"] in scored
+    ]
+
+
 def mean_of(content: ReportContent, model: str, metric: str) -> float:
     """A model's mean; NaN where there is none."""
     table = content.comparison
@@ -177,12 +193,22 @@ def on_front(content: ReportContent, metrics: tuple[str, str]) -> list[str]:
     ]
 
 
+CLAIMS = ("improves", "harms", "depends")
+"""What a verdict on an effect claims."""
+
+
 def outcome_of(row: pd.Series, more_is_better: bool) -> Outcome:
     """What a row of the verdicts claims about its model a."""
     verdict = str(row["verdict"])
-    if verdict.startswith(TOO_FEW_GROUPS):
-        return "few"
-    if verdict.startswith(NO_DIFFERENCE) or pd.isna(row["difference"]):
+    said: tuple[tuple[str, Outcome], ...] = (
+        (TOO_FEW_GROUPS, "few"),
+        (TRAININGS_DIFFER, "differ"),
+        (EQUAL, "equal"),
+    )
+    for beginning, outcome in said:
+        if verdict.startswith(beginning):
+            return outcome
+    if verdict not in CLAIMS and not verdict.endswith(" is better"):
         return "open"
     return "better" if (row["difference"] > 0) == more_is_better else "worse"
 
@@ -278,33 +304,36 @@ def _on(some: Sequence[str], metrics: Sequence[str]) -> str:
 def _support_on(
     content: ReportContent, best: str, others: Sequence[str], metric: str
 ) -> str:
-    groups: dict[str, list[str]] = {"better": [], "open": [], "few": []}
+    groups: dict[str, list[str]] = {}
     for other in others:
         relation = relate(content.verdicts, best, other, metric)
-        if relation is not None and relation.outcome in groups:
-            groups[relation.outcome].append(other)
-    if len(groups["better"]) == len(others):
-        whom = "every other trained model" if len(others) > 1 else others[0]
-        return f"{best} is better than {whom}, and this is established."
-    parts = []
-    if groups["better"]:
-        parts.append(f"{best} is better than {words.join_words(groups['better'])}")
-    if groups["open"]:
-        parts.append(
-            f"no difference was found between {best} and "
-            f"{words.join_words(groups['open'])}"
-        )
-    if groups["few"]:
-        whom = (
-            "any other trained model"
-            if len(groups["few"]) == len(others)
-            else words.join_words(groups["few"])
-        )
-        parts.append(
-            f"{best}'s lead over {whom} is not established: "
-            "too few independent photographs"
-        )
+        if relation is not None:
+            groups.setdefault(relation.outcome, []).append(other)
+    parts = [
+        sentence.format(best, _whom(groups[outcome], others))
+        for outcome, sentence in _SUPPORT.items()
+        if outcome in groups
+    ]
     return "; ".join(parts) + "." if parts else f"{best} was not compared in pairs."
+
+
+_SUPPORT = {
+    "better": "{} is better than {}",
+    "differ": (
+        "this training of {} scores better than that of {}, which another seed may "
+        "reverse"
+    ),
+    "equal": "{} is practically equal to {}",
+    "open": "it is undecided whether {} is better than {}",
+    "few": "there are too few independent photographs to compare {} with {}",
+}
+"""How the best model stands to others, by outcome."""
+
+
+def _whom(models: Sequence[str], others: Sequence[str]) -> str:
+    if len(models) == len(others) > 1:
+        return "every other trained model"
+    return words.join_words(models)
 
 
 def _copying(
@@ -357,7 +386,7 @@ def _training_paid(
         return behind, True
     return (
         f"{whom} scores better than a plain copy of the input on every metric, but "
-        "not every one of these differences is established.",
+        "not every one of these differences is more than chance and seeds may explain.",
         False,
     )
 
@@ -401,8 +430,9 @@ def _stand(relations: Sequence[Relation]) -> str:
     parts = [
         _phrase("better than copying the input on", relations, "better"),
         _phrase("worse than copying the input on", relations, "worse"),
-        _phrase("no difference found on", relations, "open"),
-        _measured([r for r in relations if r.outcome == "few"]),
+        _phrase("practically equal to copying the input on", relations, "equal"),
+        _phrase("undecided on", relations, "open"),
+        _measured([r for r in relations if r.outcome in ("differ", "few")]),
     ]
     sentence = "; ".join(filter(None, parts)) + "."
     return sentence[0].upper() + sentence[1:]
@@ -418,7 +448,7 @@ def _phrase(phrase: str, relations: Sequence[Relation], outcome: Outcome) -> str
 
 
 def _measured(relations: Sequence[Relation]) -> str:
-    """What was measured where nothing can be claimed."""
+    """What was measured where nothing can be claimed about the model."""
     parts: list[str] = []
     for phrase, leads in (
         ("ahead of a copy on", True),
@@ -435,7 +465,9 @@ def _measured(relations: Sequence[Relation]) -> str:
             parts.append(f"{first} {words.join_words(on)}")
     if not parts:
         return ""
-    return f"on these photographs {', '.join(parts)}; not established"
+    where = "this training is " if relations[0].outcome == "differ" else ""
+    rest = "" if where else "; too few to say more"
+    return f"on these photographs {where}{', '.join(parts)}{rest}"
 
 
 def _tone(relations: Sequence[Relation]) -> Literal["good", "bad", "open"]:
@@ -458,9 +490,9 @@ def _few(content: ReportContent) -> str:
     return (
         f"The {words.count(images, f'{content.subset} image')} come from "
         f"{words.count(groups, 'independent photograph')}. {crops}"
-        f"With fewer than {MIN_GROUPS} photographs no difference is called "
-        "established, however large it is: the numbers describe these photographs, "
-        "and say little about others."
+        f"With fewer than {MIN_GROUPS} photographs there is no verdict, however large "
+        "a difference is: the numbers describe these photographs, and say little about "
+        "others."
     )
 
 
@@ -477,9 +509,16 @@ def _cautions(content: ReportContent, trained: Sequence[str]) -> list[str]:
         )
     if len(table) and int(table["n_replicates"].max()) == 1:
         cautions.append(
-            "Each model was trained once. Training it again with another seed gives "
-            "somewhat different numbers; the intervals do not contain that variation."
+            "Each model was trained once. Another seed gives other numbers, and the "
+            "intervals do not contain that variation: verdicts are about these trainings, "
+            "not about models. training.replicates=3 compares models."
         )
+    cautions += [
+        f"{model} {reason}. Its scores are of the "
+        f"{words.count(int(n), 'training')} that ended, which favours it; it gets no "
+        "verdict."
+        for model, reason, n in failed_models(content)
+    ]
     perfect = [model for model in infinite_psnr(content) if model in trained]
     if perfect:
         cautions.append(

@@ -6,12 +6,12 @@ from typing import Literal
 
 import pandas as pd
 
-from image_translation.metrics import HEADLINES
-from image_translation.metrics.comparison import NO_EFFECT, TOO_FEW_GROUPS
+from image_translation.metrics import HEADLINES, MEASURES
+from image_translation.metrics.comparison import STUDY
 from image_translation.reporting import words
-from image_translation.reporting.answer import Outcome, Relation, relate
+from image_translation.reporting.answer import Outcome, Relation, outcome_of, relate
 
-GAN, RIVAL = "pix2pix", "autoencoder"
+GAN, RIVAL = STUDY
 
 CAUSES = {
     "architecture": "the U-Net in place of the encoder–decoder",
@@ -19,106 +19,87 @@ CAUSES = {
 }
 """What the two models of the study differ in: effect → its name in a sentence."""
 
+_READINGS: dict[Outcome, str] = {
+    "better": "improves",
+    "worse": "harms",
+    "differ": "made a difference in these trainings, which other seeds may reverse, on",
+    "equal": "has practically no effect on",
+    "open": "has an undecided effect on",
+    "few": "cannot be judged, with so few independent photographs, on",
+}
+
+Tone = Literal["good", "bad", "open"]
+
 
 @dataclass(frozen=True)
 class Hypothesis:
     """What became of the hypothesis on one task.
 
     Attributes:
-        verdict: One of ``confirmed``, ``refuted``, ``confirmed in part``, ``not decided``
-            and ``not tested``.
-        sentence: The verdict with its numbers.
-        causes: What the two differences between the models did, each by itself.
+        verdict: One of ``confirmed``, ``refuted``, ``confirmed in part``, ``practically
+            no effect``, ``not decided`` and ``not tested``.
+        sentence: What the adversarial loss does by itself, with its numbers.
+        causes: What the architecture does by itself, and the study's own comparison.
         tone: How it is marked.
     """
 
     verdict: str
     sentence: str
     causes: Sequence[str]
-    tone: Literal["good", "bad", "open"]
+    tone: Tone
 
 
 def judge_hypothesis(verdicts: pd.DataFrame, effects: pd.DataFrame) -> Hypothesis:
-    """Hold the study's hypothesis against the verdicts on pix2pix and autoencoder.
+    """Decide the hypothesis by the effect of the adversarial loss alone.
+
+    The study compared pix2pix with the autoencoder, which differ in two things. Which of
+    them is the cause is told by the 2×2.
 
     Args:
         verdicts: ``verdicts.csv``.
         effects: ``effects.csv``; empty where one of the 2×2 is missing.
     """
-    found = [relate(verdicts, GAN, RIVAL, metric) for metric in HEADLINES]
-    relations = [relation for relation in found if relation is not None]
-    if not relations:
-        missing = f"{GAN} and {RIVAL} do not both have scores."
-        return Hypothesis("not tested", missing, (), "open")
-    verdict, tone = _judge([relation.outcome for relation in relations])
-    return Hypothesis(verdict, _tell(relations), _causes(effects), tone)
+    outcomes = _outcomes(effects, "adversarial")
+    study = _tell_study(verdicts, effects)
+    if not outcomes:
+        sentence = (
+            "It takes pix2pix, unet, autoencoder and autoencoder_gan to tell the effect "
+            "of the adversarial loss from that of the architecture."
+        )
+        return Hypothesis("not tested", sentence, study, "open")
+    verdict, tone = _judge([outcome for outcome, _ in outcomes])
+    causes = [_tell_cause(effects, "architecture"), *study]
+    return Hypothesis(verdict, _tell_cause(effects, "adversarial"), causes, tone)
 
 
-def _judge(outcomes: Sequence[Outcome]) -> tuple[str, Literal["good", "bad", "open"]]:
+def _judge(outcomes: Sequence[Outcome]) -> tuple[str, Tone]:
     if all(outcome == "better" for outcome in outcomes):
         return "confirmed", "good"
     if "worse" in outcomes:
         return "refuted", "bad"
     if "better" in outcomes:
         return "confirmed in part", "open"
+    if all(outcome == "equal" for outcome in outcomes):
+        return "practically no effect", "bad"
     return "not decided", "open"
 
 
-def _tell(relations: Sequence[Relation]) -> str:
-    """What was found between the two models, outcome by outcome."""
-    parts = []
-    for outcome, phrase in (
-        ("better", f"{GAN} is better than {RIVAL} on"),
-        ("worse", f"{GAN} is worse than {RIVAL} on"),
-        ("open", "no difference was found on"),
-    ):
-        on = [
-            f"{words.label(relation.metric)} ({relation.numbers})"
-            for relation in relations
-            if relation.outcome == outcome
-        ]
-        if on:
-            parts.append(f"{phrase} {words.join_words(on)}")
-    few = [relation for relation in relations if relation.outcome == "few"]
-    for phrase, leads in (("ahead of", True), ("behind", False)):
-        on = [
-            f"{words.label(relation.metric)} "
-            f"({words.signed(relation.metric, relation.difference)})"
-            for relation in few
-            if relation.leads is leads
-        ]
-        if on:
-            parts.append(f"{GAN} is {phrase} {RIVAL} on {words.join_words(on)}")
-    told = f"On these images {'; '.join(parts) or 'both are equal'}."
-    return (
-        f"{told} They show too few independent photographs to decide." if few else told
-    )
+def _outcomes(effects: pd.DataFrame, effect: str) -> list[tuple[Outcome, pd.Series]]:
+    """What was found of an effect on each metric of the question."""
+    rows = effects[(effects["effect"] == effect) & effects["metric"].isin(HEADLINES)]
+    return [
+        (outcome_of(row, MEASURES[row["metric"]].higher_is_better), row)
+        for _, row in rows.iterrows()
+    ]
 
 
-def _causes(effects: pd.DataFrame) -> list[str]:
-    """One sentence on each of the two differences between the models."""
-    told = []
-    for effect, what in CAUSES.items():
-        rows = effects[
-            (effects["effect"] == effect)
-            & effects["metric"].isin(HEADLINES)
-            & (effects["verdict"] != TOO_FEW_GROUPS)
-        ]
-        said: dict[str, list[str]] = {}
-        for _, row in rows.iterrows():
-            said.setdefault(_reading(row["verdict"]), []).append(_numbers(row))
-        if said:
-            parts = [f"{verb} {words.join_words(on)}" for verb, on in said.items()]
-            told.append(f"By itself, {what} {'; it '.join(parts)}.")
-    return told
-
-
-def _reading(verdict: str) -> str:
-    if verdict.startswith(TOO_FEW_GROUPS):
-        return "cannot be judged (too few independent photographs) on"
-    return (
-        "has no effect that was found on" if verdict.startswith(NO_EFFECT) else verdict
-    )
+def _tell_cause(effects: pd.DataFrame, effect: str) -> str:
+    """One sentence on what an effect does by itself."""
+    said: dict[Outcome, list[str]] = {}
+    for outcome, row in _outcomes(effects, effect):
+        said.setdefault(outcome, []).append(_numbers(row))
+    parts = [f"{_READINGS[o]} {words.join_words(on)}" for o, on in said.items()]
+    return f"By itself, {CAUSES[effect]} {'; it '.join(parts)}."
 
 
 def _numbers(row: pd.Series) -> str:
@@ -126,3 +107,55 @@ def _numbers(row: pd.Series) -> str:
     difference = words.signed(metric, row["difference"])
     span = words.interval(metric, row["ci_low"], row["ci_high"], signs=True)
     return f"{words.label(metric)} ({', '.join(filter(None, [difference, span]))})"
+
+
+def _tell_study(verdicts: pd.DataFrame, effects: pd.DataFrame) -> list[str]:
+    """The study's own comparison, with its cause; none without both models."""
+    found = [relate(verdicts, GAN, RIVAL, metric) for metric in HEADLINES]
+    relations = [relation for relation in found if relation is not None]
+    if not relations:
+        return []
+    parts = [
+        f"{phrase} {words.join_words(on)}"
+        for outcomes, leads, phrase in _STANDINGS
+        if (on := _on(relations, outcomes, leads))
+    ]
+    cause = _cause(relations, effects)
+    return [f"The study's comparison: {GAN} is {'; '.join(parts)}{cause}."]
+
+
+_STANDINGS: Sequence[tuple[tuple[Outcome, ...], bool | None, str]] = (
+    (("better",), True, f"better than {RIVAL} on"),
+    (("worse",), False, f"worse than {RIVAL} on"),
+    (("equal",), None, f"practically equal to {RIVAL} on"),
+    (("differ",), True, f"ahead of {RIVAL}, in these trainings, on"),
+    (("differ",), False, f"behind {RIVAL}, in these trainings, on"),
+    (("open", "few"), True, f"ahead of {RIVAL}, undecided, on"),
+    (("open", "few"), False, f"behind {RIVAL}, undecided, on"),
+)
+"""Outcome, whether pix2pix leads (None: either), and how that is said."""
+
+
+def _on(
+    relations: Sequence[Relation], outcomes: Sequence[Outcome], leads: bool | None
+) -> list[str]:
+    return [
+        f"{words.label(relation.metric)} ({relation.numbers})"
+        for relation in relations
+        if relation.outcome in outcomes and (leads is None or relation.leads is leads)
+    ]
+
+
+def _cause(relations: Sequence[Relation], effects: pd.DataFrame) -> str:
+    """Which of the two differences puts pix2pix ahead; empty where none is known to."""
+    if not any(relation.outcome == "better" for relation in relations):
+        return ""
+    causes = [
+        name
+        for effect, name in (
+            ("architecture", "the architecture"),
+            ("adversarial", "the adversarial loss"),
+        )
+        if any(outcome == "better" for outcome, _ in _outcomes(effects, effect))
+    ]
+    return f", because of {words.join_words(causes)}" if causes else ""

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from image_translation.metrics import INFINITE_PSNR_IN_MEANS, MEASURES
 from image_translation.metrics.comparison import MIN_GROUPS, SIGNIFICANCE
-from image_translation.metrics.statistics import RESAMPLES
+from image_translation.metrics.inference import DRAWS
 from image_translation.reporting import figures, tables, words
 from image_translation.reporting.answer import (
     COPY,
@@ -77,7 +77,8 @@ def render_report(content: ReportContent) -> str:
         n_images=images,
         n_groups=groups,
         min_groups=MIN_GROUPS,
-        resamples=f"{RESAMPLES:,}",
+        draws=f"{DRAWS:,}",
+        families=tables.count_tests(content),
         significance=SIGNIFICANCE,
         n_replicates=_replicates(content),
         scores=scores,
@@ -331,7 +332,7 @@ def _tell_choice(select_by: str) -> str:
         )
         if "last" in select_by:
             chosen += ", or is the last one"
-    return f"{chosen}; the test pairs are scored once, for what was chosen."
+    return f"{chosen}."
 
 
 def _switch(value: str) -> str:

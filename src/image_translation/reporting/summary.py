@@ -7,7 +7,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from image_translation.metrics import HEADLINES, MEASURES
-from image_translation.metrics.comparison import TaskResults
+from image_translation.metrics.comparison import TaskResults, correct_for_tasks
 from image_translation.metrics.looks import TEST, subset_of
 from image_translation.reporting import words
 from image_translation.reporting.hypothesis import Hypothesis, judge_hypothesis
@@ -49,12 +49,12 @@ def render_summary(results: Mapping[str, TaskResults], tasks: Sequence[str]) -> 
     return read_template("summary.html").render(
         css=Markup(read_resource("report.css")),
         metrics=[MEASURES[metric] for metric in HEADLINES],
-        tasks=[_tell_task(task, results[task]) for task in order],
+        tasks=[_tell_task(task, results[task], len(order)) for task in order],
         not_run=[task for task in tasks if task not in results],
     )
 
 
-def _tell_task(task: str, results: TaskResults) -> _Task:
+def _tell_task(task: str, results: TaskResults, tasks: int) -> _Task:
     table = results.comparison[results.comparison["metric"].isin(HEADLINES)]
     subset = subset_of(table)
     sealed = "" if subset == TEST else " (the test set is sealed)"
@@ -67,7 +67,10 @@ def _tell_task(task: str, results: TaskResults) -> _Task:
         task,
         task.replace("_", " ").capitalize(),
         tested,
-        judge_hypothesis(results.verdicts, results.effects),
+        judge_hypothesis(
+            correct_for_tasks(results.verdicts, tasks),
+            correct_for_tasks(results.effects, tasks),
+        ),
         _rows(table),
     )
 

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 
 from image_translation.metrics import HEADLINES, MEASURES, METRICS, for_means
-from image_translation.metrics.comparison import TOO_FEW_GROUPS
 from image_translation.reporting import words
 from image_translation.reporting.answer import (
+    CLAIMS,
     COPY,
     best_models,
+    failed_models,
     metrics_of,
     missing_models,
     outcome_of,
@@ -215,6 +216,8 @@ def _is_of(metric: str, family: str) -> bool:
 def _model_rows(content: ReportContent, metrics: Sequence[str]) -> list[ModelRow]:
     """Every model of the task, those without scores with their reason."""
     about = {row["model"]: _about(row) for _, row in content.models.iterrows()}
+    for model, reason, trainings in failed_models(content):
+        about[model] += f" · {reason}; {words.count(trainings, 'training')} scored"
     missing = dict(missing_models(content))
     order = list(dict.fromkeys([*content.models["model"], *scored_models(content)]))
     badges = {metric: _badges(content, metric) for metric in metrics}
@@ -246,11 +249,30 @@ def pair_rows(content: ReportContent, metric: str) -> list[PairRow]:
             win_rate=words.percent(row["win_rate"]),
             p=words.p_value(row["p_adjusted"]),
             n_groups=words.whole(row["n_groups"]),
-            verdict=words.text(row["verdict"]),
+            verdict=words.text(row["verdict"]) + _disagreement(row),
             outcome=outcome_of(row, more),
         )
         for _, row in table.iterrows()
     ]
+
+
+def _disagreement(row: pd.Series) -> str:
+    """A remark where the mean favours a model and most images the other one."""
+    claimed = str(row["verdict"]).removesuffix(" is better")
+    ahead = {row["model_a"]: row["win_rate"], row["model_b"]: 1 - row["win_rate"]}
+    if claimed not in ahead or not ahead[claimed] < 0.5:
+        return ""
+    other = row["model_a"] if claimed == row["model_b"] else row["model_b"]
+    return (
+        f" on average; {other} is ahead on {words.percent(ahead[other])} of the images"
+    )
+
+
+def count_tests(content: ReportContent) -> dict[str, int]:
+    """Number of tests that are corrected together, by family."""
+    tables = [content.verdicts, content.effects]
+    families = pd.concat([table["family"] for table in tables if "family" in table])
+    return {str(family): int(n) for family, n in families.value_counts().items()}
 
 
 def effects(content: ReportContent, metrics: Sequence[str]) -> list[Effect]:
@@ -292,7 +314,7 @@ def judged_rows(study: pd.DataFrame, kind: str) -> list[JudgedRow]:
 
 def cost_rows(content: ReportContent) -> list[CostRow]:
     """Size, work and time of every model that was trained; baselines cost nothing."""
-    shown = content.models[content.models["status"] == "trained"]
+    shown = content.models[content.models["status"].isin(("trained", "failed"))]
     return [
         CostRow(
             model=row["model"],
@@ -305,7 +327,8 @@ def cost_rows(content: ReportContent) -> list[CostRow]:
             seconds=words.duration(_positive(row["seconds"])),
             speed=words.quantity(_positive(row["images_per_second"])),
             best_epoch=words.whole(row["best_epoch"]),
-            replicates=words.whole(row["replicates"]),
+            replicates=words.whole(row["replicates"])
+            + (" (one failed)" if row["status"] == "failed" else ""),
         )
         for _, row in shown.iterrows()
     ]
@@ -410,7 +433,7 @@ def _effect(row: pd.Series) -> EffectCell:
         words.signed(metric, row["difference"]),
         words.interval(metric, row["ci_low"], row["ci_high"], signs=True),
         verdict.partition(" (")[0],
-        is_claim="found" not in verdict and not verdict.startswith(TOO_FEW_GROUPS),
+        is_claim=verdict in CLAIMS,
     )
 
 

@@ -17,17 +17,22 @@ from image_translation.pipelines.comparison.content import by_model, collect_con
 from image_translation.reporting.content import ReportContent
 from image_translation.reporting.environment import describe_environment
 from image_translation.sources import Source
+from image_translation.training.trained import TrainedModel
 
 SAMPLES = 8
 """Rows of the figure of samples; the report shows more."""
 
 
-def compare_models(**results: pd.DataFrame) -> tuple[Deferred[pd.DataFrame], ...]:
+def compare_models(
+    settings: dict[str, Any], **results: Any
+) -> tuple[Deferred[pd.DataFrame], ...]:
     """Compare all models on the same images.
 
     Args:
-        **results: The scores of each model, by ``<model>.scores``, and the distances of
-            its predictions as a set, by ``<model>.set_scores``.
+        settings: The margins of practical equality.
+        **results: What was trained, by ``<model>.trained``, its scores, by
+            ``<model>.scores``, and the distances of its predictions as a set, by
+            ``<model>.set_scores``.
 
     Returns:
         The tables of models, of verdicts and of effects.
@@ -35,22 +40,36 @@ def compare_models(**results: pd.DataFrame) -> tuple[Deferred[pd.DataFrame], ...
     Raises:
         InputError: Some were scored on test pairs, some on validation pairs.
     """
-    subset = _find_subset(by_model(results, "scores"))
-    fingerprint = digest(results, subset, code_digest("image_translation.metrics"))
-    return deferred_parts(fingerprint, lambda: _compare(results, subset), 3)
+    scores, sets = by_model(results, "scores"), by_model(results, "set_scores")
+    trained: dict[str, TrainedModel] = by_model(results, "trained")
+    failed = [name for name, model in trained.items() if model.status == "failed"]
+    subset = _find_subset(scores)
+    fingerprint = digest(
+        (settings, scores, sets, failed, subset),
+        code_digest("image_translation.metrics"),
+    )
+    return deferred_parts(
+        fingerprint, lambda: _compare(scores, sets, settings, failed, subset), 3
+    )
 
 
 def _compare(
-    results: Mapping[str, pd.DataFrame], subset: str
+    scores: Mapping[str, pd.DataFrame],
+    sets: Mapping[str, pd.DataFrame],
+    settings: Mapping[str, Any],
+    failed: Sequence[str],
+    subset: str,
 ) -> tuple[pd.DataFrame, ...]:
-    scores, sets = by_model(results, "scores"), by_model(results, "set_scores")
-    models = [metrics.compare_models(scores), metrics.compare_sets(sets, scores)]
-    tables = (
-        pd.concat([table for table in models if len(table)], ignore_index=True),
-        metrics.compare_pairs(scores),
-        metrics.compare_effects(scores),
-    )
+    joined = {name: _join(frame, sets[name]) for name, frame in scores.items()}
+    tables = metrics.compare_task(joined, margins=settings["margins"], failed=failed)
     return tuple(table.assign(subset=subset) for table in tables)
+
+
+def _join(scores: pd.DataFrame, sets: pd.DataFrame) -> pd.DataFrame:
+    """Scores of images, and their contributions to the distances of sets."""
+    keys = ["pair_id", "replicate"]
+    known = [name for name in sets if name in metrics.SET_METRICS]
+    return scores.merge(sets[[*keys, *known]], on=keys) if len(scores) else scores
 
 
 def _find_subset(scores: Mapping[str, pd.DataFrame]) -> str:

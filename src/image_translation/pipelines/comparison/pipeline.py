@@ -19,7 +19,7 @@ def create_pipeline(task: str, models: Sequence[str], tasks: Sequence[str]) -> P
     scores = {
         f"{model}.{thing}": f"{model}.{thing}"
         for model in models
-        for thing in ("scores", "set_scores")
+        for thing in ("trained", "scores", "set_scores")
     }
     scorings = {f"{model}.scorings": f"{model}.scorings" for model in models}
     results = {
@@ -31,7 +31,7 @@ def create_pipeline(task: str, models: Sequence[str], tasks: Sequence[str]) -> P
         [
             Node(
                 compare_models,
-                inputs=scores,
+                inputs={"settings": "params:task.verdicts", **scores},
                 outputs=["comparison", "verdicts", "effects"],
                 name="compare_models",
             ),
