@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import scipy
 from numpy.typing import NDArray
 
 from image_translation.metrics.inference import (
@@ -418,15 +417,9 @@ def _correct(families: NDArray, found: Estimates) -> dict[str, Any]:
 def _step_down(
     found: Estimates, chosen: NDArray[np.bool_], level: float
 ) -> tuple[NDArray, NDArray]:
-    """Corrected p-values, and statistics from which a difference is claimed."""
-    # On one scale: the statistic at which each by itself would be as unlikely.
-    scale = scipy.special.stdtrit(found.df[chosen], 1 - level / (2 * chosen.sum()))
-    p_values, critical = step_down(
-        np.abs(found.statistic[chosen]) / scale,
-        np.abs(found.reference[:, chosen]) / scale,
-        level,
+    return step_down(
+        np.abs(found.statistic[chosen]), np.abs(found.reference[:, chosen]), level
     )
-    return p_values, critical * scale
 
 
 def _groups(scores: Mapping[str, pd.DataFrame]) -> pd.Series:
