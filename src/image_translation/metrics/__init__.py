@@ -19,7 +19,10 @@ from image_translation.metrics.fidelity import gmsd, mae, ms_ssim, mse, psnr, ss
 from image_translation.metrics.realism import (
     SET_SCORE_COLUMNS,
     score_sets,
+    set_contributions,
+    set_floor,
     sliced_wasserstein,
+    summarise_contributions,
 )
 from image_translation.metrics.registry import (
     FUNCTIONS,
@@ -44,7 +47,10 @@ __all__ = [
     "Measure",
     "SET_SCORE_COLUMNS",
     "score_sets",
+    "set_contributions",
+    "set_floor",
     "sliced_wasserstein",
+    "summarise_contributions",
     "HEADLINES",
     "INFINITE_PSNR_IN_MEANS",
     "METRICS",

@@ -90,6 +90,8 @@ class ReportContent:
         promotion: ``promotion.json``: what was decided on the model in use.
         promotions: ``promotions.csv``: one row a decision, the last one last.
         study: ``human_study.csv`` where people have judged these predictions.
+        floors: Uncorrected distances between halves of the test targets: ``metric,
+            floor, n_images, n_groups``.
     """
 
     task: str
@@ -107,3 +109,4 @@ class ReportContent:
     study: pd.DataFrame | None = None
     promotion: Mapping[str, Any] | None = None
     promotions: pd.DataFrame | None = None
+    floors: pd.DataFrame | None = None

@@ -23,8 +23,8 @@ def compare_models(**results: pd.DataFrame) -> tuple[Deferred[pd.DataFrame], ...
     """Compare all models on the same test images.
 
     Args:
-        **results: The scores of each model, by ``<model>.scores``, and the distances of
-            its predictions as a set, by ``<model>.set_scores``.
+        **results: The scores of each model, by ``<model>.scores``, and what its images
+            contribute to the distances between sets, by ``<model>.set_scores``.
 
     Returns:
         The tables of models, of verdicts and of effects.
@@ -34,7 +34,11 @@ def compare_models(**results: pd.DataFrame) -> tuple[Deferred[pd.DataFrame], ...
 
 
 def _compare(results: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, ...]:
-    scores, sets = by_model(results, "scores"), by_model(results, "set_scores")
+    scores, contributions = by_model(results, "scores"), by_model(results, "set_scores")
+    sets = {
+        model: metrics.summarise_contributions(table)
+        for model, table in contributions.items()
+    }
     tables = [metrics.compare_models(scores), metrics.compare_sets(sets, scores)]
     return (
         pd.concat([table for table in tables if len(table)], ignore_index=True),

@@ -1,6 +1,7 @@
 """Nodes of the model pipeline."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -10,11 +11,13 @@ from image_translation.datasets.predictions import PredictionBatch, Predictions
 from image_translation.fingerprint import Deferred, code_digest, digest
 from image_translation.metrics import (
     FUNCTIONS,
-    SET_SCORE_COLUMNS,
-    score_sets,
     score_stream,
+    set_contributions,
 )
-from image_translation.metrics.learned import load_learned_metrics, score_features
+from image_translation.metrics.learned import (
+    feature_contributions,
+    load_learned_metrics,
+)
 from image_translation.metrics.settings import LearnedMetricsSettings
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.settings import InferenceSettings, ModelSettings
@@ -89,7 +92,10 @@ def score_predictions(
 def score_prediction_sets(
     predictions: Predictions, test: PairArrays, learned_metrics: dict[str, Any]
 ) -> Deferred[pd.DataFrame]:
-    """Measure how far all predictions together are from all targets."""
+    """Measure how far all predictions together are from all targets.
+
+    The table has the form of the scores: what each image contributes to each distance.
+    """
     settings = LearnedMetricsSettings.model_validate(learned_metrics)
     return Deferred(
         _scores_fingerprint(predictions, test, settings),
@@ -121,14 +127,18 @@ def _score(
 def _score_sets(
     predictions: Predictions, test: PairArrays, settings: LearnedMetricsSettings
 ) -> pd.DataFrame:
-    pair_ids, groups = test.index["pair_id"].tolist(), test.index["group"]
-    tables = [pd.DataFrame(columns=["replicate", *SET_SCORE_COLUMNS])]
+    index = test.index[["pair_id", "group"]].reset_index(drop=True)
+    pair_ids, groups = index["pair_id"].tolist(), index["group"]
+    nothing = set_contributions([], test.targets[:0], [])
+    tables = [pd.concat([index.head(0).assign(replicate=0), nothing], axis=1)]
     for replicate in range(predictions.replicates):
-        images = predictions.read_batches(pair_ids, replicate)
-        scores = [score_sets(images, test.targets, groups)]
-        if settings.inception:
+        parts = [index.assign(replicate=replicate)]
+        for measure in (
+            set_contributions,
+            partial(feature_contributions, settings=settings),
+        ):
             images = predictions.read_batches(pair_ids, replicate)
-            scores.append(score_features(images, test.targets, groups, settings))
-        tables.append(pd.concat(scores).assign(replicate=replicate))
+            parts.append(measure(images, test.targets, groups))
+        tables.append(pd.concat(parts, axis=1))
     # An empty table only gives a model that did not run its columns.
     return pd.concat(tables[1:] or tables, ignore_index=True)
