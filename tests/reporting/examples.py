@@ -21,6 +21,7 @@ from image_translation.metrics import (
     compare_sets,
     score_images,
     score_sets,
+    set_floor,
 )
 from image_translation.reporting.content import (
     DataSummary,
@@ -105,6 +106,9 @@ def make_content(
             "platform": "Linux x86_64",
             "cpu": "2 cores",
         },
+        floors=set_floor(
+            np.stack([pair[3] for pair in pairs]), [pair[1] for pair in pairs]
+        ),
     )
 
 

@@ -220,16 +220,17 @@ def _floor_note(content: ReportContent, metrics: Sequence[str]) -> str:
     if rows.empty:
         return ""
     size = rows.iloc[0]
+    corrected = "All but FID" if "fid" in metrics else "All"
     halves = ", ".join(
         f"{words.label(row['metric'])} {words.value(row['metric'], row['floor'])}"
         for _, row in rows.iterrows()
     )
     return (
-        f"Distances between sets of {words.whole(size['n_images'])} images of "
-        f"{words.whole(size['n_groups'])} groups; values of different n are not "
-        "compared. All but FID are corrected for n: sets of one distribution are 0 "
-        "apart on average. The floor, that of two halves of the targets without the "
-        f"correction: {halves}."
+        f"Distances between sets of n = {words.whole(size['n_images'])} images, "
+        f"{words.whole(size['n_groups'])} independent; values of different n are not "
+        f"compared. {corrected} are corrected for n: sets of one distribution are 0 "
+        "apart on average. Without the correction, two halves of the targets are apart "
+        f"by: {halves}."
     )
 
 
