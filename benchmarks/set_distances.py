@@ -14,6 +14,7 @@ import argparse
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from pages import write_section
 from PIL import Image
 from scipy import ndimage, stats
 
-from image_translation.metrics import set_contributions, set_floor
+from image_translation.metrics import realism, set_contributions, set_floor
 from image_translation.metrics.held_out import interval
 
 Images = NDArray[np.uint8]
@@ -30,7 +31,9 @@ Images = NDArray[np.uint8]
 METRICS = ("swd", "spectrum_distance", "histogram_distance")
 DECIMALS = (1, 2, 2)
 NUMBERS = (15, 50, 150)
+NO_DISTANCE = pd.Series(0.0, METRICS)
 POPULATION = 900
+PATCHES_AN_IMAGE = 128
 COPIES_SHARE = 3
 """Of other photographs so many times more sets are drawn than of copies."""
 
@@ -111,6 +114,15 @@ def simulate(
     ).T
 
 
+def find_truth(photographs: Images, degrade: Callable[[Images], Images]) -> pd.Series:
+    """Distances over all photographs, from as many patches of each as in small sets."""
+    most = PATCHES_AN_IMAGE * len(photographs)
+    with patch.object(realism, "PATCHES_A_LEVEL", most):
+        everything = range(len(photographs))
+        copies = [degrade(photographs)]
+        return set_contributions(copies, photographs, everything).mean()
+
+
 def describe(tables: list[pd.DataFrame], truth: pd.Series) -> Iterator[str]:
     """The cells of each metric."""
     for name, digits in zip(METRICS, DECIMALS, strict=True):
@@ -138,12 +150,7 @@ def rows(photographs: Images, simulations: int, numbers: list[int]) -> Iterator[
     for what, copy in {"other photographs": None, **COPIES}.items():
         random = np.random.default_rng(0)
         degrade = partial(copy, random=random) if copy else None
-        truth = pd.Series(0.0, METRICS)
-        if degrade:
-            everything = range(len(photographs))
-            truth = set_contributions(
-                [degrade(photographs)], photographs, everything
-            ).mean()
+        truth = find_truth(photographs, degrade) if degrade else NO_DISTANCE
         times = max(2, simulations // COPIES_SHARE if copy else simulations)
         for number in numbers:
             tables = [
