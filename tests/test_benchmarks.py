@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from image_translation.fingerprint import Stamp
 from image_translation.pairing.arrays import PairArrays
@@ -99,3 +100,21 @@ def test_scoring_is_measured_into_a_page(tmp_path):
     assert text.endswith("<!-- scoring: to here -->\n\n## What follows\n")
     deviations = [row.split("|")[5] for row in text.splitlines() if "e-" in row]
     assert len(deviations) == 1 and float(deviations[0]) < 1e-10
+
+
+def test_set_distances_are_measured_into_a_page(tmp_path):
+    page = tmp_path / "statistics.md"
+    page.write_text("# Statistics\n")
+    command = [sys.executable, str(PROJECT / "benchmarks/set_distances.py")]
+    command += ["--photographs", str(tmp_path / "photographs"), "--size", "16"]
+    command += ["--simulations", "2", "--numbers", "4", "--write", str(page)]
+    (tmp_path / "photographs").mkdir()
+    random = np.random.default_rng(0)
+    for number in range(12):
+        pixels = random.integers(0, 256, (20, 30, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"photographs/{number}.png")
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    text = page.read_text()
+    assert text.count("| other photographs | 4 | swd | 0.0 |") == 1
+    assert text.count("| blurred | 4 |") == 3

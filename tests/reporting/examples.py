@@ -14,13 +14,10 @@ from sklearn.datasets import load_sample_image
 
 from image_translation.metrics import (
     METRICS,
-    SET_SCORE_COLUMNS,
-    compare_effects,
-    compare_models,
-    compare_pairs,
-    compare_sets,
+    compare_task,
     score_images,
-    score_sets,
+    set_contributions,
+    set_floor,
 )
 from image_translation.reporting.content import (
     DataSummary,
@@ -79,18 +76,14 @@ def make_content(
         for model, images in predictions.items()
     }
     with_missing = {model: scores.get(model, pd.DataFrame()) for model in ABOUT}
+    compared = compare_task(_with_sets(pairs, predictions, with_missing))
     return ReportContent(
         task="colorization",
         question="Which model turns grey photographs into colour photographs best, "
         "and by how much?",
-        comparison=pd.concat(
-            [
-                compare_models(with_missing),
-                compare_sets(_sets(pairs, predictions, with_missing), with_missing),
-            ]
-        ),
-        verdicts=compare_pairs(with_missing),
-        effects=compare_effects(with_missing),
+        comparison=compared.comparison,
+        verdicts=compared.verdicts,
+        effects=compared.effects,
         scores=with_missing,
         histories={m: _history(m, replicates, rng) for m in TRAINED if m in models},
         models=_models(without, replicates),
@@ -105,6 +98,9 @@ def make_content(
             "platform": "Linux x86_64",
             "cpu": "2 cores",
         },
+        floors=set_floor(
+            np.stack([pair[3] for pair in pairs]), [pair[1] for pair in pairs]
+        ),
     )
 
 
@@ -175,23 +171,20 @@ def _scores(
     return pd.concat(tables, ignore_index=True)
 
 
-def _sets(
-    pairs: list[tuple[str, str, Image, Image]],
+def _with_sets(
+    pairs: Sequence[tuple[str, str, Image, Image]],
     predictions: dict[str, list[Image]],
     scores: dict[str, pd.DataFrame],
 ) -> dict[str, pd.DataFrame]:
-    """Distances of the sets of images; none for a model without any."""
+    """Scores, and the contributions of the images to the distances between sets."""
     targets = np.stack([pair[3] for pair in pairs])
     groups = [pair[1] for pair in pairs]
-    nothing = pd.DataFrame(columns=["replicate", *SET_SCORE_COLUMNS])
-    return {
-        model: score_sets([np.stack(predictions[model])], targets, groups).assign(
-            replicate=0
-        )
-        if model in predictions
-        else nothing
-        for model in scores
-    }
+    joined = dict(scores)
+    for model, images in predictions.items():
+        sets = set_contributions([np.stack(images)], targets, groups)
+        sets = sets.assign(pair_id=[pair[0] for pair in pairs])
+        joined[model] = scores[model].merge(sets, on="pair_id")
+    return joined
 
 
 def _history(model: str, replicates: int, rng: np.random.Generator) -> pd.DataFrame:

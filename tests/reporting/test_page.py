@@ -178,6 +178,16 @@ def test_scores_stand_in_a_table_a_family(content):
     assert sorted(shown) == sorted(content.comparison["metric"].unique())
 
 
+def test_distances_stand_beside_those_of_halves_of_the_targets(content):
+    *others, realism = tables.score_tables(content)
+    floor = content.floors.set_index("metric")["floor"]["swd"]
+    assert f"SWD {floor:.1f}" in realism.about
+    assert "values of different n are not compared" in realism.about
+    assert not any("halves" in table.about for table in others)
+    without = tables.score_tables(replace(content, floors=None))[-1]
+    assert "halves" not in without.about
+
+
 def test_missing_model_stands_in_the_table(large, large_page):
     row = {row.model: row for row in tables.score_tables(large)[0].rows}[
         "autoencoder_gan"

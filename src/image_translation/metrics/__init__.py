@@ -20,7 +20,10 @@ from image_translation.metrics.inference import bootstrap_mean
 from image_translation.metrics.realism import (
     SET_SCORE_COLUMNS,
     score_sets,
+    set_contributions,
+    set_floor,
     sliced_wasserstein,
+    summarise_contributions,
 )
 from image_translation.metrics.registry import (
     FUNCTIONS,
@@ -45,7 +48,10 @@ __all__ = [
     "Measure",
     "SET_SCORE_COLUMNS",
     "score_sets",
+    "set_contributions",
+    "set_floor",
     "sliced_wasserstein",
+    "summarise_contributions",
     "HEADLINES",
     "INFINITE_PSNR_IN_MEANS",
     "METRICS",

@@ -15,10 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from image_translation.errors import InputError
 from image_translation.metrics.chunks import Images, Scores
+from image_translation.metrics.held_out import draw_halves
 from image_translation.metrics.realism import (
+    SET_FLOOR_COLUMNS,
     SET_SCORE_COLUMNS,
-    distance_margin,
-    draw_groups,
+    floor_rows,
+    group_codes,
+    score_rows,
 )
 from image_translation.metrics.settings import LearnedMetricsSettings
 
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
 
 BATCH = 16
 """Images at once."""
+
+FLOOR_SPLITS = 5
+"""Random halves that the floors of FID and KID are averaged over."""
 
 Doubles = NDArray[np.float64]
 Weights = Mapping[str, Any]
@@ -139,13 +145,19 @@ def dists(backbone: Weights, weights: Weights, a: "Tensor", b: "Tensor") -> "Ten
     return 1 - similarity / scale
 
 
-def score_features(
+def feature_contributions(
     predictions: Iterable[Images],
     targets: Images,
     groups: ArrayLike,
     settings: LearnedMetricsSettings,
 ) -> pd.DataFrame:
-    """FID and KID of the set of predictions against that of targets.
+    """What every image contributes to FID and KID, as `metrics.set_contributions`.
+
+    KID leaves out all pairs of images of one group, also of a prediction with its own
+    target, so that it is 0 on average for sets of one distribution. FID is the published
+    one and stays biased upwards by the size of the sets: with fewer images than features
+    it cannot be corrected. Its contributions are exact for the value and of first order
+    for the error.
 
     Args:
         predictions: Batches, uint8, n×H×W×3, together N images.
@@ -156,31 +168,73 @@ def score_features(
             ``return_features=True``.
 
     Returns:
-        One row a metric, as `metrics.score_sets`; none without a network or images.
-        FID has no interval: its bias depends on the number of images, which a resample
-        changes.
+        One row an image with the columns ``fid, kid``; no columns without a network.
+        KID is NaN for fewer than two groups, both for fewer than two images.
 
     Raises:
         InputError: The file is no such program.
     """
-    if settings.inception is None or not len(targets):
+    if settings.inception is None:
+        return pd.DataFrame(index=range(len(targets)))
+    codes = group_codes(groups, targets)
+    if not len(codes):
+        return pd.DataFrame(columns=["fid", "kid"], dtype=np.float64)
+    features = _features_of_both(predictions, targets, settings.inception)
+    table = pd.DataFrame(_by_group(*features, codes))
+    return table.loc[codes].reset_index(drop=True)
+
+
+def score_features(
+    predictions: Iterable[Images],
+    targets: Images,
+    groups: ArrayLike,
+    settings: LearnedMetricsSettings,
+) -> pd.DataFrame:
+    """FID and KID of the set of predictions against that of targets.
+
+    Args:
+        predictions: As for `feature_contributions`.
+        targets: uint8, N×H×W×3.
+        groups: The group of each image.
+        settings: Where the network is.
+
+    Returns:
+        One row a metric, as `metrics.score_sets`; none without a network or images.
+        The interval of FID is that of a biased value.
+
+    Raises:
+        InputError: The file is no such program.
+    """
+    codes = group_codes(groups, targets)
+    if settings.inception is None or not len(codes):
         return pd.DataFrame(columns=SET_SCORE_COLUMNS)
-    network = _read_program(settings.inception)
-    predicted = np.concatenate([_inception_features(network, p) for p in predictions])
-    wanted = _inception_features(network, targets)
-    codes, labels = pd.factorize(np.asarray(groups), sort=True)
-    value = kid(predicted, wanted)
-    weights = draw_groups(len(labels))[:, codes]
-    of_several = weights[(weights > 0).sum(axis=1) > 1]  # one image has no variation
-    resampled = _resample_kid(predicted, wanted, of_several)
-    margin = distance_margin(resampled, len(labels))
-    return pd.DataFrame(
-        [
-            ("fid", fid(predicted, wanted), np.nan, np.nan),
-            ("kid", value, value - margin, value + margin),
-        ],
-        columns=SET_SCORE_COLUMNS,
+    predicted, wanted = _features_of_both(predictions, targets, settings.inception)
+    return score_rows(
+        _by_group(predicted, wanted, codes), _floors(wanted, codes), codes
     )
+
+
+def feature_floor(
+    targets: Images, groups: ArrayLike, settings: LearnedMetricsSettings
+) -> pd.DataFrame:
+    """FID and KID between halves of the targets, as `metrics.set_floor`.
+
+    Args:
+        targets: uint8, N×H×W×3.
+        groups: The group of each image.
+        settings: Where the network is.
+
+    Returns:
+        One row a metric; none without a network or images.
+
+    Raises:
+        InputError: The file is no such program.
+    """
+    codes = group_codes(groups, targets)
+    if settings.inception is None or not len(codes):
+        return pd.DataFrame(columns=SET_FLOOR_COLUMNS)
+    network = _read_program(settings.inception)
+    return floor_rows(_floors(_inception_features(network, targets), codes), codes)
 
 
 def fid(predicted: Doubles, wanted: Doubles) -> float:
@@ -194,41 +248,144 @@ def fid(predicted: Doubles, wanted: Doubles) -> float:
         wanted: M×D features.
     """
     difference = predicted.mean(axis=0) - wanted.mean(axis=0)
-    first, second = (np.atleast_2d(np.cov(x.T)) for x in (predicted, wanted))
-    # the trace of a product's root is the sum of the roots of its eigenvalues
-    roots = np.sqrt(np.maximum(np.linalg.eigvals(first @ second).real, 0))
-    traces = np.trace(first) + np.trace(second) - 2 * roots.sum()
-    return float(difference @ difference + traces)
+    first, second = _deviations(predicted), _deviations(wanted)
+    # the trace of the root of a product of covariances is this sum of singular values
+    overlap = np.linalg.svd(_overlap(first, second)[1], compute_uv=False).sum()
+    return float(
+        difference @ difference + (first**2).sum() + (second**2).sum() - 2 * overlap
+    )
+
+
+def fid_contributions(predicted: Doubles, wanted: Doubles) -> Doubles:
+    """What each pair of images contributes to `fid`; their mean is the distance.
+
+    The derivatives of the distance with respect to the images' weights. With A and B the
+    deviations of both sets and A·Bᵀ = U·S·Vᵀ, those of the trace of the root are the
+    diagonals of U·S·Uᵀ and V·S·Vᵀ.
+
+    Args:
+        predicted: N×D features.
+        wanted: N×D features.
+
+    Returns:
+        N values.
+    """
+    images = len(wanted)
+    shift = predicted.mean(axis=0) - wanted.mean(axis=0)
+    first, second = _deviations(predicted), _deviations(wanted)
+    (ours, theirs), overlap = _overlap(first, second)
+    left, sizes, right = np.linalg.svd(overlap)
+    traces = (first**2).sum(axis=1) + (second**2).sum(axis=1)
+    traces -= (ours @ left) ** 2 @ sizes + (theirs @ right.T) ** 2 @ sizes
+    moves = 2 * (predicted - wanted) @ shift
+    return images * traces + moves - shift @ shift
 
 
 def kid(predicted: Doubles, wanted: Doubles) -> float:
     """Unbiased squared maximum mean discrepancy with the kernel (x·y / D + 1)³.
 
     Bińkowski, Sutherland, Arbel & Gretton (2018), "Demystifying MMD GANs", section 4,
-    over all images at once.
+    over all images at once, of two sets that are not paired.
+
+    Args:
+        predicted: N×D features.
+        wanted: M×D features.
+    """
+    within = 0.0
+    for features in (predicted, wanted):
+        matrix, images = _kernel(features, features), len(features)
+        within += (matrix.sum() - np.trace(matrix)) / (images * (images - 1))
+    return float(within - 2 * _kernel(predicted, wanted).mean())
+
+
+def kid_contributions(
+    predicted: Doubles, wanted: Doubles, codes: NDArray[np.intp]
+) -> Doubles:
+    """What each group contributes to KID between sets that are paired.
+
+    The mean over all pairs of images of two different groups, as a prediction and the
+    target of its group are not independent. The contributions are the pseudo-values of
+    the delete-a-group jackknife for unequal groups (Busing, Meijer & van der Leeden
+    1999, "Delete-m jackknife for unequal m", equations 4 to 6), shifted so that their
+    mean over images is the value.
 
     Args:
         predicted: N×D features.
         wanted: N×D features.
+        codes: The number of each image's group.
+
+    Returns:
+        G values; NaN for fewer than two groups.
     """
-    return float(_resample_kid(predicted, wanted, np.ones((1, len(wanted))))[0])
+    counts = np.bincount(codes).astype(np.float64)
+    if len(counts) < 2:
+        return np.full(len(counts), np.nan)
+    across = _kernel(predicted, wanted)
+    pairs = _kernel(predicted, predicted) + _kernel(wanted, wanted) - across - across.T
+    sums = np.zeros((len(counts), len(pairs)))
+    np.add.at(sums, codes, pairs)
+    by_group = np.zeros((len(counts), len(counts)))
+    np.add.at(by_group.T, codes, sums.T)
+    np.fill_diagonal(by_group, 0)
+    images, squares = counts.sum(), (counts**2).sum()
+    total, of_group = by_group.sum(), by_group.sum(axis=1)
+    value = total / (images**2 - squares)
+    if len(counts) == 2:
+        return np.full(2, value)  # a single other group has no pairs to leave
+    without = (total - 2 * of_group) / ((images - counts) ** 2 - (squares - counts**2))
+    ratio = images / counts
+    pseudo = ratio * value - (ratio - 1) * without
+    return pseudo - (counts / images) @ pseudo + value
 
 
-def _resample_kid(predicted: Doubles, wanted: Doubles, weights: Doubles) -> Doubles:
-    """The discrepancy with images taken as often as each row of weights says."""
+def _features_of_both(
+    predictions: Iterable[Images], targets: Images, path: str
+) -> tuple[Doubles, Doubles]:
+    network = _read_program(path)
+    predicted = np.concatenate([_inception_features(network, p) for p in predictions])
+    return predicted, _inception_features(network, targets)
 
-    def kernel(x: Doubles, y: Doubles) -> Doubles:
-        return (x @ y.T / x.shape[1] + 1) ** 3
 
-    total = weights.sum(axis=1)
-    same = total**2 - (weights**2).sum(axis=1)
-    within = np.zeros(len(weights))
-    for features in (predicted, wanted):
-        matrix = kernel(features, features)
-        np.fill_diagonal(matrix, 0)
-        within += ((weights @ matrix) * weights).sum(axis=1) / same
-    across = ((weights @ kernel(predicted, wanted)) * weights).sum(axis=1)
-    return within - 2 * across / total**2
+def _by_group(
+    predicted: Doubles, wanted: Doubles, codes: NDArray[np.intp]
+) -> dict[str, Doubles]:
+    """Metric → contributions of the groups."""
+    counts = np.bincount(codes)
+    if len(codes) < 2:  # one image has no covariance
+        return dict.fromkeys(("fid", "kid"), np.full(len(counts), np.nan))
+    by_image = fid_contributions(predicted, wanted)
+    return {
+        "fid": np.bincount(codes, by_image) / counts,
+        "kid": kid_contributions(predicted, wanted, codes),
+    }
+
+
+def _floors(wanted: Doubles, codes: NDArray[np.intp]) -> dict[str, float]:
+    """FID and KID between halves of the targets."""
+    values = []
+    for row in draw_halves(np.bincount(codes))[:FLOOR_SPLITS]:
+        first, second = wanted[row[codes] > 0], wanted[row[codes] < 0]
+        if min(len(first), len(second)) > 1:
+            values.append((fid(first, second), kid(first, second)))
+    means = np.mean(values, axis=0) if values else (np.nan, np.nan)
+    return dict(zip(("fid", "kid"), map(float, means), strict=True))
+
+
+def _deviations(features: Doubles) -> Doubles:
+    """From the mean, scaled so that XᵀX is the covariance (N - 1)."""
+    return (features - features.mean(axis=0)) / np.sqrt(len(features) - 1)
+
+
+def _overlap(
+    first: Doubles, second: Doubles
+) -> tuple[tuple[Doubles, Doubles], Doubles]:
+    """First · secondᵀ as bases and what stands between them, at most D×D."""
+    (ours, a), (theirs, b) = np.linalg.qr(first), np.linalg.qr(second)
+    return (ours, theirs), a @ b.T
+
+
+def _kernel(x: Doubles, y: Doubles) -> Doubles:
+    return (x @ y.T / x.shape[1] + 1) ** 3
 
 
 def _score(

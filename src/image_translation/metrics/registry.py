@@ -296,6 +296,13 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
 """Every metric of a single image, in the order of the tables."""
 
 
+_UNBIASED = (
+    "Each group of images is judged by what the other groups show to differ, so that two "
+    "sets of one distribution are 0 apart on average, whatever their size, and a value "
+    "may fall below 0."
+)
+
+
 def _swd(name: str, level: str) -> Measure:
     return Measure(
         name=name,
@@ -303,14 +310,15 @@ def _swd(name: str, level: str) -> Measure:
         label=f"SWD {level}".rstrip(),
         higher_is_better=False,
         unit="",
-        range=(0.0, float("inf")),
+        range=(-float("inf"), float("inf")),
         decimals=1,
         definition=(
             "Sliced Wasserstein distance ×1,000 between 7×7 patches of "
             + (f"the {level} level" if level else "the levels")
             + " of the Laplacian pyramids of predictions and targets, normalised by the "
             "targets' mean and deviation"
-            + ("." if level else "; mean over the levels.")
+            + (". " if level else "; mean over the levels. ")
+            + _UNBIASED
         ),
         source="Karras, Aila, Laine & Lehtinen (2018), Progressive growing of GANs",
     )
@@ -374,11 +382,11 @@ SET_METRICS: Mapping[str, Measure] = MappingProxyType(
                 label="Spectrum distance",
                 higher_is_better=False,
                 unit="dB",
-                range=(0.0, float("inf")),
+                range=(-float("inf"), float("inf")),
                 decimals=2,
                 definition=(
                     "Root mean square difference, over radial frequencies, between the "
-                    "mean log power of luma of predictions and of targets."
+                    f"mean log power of luma of predictions and of targets. {_UNBIASED}"
                 ),
                 source="Durall, Keuper & Keuper (2020), Watch your up-convolution",
             ),
@@ -388,12 +396,12 @@ SET_METRICS: Mapping[str, Measure] = MappingProxyType(
                 label="Colour histogram distance",
                 higher_is_better=False,
                 unit="",
-                range=(0.0, float("inf")),
+                range=(-float("inf"), float("inf")),
                 decimals=2,
                 definition=(
                     "Wasserstein distance between the pixels' distributions of L*, a* "
                     "and b* in all predictions and in all targets, averaged over the "
-                    "three."
+                    f"three. {_UNBIASED}"
                 ),
                 source=(
                     "Rubner, Tomasi & Guibas (2000), The earth mover's distance as a "
@@ -410,7 +418,8 @@ SET_METRICS: Mapping[str, Measure] = MappingProxyType(
                 decimals=1,
                 definition=(
                     "Fréchet distance between features of Inception v3, over all test "
-                    "images; comparable only between sets of one size."
+                    "images, as published: biased upwards, so comparable only between "
+                    "sets of one size."
                 ),
                 source=(
                     "Heusel et al. (2017), GANs trained by a two time-scale update rule"
@@ -426,7 +435,8 @@ SET_METRICS: Mapping[str, Measure] = MappingProxyType(
                 decimals=4,
                 definition=(
                     "Unbiased squared maximum mean discrepancy between features of "
-                    "Inception v3 with a cubic kernel; may fall below 0."
+                    "Inception v3 with a cubic kernel, over all pairs of images of two "
+                    "different groups; may fall below 0."
                 ),
                 source="Bińkowski et al. (2018), Demystifying MMD GANs",
             ),

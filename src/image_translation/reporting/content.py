@@ -95,6 +95,8 @@ class ReportContent:
         subset: The subset that was scored: ``test``, or ``validation`` while the test
             set is sealed.
         looks: How often the test set was looked at.
+        floors: Uncorrected distances between halves of the test targets: ``metric,
+            floor, n_images, n_groups``.
     """
 
     task: str
@@ -114,3 +116,4 @@ class ReportContent:
     promotions: pd.DataFrame | None = None
     subset: str = "test"
     looks: Looks | None = None
+    floors: pd.DataFrame | None = None

@@ -194,8 +194,8 @@ def perception_distortion(
     """Every model on the plane of fidelity against realism, and its path while learning.
 
     Blau & Michaeli (2018), "The perception-distortion tradeoff": towards the left is
-    closer to the targets, towards the bottom more like them as a set. Both axes are
-    logarithmic.
+    closer to the targets, towards the bottom more like them as a set. The axes are
+    logarithmic, but for the distance of the test images, which may be below 0.
 
     Args:
         comparison: ``comparison.csv`` with the metrics mse and swd.
@@ -207,7 +207,9 @@ def perception_distortion(
         look = look_of(str(model))
         for metric, span in (("mse", scored.hlines), ("swd", scored.vlines)):
             other = row["mean", "swd" if metric == "mse" else "mse"]
-            low = max(row["ci_low", metric], row["mean", metric] / 10)
+            # a logarithmic axis cannot show an interval that reaches 0
+            least = row["mean", metric] / 10 if metric == "mse" else -np.inf
+            low = max(row["ci_low", metric], least)
             if np.isfinite([low, row["ci_high", metric]]).all():
                 high = row["ci_high", metric]
                 span(other, low, high, color=look.colour, lw=2, alpha=0.6)
@@ -219,6 +221,8 @@ def perception_distortion(
     for ax, title in zip((scored, path), titles, strict=True):
         ax.set(xscale="log", yscale="log", title=title)
         _mark_in_plain_numbers(ax)
+        if ax is scored:
+            ax.set_yscale("linear")  # a corrected distance may be below 0
         ax.set_xlabel("← closer to the target (MSE)")
         ax.set_ylabel("← more like the targets (SWD)")
         ax.grid(visible=True)

@@ -51,7 +51,7 @@ FURTHER_TABLES = {
     "realism": (
         "Realism",
         "How much all predictions together look like all targets, whether or not each "
-        "agrees with its own. Distances between sets: they have no pairwise tests.",
+        "agrees with its own.",
     ),
     "learned": ("Learned metrics", "Differences in the features of trained networks."),
 }
@@ -203,10 +203,38 @@ def score_tables(content: ReportContent) -> list[ScoreTable]:
         for family, (title, about) in FURTHER_TABLES.items()
     ]
     return [
-        ScoreTable(title, about, metrics, _model_rows(content, metrics))
+        ScoreTable(
+            title,
+            f"{about} {_floor_note(content, metrics)}".strip(),
+            metrics,
+            _model_rows(content, metrics),
+        )
         for title, about, names in tables
         if (metrics := [metric for metric in names if metric in known])
     ]
+
+
+def _floor_note(content: ReportContent, metrics: Sequence[str]) -> str:
+    """What distances between sets are of real images; empty for other metrics."""
+    if content.floors is None:
+        return ""
+    rows = content.floors[content.floors["metric"].isin(metrics)]
+    rows = rows[rows["floor"].notna()]
+    if rows.empty:
+        return ""
+    size = rows.iloc[0]
+    corrected = "All but FID" if "fid" in metrics else "All"
+    halves = ", ".join(
+        f"{words.label(row['metric'])} {words.value(row['metric'], row['floor'])}"
+        for _, row in rows.iterrows()
+    )
+    return (
+        f"Distances between sets of n = {words.whole(size['n_images'])} images, "
+        f"{words.whole(size['n_groups'])} independent; values of different n are not "
+        f"compared. {corrected} are corrected for n: sets of one distribution are 0 "
+        "apart on average. Without the correction, two halves of the targets are apart "
+        f"by: {halves}."
+    )
 
 
 def _is_of(metric: str, family: str) -> bool:

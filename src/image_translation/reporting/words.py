@@ -60,7 +60,7 @@ def interval(metric: str, low: float, high: float, *, signs: bool = False) -> st
 def value_range(metric: str) -> str:
     """The values that a metric can take: ``0 to ∞``."""
     low, high = (
-        "∞" if math.isinf(end) else _minus(f"{end:g}") for end in MEASURES[metric].range
+        _minus(f"{end:g}").replace("inf", "∞") for end in MEASURES[metric].range
     )
     return f"{low} to {high}"
 

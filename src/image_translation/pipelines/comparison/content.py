@@ -7,9 +7,11 @@ import pandas as pd
 
 from image_translation.datasets.predictions import Predictions
 from image_translation.imaging.recipes import Recipe
-from image_translation.metrics import METRICS
+from image_translation.metrics import METRICS, set_floor
+from image_translation.metrics.learned import feature_floor
 from image_translation.metrics.looks import describe_looks
-from image_translation.pairing.arrays import ScoredPairs
+from image_translation.metrics.settings import LearnedMetricsSettings
+from image_translation.pairing.arrays import PairArrays, ScoredPairs
 from image_translation.pairing.layouts import derived_side, find_recipe
 from image_translation.pairing.settings import PairingSettings
 from image_translation.pairing.split import find_leaks
@@ -73,7 +75,15 @@ def collect_content(
         promotions=promotions,
         subset=scored.subset,
         looks=describe_looks(looks, scored.test_set),
+        floors=_find_floors(settings, scored),
     )
+
+
+def _find_floors(settings: Mapping[str, Any], test: PairArrays) -> pd.DataFrame:
+    """Distances between halves of the test targets."""
+    learned = LearnedMetricsSettings.model_validate(settings["learned_metrics"])
+    sides = test.targets, test.index["group"]
+    return pd.concat([set_floor(*sides), feature_floor(*sides, learned)])
 
 
 def by_model(results: Mapping[str, Any], thing: str) -> dict[str, Any]:

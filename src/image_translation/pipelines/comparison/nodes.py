@@ -31,8 +31,8 @@ def compare_models(
     Args:
         settings: The margins of practical equality.
         **results: What was trained, by ``<model>.trained``, its scores, by
-            ``<model>.scores``, and the distances of its predictions as a set, by
-            ``<model>.set_scores``.
+            ``<model>.scores``, and what its images contribute to the
+            distances between sets, by ``<model>.set_scores``.
 
     Returns:
         The tables of models, of verdicts and of effects.

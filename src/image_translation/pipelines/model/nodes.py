@@ -1,6 +1,7 @@
 """Nodes of the model pipeline."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -10,12 +11,14 @@ from image_translation.datasets.predictions import PredictionBatch, Predictions
 from image_translation.fingerprint import Deferred, code_digest, digest
 from image_translation.metrics import (
     FUNCTIONS,
-    SET_SCORE_COLUMNS,
     looks,
-    score_sets,
     score_stream,
+    set_contributions,
 )
-from image_translation.metrics.learned import load_learned_metrics, score_features
+from image_translation.metrics.learned import (
+    feature_contributions,
+    load_learned_metrics,
+)
 from image_translation.metrics.settings import LearnedMetricsSettings
 from image_translation.pairing.arrays import PairArrays, ScoredPairs
 from image_translation.pipelines.clock import timestamp
@@ -102,7 +105,10 @@ def score_prediction_sets(
     learned_metrics: dict[str, Any],
     seal: dict[str, Any],
 ) -> Deferred[pd.DataFrame]:
-    """Measure how far all predictions together are from all targets."""
+    """Measure how far all predictions together are from all targets.
+
+    The table has the form of the scores: what each image contributes to each distance.
+    """
     scored.check_seal(seal["sealed"])
     settings = LearnedMetricsSettings.model_validate(learned_metrics)
     return Deferred(
@@ -150,14 +156,18 @@ def _score(
 def _score_sets(
     predictions: Predictions, scored: ScoredPairs, settings: LearnedMetricsSettings
 ) -> pd.DataFrame:
-    pair_ids, groups = scored.index["pair_id"].tolist(), scored.index["group"]
-    tables = [pd.DataFrame(columns=["replicate", *SET_SCORE_COLUMNS])]
+    index = scored.index[["pair_id", "group"]].reset_index(drop=True)
+    pair_ids, groups = index["pair_id"].tolist(), index["group"]
+    nothing = set_contributions([], scored.targets[:0], [])
+    tables = [pd.concat([index.head(0).assign(replicate=0), nothing], axis=1)]
     for replicate in range(predictions.replicates):
-        images = predictions.read_batches(pair_ids, replicate)
-        scores = [score_sets(images, scored.targets, groups)]
-        if settings.inception:
+        parts = [index.assign(replicate=replicate)]
+        for measure in (
+            set_contributions,
+            partial(feature_contributions, settings=settings),
+        ):
             images = predictions.read_batches(pair_ids, replicate)
-            scores.append(score_features(images, scored.targets, groups, settings))
-        tables.append(pd.concat(scores).assign(replicate=replicate))
+            parts.append(measure(images, scored.targets, groups))
+        tables.append(pd.concat(parts, axis=1))
     # An empty table only gives a model that did not run its columns.
     return pd.concat(tables[1:] or tables, ignore_index=True)
