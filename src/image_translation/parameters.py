@@ -23,6 +23,7 @@ from image_translation.app.settings import AppSettings
 from image_translation.errors import InputError
 from image_translation.export.settings import ExportSettings
 from image_translation.metrics.settings import (
+    CalibrationSettings,
     LearnedMetricsSettings,
     PromotionSettings,
     VerdictSettings,
@@ -51,6 +52,7 @@ TASK_SECTIONS: Mapping[str, Any] = {
     "test": SealSettings,
     "learned_metrics": LearnedMetricsSettings,
     "verdicts": VerdictSettings,
+    "calibration": CalibrationSettings,
     "promotion": PromotionSettings,
     "report": ReportSettings,
     "votes": OptionalPath,
@@ -157,13 +159,15 @@ def _resolve_task(
         for name, schema in TASK_SECTIONS.items()
     }
     block["source"] = _absolute_source(block["source"])
-    for model in (block["tuning"] or {"model": MODELS[0]})["model"].split("|"):
-        if model not in MODELS:
-            name, origin = _where_set(task, "tuning.model", layers)
-            known = ", ".join(MODELS)
-            problems.append(
-                f"{name}: one of {known}, or several as a|b, not {model!r} (set in {origin})"
-            )
+    for section, several in (("tuning", ", or several as a|b"), ("calibration", "")):
+        named = (block[section] or {"model": MODELS[0]})["model"]
+        for model in named.split("|") if several else [named]:
+            if model not in MODELS:
+                name, origin = _where_set(task, f"{section}.model", layers)
+                known = ", ".join(MODELS)
+                problems.append(
+                    f"{name}: one of {known}{several}, not {model!r} (set in {origin})"
+                )
     for model in ALL_MODELS:
         settings = _gather(
             layers,

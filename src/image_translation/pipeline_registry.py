@@ -13,15 +13,23 @@ BASELINES = ("copy_input", "mean_target")
 
 
 HUMAN_STUDY, TRANSLATE, TUNING, EXPORT = "human_study", "translate", "tuning", "export"
+CALIBRATION = "calibration"
 
-OF_ONE_TASK = (HUMAN_STUDY, TRANSLATE, TUNING, EXPORT)
+OF_ONE_TASK = (HUMAN_STUDY, TRANSLATE, TUNING, EXPORT, CALIBRATION)
 """Pipelines that are there for every task; ``task=<task>`` in ``--params`` chooses one.
-They read the votes of a blind test, translate photographs, tune and export models."""
+They read the votes of a blind test, translate photographs, tune and export models, and
+compare a model with itself."""
 
 
 def register_pipelines() -> dict[str, Pipeline]:
     """One pipeline a task, ``colorization`` by default, and those ``OF_ONE_TASK``."""
-    from image_translation.pipelines import export, human_study, translate, tuning
+    from image_translation.pipelines import (
+        calibration,
+        export,
+        human_study,
+        translate,
+        tuning,
+    )
     from image_translation.pipelines.task import create_pipeline
 
     models = (*MODELS, *BASELINES)
@@ -31,6 +39,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         HUMAN_STUDY: sum(map(human_study.create_pipeline, TASKS), Pipeline([])),
         TRANSLATE: sum(map(translate.create_pipeline, TASKS), Pipeline([])),
         TUNING: sum(map(tuning.create_pipeline, TASKS), Pipeline([])),
+        CALIBRATION: sum(map(calibration.create_pipeline, TASKS), Pipeline([])),
         EXPORT: sum(map(export.create_pipeline, TASKS), Pipeline([])),
         "__default__": pipelines["colorization"],
     }

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from image_translation.metrics.registry import METRICS
-from image_translation.schema import Nullable, OptionalPath, Settings
+from image_translation.schema import Nullable, OptionalPath, Settings, Text
 
 
 def _as_file(path: str | None) -> str | None:
@@ -65,6 +65,24 @@ class VerdictSettings(Settings):
     """What a verdict depends on beside the scores."""
 
     margins: MarginSettings
+
+
+class CalibrationSettings(Settings):
+    """How a model is compared with itself."""
+
+    model: Text
+    trainings: int = Field(ge=4, le=100)
+    replicates: int = Field(ge=1, le=50)
+    deals: int = Field(ge=1, le=1000)
+
+    @model_validator(mode="after")
+    def _make_two_pretended_models(self) -> "CalibrationSettings":
+        if self.trainings < 2 * self.replicates:
+            raise ValueError(
+                f"trainings: at least {2 * self.replicates}, for two pretended models of "
+                f"{self.replicates} trainings each"
+            )
+        return self
 
 
 def _as_metric(name: str) -> str:

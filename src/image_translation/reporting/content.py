@@ -97,6 +97,8 @@ class ReportContent:
         looks: How often the test set was looked at.
         floors: Uncorrected distances between halves of the test targets: ``metric,
             floor, n_images, n_groups``.
+        plan: ``plan.csv``: what finds a difference as large as its margin.
+        calibration: ``calibration.csv`` where a model was compared with itself.
     """
 
     task: str
@@ -117,3 +119,5 @@ class ReportContent:
     subset: str = "test"
     looks: Looks | None = None
     floors: pd.DataFrame | None = None
+    plan: pd.DataFrame | None = None
+    calibration: pd.DataFrame | None = None

@@ -38,6 +38,7 @@ from image_translation.reporting.templates import (
     script_hash,
     script_json,
 )
+from image_translation.reporting.trust import plan_rows, tell_calibration
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -79,6 +80,8 @@ def render_report(content: ReportContent) -> str:
         min_groups=MIN_GROUPS,
         draws=f"{DRAWS:,}",
         families=tables.count_tests(content),
+        calibration=tell_calibration(content.calibration),
+        plan=plan_rows(content.plan),
         significance=SIGNIFICANCE,
         n_replicates=_replicates(content),
         scores=scores,

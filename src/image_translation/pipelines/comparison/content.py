@@ -49,6 +49,8 @@ def collect_content(
     promotion: Mapping[str, Any],
     promotions: pd.DataFrame,
     looks: pd.DataFrame,
+    plan: pd.DataFrame,
+    calibration: pd.DataFrame | None,
 ) -> ReportContent:
     """Put the results of all stages into the report's form; see ``write_report``."""
     trained = by_model(results, "trained")
@@ -76,6 +78,8 @@ def collect_content(
         subset=scored.subset,
         looks=describe_looks(looks, scored.test_set),
         floors=_find_floors(settings, scored),
+        plan=plan,
+        calibration=calibration,
     )
 
 

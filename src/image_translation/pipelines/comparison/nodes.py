@@ -9,6 +9,7 @@ import pandas as pd
 from image_translation import metrics
 from image_translation.errors import InputError
 from image_translation.fingerprint import Deferred, code_digest, deferred_parts, digest
+from image_translation.metrics import planning
 from image_translation.metrics.comparison import TaskResults
 from image_translation.metrics.looks import gather_looks, note_seal, subset_of
 from image_translation.pairing.arrays import ScoredPairs
@@ -103,6 +104,13 @@ def count_looks(
     return looks
 
 
+def plan_study(
+    comparison: pd.DataFrame, verdicts: pd.DataFrame, settings: dict[str, Any]
+) -> pd.DataFrame:
+    """Tell how many photographs and trainings find a difference as large as its margin."""
+    return planning.plan_study(comparison, verdicts, settings["margins"])
+
+
 def draw_score_chart(comparison: pd.DataFrame) -> Any:
     """Draw the models' scores to point at; a Plotly figure."""
     from image_translation.reporting.interactive import score_chart
@@ -154,6 +162,8 @@ def write_report(
     promotion: Mapping[str, Any],
     promotions: pd.DataFrame,
     looks: pd.DataFrame,
+    plan: pd.DataFrame,
+    calibration: pd.DataFrame | None,
     **results: Any,
 ) -> tuple[Deferred[Any], ...]:
     """Draw the figures and write the report of a task.
@@ -176,6 +186,8 @@ def write_report(
         promotion: What was decided on the model in use.
         promotions: All decisions on it.
         looks: All looks at test sets of the task.
+        plan: What it takes to find a difference as large as its margin.
+        calibration: How a model compared with itself came out, where it was.
         **results: What came of each model, by ``<model>.trained``,
             ``<model>.predictions`` and ``<model>.scores``.
 
@@ -192,7 +204,7 @@ def write_report(
     made_from = (
         (task, settings, source.name, source.credit, described),
         (manifest, findings, split, tied, scored, comparison, verdicts, effects, study),
-        (decided, promotions, looks),
+        (decided, promotions, looks, plan, calibration),
         results,
         {name: model.history() for name, model in by_model(results, "trained").items()},
         code_digest("image_translation.reporting", "image_translation.pipelines"),
@@ -216,6 +228,8 @@ def write_report(
         promotion,
         promotions,
         looks,
+        plan,
+        calibration,
     )
     return deferred_parts(digest(*made_from), lambda: _draw(content()), 5)
 

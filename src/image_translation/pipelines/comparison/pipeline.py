@@ -9,6 +9,7 @@ from image_translation.pipelines.comparison.nodes import (
     compare_models,
     count_looks,
     draw_score_chart,
+    plan_study,
     write_report,
     write_summary,
 )
@@ -46,6 +47,12 @@ def create_pipeline(task: str, models: Sequence[str], tasks: Sequence[str]) -> P
                 name="count_looks",
             ),
             Node(
+                plan_study,
+                inputs=["comparison", "verdicts", "params:task.verdicts"],
+                outputs="plan",
+                name="plan_study",
+            ),
+            Node(
                 draw_score_chart,
                 inputs="comparison",
                 outputs="score_chart",
@@ -69,6 +76,8 @@ def create_pipeline(task: str, models: Sequence[str], tasks: Sequence[str]) -> P
                     "promotion": "promotion",
                     "promotions": "promotions",
                     "looks": "looks",
+                    "plan": "plan",
+                    "calibration": "remembered_calibration",
                     **results,
                 },
                 outputs=[

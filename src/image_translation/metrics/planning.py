@@ -1,0 +1,102 @@
+"""How much data and how many trainings a question takes."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import scipy
+
+from image_translation.metrics.comparison import (
+    BASELINES,
+    MIN_GROUPS,
+    SIGNIFICANCE,
+)
+from image_translation.metrics.statistics import detectable
+
+PLAN_COLUMNS = [
+    "metric",
+    "difference",
+    "replicates",
+    "n_groups",
+    "group_deviation",
+    "seed_deviation",
+]
+TRAININGS = (3, 5, 10)
+"""Numbers of trainings of each model that are considered."""
+
+MOST_GROUPS = 100_000
+"""More photographs than this are called impossible."""
+
+
+def plan_study(
+    comparison: pd.DataFrame,
+    verdicts: pd.DataFrame,
+    margins: Mapping[str, float | None],
+) -> pd.DataFrame:
+    """Photographs and trainings that find a difference as large as the margin.
+
+    From the variances seen so far: the median deviation between groups over all pairs of
+    trained models, and the seed deviation pooled over them. The difference of two models
+    is then found in four cases out of five, after Bonferroni's correction for as many
+    comparisons as there were, which asks for a little more than the test does.
+
+    Args:
+        comparison: ``comparison.csv``, with at least two trainings of a model.
+        verdicts: ``verdicts.csv``.
+        margins: Differences to be found, by metric; None for a metric that is left out.
+
+    Returns:
+        One row a metric and number of trainings: ``metric, difference, replicates,
+        n_groups`` (NaN where no number of photographs would do), ``group_deviation,
+        seed_deviation``. Empty where nothing is known of seeds.
+    """
+    rows = []
+    for metric, margin in margins.items():
+        pairs = verdicts[
+            (verdicts["metric"] == metric)
+            & ~verdicts["model_a"].isin(BASELINES)
+            & ~verdicts["model_b"].isin(BASELINES)
+        ]
+        own = comparison[
+            (comparison["metric"] == metric) & (comparison["n_replicates"] > 1)
+        ]
+        spreads = (pairs["difference"] / pairs["effect_size"]).abs()
+        spreads = spreads[np.isfinite(spreads)]
+        if margin is None or spreads.empty or own.empty:
+            continue
+        images, seeds = float(spreads.median()), float(_pooled(own))
+        tests = int(pairs["n_tests"].max())
+        for replicates in TRAININGS:
+            groups = _find_groups(
+                margin, images, seeds, replicates, len(own), SIGNIFICANCE / tests
+            )
+            rows.append((metric, margin, replicates, groups, images, seeds))
+    return pd.DataFrame(rows, columns=PLAN_COLUMNS)
+
+
+def _pooled(models: pd.DataFrame) -> float:
+    freedom = models["n_replicates"] - 1
+    return np.sqrt((models["seed_deviation"] ** 2 * freedom).sum() / freedom.sum())
+
+
+def _find_groups(
+    size: float, images: float, seeds: float, replicates: int, models: int, level: float
+) -> float:
+    """The smallest number of groups with which a difference is found; NaN for none."""
+
+    def finds(groups: int) -> bool:
+        of_images, of_seeds = images**2 / groups, 2 * seeds**2 / replicates
+        variance = of_images + of_seeds
+        freedom = of_images**2 / (groups - 1)
+        freedom += of_seeds**2 / (models * (replicates - 1))
+        df = variance**2 / freedom
+        critical = scipy.special.stdtrit(df, 1 - level / 2)
+        return bool(detectable(np.sqrt(variance), df, critical) <= size)
+
+    low, high = MIN_GROUPS, MOST_GROUPS
+    if not finds(high):
+        return np.nan
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if finds(middle) else (middle + 1, high)
+    return float(low)

@@ -1,0 +1,85 @@
+"""Node of the calibration pipeline."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from image_translation import metrics
+from image_translation.datasets.models import Workspace
+from image_translation.fingerprint import Deferred, code_digest, deferred_parts, digest
+from image_translation.metrics.calibration import calibrate
+from image_translation.metrics.settings import CalibrationSettings
+from image_translation.pairing.arrays import PairArrays, ScoredPairs
+from image_translation.training.settings import ModelSettings
+
+
+def calibrate_verdicts(
+    train: PairArrays,
+    validation: PairArrays,
+    scored: ScoredPairs,
+    workspace: Workspace,
+    settings: dict[str, Any],
+) -> tuple[Deferred[pd.DataFrame], ...]:
+    """Train a model with many seeds, and compare it with itself.
+
+    Trainings that the task has already are taken as they are. The scores choose nothing,
+    so they are no look at the test pairs.
+
+    Args:
+        train: Pairs to learn from.
+        validation: Pairs that choose the epochs.
+        scored: The pairs that models of the task are scored on.
+        workspace: Folder beside those of the models.
+        settings: All parameters of the task.
+
+    Returns:
+        Scores of all trainings, and a row a deal.
+    """
+    how = CalibrationSettings.model_validate(settings["calibration"])
+    model = ModelSettings.model_validate(settings[how.model])
+    many = model.training.model_copy(update={"replicates": how.trainings})
+    model = model.model_copy(update={"enabled": True, "training": many})
+    scored.check_seal(settings["test"]["sealed"])
+    fingerprint = digest(
+        (train, validation, scored, model.relevant(), model.inference),
+        (how, settings["verdicts"]),
+        code_digest(
+            "image_translation.models",
+            "image_translation.training",
+            "image_translation.metrics",
+            __name__,
+        ),
+    )
+    folder = workspace.folder.parent / how.model
+
+    def make() -> tuple[pd.DataFrame, pd.DataFrame]:
+        scores = _score_trainings(how.model, model, train, validation, scored, folder)
+        margins = settings["verdicts"]["margins"]
+        return scores, calibrate(
+            scores, how.model, how.replicates, how.deals, margins=margins
+        )
+
+    return deferred_parts(fingerprint, make, 2)
+
+
+def _score_trainings(
+    name: str,
+    model: ModelSettings,
+    train: PairArrays,
+    validation: PairArrays,
+    scored: PairArrays,
+    folder: Path,
+) -> pd.DataFrame:
+    from image_translation import training
+
+    trained = training.train(name, model, train, validation, folder)
+    index = scored.index[["pair_id", "group"]].reset_index(drop=True)
+    tables = []
+    for number, replicate in enumerate(trained.replicates):
+        images = training.translate(
+            replicate.load_generator(), scored.inputs, model.inference
+        )
+        scores = metrics.score_stream(images, scored.targets)
+        tables.append(pd.concat([index.assign(replicate=number), scores], axis=1))
+    return pd.concat(tables, ignore_index=True)
