@@ -1,0 +1,43 @@
+import numpy as np
+import pandas as pd
+
+from image_translation.metrics.calibration import CALIBRATION_COLUMNS
+from image_translation.metrics.planning import PLAN_COLUMNS
+from image_translation.reporting.trust import plan_rows, tell_calibration
+
+
+def test_calibration_is_told_with_its_numbers():
+    rows = [("unet", deal, 3, 4, 60, int(deal == 0) * 2) for deal in range(50)]
+    told = tell_calibration(pd.DataFrame(rows, columns=CALIBRATION_COLUMNS))
+    assert "12 trainings of unet" in told
+    assert (
+        "of 3,000 comparisons of the model with itself 2 were called different" in told
+    )
+    assert "in 1 of 50 deals" in told
+
+
+def test_no_false_claim_is_told_too():
+    rows = [("unet", 0, 3, 4, 60, 0)]
+    told = tell_calibration(pd.DataFrame(rows, columns=CALIBRATION_COLUMNS))
+    assert "none was called different" in told
+
+
+def test_nothing_is_told_where_nothing_was_measured():
+    assert tell_calibration(None) == ""
+    assert plan_rows(None) == ((), ())
+
+
+def test_plan_has_a_row_a_metric():
+    plan = pd.DataFrame(
+        [
+            ("psnr", 0.25, 3, np.nan, 1.5, 0.2),
+            ("psnr", 0.25, 5, 1234.0, 1.5, 0.2),
+            ("ssim", 0.005, 3, 80.0, 0.02, 0.001),
+            ("ssim", 0.005, 5, 70.0, 0.02, 0.001),
+        ],
+        columns=PLAN_COLUMNS,
+    )
+    replicates, (psnr, ssim) = plan_rows(plan)
+    assert replicates == [3, 5]
+    assert list(psnr.groups) == ["over 100,000", "1,234"]
+    assert (ssim.metric, list(ssim.groups)) == ("SSIM", ["80", "70"])
