@@ -132,7 +132,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 range=(-1.0, 1.0),
                 decimals=3,
                 margin=0.005,
-                margin_reason="half of the last digit that papers report",
+                margin_reason="half of the second decimal, often the last that is reported",
                 definition=(
                     f"Structural similarity with an {fidelity.SSIM_WINDOW}×"
                     f"{fidelity.SSIM_WINDOW} Gaussian window of sigma "
@@ -178,7 +178,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 range=(0.0, 1.0),
                 decimals=3,
                 margin=0.005,
-                margin_reason="half of the last digit that papers report",
+                margin_reason="half of the second decimal, often the last that is reported",
                 definition=(
                     "SSIM over five scales with the published weights; over as many as "
                     "its window fits in where images are smaller than 176 pixels, the "
