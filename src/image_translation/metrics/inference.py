@@ -331,9 +331,14 @@ def _bell_mccaffrey(weights: Floats) -> tuple[Floats, float]:
     squares = (weights**2).sum()
     leverage = 1 - 2 * weights + squares
     factors = weights**2 / leverage
-    between = squares - weights[:, np.newaxis] - weights
-    np.fill_diagonal(between, leverage)
-    return factors, float(squares**2 / (factors @ between**2 @ factors))
+    # Deviations of groups i and j have the covariance squares - weight i - weight j, in
+    # units of their variance. Its squares, weighted by both factors, are added up here
+    # without the g×g matrix; the last line puts the variances on the diagonal.
+    total, first, second = (factors @ weights**power for power in (0, 1, 2))
+    spread = (squares * total) ** 2 - 4 * squares * total * first
+    spread += 2 * total * second + 2 * first**2
+    spread += factors**2 @ (2 * leverage - 1)
+    return factors, float(squares**2 / spread)
 
 
 class _Seeds(NamedTuple):
