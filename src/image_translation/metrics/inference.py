@@ -396,7 +396,7 @@ class _Seeds(NamedTuple):
         cells = [scores for scores in pool if len(replicate_means(scores)) > 1]
         index = {(cell.model, cell.metric): c for c, cell in enumerate(cells)}
         replicates = np.array([cell.values.shape[1] for cell in cells], dtype=float)
-        own = np.array([np.var(replicate_means(cell), ddof=1) for cell in cells])
+        own = np.array([_replicate_variance(cell) for cell in cells])
         noise = np.array([_image_noise(cell, groups) for cell in cells])
         metrics = np.array([cell.metric for cell in cells])
         pooling = (metrics[:, np.newaxis] == metrics) * (replicates - 1)
@@ -449,6 +449,14 @@ class _Seeds(NamedTuple):
         own = self.pooled * scale**2 * random.chisquare(freedom, shape) / freedom
         means = (effects * scale) @ self.weights.T
         return means, self.variance(own, own @ self.pooling.T)
+
+
+def _replicate_variance(scores: ModelScores) -> float:
+    """Variance between replicate means; exactly 0 where rounding alone is left."""
+    means = replicate_means(scores)
+    if np.ptp(means) <= ROUNDING * np.abs(means).max():
+        return 0.0
+    return float(np.var(means, ddof=1))
 
 
 def _image_noise(scores: ModelScores, groups: ArrayLike) -> float:
