@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from image_translation.fingerprint import Stamp
+from image_translation.metrics import METRICS, inference
 from image_translation.pairing.arrays import PairArrays
 from tests.conftest import PROJECT
 from tests.training.conftest import make_pairs
@@ -33,6 +34,53 @@ def test_promotion_seldom_errs_over_many_looks(monkeypatch):
     assert by_rule < 0.1 < by_each
     found = [simulation.is_promoted_at(50, 2.0, random) for _ in range(3)]
     assert np.all(found)
+
+
+def test_verdicts_are_simulated_for_every_shape_of_scores(monkeypatch):
+    monkeypatch.syspath_prepend(str(PROJECT / "benchmarks"))
+    simulation = importlib.import_module("verdicts")
+    random = np.random.default_rng(0)
+    shapes = {scenario.shape for scenario in simulation.ERRORS}
+    for shape in shapes:
+        scenario = simulation.Scenario(12, 3, (0.1,), shape, models=3, metrics=2)
+        scores = simulation.simulate(scenario, random)
+        assert list(scores) == ["model 0", "model 1", "model 2"]
+        for frame in scores.values():
+            assert list(frame.columns[:2]) == ["mse", "psnr"]
+            assert frame["group"].nunique() == 12
+        assert not simulation.makes_false_claim(scenario, random)
+    assert len(shapes) == 5
+
+
+def test_simulated_scores_have_the_stated_moments(monkeypatch):
+    monkeypatch.syspath_prepend(str(PROJECT / "benchmarks"))
+    simulation = importlib.import_module("verdicts")
+    random = np.random.default_rng(0)
+    for shape, mean in (("normal", 0), ("skewed", 0), ("outliers", -0.15)):
+        scenario = simulation.Scenario(20_000, 1, (0.0,), shape, models=1)
+        (scores,) = simulation.simulate(scenario, random).values()
+        values = scores[list(METRICS)].to_numpy()
+        np.testing.assert_allclose(values.mean(axis=0), mean, atol=0.05)
+        variance = 1 + simulation.NOISE**2 + (shape == "outliers") * 25 * 0.03 * 0.97
+        np.testing.assert_allclose(values.var(axis=0), variance, rtol=0.15)
+        assert np.corrcoef(values.T)[0, 1] > 0.55
+
+
+def test_tables_on_verdicts_are_printed(monkeypatch):
+    monkeypatch.syspath_prepend(str(PROJECT / "benchmarks"))
+    simulation = importlib.import_module("verdicts")
+    monkeypatch.setattr(inference, "DRAWS", 99)
+    small = simulation.Scenario(12, 3, (0.1,), models=4, metrics=1)
+    for name in ("ERRORS", "POWERS", "NAMED", "COVERAGE", "EFFECT_COVERAGE"):
+        monkeypatch.setattr(simulation, name, (small, small))
+    lines = list(simulation.tables(2, rows=1))
+    assert sum("| 12 | 3 | 0.1 | normal |" in line for line in lines) == 7
+    effects = [line.split(" | ")[0] for line in lines[-3:]]
+    assert effects == ["| architecture", "| adversarial", "| interaction"]
+    shares = [line.rstrip(" |").split("| ")[-1] for line in lines if "| 12 |" in line]
+    assert all(0 <= float(share.rstrip("%")) <= 100 for share in shares)
+    assert not simulation.makes_false_claim(small, np.random.default_rng(0))
+    assert simulation.share_found(small, np.random.default_rng(0)) > 0.5
 
 
 def save_pairs(folder: Path, pairs: PairArrays) -> None:

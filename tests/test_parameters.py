@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from image_translation.errors import InputError
+from image_translation.metrics import METRICS
 from image_translation.parameters import (
     ALL_MODELS,
     COMMON_SECTIONS,
@@ -223,3 +224,10 @@ def test_a_task_and_an_environment_change_the_space_of_a_tuning(conf):
     sweep = load(conf, "sweep")["monet"]["tuning"]
     assert sweep["sampler"] == "grid" and sweep["search"] == "objective.l1"
     assert sweep["space"]["objective.l1"]["choices"] == (1, 10, 30, 100, 300, 1000)
+
+
+def test_margins_of_verdicts_are_those_of_the_metrics(conf):
+    margins = load(conf)["colorization"]["verdicts"]["margins"]
+    assert margins == {name: metric.margin for name, metric in METRICS.items()}
+    for metric in METRICS.values():
+        assert (metric.margin is None) == (metric.margin_reason == "")

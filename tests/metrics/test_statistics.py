@@ -1,4 +1,6 @@
-"""Intervals and tests against SciPy and cases computed by hand."""
+"""Statistics against SciPy, brute force and cases computed by hand."""
+
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -7,108 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from image_translation.metrics.statistics import (
-    Interval,
-    bootstrap_mean,
-    bootstrap_means,
+    POWER,
+    detectable,
+    deviation,
     group_means,
     holm,
-    minimum_detectable_difference,
-    seed_margin,
-    signed_rank_p,
-    standardized_mean,
-    widen,
+    step_down,
+    sum_groups,
 )
 
 
-def simulate(groups, seed, skewed=False):
-    """Values and groups: groups of 1 to 8 images that share half their variance."""
-    random = np.random.default_rng(seed)
-    group = np.repeat(np.arange(groups), random.integers(1, 9, groups))
-    effects = random.exponential(size=groups) if skewed else random.normal(size=groups)
-    return effects[group] + random.normal(size=len(group)), group
-
-
-def test_mean_is_over_images_not_over_groups():
-    assert bootstrap_mean([0, 0, 0, 4], ["a", "a", "a", "b"]).mean == 1
-
-
-def test_interval_is_scipys_bca_over_groups():
-    # At 2,000 groups the correction for few groups is below the bootstrap's own noise.
-    values, group = simulate(2_000, seed=1, skewed=True)
-    interval = bootstrap_mean(values, group)
-    sums, counts = np.bincount(group, values), np.bincount(group)
-    expected = scipy.stats.bootstrap(
-        (sums, counts),
-        lambda s, c, axis: s.sum(axis) / c.sum(axis),
-        paired=True,
-        vectorized=True,
-        method="BCa",
-        n_resamples=4_999,
-        batch=200,
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    width = expected.high - expected.low
-    assert abs(interval.low - expected.low) < 0.03 * width
-    assert abs(interval.high - expected.high) < 0.03 * width
-
-
-def test_interval_of_few_normal_groups_is_nearly_students():
-    values = np.random.default_rng(3).normal(size=12)
-    interval = bootstrap_mean(values, np.arange(12))
-    expected = scipy.stats.ttest_1samp(values, 0).confidence_interval()
-    width = expected.high - expected.low
-    assert abs(interval.high - interval.low - width) < 0.1 * width
-
-
-def test_crops_of_a_photograph_do_not_narrow_the_interval():
-    values, group = simulate(20, seed=4)
-    once = bootstrap_mean(values, group)
-    repeated = bootstrap_mean(np.repeat(values, 9), np.repeat(group, 9))
-    np.testing.assert_allclose(repeated, once)
-
-
-def test_interval_leans_to_the_long_tail():
-    values = np.random.default_rng(5).exponential(size=40)
-    mean, low, high = bootstrap_mean(values, np.arange(40))
-    assert high - mean > 1.1 * (mean - low)
-
-
-def test_interval_does_not_depend_on_the_order_or_the_call():
-    values, group = simulate(15, seed=6)
-    order = np.random.default_rng(0).permutation(len(values))
-    np.testing.assert_allclose(
-        bootstrap_mean(values, group), bootstrap_mean(values[order], group[order])
-    )
-
-
-def test_one_group_has_a_mean_without_an_interval():
-    interval = bootstrap_mean([1, 2, 3], ["a", "a", "a"])
-    assert interval.mean == 2
-    assert np.isnan([interval.low, interval.high]).all()
-
-
-def test_equal_values_have_an_interval_of_a_point():
-    np.testing.assert_allclose(bootstrap_mean([0.1] * 12, range(12)), [0.1] * 3)
-
-
-def test_columns_with_missing_values_are_each_as_if_alone():
-    values, group = simulate(12, seed=7)
-    table = np.stack([values, values, values, np.full(len(values), np.nan)], axis=1)
-    table[group < 3, 1] = np.nan
-    table[0, 2] = np.nan
-    together = bootstrap_means(table, group)
-    for column, interval in zip(table.T[:3], together[:3], strict=True):
-        kept = ~np.isnan(column)
-        alone = bootstrap_mean(column[kept], group[kept])
-        np.testing.assert_allclose(interval, alone)
-    assert np.isnan(together[3]).all()
-
-
-def test_missing_groups_and_lengths_are_refused():
-    with pytest.raises(ValueError, match="has no group"):
-        bootstrap_mean([1, 2], ["a", None])
-    with pytest.raises(ValueError, match="2 values with 3 groups"):
-        bootstrap_mean([1, 2], ["a", "b", "c"])
+def test_deviation_of_a_sample_by_hand():
+    assert deviation([1, 2, 6]) == pytest.approx(7**0.5)
+    assert np.isnan(deviation([1]))
+    assert np.isnan(deviation([]))
 
 
 def test_group_means_leave_missing_values_out():
@@ -116,62 +30,18 @@ def test_group_means_leave_missing_values_out():
     assert means.tolist() == [5, 2]
 
 
-def test_seed_margin_is_students():
-    means = [1.0, 2.0, 4.0]
-    expected = scipy.stats.ttest_1samp(means, 0).confidence_interval()
-    margin = (expected.high - expected.low) / 2
-    assert seed_margin(means) == pytest.approx(margin)
-    assert seed_margin([1.0]) == 0
+def test_sums_of_groups_by_hand():
+    values = np.array([[1, 10], [np.nan, 20], [3, np.nan], [4, np.nan]])
+    sums, counts = sum_groups(values, ["b", "a", "b", "c"])
+    assert sums.tolist() == [[0, 20], [4, 10], [4, 0]]
+    assert counts.tolist() == [[0, 1], [2, 1], [1, 0]]
 
 
-def test_seeds_widen_the_interval_in_squares():
-    assert widen(Interval(10, 7, 14), 4.0, 0.0) == pytest.approx((10, 5, 10 + 32**0.5))
-    values, group = simulate(20, seed=8)
-    shifts = np.array([-1.0, 0.0, 1.0])
-    all_values = (values + shifts[:, np.newaxis]).ravel()
-    replicates = np.repeat([0, 1, 2], len(values))
-    got = bootstrap_mean(all_values, np.tile(group, 3), replicates)
-    expected = widen(bootstrap_mean(values, group), seed_margin(shifts))
-    np.testing.assert_allclose(got, expected)
-
-
-@pytest.mark.parametrize("skewed", [False, True])
-def test_intervals_cover(skewed):
-    truth = float(skewed)
-    covered = []
-    for seed in range(200):
-        _, low, high = bootstrap_mean(*simulate(50, seed, skewed))
-        covered.append(low <= truth <= high)
-    assert 0.91 <= np.mean(covered) <= 0.99
-
-
-def test_intervals_cover_with_three_seeds():
-    random = np.random.default_rng(0)
-    covered = []
-    for number in range(200):
-        values, group = simulate(50, number)
-        shifts = 0.3 * 2**0.5 * random.normal(size=3)
-        _, low, high = bootstrap_mean(
-            (values + shifts[:, np.newaxis]).ravel(),
-            np.tile(group, 3),
-            np.repeat([0, 1, 2], len(values)),
-        )
-        covered.append(low <= 0 <= high)
-    assert np.mean(covered) >= 0.91
-
-
-@pytest.mark.parametrize(
-    ("differences", "p_value"),
-    [
-        ([1, 2, 3, 4, 5], 2 / 2**5),  # all signs alike
-        ([-1, 2, 3, 4, 5], 4 / 2**5),
-        ([0, 0, 0], 1),
-        ([1], np.nan),
-        ([], np.nan),
-    ],
-)
-def test_signed_rank_test_by_hand(differences, p_value):
-    assert signed_rank_p(differences) == pytest.approx(p_value, nan_ok=True)
+def test_missing_groups_and_lengths_are_refused():
+    with pytest.raises(ValueError, match="has no group"):
+        group_means([1, 2], ["a", None])
+    with pytest.raises(ValueError, match="2 values with 3 groups"):
+        group_means([1, 2], ["a", "b", "c"])
 
 
 def test_holm_by_hand():
@@ -190,21 +60,90 @@ def test_holm_keeps_the_order_and_lies_under_bonferroni(p_values):
     assert (np.diff(adjusted[np.argsort(p_values, kind="stable")]) >= 0).all()
 
 
-def test_minimum_detectable_difference_has_the_stated_power():
-    # 1.96 + 0.84 standard errors for one comparison; 2.81 + 0.84 for ten.
-    interval = Interval(0.0, -1.96, 1.96)
-    assert minimum_detectable_difference(interval, 1) == pytest.approx(2.80, abs=0.01)
-    assert minimum_detectable_difference(interval, 10) == pytest.approx(3.65, abs=0.01)
+def test_step_down_by_hand():
+    reference = np.array([[1, 5, 0], [2, 1, 1], [3, 0, 2], [0, 2, 8.5]])
+    # The largest of all: 5, 2, 3, 8.5. Without the first: 3, 2, 2 and 8.5 of columns 0
+    # and 2 become 1, 2, 3, 8.5. Column 2 alone: 0, 1, 2, 8.5.
+    adjusted, _ = step_down([4, 9, 1.5], reference, level=0.5)
+    np.testing.assert_allclose(adjusted, [2 / 5, 1 / 5, 3 / 5])
 
 
-def test_standardized_mean_of_a_hand_computed_case():
-    # mean 2, squared deviations 1 + 0 + 1 over 2
-    assert standardized_mean([1, 2, 3]) == pytest.approx(2)
+def simulate_reference(seed, draws=199, tests=6):
+    """Statistics of correlated tests, some far off, and their reference."""
+    random = np.random.default_rng(seed)
+    noise = random.normal(size=(draws + 1, tests)) + random.normal(size=(draws + 1, 1))
+    shifts = random.choice([0, 3], tests)
+    return np.abs(noise[0] + shifts), np.abs(noise[1:])
 
 
-@pytest.mark.parametrize(
-    ("differences", "expected"),
-    [([0, 0, 0], 0), ([1, 1], np.inf), ([-1, -1], -np.inf), ([1], np.nan)],
-)
-def test_standardized_mean_at_its_limits(differences, expected):
-    np.testing.assert_equal(standardized_mean(differences), expected)
+def step_down_by_brute_force(statistics, reference):
+    """Westfall & Young (1993), algorithm 4.1, one test after the other."""
+    left, adjusted, so_far = list(range(len(statistics))), {}, 0.0
+    while left:
+        test = max(left, key=lambda i: statistics[i])
+        reached = sum(
+            max(draw[i] for i in left) >= statistics[test] for draw in reference
+        )
+        so_far = max(so_far, (reached + 1) / (len(reference) + 1))
+        adjusted[test] = so_far
+        left.remove(test)
+    return [adjusted[i] for i in range(len(statistics))]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_step_down_is_the_algorithm_one_test_after_the_other(seed):
+    statistics, reference = simulate_reference(seed)
+    adjusted, _ = step_down(statistics, reference, level=0.05)
+    np.testing.assert_allclose(
+        adjusted, step_down_by_brute_force(statistics, reference)
+    )
+
+
+@pytest.mark.parametrize("level", [0.05, 0.11, 0.5])
+def test_step_down_claims_exactly_what_is_above_its_critical_value(level):
+    claims = 0
+    for seed in range(100):
+        statistics, reference = simulate_reference(seed)
+        adjusted, critical = step_down(statistics, reference, level)
+        assert ((adjusted < level) == (statistics > critical)).all()
+        falling = critical[np.argsort(-statistics)]
+        assert all(a >= b for a, b in pairwise(falling))
+        claims += (adjusted < level).sum()
+    assert 0 < claims < 600
+
+
+def test_statistic_between_two_draws_agrees_with_its_p_value():
+    draws = np.arange(1.0, 20)[:, np.newaxis]  # 19 draws: p < 0.2 where 2 reach it
+    for statistic, claimed in ((18.5, True), (17.5, True), (16.5, False), (17, False)):
+        adjusted, critical = step_down([statistic], draws, level=0.2)
+        assert (adjusted[0] < 0.2) == (statistic > critical[0]) == claimed
+
+
+def test_statistic_after_one_that_is_not_claimed_shares_its_critical_value():
+    reference = np.stack([np.linspace(0, 5, 99), np.linspace(0, 1, 99)], axis=1)
+    adjusted, critical = step_down([3, 2], reference, level=0.05)
+    assert adjusted[0] == adjusted[1] > 0.05
+    assert critical[0] == critical[1] == pytest.approx(5 * 95 / 98, rel=1e-5)
+
+
+def test_nothing_is_claimed_of_too_few_draws():
+    _, critical = step_down([9.0], np.ones((9, 1)), level=0.05)
+    assert critical == np.inf
+
+
+def test_draw_that_differs_by_rounding_reaches_the_statistic():
+    adjusted, _ = step_down([1 + 1e-9, np.inf], [[1.0, np.inf], [0.5, 0.5]], 0.5)
+    np.testing.assert_allclose(adjusted, [2 / 3, 2 / 3])
+
+
+@pytest.mark.parametrize("df", [1, 4, 9, 30, 300])
+@pytest.mark.parametrize("critical", [0.5, 2.0, 3.5, 6.0])
+def test_detectable_difference_has_the_stated_power(df, critical):
+    difference = detectable(0.5, df, critical)
+    power = scipy.stats.nct.sf(critical, df, difference / 0.5)
+    assert power == pytest.approx(POWER, abs=1e-6)
+
+
+def test_nothing_is_detectable_where_nothing_can_be_claimed():
+    found = detectable([1.0, 0.0, 1.0], [9, 9, 9], [np.inf, np.inf, np.nan])
+    np.testing.assert_equal(found, [np.inf, np.inf, np.nan])

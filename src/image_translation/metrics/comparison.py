@@ -208,7 +208,9 @@ def compare_pairs(
     comparisons of the task (step-down maximum of the joint reference): half of the error
     is for the study's question, the primary family, half for all others, which also get
     the first half where every primary difference is established. ``bound_low`` and
-    ``bound_high`` hold all differences of the table at once. ``win_rate`` is the share of
+    ``bound_high`` tell the signs of all differences, and which lie within a margin, at
+    once: one of them is 0 where a difference is established by a later step alone, which
+    says nothing of its size. ``win_rate`` is the share of
     images where a is better, ties half; ``effect_size`` is the difference in standard
     deviations between groups.
 
@@ -386,29 +388,34 @@ def _correct(families: NDArray, found: Estimates) -> dict[str, Any]:
     """Corrected p-values, simultaneous bounds and detectable differences."""
     number = len(families)
     p_adjusted, critical = np.full(number, np.nan), np.full(number, np.nan)
+    widest = np.full(number, np.nan)
     n_tests = np.zeros(number, dtype=int)
     tested = found.n_groups > 1
     primary = tested & (families == "primary")
     secondary = tested & (families == "secondary")
     share = PRIMARY_SHARE if primary.any() else 1.0
     if primary.any():
-        p_values, critical[primary] = _step_down(found, primary, SIGNIFICANCE * share)
+        p_values, critical[primary], widest[primary] = _step_down(
+            found, primary, SIGNIFICANCE * share
+        )
         p_adjusted[primary] = np.minimum(p_values / share, 1)
     if secondary.any():
         rest = 1 - share if primary.any() else 1.0
         # What the primary family has not spent is left to the others.
         least = p_adjusted[primary].max(initial=0.0) if primary.any() else 0.0
         level = SIGNIFICANCE * (1.0 if least < SIGNIFICANCE else rest)
-        p_values, critical[secondary] = _step_down(found, secondary, level)
+        p_values, critical[secondary], widest[secondary] = _step_down(
+            found, secondary, level
+        )
         p_adjusted[secondary] = np.minimum(
             np.minimum(p_values / rest, 1), np.maximum(p_values, least)
         )
     n_tests[primary], n_tests[secondary] = primary.sum(), secondary.sum()
-    margin = critical * found.error
+    low, high = _bounds(found, widest, p_adjusted < SIGNIFICANCE)
     return {
         "p_adjusted": p_adjusted,
-        "bound_low": found.value - margin,
-        "bound_high": found.value + margin,
+        "bound_low": low,
+        "bound_high": high,
         "detectable_difference": detectable(found.error, found.df, critical),
         "n_tests": n_tests,
     }
@@ -416,10 +423,29 @@ def _correct(families: NDArray, found: Estimates) -> dict[str, Any]:
 
 def _step_down(
     found: Estimates, chosen: NDArray[np.bool_], level: float
-) -> tuple[NDArray, NDArray]:
-    return step_down(
+) -> tuple[NDArray, NDArray, float]:
+    """Corrected p-values; statistics above which each, and all at once, are claimed."""
+    p_values, critical = step_down(
         np.abs(found.statistic[chosen]), np.abs(found.reference[:, chosen]), level
     )
+    return p_values, critical, critical.max()
+
+
+def _bounds(
+    found: Estimates, critical: NDArray, claimed: NDArray[np.bool_]
+) -> tuple[NDArray, NDArray]:
+    """Simultaneous bounds; what the steps claim in addition has a bound of 0.
+
+    Later steps say that a difference is not 0, not how large it is (Strassburger & Bretz
+    2008, "Compatible simultaneous lower confidence bounds for the Holm procedure and
+    other Bonferroni-based closed tests").
+    """
+    unlimited = np.isinf(critical)
+    margin = np.where(unlimited, np.inf, np.where(unlimited, 0, critical) * found.error)
+    low, high = found.value - margin, found.value + margin
+    low = np.where(claimed & (found.value > 0), np.maximum(low, 0), low)
+    high = np.where(claimed & (found.value < 0), np.minimum(high, 0), high)
+    return low, high
 
 
 def _groups(scores: Mapping[str, pd.DataFrame]) -> pd.Series:

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from image_translation.metrics.statistics import (
     CONFIDENCE,
+    REACHED,
     Floats,
     Interval,
     sum_groups,
@@ -42,6 +43,9 @@ reference of tests: models of one task do not vary alike from seed to seed."""
 
 ROUNDING = 1e-9
 """Of the scores: a smaller difference between them is none."""
+
+ROUNDING_OF_DRAWS = 1e-12
+"""Of the sums of squares from which the variance of a draw is a difference."""
 
 _SEED = 20260
 _CELLS_AT_ONCE = 2**22
@@ -98,7 +102,8 @@ class Estimates:
             of the error.
         n_groups: Number of groups.
         p_value: Two-sided, of each contrast by itself; NaN for fewer than two groups.
-        statistic: ``value / error``; 0 where nothing differs.
+        statistic: ``value / error``; 0 where nothing differs, infinite where all groups
+            differ alike.
         reference: Draws × m, the statistic where no contrast differs from 0.
     """
 
@@ -190,10 +195,7 @@ def estimate(
     seeds = _Seeds.of(contrasts, pool, groups)
     variance = images.variance + seeds.variance(seeds.own, seeds.pooled)
     error = np.sqrt(variance)
-    with np.errstate(divide="ignore"):  # a difference without any spread is infinite
-        statistic = np.divide(
-            images.value, error, out=np.zeros_like(error), where=images.value != 0
-        )
+    statistic = _studentize(images.value, error)
     resampled = np.concatenate([*_draw(images, seeds, flip_below=0, spread=0.0)])
     reference = np.concatenate(
         [*_draw(images, seeds, flip_below=MIN_RESAMPLED_TEST, spread=SEED_SPREAD)]
@@ -218,8 +220,7 @@ def _p_values(
     statistic: Floats, df: Floats, groups: NDArray, reference: NDArray[np.float32]
 ) -> Floats:
     """From the draws; from Student's t beyond them, where hardly any is as large."""
-    # A draw that differs by rounding alone reaches the statistic.
-    reached = (np.abs(reference) >= np.abs(statistic) * (1 - 1e-6)).sum(axis=0)
+    reached = (np.abs(reference) >= np.abs(statistic) * REACHED).sum(axis=0)
     drawn = (reached + 1) / (len(reference) + 1)
     student = 2 * scipy.special.stdtr(df, -np.abs(statistic))
     # So many flips of signs there are.
@@ -243,11 +244,13 @@ def _interval(
     images: "_Images", error: Floats, df: Floats, resampled: NDArray
 ) -> tuple[Floats, Floats]:
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(resampled, [tail, 1 - tail], axis=0)
+    with np.errstate(invalid="ignore"):  # between two infinite draws
+        low, high = np.quantile(resampled, [tail, 1 - tail], axis=0)
     student = scipy.special.stdtrit(df, 1 - tail)
-    few = images.n_groups < MIN_RESAMPLED
-    lower = images.value - np.where(few, student, high) * error
-    upper = images.value - np.where(few, -student, low) * error
+    # Where nearly all groups are equal, draws of these alone are without any spread.
+    few = (images.n_groups < MIN_RESAMPLED) | ~np.isfinite(low) | ~np.isfinite(high)
+    low, high = np.where(few, -student, low), np.where(few, student, high)
+    lower, upper = images.value - high * error, images.value - low * error
     unknown = images.n_groups < 2
     return np.where(unknown, np.nan, lower), np.where(unknown, np.nan, upper)
 
@@ -283,7 +286,8 @@ class _Pattern:
         self.means = sums / counts[:, np.newaxis]
         self.weights = counts / counts.sum()
         self.value = self.weights @ self.means
-        self.rest = self.means - self.value
+        rest = self.means - self.value
+        self.rest = np.where(np.abs(rest) <= ROUNDING * np.abs(self.value), 0.0, rest)
         if len(counts) < 2:
             self.factors, self.df = np.zeros(1), 1.0
         else:
@@ -302,7 +306,8 @@ class _Pattern:
         means = signs @ (self.weights[:, np.newaxis] * self.means)
         squares = (factors * self.means**2).sum(axis=0)
         cross = signs @ (factors * self.means)
-        return means, squares - 2 * means * cross + means**2 * factors.sum()
+        variances = squares - 2 * means * cross + means**2 * factors.sum()
+        return means, _drop_rounding(variances, squares)
 
     def _resample(
         self, random: np.random.Generator, rows: int
@@ -315,12 +320,24 @@ class _Pattern:
         total = weights.sum(axis=1, keepdims=True)
         means = weights @ self.rest / total
         squared = weights * self.counts
+        squares = squared @ self.rest**2
+        cross = squared @ self.rest
         variances = (
-            squared @ self.rest**2
-            - 2 * means * (squared @ self.rest)
-            + means**2 * squared.sum(axis=1, keepdims=True)
+            squares - 2 * means * cross + means**2 * squared.sum(axis=1, keepdims=True)
         )
+        variances = _drop_rounding(variances, squares)
         return means, variances / total**2 * groups / max(groups - 1, 1)
+
+
+def _drop_rounding(variances: Floats, squares: Floats) -> Floats:
+    """Variances as differences of squares; 0 where rounding alone is left."""
+    return np.where(variances > ROUNDING_OF_DRAWS * squares, variances, 0.0)
+
+
+def _studentize(values: Floats, errors: Floats) -> Floats:
+    """``values / errors``; a value of 0 gives 0, any other infinity by an error of 0."""
+    with np.errstate(divide="ignore"):
+        return np.divide(values, errors, out=np.zeros_like(values), where=values != 0)
 
 
 def _bell_mccaffrey(weights: Floats) -> tuple[Floats, float]:
@@ -331,9 +348,14 @@ def _bell_mccaffrey(weights: Floats) -> tuple[Floats, float]:
     squares = (weights**2).sum()
     leverage = 1 - 2 * weights + squares
     factors = weights**2 / leverage
-    between = squares - weights[:, np.newaxis] - weights
-    np.fill_diagonal(between, leverage)
-    return factors, float(squares**2 / (factors @ between**2 @ factors))
+    # Deviations of groups i and j have the covariance squares - weight i - weight j, in
+    # units of their variance. Its squares, weighted by both factors, are added up here
+    # without the g×g matrix; the last line puts the variances on the diagonal.
+    total, first, second = (factors @ weights**power for power in (0, 1, 2))
+    spread = (squares * total) ** 2 - 4 * squares * total * first
+    spread += 2 * total * second + 2 * first**2
+    spread += factors**2 @ (2 * leverage - 1)
+    return factors, float(squares**2 / spread)
 
 
 class _Seeds(NamedTuple):
@@ -374,7 +396,7 @@ class _Seeds(NamedTuple):
         cells = [scores for scores in pool if len(replicate_means(scores)) > 1]
         index = {(cell.model, cell.metric): c for c, cell in enumerate(cells)}
         replicates = np.array([cell.values.shape[1] for cell in cells], dtype=float)
-        own = np.array([np.var(replicate_means(cell), ddof=1) for cell in cells])
+        own = np.array([_replicate_variance(cell) for cell in cells])
         noise = np.array([_image_noise(cell, groups) for cell in cells])
         metrics = np.array([cell.metric for cell in cells])
         pooling = (metrics[:, np.newaxis] == metrics) * (replicates - 1)
@@ -429,6 +451,14 @@ class _Seeds(NamedTuple):
         return means, self.variance(own, own @ self.pooling.T)
 
 
+def _replicate_variance(scores: ModelScores) -> float:
+    """Variance between replicate means; exactly 0 where rounding alone is left."""
+    means = replicate_means(scores)
+    if np.ptp(means) <= ROUNDING * np.abs(means).max():
+        return 0.0
+    return float(np.var(means, ddof=1))
+
+
 def _image_noise(scores: ModelScores, groups: ArrayLike) -> float:
     """Variance between replicate means that comes from images, not from seeds."""
     sums, counts = sum_groups(scores.values, groups)
@@ -459,7 +489,5 @@ def _draw(
             drawn, variance = pattern.draw(random, rows, flip)
             means[:, columns] += drawn
             variances[:, columns] += variance
-        errors = np.sqrt(np.maximum(variances, 0))
-        yield np.divide(
-            means, errors, out=np.zeros_like(means), where=errors > 0
-        ).astype(np.float32)
+        errors = np.sqrt(variances)
+        yield _studentize(means, errors).astype(np.float32)

@@ -12,6 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 CONFIDENCE = 0.95
 
+REACHED = 1 - 1e-6
+"""Of a statistic: a draw that differs by rounding alone reaches it."""
+
 POWER = 0.8
 """Probability with which a detectable difference is found."""
 
@@ -120,18 +123,33 @@ def step_down(
         level: Probability of any false claim.
 
     Returns:
-        m adjusted p-values, and the m statistics from which each would be claimed.
+        m adjusted p-values, and m critical values. An adjusted p-value is below the level
+        exactly where its statistic is above its critical value; statistics that follow
+        the first one that is not claimed share its critical value.
     """
     observed = np.asarray(statistics, dtype=np.float64)
     draws = np.asarray(reference)
     order = np.argsort(-observed, kind="stable")
     largest = np.maximum.accumulate(draws[:, order[::-1]], axis=1)[:, ::-1]
-    # A draw that differs by rounding alone reaches the statistic.
-    reached = (largest >= observed[order] * (1 - 1e-6)).sum(axis=0)
+    reached = (largest >= observed[order] * REACHED).sum(axis=0)
+    in_order = np.maximum.accumulate((reached + 1) / (len(draws) + 1))
+    limits = _critical_values(largest, level)
+    unclaimed = np.flatnonzero(in_order >= level)
+    if len(unclaimed):
+        limits[unclaimed[0] :] = limits[unclaimed[0]]
     adjusted, critical = np.empty_like(observed), np.empty_like(observed)
-    adjusted[order] = np.maximum.accumulate((reached + 1) / (len(draws) + 1))
-    critical[order] = np.quantile(largest, 1 - level, axis=0, method="higher")
+    adjusted[order], critical[order] = in_order, limits
     return adjusted, critical
+
+
+def _critical_values(draws: Floats, level: float) -> Floats:
+    """Statistics above which ``(reached + 1) / (draws + 1)`` is below the level."""
+    count = len(draws)
+    too_many = int(np.flatnonzero(np.arange(1, count + 2) / (count + 1) >= level)[0])
+    if too_many == 0:
+        return np.full(draws.shape[1], np.inf)
+    ascending = np.partition(draws, count - too_many, axis=0)
+    return ascending[count - too_many].astype(np.float64) / REACHED
 
 
 def detectable(error: ArrayLike, df: ArrayLike, critical: ArrayLike) -> Floats:
@@ -143,7 +161,10 @@ def detectable(error: ArrayLike, df: ArrayLike, critical: ArrayLike) -> Floats:
     Args:
         error: Standard errors.
         df: Their degrees of freedom.
-        critical: The statistic from which a difference is claimed.
+        critical: The statistics above which a difference is claimed; infinite where none
+            is, and then no difference is found.
     """
-    noncentrality = scipy.special.nctdtrinc(df, 1 - POWER, critical)
-    return noncentrality * np.asarray(error, dtype=np.float64)
+    critical = np.asarray(critical, dtype=np.float64)
+    finite = np.where(np.isfinite(critical), critical, 0.0)
+    found = scipy.special.nctdtrinc(df, 1 - POWER, finite) * np.asarray(error)
+    return np.where(np.isfinite(critical), found, critical)
