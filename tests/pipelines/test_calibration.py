@@ -1,0 +1,62 @@
+import pandas as pd
+import pytest
+
+from image_translation.datasets.models import Workspace
+from image_translation.errors import InputError
+from image_translation.metrics import METRICS
+from image_translation.pairing.arrays import ScoredPairs
+from image_translation.pipelines.calibration.nodes import calibrate_verdicts
+from image_translation.training import train
+from tests.training.conftest import make_pairs, make_settings
+
+SCORED = ScoredPairs(**vars(make_pairs(12, seed=2)), subset="test", test_set="pairs")
+
+
+def make_task(*, sealed=False):
+    unet = make_settings("unet", training__epochs=1, training__replicates=1)
+    return {
+        "unet": unet.model_dump(mode="json"),
+        "calibration": {"model": "unet", "trainings": 4, "replicates": 2, "deals": 3},
+        "verdicts": {"margins": dict.fromkeys(METRICS)},
+        "test": {"sealed": sealed},
+    }
+
+
+def calibrate(folder, task):
+    pairs = make_pairs(6), make_pairs(5, seed=1)
+    workspace = Workspace(folder / "calibration", ())
+    return calibrate_verdicts(*pairs, SCORED, workspace, task)
+
+
+def test_many_seeds_are_trained_scored_and_dealt(tmp_path):
+    scores, deals = (part.make() for part in calibrate(tmp_path, make_task()))
+    assert scores.groupby("replicate").size().to_dict() == dict.fromkeys(range(4), 12)
+    assert set(METRICS) <= set(scores)
+    assert deals["deal"].tolist() == [0, 1, 2]
+    assert set(deals["comparisons"]) == {len(METRICS)}  # two pretended models
+    assert set(deals["model"]) == {"unet"}
+
+
+def test_trainings_of_the_task_are_taken_as_they_are(tmp_path):
+    task = make_task()
+    settings = make_settings("unet", training__epochs=1, training__replicates=1)
+    pairs = make_pairs(6), make_pairs(5, seed=1)
+    train("unet", settings, *pairs, tmp_path / "unet")
+    weights = tmp_path / "unet/replicate-0/weights.safetensors"
+    before = weights.stat().st_mtime_ns
+    scores, _ = (part.make() for part in calibrate(tmp_path, task))
+    assert weights.stat().st_mtime_ns == before
+    assert (tmp_path / "unet/replicate-3").is_dir()
+    assert isinstance(scores, pd.DataFrame)
+
+
+def test_both_tables_depend_on_how_trainings_are_dealt(tmp_path):
+    task = make_task()
+    first = calibrate(tmp_path, task)[1].fingerprint
+    task["calibration"]["deals"] = 4
+    assert calibrate(tmp_path, task)[1].fingerprint != first
+
+
+def test_a_seal_that_has_changed_is_an_error(tmp_path):
+    with pytest.raises(InputError, match="sealed"):
+        calibrate(tmp_path, make_task(sealed=True))
