@@ -874,3 +874,10 @@ class TestEffects:
         table = compare_effects(scores)
         assert table.empty
         assert list(table) == EFFECT_COLUMNS
+
+
+def test_interval_ends_where_the_metric_does():
+    scores = make_scores([0.0, 0.01, 0.2], images_per_group=1, metric="mse")
+    row = compare_models({"unet": scores}).set_index("metric").loc["mse"]
+    assert row["ci_low"] == 0
+    assert 0.07 < row["ci_high"] < 1

@@ -161,7 +161,7 @@ def compare_models(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
     The mean is over images, of the mean over replicates; the interval holds the
     variation between groups of images and between seeds
-    (`image_translation.metrics.inference`). ``group_deviation`` is the standard deviation
+    (`image_translation.metrics.inference`), and ends where the metric does. ``group_deviation`` is the standard deviation
     between the groups' means, ``seed_deviation`` that between the replicates'. A model
     without scores keeps its rows, with no mean and 0 images.
 
@@ -510,16 +510,19 @@ def _comparison_row(
 ) -> dict[str, object]:
     values = image_means(entry)
     scored = ~np.isnan(values)
+    measure = MEASURES[entry.metric]
+    # With few groups an interval may reach beyond what the metric can be.
+    low, high = np.clip([means.low[row], means.high[row]], *measure.range)
     return {
         "model": entry.model,
         "metric": entry.metric,
         "mean": means.value[row],
-        "ci_low": means.low[row],
-        "ci_high": means.high[row],
+        "ci_low": low,
+        "ci_high": high,
         "n_images": int(scored.sum()),
         "n_groups": int(means.n_groups[row]),
         "n_replicates": entry.values.shape[1] if scored.any() else 0,
-        "higher_is_better": MEASURES[entry.metric].higher_is_better,
+        "higher_is_better": measure.higher_is_better,
         "group_deviation": deviation(group_means(values, groups)),
         "seed_deviation": deviation(replicate_means(entry)),
     }
