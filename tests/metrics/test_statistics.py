@@ -19,6 +19,7 @@ from image_translation.metrics.statistics import (
 )
 
 
+@pytest.mark.filterwarnings("error")
 def test_deviation_of_a_sample_by_hand():
     assert deviation([1, 2, 6]) == pytest.approx(7**0.5)
     assert np.isnan(deviation([1]))
@@ -124,6 +125,13 @@ def test_statistic_after_one_that_is_not_claimed_shares_its_critical_value():
     adjusted, critical = step_down([3, 2], reference, level=0.05)
     assert adjusted[0] == adjusted[1] > 0.05
     assert critical[0] == critical[1] == pytest.approx(5 * 95 / 98, rel=1e-5)
+
+
+def test_nothing_is_claimed_after_a_p_value_at_the_level():
+    reference = np.stack([np.arange(1.0, 20), np.linspace(0, 1, 19)], axis=1)
+    adjusted, critical = step_down([17, 2], reference, level=0.2)
+    assert adjusted.tolist() == [0.2, 0.2]
+    assert critical[0] == critical[1] > 17
 
 
 def test_nothing_is_claimed_of_too_few_draws():

@@ -402,7 +402,7 @@ def _correct(families: NDArray, found: Estimates) -> dict[str, Any]:
     if secondary.any():
         rest = 1 - share if primary.any() else 1.0
         # What the primary family has not spent is left to the others.
-        least = p_adjusted[primary].max(initial=0.0) if primary.any() else 0.0
+        least = p_adjusted[primary].max(initial=0.0)
         level = SIGNIFICANCE * (1.0 if least < SIGNIFICANCE else rest)
         p_values, critical[secondary], widest[secondary] = _step_down(
             found, secondary, level
