@@ -263,7 +263,7 @@ def correct_for_tasks(table: pd.DataFrame, tasks: int) -> pd.DataFrame:
     """Verdicts or effects of one task, where several tasks are read together.
 
     After Bonferroni: each task gets its share of the error. What is no claim then becomes
-    undecided.
+    undecided. Verdicts of equality keep the error of their own task.
 
     Args:
         table: ``verdicts.csv`` or ``effects.csv``.
