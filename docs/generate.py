@@ -229,6 +229,10 @@ def metrics_page() -> str:
                 plain(measure.definition),
                 f"`{measure.name}`, {words.value_range(measure.name)}{unit};"
                 f" {better} is better. {plain(measure.source)}.",
+                f"Practically equal within ±{measure.margin:g}{unit}:"
+                f" {measure.margin_reason}."
+                if measure.margin
+                else "No margin is known within which two models are practically equal.",
             ]
     return "\n\n".join(parts) + "\n"
 

@@ -14,6 +14,7 @@ from image_translation.reporting.answer import on_front
 from image_translation.reporting.gallery import png_data_uri
 from image_translation.reporting.page import render_report
 from image_translation.reporting.templates import script_hash
+from tests.reporting.examples import TRAINED
 
 VOID = {"meta", "link", "img", "br", "wbr", "hr", "input"}
 ADDRESSES = {"src", "href", "srcset", "action", "data", "poster", "xlink:href"}
@@ -197,6 +198,62 @@ def test_missing_model_stands_in_the_table(large, large_page):
     assert large_page.count("the loss was not a number after epoch 3") == 5
 
 
+def test_failed_training_is_told_wherever_the_models_scores_are(crashed):
+    reason = "failed: replicate 2: training diverged in epoch 1"
+    rows = {row.model: row for row in tables.score_tables(crashed)[0].rows}
+    assert rows["pix2pix"].about.endswith(f"{reason}; 2 trainings scored")
+    assert rows["pix2pix"].cells and "failed" not in rows["unet"].about
+    costs = {row.model: row for row in tables.cost_rows(crashed)}
+    assert (costs["pix2pix"].failure, costs["pix2pix"].replicates) == (reason, "2")
+    assert costs["unet"].failure == ""
+    text = Page(render_report(slim(crashed))).text
+    assert "2 to 3 trainings of each model" in text
+    for section in ("Before you believe it", "Scores", "What it cost"):
+        assert reason in text.partition(f" {section} ")[2][:900], section
+
+
+def test_model_that_failed_gets_no_verdict(crashed):
+    for metric in HEADLINES:
+        for row in tables.pair_rows(crashed, metric):
+            if "pix2pix" in (row.a, row.b):
+                assert row.verdict == "undecided (a training of pix2pix failed)"
+                assert row.outcome == "failed"
+    text = Page(render_report(slim(crashed))).text
+    assert "pix2pix is better" not in text and "better than pix2pix" not in text
+    assert "unet is better than autoencoder and autoencoder_gan" in text
+
+
+def test_one_training_each_makes_no_model_better(once):
+    text = Page(render_report(slim(once))).text
+    assert "these trainings differ" in text
+    assert not re.search(rf"({'|'.join(TRAINED)}) is better", text)
+    assert "is better than" not in text
+
+
+def test_several_trainings_make_a_model_better(large):
+    assert "unet is better" in Page(render_report(slim(large))).text
+
+
+def test_most_images_against_the_mean_are_remarked(large):
+    names = large.verdicts[["model_a", "model_b", "metric"]].apply(tuple, axis=1)
+    row = names == ("pix2pix", "unet", "psnr")
+    claimed = large.verdicts.assign(
+        win_rate=large.verdicts["win_rate"].mask(row, 0.3),
+        verdict=large.verdicts["verdict"].mask(row, "pix2pix is better"),
+    )
+    remark = "pix2pix is better on average; unet is ahead on 70 % of the images"
+    told = tables.pair_rows(replace(large, verdicts=claimed), "psnr")
+    assert [r.verdict for r in told if (r.a, r.b) == ("pix2pix", "unet")] == [remark]
+    assert sum("on average" in r.verdict for r in told) == 1
+    swapped = claimed.assign(
+        win_rate=claimed["win_rate"].mask(row, 0.7),
+        verdict=claimed["verdict"].mask(row, "unet is better"),
+    )
+    told = tables.pair_rows(replace(large, verdicts=swapped), "psnr")
+    remark = "unet is better on average; pix2pix is ahead on 70 % of the images"
+    assert remark in [row.verdict for row in told]
+
+
 def test_model_switched_off_is_called_not_run(content):
     models = content.models.copy()
     models.loc[models["model"] == "unet", ["status", "reason"]] = ["not run", ""]
@@ -235,7 +292,7 @@ def test_models_that_none_beats_on_both_are_named(content, parsed):
     changed = slim(content, comparison=table.assign(mean=means))
     assert on_front(changed, ("mse", "swd")) == ["pix2pix", "unet"]
     page = render_report(changed)
-    assert "no model beats pix2pix and unet on both" in page
+    assert "no model is ahead of pix2pix and unet on both" in page
 
 
 def test_realism_that_was_not_measured_has_no_plane(content):
