@@ -58,7 +58,10 @@ def test_epoch_that_nothing_chose_is_told_as_the_last(make_facts):
         ),
         ("practically equal (within ±0.25 dB)", "practically equal on"),
         ("these trainings differ", "ahead, in this training, on"),
-        ("undecided (a training of pix2pix failed)", "no verdict, as a training failed"),
+        (
+            "undecided (a training of pix2pix failed)",
+            "no verdict, as a training failed",
+        ),
         ("too few independent photographs", "too few independent photographs for a"),
         ("copy_input is better", "better on"),
     ],

@@ -7,7 +7,9 @@ import pytest
 from image_translation.reporting.answer import answer, relate
 from image_translation.reporting.content import ReportContent
 
-OPEN = "undecided (a true difference of 0.5 dB would be found in four cases out of five)"
+OPEN = (
+    "undecided (a true difference of 0.5 dB would be found in four cases out of five)"
+)
 EQUAL = "practically equal (within ±0.25 dB)"
 DIFFER = "these trainings differ"
 FAILED = "undecided (a training of unet failed)"
@@ -50,6 +52,7 @@ def planted(
                 "p_adjusted": 0.02,
                 "win_rate": 0.7,
                 "n_groups": n_groups,
+                "family": "secondary",
                 "verdict": verdict or f"{a if means[a] > means[b] else b} is better",
             }
             for i, a in enumerate(names)
@@ -145,9 +148,7 @@ def test_lead_over_the_copy_without_a_claim_is_no_victory(
     ],
 )
 def test_verdict_is_told_in_its_own_words(content, verdict, outcome, sentence):
-    changed = planted(
-        content, {"unet": 26, "pix2pix": 25.9, "copy_input": 20}, verdict
-    )
+    changed = planted(content, {"unet": 26, "pix2pix": 25.9, "copy_input": 20}, verdict)
     assert relate(changed.verdicts, "unet", "pix2pix", "psnr").outcome == outcome
     assert f"On PSNR, {sentence}" in answer(changed).support[0]
 

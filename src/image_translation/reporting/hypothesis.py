@@ -134,7 +134,8 @@ def _tell_study(verdicts: pd.DataFrame, effects: pd.DataFrame) -> list[str]:
         on = f"{words.label(relation.metric)} ({relation.numbers})"
         said.setdefault(key, []).append(on)
     parts = [
-        f"{phrase} {words.join_words(on)}{cause}" for (phrase, cause), on in said.items()
+        f"{phrase} {words.join_words(on)}{cause}"
+        for (phrase, cause), on in said.items()
     ]
     return [f"The study's comparison: {GAN} is {'; '.join(parts)}."]
 

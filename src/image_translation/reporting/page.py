@@ -260,7 +260,9 @@ def _spread_description(
 
 def _trainings(content: ReportContent) -> str:
     """How often the models were trained: ``3 trainings``, ``2 to 3 trainings``."""
-    table = content.comparison[content.comparison["model"].isin(trained_models(content))]
+    table = content.comparison[
+        content.comparison["model"].isin(trained_models(content))
+    ]
     column = table["n_replicates"]
     if not len(column):
         return words.count(0, "training")

@@ -299,9 +299,11 @@ def _disagreement(row: pd.Series) -> str:
 
 def count_tests(content: ReportContent) -> dict[str, int]:
     """Number of tests that are corrected together, by family."""
-    tables = [content.verdicts, content.effects]
-    families = pd.concat([table["family"] for table in tables if "family" in table])
-    return {str(family): int(n) for family, n in families.value_counts().items()}
+    counts = {"primary": 0, "secondary": 0}
+    for table in (content.verdicts, content.effects):
+        for family, number in table["family"].value_counts().items():
+            counts[str(family)] += int(number)
+    return counts
 
 
 def effects(content: ReportContent, metrics: Sequence[str]) -> list[Effect]:
