@@ -224,17 +224,15 @@ def metrics_page() -> str:
                 continue
             better = "higher" if measure.higher_is_better else "lower"
             unit = f" {measure.unit}" if measure.unit else ""
-            margin = (
-                f" Practically equal within {measure.margin:g}{unit}: "
-                f"{measure.margin_reason}."
-                if measure.margin
-                else ""
-            )
             parts += [
                 f"### {measure.label}",
                 plain(measure.definition),
                 f"`{measure.name}`, {words.value_range(measure.name)}{unit};"
-                f" {better} is better. {plain(measure.source)}.{plain(margin)}",
+                f" {better} is better. {plain(measure.source)}.",
+                f"Practically equal within ±{measure.margin:g}{unit}:"
+                f" {measure.margin_reason}."
+                if measure.margin
+                else "No margin is known within which two models are practically equal.",
             ]
     return "\n\n".join(parts) + "\n"
 

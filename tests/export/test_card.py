@@ -51,7 +51,17 @@ def test_epoch_that_nothing_chose_is_told_as_the_last(make_facts):
 @pytest.mark.parametrize(
     ("verdict", "said"),
     [
-        ("no difference found (0.5 dB could have been seen)", "no difference found on"),
+        (
+            "undecided (a true difference of 0.5 dB would be found in four cases out of "
+            "five)",
+            "undecided on",
+        ),
+        ("practically equal (within ±0.25 dB)", "practically equal on"),
+        ("these trainings differ", "ahead, in this training, on"),
+        (
+            "undecided (a training of pix2pix failed)",
+            "no verdict, as a training failed",
+        ),
         ("too few independent photographs", "too few independent photographs for a"),
         ("copy_input is better", "better on"),
     ],

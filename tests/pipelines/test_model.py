@@ -7,9 +7,9 @@ import pytest
 from image_translation.datasets.fingerprinted import FingerprintedCSVDataset
 from image_translation.datasets.predictions import PredictionBatch, PredictionsDataset
 from image_translation.fingerprint import Deferred
-from image_translation.metrics import summarise_contributions
 from image_translation.metrics.realism import set_metrics
 from image_translation.metrics.settings import LearnedMetricsSettings
+from image_translation.pairing.arrays import ScoredPairs
 from image_translation.pipelines.model.nodes import (
     score_prediction_sets,
     score_predictions,
@@ -18,11 +18,13 @@ from tests.training.conftest import SIZE, make_pairs
 
 KEYS = ["pair_id", "group", "replicate"]
 NO_WEIGHTS = dict.fromkeys(LearnedMetricsSettings.model_fields)
+OPEN = {"sealed": False}
 
 
 @pytest.fixture
 def test_pairs():
-    return make_pairs(4)
+    pairs = make_pairs(4)
+    return ScoredPairs(**vars(pairs), subset="test", test_set="")
 
 
 @pytest.fixture
@@ -42,28 +44,27 @@ def predictions(tmp_path, test_pairs):
 
 
 def test_set_scores_have_the_rows_of_the_scores(predictions, test_pairs):
-    inputs = predictions(2), test_pairs, NO_WEIGHTS
+    inputs = predictions(2), test_pairs, NO_WEIGHTS, OPEN
     scores = score_predictions(*inputs).make()
     sets = score_prediction_sets(*inputs).make()
     assert list(sets) == [*KEYS, *set_metrics(SIZE)]
     pd.testing.assert_frame_equal(sets[KEYS], scores[KEYS])
-    values = summarise_contributions(sets).set_index(["metric", "replicate"])["value"]
-    assert values["swd", 0] == 0  # the targets themselves
-    assert np.isfinite(values).all()
+    means = sets.drop(columns=["pair_id", "group"]).groupby("replicate").mean()
+    assert means.loc[0, "swd"] == 0  # the targets themselves
+    assert np.isfinite(means).all(axis=None)
 
 
 def test_model_that_did_not_run_has_columns_alone(predictions, test_pairs):
-    table = score_prediction_sets(predictions(0), test_pairs, NO_WEIGHTS).make()
+    table = score_prediction_sets(predictions(0), test_pairs, NO_WEIGHTS, OPEN).make()
     assert table.empty
     assert list(table) == [*KEYS, *set_metrics(SIZE)]
-    assert summarise_contributions(table).empty
 
 
 def test_set_scores_of_a_single_group_are_read_back_as_missing(
     predictions, test_pairs, tmp_path
 ):
     test_pairs.index["group"] = "NA"
-    table = score_prediction_sets(predictions(1), test_pairs, NO_WEIGHTS)
+    table = score_prediction_sets(predictions(1), test_pairs, NO_WEIGHTS, OPEN)
     dataset = FingerprintedCSVDataset(
         filepath=str(tmp_path / "set_scores.csv"),
         load_args={

@@ -22,6 +22,20 @@ def large() -> ReportContent:
 
 
 @pytest.fixture(scope="session")
+def crashed() -> ReportContent:
+    """Twelve photographs, three trainings of each model; the last of pix2pix failed."""
+    return make_content(
+        n_photographs=12, crops=3, replicates=3, gallery=2, failed=["pix2pix"]
+    )
+
+
+@pytest.fixture(scope="session")
+def once() -> ReportContent:
+    """Twelve photographs, one training of each model."""
+    return make_content(n_photographs=12, crops=3, gallery=2)
+
+
+@pytest.fixture(scope="session")
 def page(content: ReportContent) -> str:
     return render_report(content)
 

@@ -4,7 +4,7 @@ Targets are crops of bundled photographs, inputs their grey version; "models" ar
 blurs, noise and lost saturation of known strength.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -53,11 +53,14 @@ def make_content(
     crops: int = 6,
     gallery: int = 6,
     without: Sequence[str] = (),
+    failed: Sequence[str] = (),
     replicates: int = 1,
     size: int = SIZE,
 ) -> ReportContent:
-    """A report's content; every model in ``without`` failed.
+    """A report's content.
 
+    Every model in ``without`` failed in its first training, so that it has no scores;
+    every model in ``failed`` in its last one, which has no scores.
     More photographs than there are come from crops that count as photographs.
     """
     rng = np.random.default_rng(7)
@@ -71,12 +74,18 @@ def make_content(
         ]
         for model in models
     }
+    trainings = {
+        model: replicates - (model in failed) if model in TRAINED else 1
+        for model in models
+    }
     scores = {
-        model: _scores(pairs, images, replicates if model in TRAINED else 1, rng)
+        model: _scores(pairs, images, trainings[model], rng)
         for model, images in predictions.items()
     }
     with_missing = {model: scores.get(model, pd.DataFrame()) for model in ABOUT}
-    compared = compare_task(_with_sets(pairs, predictions, with_missing))
+    compared = compare_task(
+        _with_sets(pairs, predictions, with_missing), failed=[*without, *failed]
+    )
     return ReportContent(
         task="colorization",
         question="Which model turns grey photographs into colour photographs best, "
@@ -85,8 +94,8 @@ def make_content(
         verdicts=compared.verdicts,
         effects=compared.effects,
         scores=with_missing,
-        histories={m: _history(m, replicates, rng) for m in TRAINED if m in models},
-        models=_models(without, replicates),
+        histories={m: _history(m, trainings[m], rng) for m in TRAINED if m in models},
+        models=_models(without, failed, trainings),
         gallery=_gallery(pairs, predictions, scores, gallery),
         data=_data(pairs),
         settings=_settings(),
@@ -214,7 +223,12 @@ def _history(model: str, replicates: int, rng: np.random.Generator) -> pd.DataFr
     return pd.DataFrame(rows)
 
 
-def _models(without: Sequence[str], replicates: int) -> pd.DataFrame:
+def _models(
+    without: Sequence[str], failed: Sequence[str], trainings: Mapping[str, int]
+) -> pd.DataFrame:
+    reasons = dict.fromkeys(without, "the loss was not a number after epoch 3")
+    for model in failed:
+        reasons[model] = f"replicate {trainings[model]}: training diverged in epoch 1"
     rows = []
     for model, (network, objective) in ABOUT.items():
         trained = model in TRAINED and model not in without
@@ -225,19 +239,17 @@ def _models(without: Sequence[str], replicates: int) -> pd.DataFrame:
                 "network": network,
                 "objective": objective,
                 "status": "failed"
-                if model in without
+                if model in reasons
                 else "trained"
                 if trained
                 else "baseline",
-                "reason": "the loss was not a number after epoch 3"
-                if model in without
-                else "",
+                "reason": reasons.get(model, ""),
                 "parameters": (3.42e6 if wide else 1.2e6) if trained else None,
                 "gmac": (0.38 if wide else 0.11) if trained else None,
                 "seconds": (74.0 if wide else 41.0) if trained else None,
                 "images_per_second": 112.0 if trained else None,
-                "best_epoch": ", ".join(["17"] * replicates) if trained else None,
-                "replicates": replicates if trained else None,
+                "best_epoch": ", ".join(["17"] * trainings[model]) if trained else None,
+                "replicates": trainings[model] if trained else None,
             }
         )
     return pd.DataFrame(rows)

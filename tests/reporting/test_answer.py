@@ -7,8 +7,12 @@ import pytest
 from image_translation.reporting.answer import answer, relate
 from image_translation.reporting.content import ReportContent
 
-FEW = "too few independent photographs"
-OPEN = "no difference found"
+OPEN = (
+    "undecided (a true difference of 0.5 dB would be found in four cases out of five)"
+)
+EQUAL = "practically equal (within ±0.25 dB)"
+DIFFER = "these trainings differ"
+FAILED = "undecided (a training of unet failed)"
 
 
 def planted(
@@ -48,6 +52,7 @@ def planted(
                 "p_adjusted": 0.02,
                 "win_rate": 0.7,
                 "n_groups": n_groups,
+                "family": "secondary",
                 "verdict": verdict or f"{a if means[a] > means[b] else b} is better",
             }
             for i, a in enumerate(names)
@@ -95,12 +100,57 @@ def test_trained_model_that_loses_to_the_copy(content):
     assert "every trained model on every metric" in told.copying
 
 
-def test_no_difference_from_the_copy_is_no_victory(content):
-    told = answer(planted(content, {"unet": 23.6, "copy_input": 23.5}, OPEN))
+@pytest.mark.parametrize(
+    ("verdict", "sentence", "copying"),
+    [
+        (OPEN, "Undecided on PSNR (+0.1", "some of these differences are undecided"),
+        (
+            EQUAL,
+            "Practically equal to copying the input on PSNR (+0.1",
+            "some of these differences are undecided",
+        ),
+        (
+            DIFFER,
+            "On these photographs this training is ahead of a copy on PSNR (+0.1",
+            "another seed may reverse it",
+        ),
+        (FAILED, "No verdict, as a training failed, on PSNR (+0.1", "gets a verdict"),
+    ],
+)
+def test_lead_over_the_copy_without_a_claim_is_no_victory(
+    content, verdict, sentence, copying
+):
+    told = answer(planted(content, {"unet": 23.6, "copy_input": 23.5}, verdict))
     (unet,) = told.against_copy
     assert unet.tone == "open"
-    assert unet.sentence.startswith("No difference found on PSNR")
-    assert "not every one of these differences is established" in told.copying
+    assert unet.sentence.startswith(sentence)
+    assert copying in told.copying and "is better than" not in told.copying
+
+
+@pytest.mark.parametrize(
+    ("verdict", "outcome", "sentence"),
+    [
+        ("unet is better", "better", "unet is better than pix2pix."),
+        (DIFFER, "differ", "this training of unet scores better than that of pix2pix"),
+        (EQUAL, "equal", "unet is practically equal to pix2pix."),
+        (OPEN, "open", "the comparison of unet with pix2pix is undecided."),
+        (FAILED, "failed", "a training failed, so there is no verdict on unet and"),
+        (
+            "undecided (these trainings are practically equal: within ±0.25 dB)",
+            "open",
+            "the comparison of unet with pix2pix is undecided.",
+        ),
+        (
+            "too few independent photographs",
+            "few",
+            "there are too few independent photographs to compare unet with pix2pix.",
+        ),
+    ],
+)
+def test_verdict_is_told_in_its_own_words(content, verdict, outcome, sentence):
+    changed = planted(content, {"unet": 26, "pix2pix": 25.9, "copy_input": 20}, verdict)
+    assert relate(changed.verdicts, "unet", "pix2pix", "psnr").outcome == outcome
+    assert f"On PSNR, {sentence}" in answer(changed).support[0]
 
 
 def test_copy_that_beats_one_of_two_models_is_told(content):
@@ -113,8 +163,8 @@ def test_few_photographs_are_explained_with_numbers(content):
     told = answer(content)
     assert "24 test images come from 4 independent photographs" in told.few
     assert "fewer than 10" in told.few
-    assert all("not established" in one.sentence for one in told.against_copy)
-    assert "not established" in told.support[0]
+    assert all("too few to say more" in one.sentence for one in told.against_copy)
+    assert "too few independent photographs to compare unet" in told.support[0]
 
 
 def test_enough_photographs_are_not_called_few(large):
@@ -168,6 +218,19 @@ def test_exact_copies_of_the_target_raise_suspicion(content):
 def test_single_training_is_a_caution(content, large):
     assert any("trained once" in text for text in answer(content).cautions)
     assert not any("trained once" in text for text in answer(large).cautions)
+
+
+def test_models_that_alone_were_trained_once_are_named(large):
+    table = large.comparison.copy()
+    table.loc[table["model"] == "unet", "n_replicates"] = 1
+    first = answer(replace(large, comparison=table)).cautions[0]
+    assert first.startswith("unet was trained once.")
+
+
+def test_scores_of_a_model_that_failed_are_a_caution(crashed):
+    (told,) = answer(crashed).cautions
+    assert told.startswith("pix2pix failed: replicate 2: training diverged in epoch 1.")
+    assert "Its scores are of 2 trainings" in told and "gets no verdict" in told
 
 
 def test_test_images_among_the_training_pairs_are_flagged(content):

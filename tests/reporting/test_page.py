@@ -14,6 +14,7 @@ from image_translation.reporting.answer import on_front
 from image_translation.reporting.gallery import png_data_uri
 from image_translation.reporting.page import render_report
 from image_translation.reporting.templates import script_hash
+from tests.reporting.examples import TRAINED
 
 VOID = {"meta", "link", "img", "br", "wbr", "hr", "input"}
 ADDRESSES = {"src", "href", "srcset", "action", "data", "poster", "xlink:href"}
@@ -194,7 +195,74 @@ def test_missing_model_stands_in_the_table(large, large_page):
     ]
     assert row.cells == ()
     assert "the loss was not a number after epoch 3" in row.missing
-    assert large_page.count("the loss was not a number after epoch 3") == 5
+    assert large_page.count("the loss was not a number after epoch 3") == 6
+
+
+def test_failed_training_is_told_wherever_the_models_scores_are(crashed):
+    reason = "failed: replicate 2: training diverged in epoch 1"
+    rows = {row.model: row for row in tables.score_tables(crashed)[0].rows}
+    assert rows["pix2pix"].about.endswith(f"{reason}; 2 trainings scored")
+    assert rows["pix2pix"].cells and "failed" not in rows["unet"].about
+    costs = {row.model: row for row in tables.cost_rows(crashed)}
+    assert (costs["pix2pix"].failure, costs["pix2pix"].replicates) == (reason, "2")
+    assert costs["unet"].failure == ""
+    text = Page(render_report(slim(crashed))).text
+    assert "2 to 3 trainings of each model" in text
+    for start in ("Before you believe it", "A better mean is no verdict", "GMAC"):
+        assert reason in text.partition(start)[2][:400], start
+
+
+def test_model_that_failed_gets_no_verdict(crashed):
+    for metric in HEADLINES:
+        for row in tables.pair_rows(crashed, metric):
+            if "pix2pix" in (row.a, row.b):
+                assert row.verdict == "undecided (a training of pix2pix failed)"
+                assert row.outcome == "failed"
+    text = Page(render_report(slim(crashed))).text
+    assert "pix2pix is better" not in text and "better than pix2pix" not in text
+    assert "unet is better than autoencoder and autoencoder_gan" in text
+
+
+def test_one_training_each_makes_no_model_better(once):
+    text = Page(render_report(slim(once))).text
+    assert "these trainings differ" in text
+    assert not re.search(rf"({'|'.join(TRAINED)}) is better", text)
+    assert "is better than" not in text
+
+
+def test_several_trainings_make_a_model_better(large):
+    assert "unet is better" in Page(render_report(slim(large))).text
+
+
+def test_tests_that_are_corrected_together_are_counted(large, once):
+    """9 of the study: its pair and two main effects on three metrics."""
+    assert tables.count_tests(once)["primary"] == 9
+    assert "9 for the study’s question" in Page(render_report(slim(once))).text
+    table = large.verdicts[large.verdicts["model_a"] == "unet"]
+    assert tables.count_tests(replace(large, verdicts=table))["primary"] == 0
+    text = Page(render_report(slim(large, verdicts=table))).text
+    assert f"All {len(table)} comparisons of this task" in text
+    assert "for the study’s question" not in text
+
+
+def test_most_images_against_the_mean_are_remarked(large):
+    names = large.verdicts[["model_a", "model_b", "metric"]].apply(tuple, axis=1)
+    row = names == ("pix2pix", "unet", "psnr")
+    claimed = large.verdicts.assign(
+        win_rate=large.verdicts["win_rate"].mask(row, 0.3),
+        verdict=large.verdicts["verdict"].mask(row, "pix2pix is better"),
+    )
+    remark = "pix2pix is better on average; unet is ahead on 70 % of the images"
+    told = tables.pair_rows(replace(large, verdicts=claimed), "psnr")
+    assert [r.verdict for r in told if (r.a, r.b) == ("pix2pix", "unet")] == [remark]
+    assert sum("on average" in r.verdict for r in told) == 1
+    swapped = claimed.assign(
+        win_rate=claimed["win_rate"].mask(row, 0.7),
+        verdict=claimed["verdict"].mask(row, "unet is better"),
+    )
+    told = tables.pair_rows(replace(large, verdicts=swapped), "psnr")
+    remark = "unet is better on average; pix2pix is ahead on 70 % of the images"
+    assert remark in [row.verdict for row in told]
 
 
 def test_model_switched_off_is_called_not_run(content):
@@ -235,7 +303,7 @@ def test_models_that_none_beats_on_both_are_named(content, parsed):
     changed = slim(content, comparison=table.assign(mean=means))
     assert on_front(changed, ("mse", "swd")) == ["pix2pix", "unet"]
     page = render_report(changed)
-    assert "no model beats pix2pix and unet on both" in page
+    assert "no model is ahead of pix2pix and unet on both" in page
 
 
 def test_realism_that_was_not_measured_has_no_plane(content):

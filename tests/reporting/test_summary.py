@@ -40,6 +40,30 @@ def test_every_task_has_a_verdict_on_the_hypothesis(summary):
     assert "Hypothesis not decided." in summary
 
 
+def test_verdicts_are_corrected_for_the_tasks_together(large):
+    again = {task: results_of(large) for task in ("monet", "cartoon")}
+    text = " ".join(render_summary(again, TASKS).split())
+    assert "corrected for its 2 tasks together" in text
+    alone = render_summary({"monet": results_of(large)}, TASKS)
+    assert "tasks together" not in alone
+
+
+def test_claim_that_one_task_allows_may_fall_for_several(large):
+    spare = large.verdicts.assign(p_adjusted=0.02)
+    results = TaskResults(large.comparison, spare, large.effects)
+    claim = "pix2pix is better than autoencoder on MSE"
+    assert claim in render_summary({"monet": results}, TASKS)
+    three = dict.fromkeys(("monet", "cartoon", "custom"), results)
+    together = render_summary(three, TASKS)
+    assert "is better than" not in together
+    assert "ahead of autoencoder, undecided, on MSE" in together
+
+
+def test_failed_trainings_are_counted(crashed):
+    page = render_summary({"monet": results_of(crashed)}, TASKS)
+    assert "2 to 3 trainings of each model" in page
+
+
 def test_tasks_without_results_are_named_with_the_command(summary):
     for task in ("cartoon", "custom"):
         assert f"kedro run --pipeline={task}" in summary

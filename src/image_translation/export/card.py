@@ -19,12 +19,17 @@ BASELINES: Mapping[str, str] = {
 }
 """What every model has to beat, by its name in the tables."""
 
-OUTCOMES: Mapping[Outcome, str] = {
-    "better": "better on",
-    "worse": "worse on",
-    "open": "no difference found on",
-    "few": "too few independent photographs for a claim on",
+OUTCOMES: Mapping[tuple[Outcome, bool | None], str] = {
+    ("better", None): "better on",
+    ("worse", None): "worse on",
+    ("differ", True): "ahead, in this training, on",
+    ("differ", False): "behind, in this training, on",
+    ("equal", None): "practically equal on",
+    ("open", None): "undecided on",
+    ("failed", None): "no verdict, as a training failed, on",
+    ("few", None): "too few independent photographs for a verdict on",
 }
+"""Outcome, and whether this model leads where that is told → how it is said."""
 
 FEW_PAIRS = 10_000
 """Training pairs below which the card calls the data small."""
@@ -205,11 +210,11 @@ def _stand(facts: ModelFacts, baseline: str, whom: str) -> str:
         if (relation := relate(facts.verdicts, facts.model, baseline, metric))
     ]
     parts = []
-    for outcome, phrase in OUTCOMES.items():
+    for (outcome, leads), phrase in OUTCOMES.items():
         on = [
             f"{words.label(relation.metric)} ({relation.numbers})"
             for relation in found
-            if relation.outcome == outcome
+            if relation.outcome == outcome and leads in (None, relation.leads)
         ]
         if on:
             parts.append(f"{phrase} {words.join_words(on)}")

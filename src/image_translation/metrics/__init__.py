@@ -23,7 +23,6 @@ from image_translation.metrics.realism import (
     set_contributions,
     set_floor,
     sliced_wasserstein,
-    summarise_contributions,
 )
 from image_translation.metrics.registry import (
     FUNCTIONS,
@@ -51,7 +50,6 @@ __all__ = [
     "set_contributions",
     "set_floor",
     "sliced_wasserstein",
-    "summarise_contributions",
     "HEADLINES",
     "INFINITE_PSNR_IN_MEANS",
     "METRICS",

@@ -207,9 +207,9 @@ def compare_pairs(
     (`image_translation.metrics.inference.estimate`). ``p_adjusted`` is corrected for all
     comparisons of the task (step-down maximum of the joint reference): half of the error
     is for the study's question, the primary family, half for all others, which also get
-    the first half where every primary difference is established. ``bound_low`` and
+    the first half where every primary difference is claimed. ``bound_low`` and
     ``bound_high`` tell the signs of all differences, and which lie within a margin, at
-    once: one of them is 0 where a difference is established by a later step alone, which
+    once: one of them is 0 where a difference is claimed by a later step alone, which
     says nothing of its size. ``win_rate`` is the share of
     images where a is better, ties half; ``effect_size`` is the difference in standard
     deviations between groups.

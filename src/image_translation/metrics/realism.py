@@ -193,28 +193,6 @@ def sliced_wasserstein(predictions: Iterable[Images], targets: Images) -> float:
     return float(np.mean(levels))
 
 
-def summarise_contributions(table: pd.DataFrame) -> pd.DataFrame:
-    """The distances that contributions hold, with their intervals.
-
-    Args:
-        table: ``set_scores.csv``: ``pair_id, group, replicate`` and one column a
-            metric.
-
-    Returns:
-        One row a replicate and metric: ``replicate, metric, value, ci_low, ci_high``.
-    """
-    keys = ["pair_id", "group", "replicate"]
-    rows = []
-    for replicate, images in table.groupby("replicate"):
-        by_group = images.drop(columns=keys).groupby(images["group"])
-        shares = by_group.size() / len(images)
-        rows += [
-            (replicate, name, *interval(values, shares))
-            for name, values in by_group.first().items()
-        ]
-    return pd.DataFrame(rows, columns=["replicate", *SET_SCORE_COLUMNS[:4]])
-
-
 def score_rows(
     contributions: Mapping[str, Doubles],
     floors: Mapping[str, float],

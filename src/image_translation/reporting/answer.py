@@ -19,7 +19,7 @@ from image_translation.reporting.content import ReportContent
 
 COPY = "copy_input"
 
-Outcome = Literal["better", "worse", "differ", "equal", "open", "few"]
+Outcome = Literal["better", "worse", "differ", "equal", "open", "failed", "few"]
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Relation:
         low: Lower end of its interval.
         high: Upper end of its interval.
         outcome: ``better`` and ``worse`` are claims on models; ``differ`` is one on two
-            trainings, ``equal`` "practically equal", ``open`` "undecided", ``few`` "too
-            few independent photographs".
+            trainings, ``equal`` "practically equal", ``open`` "undecided", ``failed``
+            undecided as a training failed, ``few`` "too few independent photographs".
         leads: Whether a's mean is the better one, claim or not; None where equal.
     """
 
@@ -148,7 +148,7 @@ def failed_models(content: ReportContent) -> list[tuple[str, str, int]]:
         (
             row["model"],
             f"failed: {words.text(row['reason'])}".removesuffix(": "),
-            row["replicates"],
+            int(row["replicates"]),
         )
         for _, row in content.models.iterrows()
         if row["status"] == "failed" and row["model"] in scored
@@ -208,6 +208,8 @@ def outcome_of(row: pd.Series, more_is_better: bool) -> Outcome:
     for beginning, outcome in said:
         if verdict.startswith(beginning):
             return outcome
+    if verdict.endswith(" failed)"):
+        return "failed"
     if verdict not in CLAIMS and not verdict.endswith(" is better"):
         return "open"
     return "better" if (row["difference"] > 0) == more_is_better else "worse"
@@ -324,7 +326,8 @@ _SUPPORT = {
         "reverse"
     ),
     "equal": "{} is practically equal to {}",
-    "open": "it is undecided whether {} is better than {}",
+    "open": "the comparison of {} with {} is undecided",
+    "failed": "a training failed, so there is no verdict on {} and {}",
     "few": "there are too few independent photographs to compare {} with {}",
 }
 """How the best model stands to others, by outcome."""
@@ -384,9 +387,17 @@ def _training_paid(
     behind = _behind(content, trained, metrics)
     if behind:
         return behind, True
+    if relations and all(r.outcome in ("better", "differ") for r in relations):
+        reserve = "of some models this is one training, and another seed may reverse it"
+    elif any(r.outcome == "failed" for r in relations):
+        reserve = "not all trainings ended, so not every model gets a verdict"
+    elif any(r.outcome == "few" for r in relations):
+        reserve = "these photographs are too few for a verdict"
+    else:
+        reserve = "some of these differences are undecided"
     return (
         f"{whom} scores better than a plain copy of the input on every metric, but "
-        "not every one of these differences is more than chance and seeds may explain.",
+        f"{reserve}.",
         False,
     )
 
@@ -432,6 +443,7 @@ def _stand(relations: Sequence[Relation]) -> str:
         _phrase("worse than copying the input on", relations, "worse"),
         _phrase("practically equal to copying the input on", relations, "equal"),
         _phrase("undecided on", relations, "open"),
+        _phrase("no verdict, as a training failed, on", relations, "failed"),
         _measured([r for r in relations if r.outcome in ("differ", "few")]),
     ]
     sentence = "; ".join(filter(None, parts)) + "."
@@ -507,16 +519,18 @@ def _cautions(content: ReportContent, trained: Sequence[str]) -> list[str]:
             f"as {leaks[0]}: the models have seen it, and its scores say nothing about "
             "new images. Run the splitting anew, without the edited split.csv."
         )
-    if len(table) and int(table["n_replicates"].max()) == 1:
+    once = [m for m in trained if m in set(table[table["n_replicates"] == 1]["model"])]
+    if once:
+        whom = "Each model" if once == list(trained) else words.join_words(once)
         cautions.append(
-            "Each model was trained once. Another seed gives other numbers, and the "
-            "intervals do not contain that variation: verdicts are about these trainings, "
-            "not about models. training.replicates=3 compares models."
+            f"{whom} was trained once. Another seed gives other numbers, and the "
+            "intervals do not contain that variation: what is said is about these "
+            "trainings, not about models. training.replicates=3 compares models."
         )
     cautions += [
-        f"{model} {reason}. Its scores are of the "
-        f"{words.count(int(n), 'training')} that ended, which favours it; it gets no "
-        "verdict."
+        f"{model} {reason}. Its scores are of {words.count(n, 'training')}; of one "
+        "that failed they are of the best epoch before. This favours the model, so it "
+        "gets no verdict."
         for model, reason, n in failed_models(content)
     ]
     perfect = [model for model in infinite_psnr(content) if model in trained]

@@ -22,11 +22,17 @@ CAUSES = {
 _READINGS: dict[Outcome, str] = {
     "better": "improves",
     "worse": "harms",
-    "differ": "made a difference in these trainings, which other seeds may reverse, on",
     "equal": "has practically no effect on",
     "open": "has an undecided effect on",
+    "failed": "has no verdict, as a training failed, on",
     "few": "cannot be judged, with so few independent photographs, on",
 }
+
+_READINGS_OF_TRAININGS = {
+    True: "gave better scores in these trainings, which other seeds may reverse, on",
+    False: "gave worse scores in these trainings, which other seeds may reverse, on",
+}
+"""Readings of ``differ``, by whether the effect is for the better."""
 
 Tone = Literal["good", "bad", "open"]
 
@@ -95,11 +101,18 @@ def _outcomes(effects: pd.DataFrame, effect: str) -> list[tuple[Outcome, pd.Seri
 
 def _tell_cause(effects: pd.DataFrame, effect: str) -> str:
     """One sentence on what an effect does by itself."""
-    said: dict[Outcome, list[str]] = {}
+    said: dict[str, list[str]] = {}
     for outcome, row in _outcomes(effects, effect):
-        said.setdefault(outcome, []).append(_numbers(row))
-    parts = [f"{_READINGS[o]} {words.join_words(on)}" for o, on in said.items()]
+        said.setdefault(_read(outcome, row), []).append(_numbers(row))
+    parts = [f"{reading} {words.join_words(on)}" for reading, on in said.items()]
     return f"By itself, {CAUSES[effect]} {'; it '.join(parts)}."
+
+
+def _read(outcome: Outcome, row: pd.Series) -> str:
+    if outcome != "differ":
+        return _READINGS[outcome]
+    more = MEASURES[row["metric"]].higher_is_better
+    return _READINGS_OF_TRAININGS[bool((row["difference"] > 0) == more)]
 
 
 def _numbers(row: pd.Series) -> str:
@@ -115,40 +128,45 @@ def _tell_study(verdicts: pd.DataFrame, effects: pd.DataFrame) -> list[str]:
     relations = [relation for relation in found if relation is not None]
     if not relations:
         return []
+    said: dict[tuple[str, str], list[str]] = {}
+    for relation in relations:
+        key = _stand(relation), _cause(relation, effects)
+        on = f"{words.label(relation.metric)} ({relation.numbers})"
+        said.setdefault(key, []).append(on)
     parts = [
-        f"{phrase} {words.join_words(on)}"
-        for outcomes, leads, phrase in _STANDINGS
-        if (on := _on(relations, outcomes, leads))
+        f"{phrase} {words.join_words(on)}{cause}"
+        for (phrase, cause), on in said.items()
     ]
-    cause = _cause(relations, effects)
-    return [f"The study's comparison: {GAN} is {'; '.join(parts)}{cause}."]
+    return [f"The study's comparison: {GAN} is {'; '.join(parts)}."]
 
 
-_STANDINGS: Sequence[tuple[tuple[Outcome, ...], bool | None, str]] = (
-    (("better",), True, f"better than {RIVAL} on"),
-    (("worse",), False, f"worse than {RIVAL} on"),
-    (("equal",), None, f"practically equal to {RIVAL} on"),
-    (("differ",), True, f"ahead of {RIVAL}, in these trainings, on"),
-    (("differ",), False, f"behind {RIVAL}, in these trainings, on"),
-    (("open", "few"), True, f"ahead of {RIVAL}, undecided, on"),
-    (("open", "few"), False, f"behind {RIVAL}, undecided, on"),
-)
-"""Outcome, whether pix2pix leads (None: either), and how that is said."""
+_STANDINGS: dict[tuple[Outcome, bool | None], str] = {
+    ("better", None): f"better than {RIVAL} on",
+    ("worse", None): f"worse than {RIVAL} on",
+    ("equal", None): f"practically equal to {RIVAL} on",
+    ("differ", True): f"ahead of {RIVAL}, in these trainings, on",
+    ("differ", False): f"behind {RIVAL}, in these trainings, on",
+    ("open", True): f"ahead of {RIVAL}, undecided, on",
+    ("open", False): f"behind {RIVAL}, undecided, on",
+    ("open", None): f"level with {RIVAL}, undecided, on",
+    ("failed", True): f"ahead of {RIVAL}, with a training that failed, on",
+    ("failed", False): f"behind {RIVAL}, with a training that failed, on",
+    ("failed", None): f"level with {RIVAL}, with a training that failed, on",
+    ("few", True): f"ahead of {RIVAL}, on these few photographs, on",
+    ("few", False): f"behind {RIVAL}, on these few photographs, on",
+    ("few", None): f"level with {RIVAL}, on these few photographs, on",
+}
+"""Outcome, and whether pix2pix leads where that is told → how it is said."""
 
 
-def _on(
-    relations: Sequence[Relation], outcomes: Sequence[Outcome], leads: bool | None
-) -> list[str]:
-    return [
-        f"{words.label(relation.metric)} ({relation.numbers})"
-        for relation in relations
-        if relation.outcome in outcomes and (leads is None or relation.leads is leads)
-    ]
+def _stand(relation: Relation) -> str:
+    plain = relation.outcome in ("better", "worse", "equal")
+    return _STANDINGS[relation.outcome, None if plain else relation.leads]
 
 
-def _cause(relations: Sequence[Relation], effects: pd.DataFrame) -> str:
-    """Which of the two differences puts pix2pix ahead; empty where none is known to."""
-    if not any(relation.outcome == "better" for relation in relations):
+def _cause(relation: Relation, effects: pd.DataFrame) -> str:
+    """What makes pix2pix better or worse on a metric; empty where it is unknown."""
+    if relation.outcome not in ("better", "worse"):
         return ""
     causes = [
         name
@@ -156,6 +174,9 @@ def _cause(relations: Sequence[Relation], effects: pd.DataFrame) -> str:
             ("architecture", "the architecture"),
             ("adversarial", "the adversarial loss"),
         )
-        if any(outcome == "better" for outcome, _ in _outcomes(effects, effect))
+        if any(
+            row["metric"] == relation.metric and outcome == relation.outcome
+            for outcome, row in _outcomes(effects, effect)
+        )
     ]
     return f", because of {words.join_words(causes)}" if causes else ""

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from image_translation.metrics import INFINITE_PSNR_IN_MEANS, MEASURES
 from image_translation.metrics.comparison import MIN_GROUPS, SIGNIFICANCE
-from image_translation.metrics.inference import DRAWS
+from image_translation.metrics.inference import DRAWS, MIN_RESAMPLED
 from image_translation.reporting import figures, tables, words
 from image_translation.reporting.answer import (
     COPY,
@@ -23,6 +23,7 @@ from image_translation.reporting.answer import (
     metrics_of,
     on_front,
     scored_models,
+    trained_models,
 )
 from image_translation.reporting.content import ReportContent
 from image_translation.reporting.epochs import convergence, epoch_rows
@@ -79,11 +80,12 @@ def render_report(content: ReportContent) -> str:
         n_groups=groups,
         min_groups=MIN_GROUPS,
         draws=f"{DRAWS:,}",
+        min_resampled=MIN_RESAMPLED,
         families=tables.count_tests(content),
         calibration=tell_calibration(content.calibration),
         plan=plan_rows(content.plan),
         significance=SIGNIFICANCE,
-        n_replicates=_replicates(content),
+        trainings=_trainings(content),
         scores=scores,
         baseline_leads=any(
             cell.badge == "best trained"
@@ -259,9 +261,15 @@ def _spread_description(
     return "; ".join(parts) + "."
 
 
-def _replicates(content: ReportContent) -> int:
-    column = content.comparison["n_replicates"]
-    return int(column.max()) if len(column) else 0
+def _trainings(content: ReportContent) -> str:
+    """How often the models were trained: ``3 trainings``, ``2 to 3 trainings``."""
+    table = content.comparison[
+        content.comparison["model"].isin(trained_models(content))
+    ]
+    column = table["n_replicates"]
+    if not len(column):
+        return words.count(0, "training")
+    return words.count_between(int(column.min()), int(column.max()), "training")
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -7,7 +7,11 @@ import pandas as pd
 from markupsafe import Markup
 
 from image_translation.metrics import HEADLINES, MEASURES
-from image_translation.metrics.comparison import TaskResults, correct_for_tasks
+from image_translation.metrics.comparison import (
+    BASELINES,
+    TaskResults,
+    correct_for_tasks,
+)
 from image_translation.metrics.looks import TEST, subset_of
 from image_translation.reporting import words
 from image_translation.reporting.hypothesis import Hypothesis, judge_hypothesis
@@ -61,7 +65,7 @@ def _tell_task(task: str, results: TaskResults, tasks: int) -> _Task:
     tested = (
         f"{words.count(int(table['n_images'].max()), f'{subset} image')} from "
         f"{words.count(int(table['n_groups'].max()), 'independent photograph')}, "
-        f"{words.count(int(table['n_replicates'].max()), 'training')} of each model{sealed}"
+        f"{_trainings(table)} of each model{sealed}"
     )
     return _Task(
         task,
@@ -73,6 +77,14 @@ def _tell_task(task: str, results: TaskResults, tasks: int) -> _Task:
         ),
         _rows(table),
     )
+
+
+def _trainings(table: pd.DataFrame) -> str:
+    trained = ~table["model"].isin(BASELINES) & (table["n_images"] > 0)
+    counts = table.loc[trained, "n_replicates"]
+    if not len(counts):
+        return words.count(0, "training")
+    return words.count_between(int(counts.min()), int(counts.max()), "training")
 
 
 def _rows(table: pd.DataFrame) -> list[_Row]:

@@ -65,7 +65,9 @@ def _attribute(key: str, entry: str, prefix: str) -> str:
     if key == "href" and entry.startswith("#"):
         return f"#{prefix}-{entry[1:]}"
     entry = entry.replace("url(#", f"url(#{prefix}-")
-    if key == "d":
+    if key in ("d", "x", "y", "transform"):
+        # A hundredth of a pixel cannot be seen; more digits only add bytes.
+        entry = re.sub(r"\d+\.\d{3,}", lambda n: _short(float(n[0]), 2), entry)
         return " ".join(entry.split())
     if key == "style":
         entry = re.sub(r"font-family:[^;]*;?\s*", "", entry)
@@ -107,7 +109,14 @@ def _marker_path(marker: str) -> str:
 
     style = MarkerStyle(marker)
     outline: Any = style.get_path().transformed(style.get_transform()).to_polygons()
+    # Each polygon repeats its first point at its end, where "z" closes the path.
     return "".join(
-        "M" + "L".join(f"{6 + 10 * x:.1f} {6 - 10 * y:.1f}" for x, y in polygon) + "z"
-        for polygon in outline
+        "M"
+        + "L".join(f"{_short(6 + 10 * x)} {_short(6 - 10 * y)}" for x, y in points)
+        + "z"
+        for *points, _ in outline
     )
+
+
+def _short(coordinate: float, digits: int = 1) -> str:
+    return f"{coordinate:.{digits}f}".rstrip("0").removesuffix(".")

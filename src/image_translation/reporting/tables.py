@@ -133,6 +133,7 @@ class CostRow:
     speed: str
     best_epoch: str
     replicates: str
+    failure: str
 
 
 @dataclass(frozen=True)
@@ -298,9 +299,11 @@ def _disagreement(row: pd.Series) -> str:
 
 def count_tests(content: ReportContent) -> dict[str, int]:
     """Number of tests that are corrected together, by family."""
-    tables = [content.verdicts, content.effects]
-    families = pd.concat([table["family"] for table in tables if "family" in table])
-    return {str(family): int(n) for family, n in families.value_counts().items()}
+    counts = {"primary": 0, "secondary": 0}
+    for table in (content.verdicts, content.effects):
+        for family, number in table["family"].value_counts().items():
+            counts[str(family)] += int(number)
+    return counts
 
 
 def effects(content: ReportContent, metrics: Sequence[str]) -> list[Effect]:
@@ -343,6 +346,10 @@ def judged_rows(study: pd.DataFrame, kind: str) -> list[JudgedRow]:
 def cost_rows(content: ReportContent) -> list[CostRow]:
     """Size, work and time of every model that was trained; baselines cost nothing."""
     shown = content.models[content.models["status"].isin(("trained", "failed"))]
+    failures = {
+        row["model"]: f"failed: {words.text(row['reason'])}".removesuffix(": ")
+        for _, row in shown[shown["status"] == "failed"].iterrows()
+    }
     return [
         CostRow(
             model=row["model"],
@@ -355,8 +362,8 @@ def cost_rows(content: ReportContent) -> list[CostRow]:
             seconds=words.duration(_positive(row["seconds"])),
             speed=words.quantity(_positive(row["images_per_second"])),
             best_epoch=words.whole(row["best_epoch"]),
-            replicates=words.whole(row["replicates"])
-            + (" (one failed)" if row["status"] == "failed" else ""),
+            replicates=words.whole(row["replicates"]),
+            failure=failures.get(row["model"], ""),
         )
         for _, row in shown.iterrows()
     ]

@@ -23,6 +23,12 @@ def count(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def count_between(low: int, high: int, one: str) -> str:
+    """A range of numbers with its noun: ``3 images``, ``2 to 3 images``."""
+    counted = count(high, one)
+    return counted if low == high else f"{low:,} to {counted}"
+
+
 def label(metric: str) -> str:
     """What a metric is called in text."""
     return MEASURES[metric].label
