@@ -82,3 +82,8 @@ def test_metrics_without_margin_are_left_out():
 def test_one_training_each_gives_no_plan():
     comparison, verdicts = make_tables(replicates=1)
     assert plan_study(comparison, verdicts, {"psnr": 0.8}).empty
+
+
+def test_a_task_without_any_comparison_gives_no_plan():
+    nothing = pd.DataFrame(columns=[*make_tables()[1].columns])
+    assert plan_study(make_tables()[0], nothing, {"psnr": 0.8}).empty

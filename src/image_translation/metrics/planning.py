@@ -60,7 +60,7 @@ def plan_study(
         own = comparison[
             (comparison["metric"] == metric) & (comparison["n_replicates"] > 1)
         ]
-        spreads = (pairs["difference"] / pairs["effect_size"]).abs()
+        spreads = (pairs["difference"] / pairs["effect_size"]).astype(float).abs()
         spreads = spreads[np.isfinite(spreads)]
         if margin is None or spreads.empty or own.empty:
             continue
