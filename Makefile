@@ -1,6 +1,7 @@
 # Everything a fresh machine needs is Python 3.11 or later, pip, git and make.
 PYTHON ?= python3
 TASK ?= colorization
+REPLICATES ?= 1
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
@@ -17,8 +18,10 @@ AIRFLOW := AIRFLOW_HOME="$(CURDIR)/.airflow" \
 	bench-scoring bench-training ablation viz mlflow \
 	send rollback docs site dags airflow lock clean
 
+# One training of each model: the photographs that come with it are too few for verdicts,
+# however often models are trained. REPLICATES=3 for your own pairs, as kedro run does.
 run: $(INSTALLED)
-	$(BIN)/kedro run --pipeline=$(TASK)
+	$(BIN)/kedro run --pipeline=$(TASK) --params training.replicates=$(REPLICATES)
 
 # A page on which photographs are translated. PORT=7861 takes another port.
 app: $(INSTALLED)

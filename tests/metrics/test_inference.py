@@ -337,6 +337,7 @@ def bootstrap_t(means, sizes, draws=4_000):
         drawn.append((weights @ values - mean) / error)
     low, high = np.quantile(drawn, [0.025, 0.975])
     error = abs(mean / students(means, sizes / sizes.sum()))
+    error *= np.sqrt(len(means) / (len(means) - 1))
     return mean - high * error, mean - low * error
 
 
@@ -350,8 +351,8 @@ class TestIntervals:
         groups = np.repeat(range(40), sizes)
         found = estimate_alone(make_scores(means[groups]), groups)
         low, high = bootstrap_t(means, sizes)
-        assert found.low[0] == pytest.approx(low, abs=0.05 * (high - low))
-        assert found.high[0] == pytest.approx(high, abs=0.05 * (high - low))
+        assert found.low[0] == pytest.approx(low, abs=0.03 * (high - low))
+        assert found.high[0] == pytest.approx(high, abs=0.03 * (high - low))
 
     def test_interval_leans_to_the_long_tail(self):
         values = np.random.default_rng(5).exponential(size=40) ** 2

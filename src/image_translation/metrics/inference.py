@@ -177,8 +177,9 @@ def estimate(
     The interval is a bootstrap-t with equal tails (Efron & Tibshirani 1993, "An
     introduction to the bootstrap", section 12.5): whole groups are drawn with
     replacement, seeds from a normal distribution of the pooled variance, and the draw is
-    divided by its own error. It keeps its promise for skewed scores, unlike Student's t,
-    which is used below 8 groups.
+    divided by its own error; its ends are √(g / (g - 1)) farther away for g groups
+    (Hesterberg 2015, "What teachers should know about the bootstrap", section 4.3). It
+    keeps its promise for skewed scores, unlike Student's t, which is used below 8 groups.
 
     The reference distribution of tests is made alike. With fewer than 20 groups signs of
     whole groups are flipped instead: exact for differences of exchangeable models, where
@@ -249,7 +250,10 @@ def _interval(
     student = scipy.special.stdtrit(df, 1 - tail)
     # Where nearly all groups are equal, draws of these alone are without any spread.
     few = (images.n_groups < MIN_RESAMPLED) | ~np.isfinite(low) | ~np.isfinite(high)
-    low, high = np.where(few, -student, low), np.where(few, student, high)
+    # So few groups resampled are less spread than their population; wider by as much.
+    wider = np.sqrt(images.n_groups / np.maximum(images.n_groups - 1, 1))
+    low = np.where(few, -student, low * wider)
+    high = np.where(few, student, high * wider)
     lower, upper = images.value - high * error, images.value - low * error
     unknown = images.n_groups < 2
     return np.where(unknown, np.nan, lower), np.where(unknown, np.nan, upper)
