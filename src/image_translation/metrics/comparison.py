@@ -393,14 +393,14 @@ def _correct(families: NDArray, found: Estimates) -> dict[str, Any]:
     tested = found.n_groups > 1
     primary = tested & (families == "primary")
     secondary = tested & (families == "secondary")
-    share = PRIMARY_SHARE if primary.any() else 1.0
+    share = PRIMARY_SHARE if primary.any() else 0.0
     if primary.any():
         p_values, critical[primary], widest[primary] = _step_down(
             found, primary, SIGNIFICANCE * share
         )
         p_adjusted[primary] = np.minimum(p_values / share, 1)
     if secondary.any():
-        rest = 1 - share if primary.any() else 1.0
+        rest = 1 - share
         # What the primary family has not spent is left to the others.
         least = p_adjusted[primary].max(initial=0.0)
         level = SIGNIFICANCE * (1.0 if least < SIGNIFICANCE else rest)

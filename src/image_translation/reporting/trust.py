@@ -12,11 +12,11 @@ from image_translation.reporting import words
 
 @dataclass(frozen=True)
 class PlanRow:
-    """A metric, and the photographs that find its margin, by number of trainings."""
+    """A metric, its margin, and the photographs that find it by number of trainings."""
 
     metric: str
-    difference: str
-    now: str
+    margin: str
+    seed_deviation: str
     groups: Sequence[str]
 
 
@@ -44,8 +44,8 @@ def plan_rows(plan: pd.DataFrame | None) -> tuple[Sequence[int], Sequence[PlanRo
     rows = [
         PlanRow(
             metric=words.label(str(metric)),
-            difference=words.value(str(metric), part["difference"].iloc[0]),
-            now=words.value(str(metric), part["seed_deviation"].iloc[0]),
+            margin=words.value(str(metric), part["difference"].iloc[0]),
+            seed_deviation=words.value(str(metric), part["seed_deviation"].iloc[0]),
             groups=[_photographs(number) for number in part["n_groups"]],
         )
         for metric, part in plan.groupby("metric", sort=False)
