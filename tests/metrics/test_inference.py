@@ -22,10 +22,10 @@ SIZES = [1, 2, 3]
 WEIGHTS = np.array(SIZES) / 6
 
 
-def make_scores(values, model="m"):
+def make_scores(values, model="m", metric="psnr"):
     """Images × replicates; a plain list is one replicate."""
     values = np.asarray(values, dtype=float)
-    return ModelScores(model, "psnr", values.reshape(len(values), -1))
+    return ModelScores(model, metric, values.reshape(len(values), -1))
 
 
 def contrast(*parts):
@@ -307,7 +307,7 @@ class TestFlips:
         np.testing.assert_allclose(reference[:, 0], -reference[:, 1], rtol=1e-5)
 
     @pytest.mark.parametrize("noise", [0, 1e-6])
-    @pytest.mark.parametrize("groups", [10, 12, 19])
+    @pytest.mark.parametrize("groups", [10, 12, 15])
     def test_constant_difference_is_as_unlikely_as_equal_signs(self, groups, noise):
         values = 16.1 + noise * np.random.default_rng(0).normal(size=groups)
         found = estimate_alone(make_scores(values))
@@ -316,7 +316,7 @@ class TestFlips:
         assert np.isinf(found.statistic[0]) == (noise == 0)
 
     @pytest.mark.parametrize("flipped", [True, False])
-    def test_resamples_begin_at_20_groups(self, flipped):
+    def test_resamples_begin_at_16_groups(self, flipped):
         groups = MIN_RESAMPLED_TEST - flipped
         values = np.random.default_rng(5).exponential(size=groups) ** 3
         reference = estimate_alone(make_scores(values)).reference
@@ -423,6 +423,13 @@ class TestIntervals:
             covered.append(found.low[0] <= 0 <= found.high[0])
         assert 0.90 <= np.mean(covered) <= 0.99
 
+    def test_interval_of_seeds_alone_is_students(self):
+        means = np.array([1.0, 2.0, 6.0])
+        found = estimate_alone(make_scores(means + np.zeros((50, 1))))
+        margin = scipy.stats.t(2).ppf(0.975) * means.std(ddof=1) / np.sqrt(3)
+        assert found.low[0] == pytest.approx(3 - margin, rel=0.1)
+        assert found.high[0] == pytest.approx(3 + margin, rel=0.1)
+
 
 class TestPValues:
     def test_unlikely_statistic_has_students_p_value(self):
@@ -469,3 +476,29 @@ class TestPValues:
         assert largest > 1.05 * of_alike
         # Intervals are of models that vary alike.
         np.testing.assert_array_equal(found.low, alike.low)
+
+    def test_spread_of_seed_deviations_is_that_of_the_models(self):
+        """Two metrics, three models with three trainings, by hand."""
+        scales = {"psnr": (1.0, 8.0, 0.1), "ssim": (0.5, 0.5, 0.5)}
+        pool = [
+            make_scores(
+                scale * np.array([-1.0, 0, 1]) + np.zeros((50, 1)), name, metric
+            )
+            for metric, of_models in scales.items()
+            for name, scale in zip("abc", of_models, strict=True)
+        ]
+        seeds = inference._Seeds.of([contrast((1.0, pool[0]))], pool, np.arange(50))
+        logs = np.var(np.log(np.square(scales["psnr"])), ddof=1)
+        sampling = np.pi**2 / 6  # variance of the logarithm of an exponential
+        expected = np.mean([logs - sampling, 0 - sampling]) / 4
+        assert expected > inference.SEED_SPREAD**2
+        assert seeds.spread() == pytest.approx(expected**0.5)
+
+    @pytest.mark.parametrize("scales", [(1, 1, 1), (1, 0, 0)])
+    def test_spread_of_seed_deviations_has_a_least_value(self, scales):
+        pool = [
+            make_scores(scale * np.array([-1.0, 0, 1]) + np.zeros((50, 1)), name)
+            for name, scale in zip("abc", scales, strict=True)
+        ]
+        seeds = inference._Seeds.of([contrast((1.0, pool[0]))], pool, np.arange(50))
+        assert seeds.spread() == pytest.approx(inference.SEED_SPREAD)

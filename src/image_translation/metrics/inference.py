@@ -29,17 +29,16 @@ DRAWS = 4_999
 MIN_RESAMPLED = 8
 """Groups from which intervals are of resamples; of fewer they are Student's t."""
 
-MIN_RESAMPLED_TEST = 20
-"""Groups from which tests are of resamples. Fewer say too little of the skew of
-differences: there signs are flipped, which takes differences of equal models to be
-symmetric."""
+MIN_RESAMPLED_TEST = 16
+"""Groups from which tests use resamples. Resamples of fewer groups have little power:
+there signs are flipped, which assumes symmetric differences of equal models."""
 
 FEW_DRAWS = 10
 """Draws that are as large: fewer tell a p-value only roughly."""
 
 SEED_SPREAD = 0.4
-"""Deviation of the logarithm of a model's seed deviation from that of the others, in the
-reference of tests: models of one task do not vary alike from seed to seed."""
+"""Least standard deviation, between models, of the logarithm of the seed deviation in
+the reference of tests: the models of a task vary unequally from seed to seed."""
 
 ROUNDING = 1e-9
 """Of the scores: a smaller difference between them is none."""
@@ -174,16 +173,19 @@ def estimate(
     of the contrast's own models where it is larger: three trainings say too little of
     their own variance.
 
-    The interval is a bootstrap-t with equal tails (Efron & Tibshirani 1993, "An
-    introduction to the bootstrap", section 12.5): whole groups are drawn with
-    replacement, seeds from a normal distribution of the pooled variance, and the draw is
-    divided by its own error; its ends are √(g / (g - 1)) farther away for g groups
-    (Hesterberg 2015, "What teachers should know about the bootstrap", section 4.3). It
-    keeps its promise for skewed scores, unlike Student's t, which is used below 8 groups.
+    The interval adds two independent errors (the Behrens-Fisher solution; Barnard 1984,
+    "Comparing the means of two independent samples"). That of the images is a bootstrap-t
+    (Efron & Tibshirani 1993, "An introduction to the bootstrap", section 12.5): whole
+    groups are drawn with replacement and each draw is divided by its own error; the
+    result is widened by √(g / (g - 1)) for g groups (Hesterberg 2015, "What teachers
+    should know about the bootstrap", section 4.3). It covers the mean of skewed scores
+    better than Student's t, which is used below 8 groups. The error of the seeds follows
+    Student's t with the degrees of freedom of the pooled variance.
 
-    The reference distribution of tests is made alike. With fewer than 20 groups signs of
-    whole groups are flipped instead: exact for differences of exchangeable models, where
-    resamples of so few groups find nothing.
+    The reference distribution of tests adds seed effects to the resampled images and
+    divides by the error of both. The seed deviations of the models differ in it as much
+    as those observed, and at least by `SEED_SPREAD`. With fewer than 16 groups, signs of
+    whole groups are flipped instead: exact for differences of exchangeable models.
 
     Args:
         contrasts: What to estimate, m of them.
@@ -197,12 +199,9 @@ def estimate(
     variance = images.variance + seeds.variance(seeds.own, seeds.pooled)
     error = np.sqrt(variance)
     statistic = _studentize(images.value, error)
-    resampled = np.concatenate([*_draw(images, seeds, flip_below=0, spread=0.0)])
-    reference = np.concatenate(
-        [*_draw(images, seeds, flip_below=MIN_RESAMPLED_TEST, spread=SEED_SPREAD)]
-    )
+    errors, reference = map(np.concatenate, zip(*_draw(images, seeds), strict=True))
     df = _satterthwaite(images, seeds)
-    low, high = _interval(images, error, df, resampled)
+    low, high = _interval(images, error, df, errors)
     return Estimates(
         value=images.value,
         error=error,
@@ -224,12 +223,10 @@ def _p_values(
     reached = (np.abs(reference) >= np.abs(statistic) * REACHED).sum(axis=0)
     drawn = (reached + 1) / (len(reference) + 1)
     student = 2 * scipy.special.stdtr(df, -np.abs(statistic))
-    # So many flips of signs there are.
-    student = np.where(
-        groups < MIN_RESAMPLED_TEST, np.maximum(student, 2.0 ** (1 - groups)), student
-    )
     p_values = np.where(reached < FEW_DRAWS, np.minimum(drawn, student), drawn)
-    return np.where(groups < 2, np.nan, p_values)
+    # So many flips of signs there are.
+    least = np.where(groups < MIN_RESAMPLED_TEST, 2.0 ** (1.0 - groups), 0.0)
+    return np.where(groups < 2, np.nan, np.maximum(p_values, least))
 
 
 def _satterthwaite(images: "_Images", seeds: "_Seeds") -> Floats:
@@ -242,19 +239,16 @@ def _satterthwaite(images: "_Images", seeds: "_Seeds") -> Floats:
 
 
 def _interval(
-    images: "_Images", error: Floats, df: Floats, resampled: NDArray
+    images: "_Images", error: Floats, df: Floats, errors: NDArray
 ) -> tuple[Floats, Floats]:
     tail = (1 - CONFIDENCE) / 2
     with np.errstate(invalid="ignore"):  # between two infinite draws
-        low, high = np.quantile(resampled, [tail, 1 - tail], axis=0)
-    student = scipy.special.stdtrit(df, 1 - tail)
+        low, high = np.quantile(errors, [tail, 1 - tail], axis=0)
+    student = scipy.special.stdtrit(df, 1 - tail) * error
     # Where nearly all groups are equal, draws of these alone are without any spread.
     few = (images.n_groups < MIN_RESAMPLED) | ~np.isfinite(low) | ~np.isfinite(high)
-    # So few groups resampled are less spread than their population; wider by as much.
-    wider = np.sqrt(images.n_groups / np.maximum(images.n_groups - 1, 1))
-    low = np.where(few, -student, low * wider)
-    high = np.where(few, student, high * wider)
-    lower, upper = images.value - high * error, images.value - low * error
+    low, high = np.where(few, -student, low), np.where(few, student, high)
+    lower, upper = images.value - high, images.value - low
     unknown = images.n_groups < 2
     return np.where(unknown, np.nan, lower), np.where(unknown, np.nan, upper)
 
@@ -281,6 +275,32 @@ class _Images:
             self.variance[columns] = pattern.variance
             self.df[columns] = pattern.df
 
+    def draw(self, random: np.random.Generator, rows: int) -> tuple["_Draws", "_Draws"]:
+        """Resamples, and draws where no contrast differs from 0: flips if few groups."""
+        shape = rows, len(self.value)
+        resampled = _Draws(np.zeros(shape), np.zeros(shape))
+        equal = _Draws(np.zeros(shape), np.zeros(shape))
+        for columns, pattern in self.patterns:
+            means, variances = pattern.resample(random, rows)
+            resampled.means[:, columns] = means
+            resampled.variances[:, columns] = variances
+            if len(pattern.counts) < MIN_RESAMPLED_TEST:
+                means, variances = pattern.flip(random, rows)
+            equal.means[:, columns] = means
+            equal.variances[:, columns] = variances
+        return resampled, equal
+
+
+class _Draws(NamedTuple):
+    """Means of m contrasts and the variances of these, rows × m each."""
+
+    means: Floats
+    variances: Floats
+
+    def studentize(self) -> Floats:
+        """Means in units of their errors."""
+        return _studentize(self.means, np.sqrt(self.variances))
+
 
 class _Pattern:
     """Contrasts on the same images: sums g×k, and g numbers of images."""
@@ -298,24 +318,18 @@ class _Pattern:
             self.factors, self.df = _bell_mccaffrey(self.weights)
         self.variance = self.factors @ self.rest**2
 
-    def draw(
-        self, random: np.random.Generator, rows: int, flip: bool
-    ) -> tuple[Floats, Floats]:
-        """Means and their variances where the true means are 0, rows × k each."""
-        return self._flip(random, rows) if flip else self._resample(random, rows)
-
-    def _flip(self, random: np.random.Generator, rows: int) -> tuple[Floats, Floats]:
+    def flip(self, random: np.random.Generator, rows: int) -> _Draws:
+        """Flip the signs of whole groups."""
         signs = random.integers(0, 2, (rows, len(self.counts))) * 2.0 - 1
         factors = self.factors[:, np.newaxis]
         means = signs @ (self.weights[:, np.newaxis] * self.means)
         squares = (factors * self.means**2).sum(axis=0)
         cross = signs @ (factors * self.means)
         variances = squares - 2 * means * cross + means**2 * factors.sum()
-        return means, _drop_rounding(variances, squares)
+        return _Draws(means, _drop_rounding(variances, squares))
 
-    def _resample(
-        self, random: np.random.Generator, rows: int
-    ) -> tuple[Floats, Floats]:
+    def resample(self, random: np.random.Generator, rows: int) -> _Draws:
+        """Draw whole groups with replacement, about the mean."""
         groups = len(self.counts)
         drawn = random.integers(groups, size=(rows, groups))
         drawn += np.arange(rows)[:, np.newaxis] * groups
@@ -330,7 +344,7 @@ class _Pattern:
             squares - 2 * means * cross + means**2 * squared.sum(axis=1, keepdims=True)
         )
         variances = _drop_rounding(variances, squares)
-        return means, variances / total**2 * groups / max(groups - 1, 1)
+        return _Draws(means, variances / total**2 * groups / max(groups - 1, 1))
 
 
 def _drop_rounding(variances: Floats, squares: Floats) -> Floats:
@@ -436,10 +450,26 @@ class _Seeds(NamedTuple):
             pooled = np.maximum(pooled - self.pooled_noise, 0)
         return np.maximum(own @ self.shares.T, pooled @ self.shares.T)
 
-    def draw(
-        self, random: np.random.Generator, rows: int, spread: float
-    ) -> tuple[Floats, Floats]:
-        """Sums of seed effects and their variances, rows×m each.
+    def spread(self) -> float:
+        """Standard deviation, between models, of the logarithm of the seed deviation.
+
+        The variance between the models' logarithms, less what the estimation of each
+        adds (Smyth 2004, "Linear models and empirical Bayes methods", section 6.2),
+        averaged over metrics; at least `SEED_SPREAD`.
+        """
+        found = []
+        for metric in np.unique(self.pooling > 0, axis=0):
+            cells = np.flatnonzero(metric & (self.own > 0))
+            if len(cells) > 1:
+                half_df = (self.replicates[cells] - 1) / 2
+                sampling = scipy.special.polygamma(1, half_df).mean()
+                found.append(np.var(np.log(self.own[cells]), ddof=1) - sampling)
+        # The logarithm of a variance is twice that of its root.
+        variance = np.mean(found) / 4 if found else 0.0
+        return float(np.sqrt(max(variance, SEED_SPREAD**2)))
+
+    def draw(self, random: np.random.Generator, rows: int, spread: float) -> _Draws:
+        """Sums of seed effects and their variances.
 
         Metrics are drawn apart: few seeds do not tell how they move together, and this
         errs on the safe side.
@@ -452,7 +482,7 @@ class _Seeds(NamedTuple):
         freedom = self.replicates - 1
         own = self.pooled * scale**2 * random.chisquare(freedom, shape) / freedom
         means = (effects * scale) @ self.weights.T
-        return means, self.variance(own, own @ self.pooling.T)
+        return _Draws(means, self.variance(own, own @ self.pooling.T))
 
 
 def _replicate_variance(scores: ModelScores) -> float:
@@ -478,20 +508,33 @@ def _image_noise(scores: ModelScores, groups: ArrayLike) -> float:
 
 
 def _draw(
-    images: _Images, seeds: _Seeds, *, flip_below: int, spread: float
-) -> Iterator[NDArray[np.float32]]:
-    """Statistics where no contrast differs from 0, in batches of draws × m."""
+    images: _Images, seeds: _Seeds
+) -> Iterator[tuple[Floats, NDArray[np.float32]]]:
+    """Errors of m contrasts, and statistics where none differs from 0, draws × m each.
+
+    In batches, to bound the memory.
+    """
     random = np.random.default_rng(_SEED)
-    number = len(images.value)
-    largest = max([number, len(seeds.own), *images.n_groups])
+    images_error = np.sqrt(images.variance)
+    # So few groups resampled are less spread than their population; wider by as much.
+    images_error *= np.sqrt(images.n_groups / np.maximum(images.n_groups - 1, 1))
+    seeds_error = np.sqrt(seeds.variance(seeds.own, seeds.pooled))
+    spread = seeds.spread()
+    largest = max([len(images.value), len(seeds.own), *images.n_groups])
     batch = max(1, _CELLS_AT_ONCE // largest)
     for start in range(0, DRAWS, batch):
         rows = min(batch, DRAWS - start)
-        means, variances = seeds.draw(random, rows, spread)
-        for columns, pattern in images.patterns:
-            flip = len(pattern.counts) < flip_below
-            drawn, variance = pattern.draw(random, rows, flip)
-            means[:, columns] += drawn
-            variances[:, columns] += variance
-        errors = np.sqrt(variances)
-        yield _studentize(means, errors).astype(np.float32)
+        resampled, equal = images.draw(random, rows)
+        student = _student_quantiles(seeds.df, random.random(rows))
+        shifts = seeds.draw(random, rows, spread)
+        yield (
+            images_error * resampled.studentize() + seeds_error * student,
+            _Draws(*map(np.add, equal, shifts)).studentize().astype(np.float32),
+        )
+
+
+def _student_quantiles(df: Floats, probabilities: Floats) -> Floats:
+    """Quantiles of Student's t, probabilities × m; for no degrees of freedom, of one."""
+    values, index = np.unique(np.maximum(df, 1), return_inverse=True)
+    columns = scipy.special.stdtrit(values, probabilities[:, np.newaxis])
+    return columns[:, index]
