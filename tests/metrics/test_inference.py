@@ -15,7 +15,9 @@ from image_translation.metrics.inference import (
     bootstrap_mean,
     estimate,
     image_means,
+    normal_scores,
     replicate_means,
+    student_statistics,
 )
 
 SIZES = [1, 2, 3]
@@ -69,7 +71,8 @@ class TestVariance:
         found = estimate([contrast(*parts)], np.arange(25), [s for _, s in parts])
         expected = scipy.stats.ttest_rel(a, b)
         assert found.value[0] == pytest.approx((a - b).mean())
-        assert found.statistic[0] == pytest.approx(expected.statistic)
+        statistic = student_statistics(found.statistic, found.df)
+        assert statistic[0] == pytest.approx(expected.statistic)
         assert found.df[0] == pytest.approx(expected.df)
         assert found.group_deviation[0] == pytest.approx((a - b).std(ddof=1))
         assert found.n_groups.tolist() == [25]
@@ -283,16 +286,18 @@ class TestFlips:
         weights = np.array(sizes) / sum(sizes)
         signs = np.array(list(product([-1, 1], repeat=6)))
         exact = np.array([students(s * means, weights) for s in signs])
-        drawn = found.reference[:, 0]
+        drawn = student_statistics(found.reference[:, 0], found.df)
+        statistic = student_statistics(found.statistic, found.df)
         np.testing.assert_allclose(
             np.unique(np.round(drawn, 4)), np.unique(np.round(exact, 4)), atol=2e-4
         )
-        p_value = (np.abs(exact) >= np.abs(found.statistic) * (1 - 1e-9)).mean()
+        p_value = (np.abs(exact) >= np.abs(statistic) * (1 - 1e-9)).mean()
         assert found.p_value[0] == pytest.approx(p_value, abs=0.03)
 
     def test_equal_groups_have_the_flips_of_the_t_test(self):
         values = np.random.default_rng(3).normal(0.5, 1, 5)
-        drawn = np.abs(estimate_alone(make_scores(values)).reference[:, 0])
+        found = estimate_alone(make_scores(values))
+        drawn = np.abs(student_statistics(found.reference[:, 0], found.df))
         signs = product([-1, 1], repeat=5)
         exact = [abs(scipy.stats.ttest_1samp(s * values, 0).statistic) for s in signs]
         for point in np.quantile(exact, [0.2, 0.5, 0.8]) + 1e-3:
@@ -455,7 +460,8 @@ class TestPValues:
         """The spread of the reference is that of Student's t with few seeds."""
         table = np.random.default_rng(1).normal(size=3) + 1e-3 * simulate_table(50, 3)
         reference = estimate_alone(make_scores(table)).reference[:, 0]
-        share = (np.abs(reference) > 4.30).mean()  # t of 2 degrees of freedom: 5 %
+        exceeded = normal_scores(4.30, 2)  # by t with 2 degrees of freedom: 5 %
+        share = (np.abs(reference) > exceeded).mean()
         assert share == pytest.approx(0.05, abs=0.012)
 
     def test_models_that_do_not_vary_alike_from_seed_to_seed_are_expected(
@@ -502,3 +508,36 @@ class TestPValues:
         ]
         seeds = inference._Seeds.of([contrast((1.0, pool[0]))], pool, np.arange(50))
         assert seeds.spread() == pytest.approx(inference.SEED_SPREAD)
+
+
+class TestNormalScores:
+    @pytest.mark.parametrize("df", [8, 8.5, 20, 1_000])
+    def test_scores_are_normal_quantiles_of_the_same_probability(self, df):
+        statistics = np.array([0.0, 0.5, 2, 4, 6])
+        expected = scipy.stats.norm.isf(scipy.stats.t(df).sf(statistics))
+        np.testing.assert_allclose(normal_scores(statistics, df), expected, atol=0.03)
+        np.testing.assert_allclose(normal_scores(-statistics, df), -expected, atol=0.03)
+
+    @pytest.mark.parametrize("df", [1, 7.5, 300])
+    def test_statistics_of_scores_are_the_inverse(self, df):
+        statistics = np.array([-np.inf, -30.0, -0.1, 0, 2, np.inf])
+        scores = normal_scores(statistics, df)
+        np.testing.assert_allclose(student_statistics(scores, df), statistics)
+
+
+def test_few_degrees_of_freedom_hide_no_other_comparison():
+    """Three models with seeds, and one without any, which is far ahead of another."""
+    random = np.random.default_rng(0)
+    trained = [
+        make_scores(random.normal(size=(60, 1)) + 3 * random.normal(size=3), name)
+        for name in "abc"
+    ]
+    images = random.normal(size=60)
+    sure = make_scores(images - 0.6), make_scores(images + random.normal(size=60))
+    pairs = [contrast((1.0, a), (-1.0, b)) for a, b in combinations(trained, 2)]
+    found = estimate(
+        [*pairs, contrast((1.0, sure[0]), (-1.0, sure[1]))], np.arange(60), trained
+    )
+    largest = np.quantile(np.abs(found.reference).max(axis=1), 0.95)
+    alone = np.quantile(np.abs(found.reference[:, 3]), 0.95)
+    assert largest < 1.5 * alone

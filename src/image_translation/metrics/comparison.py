@@ -22,6 +22,7 @@ from image_translation.metrics.inference import (
     estimate,
     image_means,
     replicate_means,
+    student_statistics,
 )
 from image_translation.metrics.registry import (
     HEADLINES,
@@ -423,12 +424,17 @@ def _correct(families: NDArray, found: Estimates) -> dict[str, Any]:
 
 def _step_down(
     found: Estimates, chosen: NDArray[np.bool_], level: float
-) -> tuple[NDArray, NDArray, float]:
-    """Corrected p-values; statistics above which each, and all at once, are claimed."""
+) -> tuple[NDArray, NDArray, NDArray]:
+    """Corrected p-values; t statistics above which each, and all at once, are claimed."""
     p_values, critical = step_down(
         np.abs(found.statistic[chosen]), np.abs(found.reference[:, chosen]), level
     )
-    return p_values, critical, critical.max()
+    df = found.df[chosen]
+    return (
+        p_values,
+        student_statistics(critical, df),
+        student_statistics(critical.max(), df),
+    )
 
 
 def _bounds(
