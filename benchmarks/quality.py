@@ -119,8 +119,8 @@ def main() -> None:
         f"{pairs.image_size} px, {arguments.epochs} epochs, batch {arguments.batch}, "
         f"first block of {arguments.channels} channels, {arguments.seeds} seeds; "
         f"{chosen.kind}, {chosen.precision}, torch {torch.__version__}\n\n"
-        "| model | reference, fp32 | its seeds' deviation | ours | its seeds' deviation "
-        "| difference | within 2 % or a deviation |\n|---|---|---|---|---|---|---|"
+        "| model | reference, fp32 | SD over seeds | ours | SD over seeds "
+        "| difference | within 2 % or one SD |\n|---|---|---|---|---|---|---|"
     )
     for model in arguments.models:
         settings = read_settings(model, arguments.channels)

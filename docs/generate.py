@@ -1,4 +1,4 @@
-"""Pages of the reference, written from code and configuration when MkDocs builds."""
+"""Generate the reference pages from code and configuration during the MkDocs build."""
 
 import inspect
 import re
@@ -33,12 +33,12 @@ FAMILIES = {
     "fidelity": "Fidelity: agreement with the target, pixel by pixel",
     "colour": "Colour",
     "realism": "Realism of the whole set",
-    "learned": "Learned, where you have the weights",
+    "learned": "Learned, if you have the weights",
 }
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the generated pages to those that lie in the folder."""
+    """Add the generated pages to the files of the folder."""
     pages = {
         "parameters": parameters_page(),
         "datasets": datasets_page(),
@@ -51,7 +51,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Put the project's own commands where a page asks for them."""
+    """Replace the marker ``<!-- commands -->`` with the project's commands."""
     return markdown.replace("<!-- commands -->", commands_section())
 
 
@@ -67,7 +67,7 @@ def commands_section() -> str:
             if isinstance(option, click.Option) and not option.hidden
         ]
         if lines:
-            parts.append("\n".join([row("option", "what"), "|---|---|", *lines]))
+            parts.append("\n".join([row("option", "description"), "|---|---|", *lines]))
     return "\n\n".join(parts)
 
 
@@ -84,13 +84,12 @@ def parameters_page() -> str:
     schemas = schema_by_name()
     parts = [
         "# Parameters",
-        "Written from the schema and from `conf/base`. Every parameter but those of the"
-        " app can be set for"
-        " all tasks, for a task (`colorization.training.epochs`), for a model"
-        " (`models.unet.training.epochs`) and for a model of a task"
-        " (`colorization.unet.training.epochs`); in `conf/base`, in an environment,"
-        " in `conf/local/parameters.yml`, or on the command line, which wins. A value"
-        " that nothing is set to is written `null`.",
+        "Generated from the schema and from `conf/base`. Every parameter except those"
+        " of the app can be set for all tasks, for a task"
+        " (`colorization.training.epochs`), for a model (`models.unet.training.epochs`)"
+        " and for a model of a task (`colorization.unet.training.epochs`): in"
+        " `conf/base`, in an environment, in `conf/local/parameters.yml`, or on the"
+        " command line, which takes precedence. An unset value is written `null`.",
     ]
     shared = parameters_of(CONF / "base/parameters.yml")
     section = ""
@@ -108,25 +107,25 @@ def parameters_page() -> str:
     parts += ["## tuning.space", *_space_section(CONF / "base/parameters.yml")]
     parts += ["## source", *_source_section(schemas["source"])]
     parts += ["## models", *_models_section(shared, schemas)]
-    parts += ["## What tasks and environments change", *_differences()]
+    parts += ["## Changes by tasks and environments", *_differences()]
     return "\n\n".join(parts) + "\n"
 
 
 def _source_section(schema: Mapping[str, Any]) -> Iterator[str]:
     yield (
-        f"`source`, {describe(schema)}, is set for each task; what it may be stands in"
-        " [Use your own pairs](../howto/own-pairs.md#sources). Relative paths count"
-        " from the folder where the command is started."
+        f"`source`, {describe(schema)}, is set for each task; [Use your own"
+        " pairs](../howto/own-pairs.md#sources) lists the possible sources. Relative"
+        " paths start at the folder in which the command is run."
     )
 
 
 def _space_section(file: Path) -> Iterator[str]:
     yield (
-        "What tuning searches, by the name of the model's parameter: `low` and `high`,"
-        " with `log: true` or a `step`; or `choices: a|b`. With `gan: true` it is only for"
-        " models with an adversarial loss; `null` instead of a range leaves a parameter"
-        " out. Any parameter of `network`, `objective`, `training` and `inference` can be"
-        " searched, but not what is the same for all trials, as the seed."
+        "The search space of tuning, by parameter of the model: `low` and `high`, with"
+        " `log: true` or a `step`; or `choices: a|b`. `gan: true` restricts a parameter"
+        " to models with an adversarial loss; `null` instead of a range excludes it."
+        " Any parameter of `network`, `objective`, `training` and `inference` can be"
+        " searched, except those that are the same for all trials, such as the seed."
     )
     ranges: dict[str, dict[str, str]] = {}
     for name, (value, _) in parameters_of(file).items():
@@ -143,7 +142,7 @@ def _space_section(file: Path) -> Iterator[str]:
 def _models_section(
     shared: Mapping[str, tuple[str, str]], schemas: Mapping[str, Any]
 ) -> Iterator[str]:
-    yield "A model is a network and an objective; `enabled: false` leaves it out."
+    yield "A model is a network and an objective; `enabled: false` excludes it."
     blocks: dict[str, dict[str, str]] = {}
     for name, (default, _) in shared.items():
         if name.startswith("models."):
@@ -157,7 +156,7 @@ def _models_section(
     ]
     kinds = row("type and range", *(describe(schemas[column]) for column in columns))
     yield "\n".join([row(*head), "|---" * len(head) + "|", *rows, kinds])
-    yield "What a model sets besides, for itself:"
+    yield "Further parameters that single models set:"
     others = [
         row(f"`models.{model}.{name}`", f"`{value}`")
         for model, values in blocks.items()
@@ -189,20 +188,21 @@ def datasets_page() -> str:
     data = yaml.safe_load((CONF / "base/globals.yml").read_text("utf-8"))
     parts = [
         "# Datasets",
-        "Written from `conf/base/catalog_*.yml`. `{task}`, `{model}` and `{side}` stand"
-        ' for any of their names: `catalog.load("colorization.pix2pix.scores")`. With'
-        " `--env=smoke`, `data/` is `data/smoke/`.",
+        "Generated from `conf/base/catalog_*.yml`. `{task}`, `{model}` and `{subset}`"
+        " are placeholders for names:"
+        ' `catalog.load("colorization.pix2pix.scores")`. With `--env=smoke`, `data/` is'
+        " `data/smoke/`.",
     ]
     for file in sorted((CONF / "base").glob("catalog_*.yml")):
         entries = yaml.safe_load(file.read_text("utf-8"))
         layer = entries[next(iter(entries))]["metadata"]["kedro-viz"]["layer"]
         meanings = comments_above(file)
-        lines = [row("dataset", "what", "file or folder"), "|---" * 3 + "|"]
+        lines = [row("dataset", "description", "file or folder"), "|---" * 3 + "|"]
         for name, entry in entries.items():
             path = entry["filepath"].replace("${globals:data}", data["data"])
             kind = entry["type"].rpartition(".")[2]
-            what = f"{meanings[name]} {kind}." if name in meanings else ""
-            lines.append(row(f"`{name}`", what, f"`{path}`"))
+            text = f"{meanings[name]} {kind}." if name in meanings else ""
+            lines.append(row(f"`{name}`", text, f"`{path}`"))
         parts += [f"## {layer.replace('_', ' ').capitalize()}", "\n".join(lines)]
     return "\n\n".join(parts) + "\n"
 
@@ -211,11 +211,11 @@ def metrics_page() -> str:
     """Every metric with its definition and source."""
     parts = [
         "# Metrics",
-        "Written from `metrics/registry.py`. Metrics of an image are scored for every"
-        " test image and replicate (`scores.csv`); those of a set compare all"
+        "Generated from `metrics/registry.py`. Metrics of an image are computed for"
+        " every test image and replicate (`scores.csv`); metrics of a set compare all"
         " predictions with all targets (`set_scores.csv`). Predictions are scored as"
-        " the 8-bit images that are kept. What means, intervals and verdicts are made"
-        " of stands in [Statistics](../statistics.md).",
+        " 8-bit images, as they are stored. [Statistics](../statistics.md) describes"
+        " means, intervals and verdicts.",
     ]
     for family, title in FAMILIES.items():
         parts.append(f"## {title}")
@@ -232,7 +232,7 @@ def metrics_page() -> str:
                 f"Practically equal within ±{measure.margin:g}{unit}:"
                 f" {measure.margin_reason}."
                 if measure.margin
-                else "No margin is known within which two models are practically equal.",
+                else "No margin of practical equality is known.",
             ]
     return "\n\n".join(parts) + "\n"
 
@@ -262,7 +262,7 @@ def _leaves(
 
 
 def describe(schema: Mapping[str, Any]) -> str:
-    """A JSON schema in words: ``whole number, 1 or more``."""
+    """Describe a JSON schema, such as ``whole number, 1 or more``."""
     if "anyOf" in schema:
         return " or ".join(describe(choice) for choice in schema["anyOf"])
     if "enum" in schema:
@@ -295,7 +295,7 @@ def describe(schema: Mapping[str, Any]) -> str:
 
 
 def parameters_of(file: Path) -> dict[str, tuple[str, str]]:
-    """Dotted name → value and comment, as a parameter file has them."""
+    """Value and comment of every parameter in a file, by dotted name."""
     text = file.read_text("utf-8")
     values = flatten(yaml.safe_load(text) or {})
     lines = text.splitlines()
@@ -316,7 +316,7 @@ def _lines_of(node: Any, prefix: str = "") -> Iterator[tuple[str, int]]:
 
 
 def comments_above(file: Path) -> dict[str, str]:
-    """Top-level name → the comment that stands directly above it."""
+    """The comment directly above each top-level name."""
     found, comment = {}, ""
     for line in file.read_text("utf-8").splitlines():
         if line.startswith("#"):
@@ -341,7 +341,7 @@ def _comment(line: str) -> str:
 
 
 def row(*cells: str) -> str:
-    """A line of a Markdown table; nothing in a cell ends it or becomes HTML."""
+    """A row of a Markdown table, with bars and HTML in its cells escaped."""
     return f"| {' | '.join(_escaped(cell) for cell in cells)} |"
 
 
@@ -353,5 +353,5 @@ def _escaped(cell: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Text in which Markdown sees no emphasis, such as that of L*a*b*."""
+    """Text with Markdown's emphasis escaped, as in L*a*b*."""
     return text.replace("*", "\\*").replace("_", "\\_")

@@ -1,4 +1,4 @@
-"""The documentation builds without a warning, offline, and leaves nothing out."""
+"""The documentation builds offline, without warnings, and is complete."""
 
 import re
 from html import escape
@@ -15,8 +15,8 @@ from image_translation.parameters import ALL_MODELS, LayeredConfigLoader
 from image_translation.schema import flatten
 from tests.conftest import PROJECT
 
-# Set for each model, or for each task, in tables of their own.
-NAMED_ELSEWHERE = {
+# Documented in the tables of models and sources.
+IN_OTHER_TABLES = {
     "enabled",
     "network.name",
     "objective.adversarial",
@@ -34,7 +34,7 @@ def site(tmp_path_factory) -> Path:
 
 
 class Page(HTMLParser):
-    """A page's table rows, and what a browser would fetch to show it."""
+    """A page's table rows, and the URLs that a browser would fetch."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -66,18 +66,18 @@ class Page(HTMLParser):
 
 def test_every_parameter_has_type_default_and_meaning(site):
     rows = Page(site / "reference/parameters.html").rows
-    told = {row[0]: row[1:] for row in rows if len(row) == 4}
+    documented = {row[0]: row[1:] for row in rows if len(row) == 4}
     loader = LayeredConfigLoader(
         str(PROJECT / "conf"), env="smoke", base_env="base", default_run_env="local"
     )
     block = loader["parameters"]["colorization"]
     models = {name: block.pop(name) for name in ALL_MODELS}
-    block["tuning"].pop("space")  # has a table of its own
-    for name in {*flatten(block), *flatten(models["unet"])} - NAMED_ELSEWHERE:
-        assert all(told[name]), f"{name} lacks a comment in conf/base/parameters.yml"
+    block["tuning"].pop("space")  # has its own table
+    for name in {*flatten(block), *flatten(models["unet"])} - IN_OTHER_TABLES:
+        assert all(documented[name]), f"{name} lacks a comment in conf/base"
 
 
-def test_what_tasks_and_environments_change_is_told(site):
+def test_changes_of_tasks_and_environments_are_listed(site):
     html = (site / "reference/parameters.html").read_text("utf-8")
     for file in PROJECT.glob("conf/*/parameters*.yml"):
         if file.parent.name in ("smoke", "kaggle") or "_" in file.stem:
@@ -96,9 +96,9 @@ def test_every_dataset_is_described(site):
 def test_every_metric_is_explained(site):
     html = (site / "reference/metrics.html").read_text("utf-8")
     for measure in MEASURES.values():
-        _, _, told = html.partition(f"<code>{measure.name}</code>")
+        _, _, text = html.partition(f"<code>{measure.name}</code>")
         better = "higher" if measure.higher_is_better else "lower"
-        assert f"{better} is better" in told.partition("</p>")[0]
+        assert f"{better} is better" in text.partition("</p>")[0]
         assert escape(measure.definition, quote=False) in html
 
 
@@ -107,10 +107,10 @@ def test_every_command_is_listed_with_its_options(site):
     assert {"run", "site"} <= set(cli.commands)
     commands = {n: c for n, c in cli.commands.items() if not hasattr(c, "commands")}
     for name, command in commands.items():
-        _, _, told = html.partition(f'id="kedro-{name}">')
-        told = told.partition("<h3")[0]
+        _, _, section = html.partition(f'id="kedro-{name}">')
+        section = section.partition("<h3")[0]
         for option in command.params:
-            assert escape(option.opts[0]) in told
+            assert escape(option.opts[0]) in section
 
 
 def test_pages_load_nothing_from_elsewhere(site):
@@ -122,6 +122,6 @@ def test_pages_load_nothing_from_elsewhere(site):
         assert not re.findall(r"url\(['\"]?(?:https?:)?//", sheet.read_text("utf-8"))
 
 
-def test_headings_are_such_that_the_theme_finds_them(site):
+def test_heading_ids_work_as_selectors_in_the_theme(site):
     for page in set(site.rglob("*.html")) - {site / "404.html"}:
         assert not re.search(r'<h\d id="\d', page.read_text("utf-8")), page
