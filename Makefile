@@ -5,7 +5,7 @@ REPLICATES ?= 1
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-# Airflow has an environment of its own, answers on this machine only, and tells nobody.
+# Airflow runs in its own environment, on localhost only, without telemetry.
 AIRFLOW_INSTALLED := .venv-airflow/.installed
 AIRFLOW := AIRFLOW_HOME="$(CURDIR)/.airflow" \
 	AIRFLOW__CORE__DAGS_FOLDER="$(CURDIR)/dags" \
@@ -18,24 +18,24 @@ AIRFLOW := AIRFLOW_HOME="$(CURDIR)/.airflow" \
 	bench-scoring bench-training ablation viz mlflow \
 	send rollback docs site dags airflow lock clean
 
-# One training of each model: the photographs that come with it are too few for verdicts,
-# however often models are trained. REPLICATES=3 for your own pairs, as kedro run does.
+# Trains each model once: the bundled photographs are too few for verdicts, however often
+# models are trained. Use REPLICATES=3, the default of kedro run, for your own pairs.
 run: $(INSTALLED)
 	$(BIN)/kedro run --pipeline=$(TASK) --params training.replicates=$(REPLICATES)
 
-# A page on which photographs are translated. PORT=7861 takes another port.
+# Serves a page that translates photographs. PORT=7861 selects another port.
 app: $(INSTALLED)
 	@$(BIN)/kedro app --port=$(or $(PORT),7860)
 
-# As run, but never two at once, and with a summary. Cron and systemd need its exit code,
-# of which make makes 2: they call kedro nightly themselves.
+# Like run, but with a lock and a summary. Cron and systemd call kedro nightly directly:
+# make reports every non-zero exit code as 2.
 nightly: $(INSTALLED)
 	@$(BIN)/kedro nightly --task=$(TASK)
 
 test: $(INSTALLED) lint
 	$(BIN)/pytest --numprocesses auto --dist worksteal
 
-# Uses the report and the blind test in Chromium, which has to be on this machine.
+# Tests the report and the blind test in Chromium, which must be installed.
 test-browser: $(INSTALLED)
 	$(BIN)/pytest -m browser tests/browser
 
@@ -49,9 +49,9 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Everything that has to be fast, into docs/performance.md; takes most of an hour.
+# Runs all benchmarks, into docs/performance.md; takes most of an hour.
 # BENCH="--source <folder> --input <sub-folder> --target <sub-folder>" prepares your pairs;
-# TRAINING="--models pix2pix --sizes 256" trains less.
+# TRAINING="--models pix2pix --sizes 256" trains fewer models.
 bench: bench-preparation bench-inference bench-scoring bench-training
 
 bench-preparation: $(INSTALLED)
@@ -66,8 +66,8 @@ bench-scoring: $(INSTALLED)
 bench-training: $(INSTALLED)
 	$(BIN)/python benchmarks/training.py --write docs/performance.md $(TRAINING)
 
-# Every option of structure and loss alone against the plain model, on the prepared pairs of
-# TASK; into docs/results.md. ABLATION="--epochs 3 --channels 16 --seeds 1" makes it short.
+# Compares every option of structure and loss with the plain model, on the prepared pairs of
+# TASK, into docs/results.md. ABLATION="--epochs 3 --channels 16 --seeds 1" is shorter.
 ablation: $(INSTALLED)
 	$(BIN)/python benchmarks/ablation.py --pairs data/05_model_input/$(TASK) \
 		--write docs/results.md $(ABLATION)
@@ -77,19 +77,19 @@ viz: $(INSTALLED)
 	$(BIN)/kedro viz run --no-browser
 
 mlflow: $(INSTALLED)
-	@echo "MLflow serves http://127.0.0.1:5000: choose Model training at its top left, once"
+	@echo "MLflow serves http://127.0.0.1:5000: choose Model training at the top left, once"
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/kedro mlflow ui
 
 docs: $(INSTALLED)
 	$(BIN)/mkdocs build --strict --quiet
 
-# All tasks' graphs and reports, and the documentation. KEDRO_ENV=smoke takes its results.
+# All tasks' graphs and reports, and the documentation. KEDRO_ENV=smoke uses its results.
 site: docs
 	rm -rf build
 	$(BIN)/kedro viz build --include-previews
 	$(BIN)/kedro site --graph build
 
-# KEDRO_ENV=smoke makes the DAGs of that environment.
+# Generates the DAGs. KEDRO_ENV=smoke selects the environment.
 dags: $(INSTALLED)
 	rm -rf dags
 	$(BIN)/kedro airflow create --env=$(or $(KEDRO_ENV),local) --target-dir=dags \
@@ -98,7 +98,7 @@ dags: $(INSTALLED)
 
 airflow: dags $(AIRFLOW_INSTALLED)
 	$(AIRFLOW) airflow db migrate
-	@echo "Airflow serves http://127.0.0.1:8080; its log says the password of admin"
+	@echo "Airflow serves http://127.0.0.1:8080; the password of admin is in its log"
 	$(AIRFLOW) sh -c 'trap "kill \$$(jobs -p)" EXIT; \
 		airflow scheduler --skip-serve-logs & airflow dag-processor & \
 		airflow api-server --host 127.0.0.1'
@@ -108,11 +108,11 @@ $(AIRFLOW_INSTALLED): requirements-airflow.lock
 	.venv-airflow/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-airflow.lock
 	touch $(AIRFLOW_INSTALLED)
 
-# What a server that was not there has missed; trains nothing.
+# Uploads results that an unavailable MLflow server missed; trains nothing.
 send: $(INSTALLED)
 	$(BIN)/kedro send
 
-# Puts the model of a task that was in use before into use again.
+# Rolls back to a task's previous champion.
 rollback: $(INSTALLED)
 	$(BIN)/kedro rollback --task=$(TASK)
 
@@ -125,11 +125,11 @@ $(INSTALLED): requirements.lock pyproject.toml
 PIN := --quiet --strip-extras --no-header --no-emit-index-url --no-emit-find-links \
 	--no-emit-trusted-host --allow-unsafe
 
-# Pins every dependency again, at the newest versions that pyproject.toml allows.
+# Pins all dependencies again, to the newest versions that pyproject.toml allows.
 lock: $(INSTALLED)
 	$(BIN)/pip-compile $(PIN) --extra app --extra dev --extra export --output-file requirements.lock pyproject.toml
 	$(BIN)/pip-compile $(PIN) --output-file requirements-airflow.lock requirements-airflow.in
-	sed -i 's/^\(torch==[0-9.]*\)+.*/\1/' requirements.lock   # any build of torch will do
+	sed -i 's/^\(torch==[0-9.]*\)+.*/\1/' requirements.lock   # accept any build of torch
 
 clean:
 	rm -rf .venv .venv-airflow .airflow dags .viz build dist site
