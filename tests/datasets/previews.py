@@ -1,4 +1,4 @@
-"""What kedro-viz would show."""
+"""Previews as kedro-viz shows them."""
 
 import base64
 import io

@@ -7,7 +7,7 @@ from image_translation.fingerprint import Deferred
 
 
 class Written:
-    """Stands for an export: writes a file, or fails half way."""
+    """A fake export: writes a file, or fails half way."""
 
     def __init__(self, text, fails=False):
         self.text, self.fails = text, fails
@@ -23,7 +23,7 @@ def dataset(tmp_path):
     return ExportsDataset(filepath=str(tmp_path / "exported"))
 
 
-def test_export_is_written_once_for_a_fingerprint(dataset):
+def test_export_is_written_once_per_fingerprint(dataset):
     assert not dataset.exists() and dataset.load() == {}
     for fingerprint, text in (("a", "first"), ("a", "second"), ("b", "third")):
         dataset.save({"unet": Deferred(fingerprint, lambda text=text: Written(text))})
@@ -33,7 +33,7 @@ def test_export_is_written_once_for_a_fingerprint(dataset):
     assert list(dataset.load()) == ["unet"]
 
 
-def test_export_that_fails_leaves_what_was_there(dataset):
+def test_failed_export_keeps_the_old_one(dataset):
     dataset.save({"unet": Deferred("a", lambda: Written("first"))})
     with pytest.raises(DatasetError) as caught:
         dataset.save({"unet": Deferred("b", lambda: Written("bad", fails=True))})

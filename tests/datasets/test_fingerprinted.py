@@ -18,7 +18,7 @@ FRAME = pd.DataFrame({"a": [1, 2]})
 
 
 def never():
-    raise AssertionError("made although up to date")
+    raise AssertionError("computed although up to date")
 
 
 @pytest.fixture
@@ -28,36 +28,36 @@ def dataset(tmp_path):
     )
 
 
-def test_table_makes_the_round_trip_with_its_fingerprint(dataset):
+def test_round_trip_of_table_and_fingerprint(dataset):
     dataset.save(Deferred("f", lambda: FRAME))
     loaded = dataset.load()
     pd.testing.assert_frame_equal(loaded, FRAME)
     assert loaded.attrs["fingerprint"] == "f"
 
 
-def test_table_is_not_made_again_while_its_fingerprint_matches(dataset, caplog):
+def test_table_with_matching_fingerprint_is_skipped(dataset, caplog):
     dataset.save(Deferred("f", lambda: FRAME))
     with caplog.at_level(logging.INFO):
         dataset.save(Deferred("f", never))
     assert "scores.csv is up to date" in caplog.text
 
 
-def test_table_is_made_again_with_another_fingerprint(dataset):
+def test_table_with_another_fingerprint_is_computed_again(dataset):
     dataset.save(Deferred("f", lambda: FRAME))
     dataset.save(Deferred("g", lambda: FRAME * 2))
     assert dataset.load()["a"].tolist() == [2, 4]
 
 
-def test_table_that_was_deleted_is_made_again(dataset, tmp_path):
+def test_deleted_table_is_computed_again(dataset, tmp_path):
     dataset.save(Deferred("f", lambda: FRAME))
     (tmp_path / "new" / "scores.csv").unlink()
     dataset.save(Deferred("f", lambda: FRAME))
     assert dataset.exists()
 
 
-def test_failed_making_does_not_leave_a_valid_stamp(dataset):
+def test_failure_does_not_leave_a_valid_stamp(dataset):
     dataset.save(Deferred("f", lambda: FRAME))
-    with pytest.raises(DatasetError, match="made although"):
+    with pytest.raises(DatasetError, match="computed although"):
         dataset.save(Deferred("g", never))
     dataset.save(Deferred("f", lambda: FRAME * 3))
     assert dataset.load()["a"].tolist() == [3, 6]
@@ -71,7 +71,7 @@ def test_failed_making_does_not_leave_a_valid_stamp(dataset):
         (FingerprintedMatplotlibDataset, "chart.png", Figure()),
     ],
 )
-def test_file_of_any_kind_is_made_once(tmp_path, kind, file, content):
+def test_file_of_any_kind_is_computed_once(tmp_path, kind, file, content):
     dataset = kind(filepath=str(tmp_path / "new" / file))
     dataset.save(Deferred("f", lambda: content))
     first = (tmp_path / "new" / file).read_bytes()
@@ -91,5 +91,5 @@ def test_remembered_table_is_none_until_it_is_written(tmp_path):
 
 def test_remembered_table_cannot_be_saved(tmp_path):
     dataset = RememberedCSVDataset(filepath=str(tmp_path / "split.csv"))
-    with pytest.raises(DatasetError, match="read only"):
+    with pytest.raises(DatasetError, match="read-only"):
         dataset.save(FRAME)

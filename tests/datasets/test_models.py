@@ -11,7 +11,7 @@ from image_translation.datasets.models import (
 from image_translation.training.trained import TrainedModel, TrainedReplicate
 
 
-def test_workspace_is_made_when_it_is_loaded(tmp_path):
+def test_workspace_is_created_on_loading(tmp_path):
     dataset = WorkspaceDataset(filepath=str(tmp_path / "a" / "b"))
     assert not dataset.exists()
     workspace = dataset.load()
@@ -25,7 +25,7 @@ def test_workspace_cannot_be_saved(tmp_path):
         WorkspaceDataset(filepath=str(tmp_path)).save("anything")
 
 
-def test_model_that_did_not_run_makes_the_round_trip(tmp_path):
+def test_round_trip_of_a_model_that_did_not_run(tmp_path):
     dataset = TrainedModelDataset(filepath=str(tmp_path / "unet" / "model.json"))
     model = TrainedModel("not run", "switched off", (), None)
     assert not dataset.exists()
@@ -34,12 +34,12 @@ def test_model_that_did_not_run_makes_the_round_trip(tmp_path):
     assert dataset.load() == model
 
 
-def test_missing_model_is_an_error_that_names_the_file(tmp_path):
+def test_error_of_a_missing_model_names_the_file(tmp_path):
     with pytest.raises(DatasetError, match=r"model\.json"):
         TrainedModelDataset(filepath=str(tmp_path / "model.json")).load()
 
 
-def test_model_that_is_being_trained_anew_does_not_hide_the_others(tmp_path, caplog):
+def test_model_during_training_is_skipped(tmp_path, caplog):
     for name in ("pix2pix", "unet"):
         folder = tmp_path / name / "replicate-0"
         folder.mkdir(parents=True)
@@ -51,17 +51,17 @@ def test_model_that_is_being_trained_anew_does_not_hide_the_others(tmp_path, cap
     assert set(models.load()) == {"pix2pix", "unet"}
     (tmp_path / "pix2pix/replicate-0/config.json").unlink()
     assert set(models.load()) == {"unet"}
-    assert "pix2pix is left out" in caplog.text
+    assert "Skipping pix2pix" in caplog.text
     assert "is being trained" in caplog.text
 
 
-def test_preview_of_a_model_that_did_not_run_says_why(tmp_path):
+def test_preview_of_a_model_that_did_not_run_shows_the_reason(tmp_path):
     dataset = TrainedModelDataset(filepath=str(tmp_path / "model.json"))
     dataset.save(TrainedModel("not run", "switched off", (), None))
     assert dataset.preview()["data"] == [["not run", "switched off"]]
 
 
-def test_preview_has_a_row_a_replicate_that_json_can_hold(tmp_path):
+def test_preview_has_one_json_row_per_replicate(tmp_path):
     for number, cost in enumerate(({"gmac": 1.5}, {"seconds": 3.0})):
         folder = tmp_path / f"replicate-{number}"
         folder.mkdir()

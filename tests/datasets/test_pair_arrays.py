@@ -11,7 +11,7 @@ from image_translation.datasets.pair_arrays import (
 )
 from image_translation.errors import InputError
 from image_translation.fingerprint import Deferred
-from image_translation.imaging.sheet import GAP
+from image_translation.imaging.contact_sheet import GAP
 from image_translation.pairing.arrays import ScoredPairs
 from image_translation.pairing.preparation import PairStream
 from tests.datasets.previews import TILE, decode_preview
@@ -57,20 +57,20 @@ def test_arrays_are_mapped_not_read(dataset):
     assert not loaded.targets.flags.writeable
 
 
-def test_files_are_those_of_the_contract(dataset, tmp_path):
+def test_files_have_the_documented_names(dataset, tmp_path):
     dataset.save(deferred())
     names = {path.name for path in (tmp_path / "colorization/train").iterdir()}
     assert names == {"inputs.npy", "targets.npy", "index.csv", "fingerprint.json"}
 
 
-def test_same_fingerprint_makes_nothing_and_says_so(dataset, caplog):
+def test_same_fingerprint_is_skipped_and_logged(dataset, caplog):
     caplog.set_level(logging.INFO)
     dataset.save(deferred())
     dataset.save(Deferred("f", lambda: pytest.fail("made again")))
     assert "colorization/train is up to date" in caplog.text
 
 
-def test_other_fingerprint_makes_the_arrays_anew(dataset):
+def test_other_fingerprint_writes_the_arrays_again(dataset):
     dataset.save(deferred())
     before = dataset.load().inputs
     kept = before.copy()
@@ -80,7 +80,7 @@ def test_other_fingerprint_makes_the_arrays_anew(dataset):
     np.testing.assert_array_equal(before, kept)  # whoever has them mapped keeps them
 
 
-def test_preparation_that_was_cut_off_starts_cleanly(dataset):
+def test_interrupted_preparation_starts_cleanly(dataset):
     def cut_off():
         yield next(batches())
         raise KeyboardInterrupt
@@ -114,12 +114,12 @@ def test_preview_shows_inputs_above_their_targets(dataset):
     assert sheet[below, middle].tolist() == targets[0, 0, 0].tolist()
 
 
-def test_preview_of_what_is_not_there_is_an_error(dataset):
+def test_preview_of_missing_pairs_is_an_error(dataset):
     with pytest.raises(DatasetError, match="no prepared pairs"):
         dataset.preview()
 
 
-def test_scored_pairs_are_those_of_the_folder_that_is_named(tmp_path):
+def test_scored_pairs_are_those_of_the_given_folder(tmp_path):
     folder = tmp_path / "colorization"
     for number, side in enumerate(("validation", "test")):
         part = PairArraysDataset(filepath=str(folder / side))

@@ -4,7 +4,7 @@ from kedro.io import DatasetError
 
 from image_translation.datasets.predictions import PredictionBatch, PredictionsDataset
 from image_translation.fingerprint import Deferred
-from image_translation.imaging.sheet import GAP
+from image_translation.imaging.contact_sheet import GAP
 from tests.datasets.previews import TILE, decode_preview
 
 IDS = [f"{number:016x}" for number in range(5)]
@@ -26,7 +26,7 @@ def stream(images):
         yield PredictionBatch(replicate, IDS[3:], stack[3:])
 
 
-def test_predictions_make_the_round_trip(dataset, images):
+def test_round_trip(dataset, images):
     dataset.save(Deferred("f", lambda: stream(images)))
     predictions = dataset.load()
     assert predictions.replicates == 2
@@ -37,17 +37,15 @@ def test_predictions_make_the_round_trip(dataset, images):
     np.testing.assert_array_equal(np.concatenate(batches), images[0, ::-1])
 
 
-def test_first_replicate_lies_in_the_folder_itself(dataset, images, tmp_path):
+def test_first_replicate_is_in_the_folder_itself(dataset, images, tmp_path):
     dataset.save(Deferred("f", lambda: stream(images)))
     folder = tmp_path / "pix2pix" / "predictions"
     assert {path.stem for path in folder.glob("*.png")} == set(IDS)
 
 
-def test_predictions_are_not_made_again_while_their_fingerprint_matches(
-    dataset, images
-):
+def test_predictions_with_matching_fingerprint_are_skipped(dataset, images):
     dataset.save(Deferred("f", lambda: stream(images)))
-    dataset.save(Deferred("f", lambda: pytest.fail("made although up to date")))
+    dataset.save(Deferred("f", lambda: pytest.fail("computed although up to date")))
 
 
 def test_new_predictions_replace_all_old_ones(dataset, images, tmp_path):

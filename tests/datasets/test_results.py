@@ -22,17 +22,17 @@ def test_tables_of_every_task_are_read(tmp_path):
     assert results["monet"].effects["value"].item() == 1 / 3
 
 
-def test_task_without_all_tables_is_left_out(tmp_path):
+def test_task_without_all_tables_is_skipped(tmp_path):
     write_tables(tmp_path / "monet", ["comparison", "verdicts"])
     assert TaskResultsDataset(filepath=str(tmp_path)).load() == {}
 
 
-def test_folder_that_is_not_there_yet_holds_no_results(tmp_path):
+def test_missing_folder_has_no_results(tmp_path):
     dataset = TaskResultsDataset(filepath=str(tmp_path / "new"))
     assert dataset.load() == {}
     assert not dataset.exists()
 
 
-def test_nothing_is_written(tmp_path):
-    with pytest.raises(DatasetError, match="read only"):
+def test_saving_is_rejected(tmp_path):
+    with pytest.raises(DatasetError, match="read-only"):
         TaskResultsDataset(filepath=str(tmp_path)).save({})

@@ -2,13 +2,13 @@ from image_translation.datasets.source import SourceDataset
 from image_translation.sources import Source
 
 
-def test_source_makes_the_round_trip(tmp_path):
+def test_round_trip(tmp_path):
     source = Source(
         name="photos",
         root=tmp_path,
         files=("a/ü 1.png", "a/<script>.png"),
         groups={"a/ü 1.png": "a"},
-        sides={"a": "test"},
+        subsets={"a": "test"},
         credit="nobody",
     )
     dataset = SourceDataset(filepath=str(tmp_path / "new" / "source.json"))
@@ -18,7 +18,7 @@ def test_source_makes_the_round_trip(tmp_path):
     assert dataset.load() == source
 
 
-def test_preview_tells_what_the_source_is(tmp_path):
+def test_preview_describes_the_source(tmp_path):
     dataset = SourceDataset(filepath=str(tmp_path / "source.json"))
     files = tuple(f"{number}.png" for number in range(5))
     dataset.save(Source("photos", tmp_path, files, groups={"0.png": "a"}))

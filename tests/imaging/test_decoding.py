@@ -21,18 +21,18 @@ def save(array: np.ndarray, path: Path, mode: str = "RGB", **options) -> Path:
     return path
 
 
-def test_rgb_is_read_as_it_was_written(tmp_path, noise):
+def test_rgb_round_trip(tmp_path, noise):
     read = read_image(save(noise, tmp_path / "a.png"))
     assert read.dtype == np.uint8
     np.testing.assert_array_equal(read, noise)
 
 
-def test_array_can_be_written_to(tmp_path, noise):
+def test_array_is_writable(tmp_path, noise):
     assert read_image(save(noise, tmp_path / "a.png")).flags.writeable
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "1", "P", "PA"])
-def test_any_mode_becomes_three_channels(tmp_path, noise, mode):
+def test_any_mode_is_converted_to_three_channels(tmp_path, noise, mode):
     suffix = "tif" if mode == "PA" else "png"
     read = read_image(
         save(noise, tmp_path / f"a.{suffix}", "P" if mode == "PA" else mode)
@@ -43,14 +43,14 @@ def test_any_mode_becomes_three_channels(tmp_path, noise, mode):
         np.testing.assert_array_equal(read, np.dstack([expected] * 3))
 
 
-def test_transparency_is_laid_over_white(tmp_path):
+def test_transparency_is_composited_over_white(tmp_path):
     pixels = np.array([[[255, 0, 0, 0], [0, 0, 0, 128], [9, 8, 7, 255]]], np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     read = read_image(tmp_path / "a.png")
     assert read.tolist() == [[[255, 255, 255], [127, 127, 127], [9, 8, 7]]]
 
 
-def test_transparent_palette_is_laid_over_white(tmp_path):
+def test_transparent_palette_is_composited_over_white(tmp_path):
     image = Image.new("P", (2, 1))
     image.putpalette([10, 20, 30, 40, 50, 60])
     image.putpixel((1, 0), 1)
@@ -74,7 +74,7 @@ def test_16_bit_grey_is_scaled_to_8_bits(tmp_path):
     assert read[0, :, 1].tolist() == [0, 0, 1, 100, 255]
 
 
-def test_floating_point_pixels_are_refused(tmp_path):
+def test_floating_point_pixels_are_rejected(tmp_path):
     Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / "a.tif")
     with pytest.raises(UnreadableImageError, match="floating-point"):
         read_image(tmp_path / "a.tif")
@@ -86,7 +86,7 @@ def test_exif_orientation_is_applied(tmp_path, noise, orientation):
     exif = image.getexif()
     exif[0x0112] = orientation
     image.save(tmp_path / "a.png", exif=exif)
-    # TIFF 6.0, tag 274: where row 0 and column 0 of what is stored belong
+    # TIFF 6.0, tag 274: positions of the stored row 0 and column 0
     expected = {
         1: noise,
         2: noise[:, ::-1],
@@ -110,7 +110,7 @@ def test_truncated_file_is_unreadable(tmp_path, noise, suffix):
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
-def test_truncation_is_named(tmp_path, noise, suffix):
+def test_truncation_is_reported(tmp_path, noise, suffix):
     path = save(noise, tmp_path / f"a.{suffix}")
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(UnreadableImageError, match="^truncated$"):
@@ -125,31 +125,31 @@ def test_truncation_is_named(tmp_path, noise, suffix):
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image"),
     ],
 )
-def test_what_is_no_image_is_named(tmp_path, content, reason):
+def test_invalid_image_is_reported(tmp_path, content, reason):
     (tmp_path / "a.jpg").write_bytes(content)
     with pytest.raises(UnreadableImageError, match=f"^{reason}$"):
         read_image(tmp_path / "a.jpg")
 
 
-def test_missing_file_is_named(tmp_path):
+def test_missing_file_is_reported(tmp_path):
     with pytest.raises(UnreadableImageError, match="cannot be opened: No such file"):
         read_image(tmp_path / "none.png")
 
 
-def test_lying_suffix_does_not_matter(tmp_path, noise):
+def test_wrong_suffix_is_ignored(tmp_path, noise):
     save(noise, tmp_path / "a.png").rename(tmp_path / "a.jpg")
     np.testing.assert_array_equal(read_image(tmp_path / "a.jpg"), noise)
 
 
 @pytest.mark.parametrize("side", [50_000, 12_000])
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-def test_decompression_bomb_is_refused_before_decoding(tmp_path, side):
+def test_decompression_bomb_is_rejected_before_decoding(tmp_path, side):
     (tmp_path / "bomb.png").write_bytes(png_header(side, side))
     with pytest.raises(UnreadableImageError, match="more than 89,478,485 pixels"):
         read_image(tmp_path / "bomb.png")
 
 
-def test_limit_on_pixels_is_the_largest_that_is_read(tmp_path, noise, monkeypatch):
+def test_image_of_exactly_the_pixel_limit_is_read(tmp_path, noise, monkeypatch):
     path = save(noise, tmp_path / "a.png")
     monkeypatch.setattr(decoding, "MAX_PIXELS", 2400)
     assert read_image(path).shape == (40, 60, 3)
@@ -173,7 +173,7 @@ def png_header(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize("mode", ["L", "CMYK", "RGB", "I;16"])
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
-def test_uncompressed_tiff_on_its_side_is_read_upright(tmp_path, mode, orientation):
+def test_rotated_uncompressed_tiff_is_read_upright(tmp_path, mode, orientation):
     grey = np.random.default_rng(0).integers(0, 256, (20, 50), dtype=np.uint8)
     image = Image.fromarray(grey)
     image = Image.fromarray(grey * np.uint16(257)) if mode == "I;16" else image

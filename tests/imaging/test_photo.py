@@ -11,7 +11,7 @@ from image_translation.imaging.photo import encode_photo, read_photo, result_suf
 
 @pytest.fixture
 def pixels():
-    """Smooth colours, so that JPEG changes little."""
+    """Smooth colours, for little JPEG error."""
     coarse = np.random.default_rng(0).integers(30, 226, (3, 4, 3), dtype=np.uint8)
     return np.asarray(
         Image.fromarray(coarse).resize((40, 30), Image.Resampling.BICUBIC)
@@ -66,7 +66,7 @@ def in_mode(pixels, mode):
 
 
 @pytest.mark.parametrize(("mode", "form"), MODES)
-def test_any_mode_is_read_as_pixels_of_its_colours(pixels, mode, form):
+def test_any_mode_is_read_in_its_colours(pixels, mode, form):
     data = encode(in_mode(pixels, mode), form)
     photo = read(data)
     assert (photo.pixels.shape, photo.pixels.dtype) == ((30, 40, 3), np.uint8)
@@ -74,7 +74,7 @@ def test_any_mode_is_read_as_pixels_of_its_colours(pixels, mode, form):
 
 
 @pytest.mark.parametrize(("mode", "form"), MODES)
-def test_what_is_written_has_size_and_format(pixels, mode, form):
+def test_size_and_format_are_preserved(pixels, mode, form):
     photo = read(encode(in_mode(pixels, mode), form))
     image = written(photo)
     assert image.size == (40, 30)
@@ -84,7 +84,7 @@ def test_what_is_written_has_size_and_format(pixels, mode, form):
         np.testing.assert_array_equal(np.asarray(image.convert("RGB")), photo.pixels)
 
 
-def test_alpha_and_the_colours_under_it_stay(pixels):
+def test_alpha_and_its_colours_are_preserved(pixels):
     alpha = np.arange(1200, dtype=np.int64).reshape(30, 40).astype(np.uint8)
     for form in ("PNG", "WEBP", "TIFF"):
         exact = {"lossless": True, "exact": True} if form == "WEBP" else {}
@@ -103,7 +103,7 @@ def test_transparent_palette_colour_becomes_alpha():
         assert photo.pixels[0, 1].tolist() == [40, 50, 60]
 
 
-def test_alpha_in_a_format_without_becomes_png(pixels):
+def test_alpha_is_written_as_png_if_the_format_has_none(pixels):
     photo = read(encode(in_mode(pixels, "RGB"), "BMP"))
     assert photo.result_format == "BMP"
     see_through = type(photo)(photo.pixels, photo.pixels[..., 0], "BMP", "RGBA")
@@ -140,7 +140,7 @@ def full_exif():
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
-def test_metadata_stays(pixels, form):
+def test_metadata_is_preserved(pixels, form):
     xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>a photo</x:xmpmeta>"
     options = {"exif": full_exif().tobytes(), "dpi": (300, 300)}
     if form in {"JPEG", "WEBP"}:
@@ -157,7 +157,7 @@ def test_metadata_stays(pixels, form):
     )
     detail = exif.get_ifd(ExifTags.IFD.Exif)
     assert detail[ExifTags.Base.DateTimeOriginal] == "2024:05:06 07:08:09"
-    assert detail[ExifTags.Base.ExifImageWidth] == 30  # it stands upright now
+    assert detail[ExifTags.Base.ExifImageWidth] == 30  # it is upright now
     assert detail[ExifTags.Base.ColorSpace] == 1
     assert exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] == "N"
     if form != "TIFF":
@@ -168,7 +168,7 @@ def test_metadata_stays(pixels, form):
         assert image.text["Title"] == "Über"
 
 
-def test_xmp_of_a_tiff_stays(pixels):
+def test_xmp_of_a_tiff_is_preserved(pixels):
     first = read(encode(Image.fromarray(pixels), "JPEG", xmp=b"<x/>"))
     as_tiff = type(first)(first.pixels, None, "TIFF", "RGB", first.metadata)
     again = read(encode_photo(as_tiff, 95))
@@ -177,7 +177,7 @@ def test_xmp_of_a_tiff_stays(pixels):
 
 
 def swapped_profile():
-    """An RGB profile whose red is sRGB's blue, and the other way round."""
+    """An RGB profile whose red is sRGB's blue and vice versa."""
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     data = bytearray(srgb)
     count = int.from_bytes(data[128:132], "big")
@@ -187,7 +187,7 @@ def swapped_profile():
     return bytes(data).replace(b"s\0R\0G\0B", b"m\0i\0n\0e")
 
 
-def test_profile_is_applied_and_becomes_srgb(pixels):
+def test_profile_is_applied_and_replaced_by_srgb(pixels):
     data = encode(Image.fromarray(pixels), icc_profile=swapped_profile())
     photo = read(data)
     np.testing.assert_allclose(
@@ -197,10 +197,10 @@ def test_profile_is_applied_and_becomes_srgb(pixels):
     profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
     assert "sRGB" in ImageCms.getProfileDescription(profile)
     np.testing.assert_array_equal(np.asarray(image), photo.pixels)
-    assert read(data).metadata == photo.metadata  # no time of making in it
+    assert read(data).metadata == photo.metadata  # without a creation time
 
 
-def test_srgb_profile_changes_nothing(pixels):
+def test_srgb_profile_is_kept(pixels):
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     photo = read(encode(Image.fromarray(pixels), icc_profile=srgb))
     np.testing.assert_array_equal(photo.pixels, pixels)
@@ -229,12 +229,12 @@ def test_grey_file_with_a_colour_profile_is_read(pixels):
 
 
 @pytest.mark.parametrize("data", [b"", b"text", b"\x89PNG\r\n\x1a\nbroken"])
-def test_what_is_no_image_is_refused(data):
+def test_invalid_image_is_rejected(data):
     with pytest.raises(UnreadableImageError):
         read(data)
 
 
-def test_truncated_file_is_refused(pixels):
+def test_truncated_file_is_rejected(pixels):
     data = encode(Image.fromarray(np.tile(pixels, (9, 9, 1))), "JPEG")
     with pytest.raises(UnreadableImageError, match="truncated"):
         read(data[: len(data) // 2])
@@ -251,5 +251,5 @@ def test_truncated_file_is_refused(pixels):
         ("", "TIFF", ".tif"),
     ],
 )
-def test_suffix_tells_the_format(suffix, form, expected):
+def test_result_suffix(suffix, form, expected):
     assert result_suffix(suffix, form) == expected

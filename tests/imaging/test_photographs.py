@@ -12,7 +12,7 @@ from image_translation.imaging.photographs import (
     MAX_CROP_SIZE,
     PHOTOGRAPHS,
     Photograph,
-    side_of,
+    subset_of,
     write_crops,
 )
 
@@ -32,8 +32,8 @@ def test_every_photograph_is_a_colour_photograph_with_a_credit(photo):
 
 
 def test_held_out_photographs_are_named():
-    sides = Counter(side_of(photo.name) for photo in PHOTOGRAPHS)
-    assert sides == {"train": 4, "validation": 1, "test": 3}
+    subsets = Counter(subset_of(photo.name) for photo in PHOTOGRAPHS)
+    assert subsets == {"train": 4, "validation": 1, "test": 3}
     known = {photo.name for photo in PHOTOGRAPHS}
     assert known >= {
         *photographs.TEST_PHOTOGRAPHS,
@@ -41,22 +41,22 @@ def test_held_out_photographs_are_named():
     }
 
 
-def test_crops_are_as_many_as_a_laptop_trains_on_in_minutes(crops):
+def test_number_of_crops_suits_a_laptop(crops):
     _, groups = crops
-    sides = Counter(side_of(photo) for photo in groups.values())
-    assert 250 <= sides["train"] <= 300
-    assert 40 <= sides["test"] <= 60
-    assert sides["validation"] >= 10
+    subsets = Counter(subset_of(photo) for photo in groups.values())
+    assert 250 <= subsets["train"] <= 300
+    assert 40 <= subsets["test"] <= 60
+    assert subsets["validation"] >= 10
 
 
 def test_photographs_give_similar_numbers_of_crops(crops):
     _, groups = crops
     counts = Counter(groups.values())
-    train = [n for photo, n in counts.items() if side_of(photo) == "train"]
+    train = [n for photo, n in counts.items() if subset_of(photo) == "train"]
     assert max(train) <= 1.3 * min(train)
 
 
-def test_what_is_returned_is_what_was_written(crops):
+def test_returned_files_are_the_written_files(crops):
     folder, groups = crops
     written = {path.relative_to(folder).as_posix() for path in folder.rglob("*.png")}
     assert written == set(groups)
@@ -79,7 +79,7 @@ def test_full_height_crop_shows_the_photograph(crops):
     assert np.abs(crop - halved).mean() < 3
 
 
-def test_crops_are_the_same_every_time(crops, tmp_path, monkeypatch):
+def test_crops_are_reproducible(crops, tmp_path, monkeypatch):
     folder, groups = crops
     monkeypatch.setattr(photographs, "PHOTOGRAPHS", PHOTOGRAPHS[1:2])
     again = write_crops(tmp_path)
@@ -87,7 +87,7 @@ def test_crops_are_the_same_every_time(crops, tmp_path, monkeypatch):
     assert [digest(tmp_path / f) for f in again] == [digest(folder / f) for f in again]
 
 
-def test_missing_package_or_file_is_named():
+def test_missing_package_or_file_is_reported():
     with pytest.raises(InputError, match="no_such_package"):
         _ = Photograph("x", "no_such_package", "x.png", "x").path
     with pytest.raises(InputError, match=r"data/none\.png"):

@@ -21,7 +21,7 @@ def test_image_of_the_right_size_is_unchanged(how):
 
 def test_shrinking_does_not_alias():
     stripes = np.zeros((256, 256, 3), np.uint8)
-    stripes[:, ::2] = 255  # far above what 32 pixels can show: must become grey
+    stripes[:, ::2] = 255  # far above the Nyquist limit of 32 pixels: must become grey
     inside = fit_image(stripes, 32, "resize")[:, 2:-2].astype(int)
     assert np.abs(inside - 127.5).max() < 3
 
@@ -39,7 +39,7 @@ def test_crop_keeps_the_central_square():
     assert (fit_image(image, 64, "crop") == 200).all()
 
 
-def test_resize_shows_everything():
+def test_resize_keeps_the_whole_image():
     image = np.zeros((64, 128, 3), np.uint8)
     image[:, 64:] = 200
     fitted = fit_image(image, 64, "resize")

@@ -52,7 +52,7 @@ def write(path: Path, image: np.ndarray | int) -> Path:
 
 
 def write_pairs(root: Path, names: Mapping[str, int]) -> Path:
-    """Input pictures with the seeds given, targets with the same + 1000."""
+    """Input pictures with the given seeds, targets with seed + 1000."""
     for name, seed in names.items():
         write(root / "in" / f"{name}.png", seed)
         write(root / "out" / f"{name}.png", seed + 1000)
@@ -95,7 +95,8 @@ def splitting(
     return SplittingSettings.model_validate(
         {
             "fractions": {"train": train, "validation": validation, "test": test},
-            "folders": nowhere | {side[:-7]: name for side, name in folders.items()},
+            "folders": nowhere
+            | {subset[:-7]: name for subset, name in folders.items()},
             "groups": groups,
             "table": table,
         }
@@ -121,7 +122,7 @@ def preparation(size: int = 32, fit: str = "resize") -> PreparationSettings:
 
 
 def row(manifest: pd.DataFrame, file: str) -> pd.Series:
-    """The one row that a file stands in."""
+    """The row of a file."""
     rows = manifest[(manifest["input"] == file) | (manifest["target"] == file)]
-    assert len(rows) == 1, f"{file} stands in {len(rows)} rows"
+    assert len(rows) == 1, f"{file} is in {len(rows)} rows"
     return rows.iloc[0]

@@ -1,4 +1,4 @@
-"""The audit on pairs with planted faults, one of every kind, and on clean ones."""
+"""The audit on pairs with planted faults of every kind, and on clean pairs."""
 
 import os
 import struct
@@ -21,7 +21,7 @@ NEW = 1000  # seeds from here on are of scenes that no clean pair shows
 
 
 def scene(seed: int, size: tuple[int, int] = (SIDE, SIDE)) -> Image.Image:
-    """A picture in colour with edges: a smooth ground under sharp shapes."""
+    """A picture in colour with edges: a smooth background under sharp shapes."""
     random = np.random.default_rng(seed)
     coarse = random.integers(0, 256, (6, 6, 3), dtype=np.uint8)
     image = np.array(Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC))
@@ -37,9 +37,9 @@ def grey(image: Image.Image) -> Image.Image:
 
 
 def save(root, name: str, input_: Image.Image, target: Image.Image) -> None:
-    for side, image in (("in", input_), ("out", target)):
-        (root / side).mkdir(parents=True, exist_ok=True)
-        image.save(root / side / name)
+    for folder, image in (("in", input_), ("out", target)):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        image.save(root / folder / name)
 
 
 def plant_clean(root, count: int = CLEAN) -> None:
@@ -68,7 +68,7 @@ def bomb() -> bytes:
 
 
 class Planter:
-    """Adds pairs of scenes that no clean pair shows."""
+    """Adds pairs of scenes that do not occur in clean pairs."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -84,9 +84,9 @@ class Planter:
         self.pair(name)
         (self.root / f"out/{name}.png").write_bytes(content)
 
-    def copy(self, side: str, name: str, copy: str) -> None:
-        content = (self.root / side / f"{name}.png").read_bytes()
-        (self.root / side / f"{copy}.png").write_bytes(content)
+    def copy(self, folder: str, name: str, copy: str) -> None:
+        content = (self.root / folder / f"{name}.png").read_bytes()
+        (self.root / folder / f"{copy}.png").write_bytes(content)
 
     def plant_files_that_cannot_be_used(self) -> None:
         self.spoil("empty", b"")
@@ -171,11 +171,11 @@ def test_every_planted_fault_is_found_and_nothing_else(planted):
         "repeated_input": 2,
         "misaligned": 1 + 2 + 1,  # moved, and where a target or an input is repeated
         "swapped": 1,
-        "colourless_target": 2,  # swapped: its target is the grey side
+        "colourless_target": 2,  # swapped: its target is the grey image
         "sizes_differ": 1,
         "odd_size": 2,
         "extreme_size": 2,
-        "lying_extension": 1,
+        "wrong_extension": 1,
         "near_duplicates": 2,
         "unusual_mode": 1,
         "exif_orientation": 1,
@@ -188,7 +188,7 @@ def test_every_planted_fault_is_found_and_nothing_else(planted):
     assert len(manifest) == len(list_folder(planted).files) / 2 + 0.5
 
 
-def test_reasons_stand_where_something_should_be_looked_at(planted):
+def test_pairs_with_warnings_have_a_reason(planted):
     manifest, findings = audit(planted)
     severities = dict(zip(findings["finding"], findings["severity"], strict=True))
     kept = manifest[manifest["verdict"] == "used"].set_index("target")["reason"]
@@ -209,7 +209,7 @@ def test_near_duplicates_are_one_group(planted):
     assert groups["out/near.png"] != groups["out/near copy.png"]
 
 
-def test_what_is_left_out_is_a_parameter(planted):
+def test_excluded_findings_are_a_parameter(planted):
     manifest, findings = audit(planted, leave_out="swapped|colourless_target")
     verdicts = manifest.set_index("target")["verdict"]
     assert verdicts["out/swapped.png"] == verdicts["out/colourless.png"] == "left_out"
@@ -232,7 +232,7 @@ def test_what_is_left_out_is_a_parameter(planted):
     ids=["grey", "edges", "labels", "negative", "flipped", "smaller"],
 )
 @pytest.mark.parametrize("direction", ["forward", "reversed"])
-def test_clean_data_gives_nothing_above_info(tmp_path, translate, direction):
+def test_clean_data_has_no_findings_above_info(tmp_path, translate, direction):
     for seed in range(CLEAN):
         image = scene(seed)
         save(tmp_path, f"{seed}.png", translate(image), image)
@@ -241,14 +241,14 @@ def test_clean_data_gives_nothing_above_info(tmp_path, translate, direction):
     assert set(findings["severity"]) <= {"info"}
 
 
-def test_photos_of_many_shapes_are_no_warning(tmp_path):
+def test_photos_of_many_shapes_give_no_warning(tmp_path):
     for seed, size in enumerate([(64, 48), (48, 64), (64, 64), (80, 45)] * 5):
         scene(seed, size).save(tmp_path / f"{seed}.png")
     _, findings = build_manifest(list_folder(tmp_path), single(), auditing())
     assert counts(findings) == {"not_square": 15}
 
 
-def test_few_pairs_are_never_compared_with_most(tmp_path):
+def test_few_pairs_have_no_outliers(tmp_path):
     plant_clean(tmp_path, 4)
     save(tmp_path, "grey.png", scene(90), grey(scene(91)))
     assert audit(tmp_path)[1].empty

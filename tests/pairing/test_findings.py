@@ -6,7 +6,7 @@ from image_translation.pairing.findings import (
     COLUMNS,
     KINDS,
     Observation,
-    refuse_fatal,
+    raise_on_fatal,
     tabulate,
 )
 from tests.pairing.helpers import auditing
@@ -27,12 +27,12 @@ def test_table_counts_names_and_sorts_by_severity():
     assert table["examples"].tolist() == ["c", "b | d", "a"]
     assert table["action"].tolist() == [
         "left out",
-        "brought to a square; 1 left out, some for other reasons",
+        "resized to a square; 1 left out, some for other reasons",
         "kept in one group",
     ]
 
 
-def test_nothing_found_is_an_empty_table():
+def test_table_without_findings_is_empty():
     table = tabulate(["a"], [[]], [False])
     assert table.empty
     assert tuple(table.columns) == COLUMNS
@@ -41,20 +41,20 @@ def test_nothing_found_is_an_empty_table():
 class TestFatal:
     table = tabulate(["a", "b"], [[Observation("swapped")], []], [False, False])
 
-    def test_named_kind_stops_the_run(self):
+    def test_given_kind_stops_the_run(self):
         with pytest.raises(
             InputError, match=r"(?s)audit\.fatal.*swapped: 1, such as a"
         ):
-            refuse_fatal(self.table, auditing(fatal="unreadable|swapped").fatal)
+            raise_on_fatal(self.table, auditing(fatal="unreadable|swapped").fatal)
 
     @pytest.mark.parametrize("fatal", [None, "unreadable"])
-    def test_others_do_not(self, fatal):
-        refuse_fatal(self.table, auditing(fatal=fatal).fatal)
+    def test_other_kinds_do_not_stop_the_run(self, fatal):
+        raise_on_fatal(self.table, auditing(fatal=fatal).fatal)
 
-    def test_unknown_kind_is_named_with_those_there_are(self):
+    def test_error_of_an_unknown_kind_lists_the_known_ones(self):
         with pytest.raises(ValidationError, match="swaped.*unreadable.*swapped"):
             auditing(fatal="swaped")
 
 
-def test_every_kind_says_what_it_means():
+def test_every_kind_has_an_explanation():
     assert all(kind.explanation.endswith(".") for kind in KINDS.values())

@@ -3,16 +3,16 @@ import pandas as pd
 from image_translation.pairing.groups import connect, name_groups
 
 
-def test_rows_are_tied_through_others():
-    # 0 and 1 share the first label, 1 and 3 the second, 2 stands alone
+def test_rows_are_connected_through_others():
+    # 0 and 1 share the first label, 1 and 3 the second, 2 has no partner
     assert connect(["a", "a", "b", "c"], ["x", "y", "z", "y"]) == [0, 0, 2, 0]
 
 
-def test_empty_labels_tie_nothing():
+def test_empty_labels_connect_nothing():
     assert connect(["", "", ""]) == [0, 1, 2]
 
 
-def test_labels_of_different_columns_do_not_tie():
+def test_labels_of_different_columns_do_not_connect():
     assert connect(["a", "b"], ["b", "a"]) == [0, 1]
 
 

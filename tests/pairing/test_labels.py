@@ -18,22 +18,22 @@ def labels(root, table, groups="column:person", name="people.csv"):
     return find_labels(PAIRS, splitting(groups, table=name), root)
 
 
-def test_nothing_is_said_without_groups(tmp_path):
+def test_pairs_have_no_label_without_groups(tmp_path):
     assert find_labels(PAIRS, splitting(), tmp_path) == ["", "", ""]
 
 
-def test_table_names_files_by_path_of_either_side(tmp_path):
+def test_table_names_files_by_path_of_input_or_target(tmp_path):
     table = 'file,person\nin/a/1.png,Zoë\nout/a/2.jpg,"Bo, jr."\nin/b/1.png,Zoë\n'
     assert labels(tmp_path, table) == ["Zoë", "Bo, jr.", "Zoë"]
 
 
 def test_table_names_files_by_name_or_stem(tmp_path, caplog):
     assert labels(tmp_path, "n,person\n2.jpg,x\n") == ["", "x", ""]
-    assert "2 pairs do not fit" in caplog.text
+    assert "2 pairs do not match" in caplog.text
     assert labels(tmp_path, "n,person\n001,z\n1,x\n") == ["x", "", "x"]
 
 
-def test_path_outranks_the_name(tmp_path):
+def test_path_takes_precedence_over_the_name(tmp_path):
     table = "file,person\n1.png,name\nin/b/1.png,path\n"
     assert labels(tmp_path, table) == ["name", "", "path"]
 
@@ -46,9 +46,9 @@ def test_path_outranks_the_name(tmp_path):
         ("", "people.csv", "cannot be read"),
         ("file,age\nx,y\n", "people.csv", "no column 'person'.*it has 'age'"),
         ("person\nx\n", "people.csv", "no column 'person'.*no other"),
-        ("file,person\nx,y\n", "people.csv", "fits none of the 3 inputs"),
+        ("file,person\nx,y\n", "people.csv", "matches none of the 3 inputs"),
     ],
 )
-def test_table_that_does_not_work_is_an_error(tmp_path, table, name, message):
+def test_invalid_table_is_an_error(tmp_path, table, name, message):
     with pytest.raises(InputError, match=message):
         labels(tmp_path, table, name=name)

@@ -13,58 +13,58 @@ from image_translation.pairing.layouts import (
 from tests.pairing.helpers import pairing, picture, single, source_of
 
 
-def sides(candidates: list[Candidate]) -> set[tuple[str | None, str | None]]:
+def files_of(candidates: list[Candidate]) -> set[tuple[str | None, str | None]]:
     return {(candidate.input, candidate.target) for candidate in candidates}
 
 
 class TestTwoFolders:
     def test_files_are_matched_by_stem_never_by_order(self):
         source = source_of("in/a.png", "in/b.png", "out/b.jpg", "out/a.JPG")
-        assert sides(form_pairs(source, pairing())) == {
+        assert files_of(form_pairs(source, pairing())) == {
             ("in/a.png", "out/a.JPG"),
             ("in/b.png", "out/b.jpg"),
         }
 
     def test_path_below_the_folder_is_part_of_the_match(self):
         source = source_of("in/x/1.png", "in/y/1.png", "out/y/1.png", "out/x/1.png")
-        assert sides(form_pairs(source, pairing())) == {
+        assert files_of(form_pairs(source, pairing())) == {
             ("in/x/1.png", "out/x/1.png"),
             ("in/y/1.png", "out/y/1.png"),
         }
 
     def test_dots_in_names_are_kept(self):
         source = source_of("in/a.1.png", "in/a.2.png", "out/a.1.png", "out/a.2.png")
-        assert len(sides(form_pairs(source, pairing()))) == 2
+        assert len(files_of(form_pairs(source, pairing()))) == 2
 
     def test_composed_and_decomposed_letters_are_the_same(self):
         source = source_of("in/caf\u00e9.png", "out/cafe\u0301.png")
         assert not form_pairs(source, pairing())[0].reason
 
-    def test_reversed_swaps_the_sides(self):
+    def test_reversed_swaps_input_and_target(self):
         source = source_of("in/a.png", "out/a.png", "in/b.png")
         found = form_pairs(source, pairing(direction="reversed"))
-        assert sides(found) == {("out/a.png", "in/a.png"), (None, "in/b.png")}
+        assert files_of(found) == {("out/a.png", "in/a.png"), (None, "in/b.png")}
 
     def test_file_without_partner_is_reported(self):
         source = source_of("in/a.png", "in/b.png", "out/a.png", "out/c.png")
         found = {c.input or c.target: c.reason for c in form_pairs(source, pairing())}
         assert found["in/a.png"] == ""
-        assert found["in/b.png"] == "no partner: there is no target named 'b'"
-        assert found["out/c.png"] == "no partner: there is no input named 'c'"
+        assert found["in/b.png"] == "no partner: no target named 'b'"
+        assert found["out/c.png"] == "no partner: no input named 'c'"
 
-    def test_stem_that_stands_twice_is_reported_with_every_file(self):
+    def test_repeated_stem_is_reported_with_every_file(self):
         source = source_of("in/a.png", "in/a.jpg", "out/a.png", "in/b.png", "out/b.png")
         found = [c for c in form_pairs(source, pairing()) if c.reason]
-        assert sides(found) == {
+        assert files_of(found) == {
             ("in/a.jpg", None),
             ("in/a.png", None),
             (None, "out/a.png"),
         }
-        assert all("input 'a' stands twice (a.jpg, a.png)" in c.reason for c in found)
+        assert all("input 'a' occurs twice (a.jpg, a.png)" in c.reason for c in found)
 
     def test_several_folders_are_merged_without_name_clashes(self):
         source = source_of("a/1.png", "b/1.png", "c/1.png", "d/1.png")
-        assert sides(form_pairs(source, pairing(input="a|b", target="c|d"))) == {
+        assert files_of(form_pairs(source, pairing(input="a|b", target="c|d"))) == {
             ("a/1.png", "c/1.png"),
             ("b/1.png", "d/1.png"),
         }
@@ -73,18 +73,18 @@ class TestTwoFolders:
     def test_folder_is_found_in_a_wrapping_one(self, name):
         source = source_of("big images/gray/1.png", "big images/color/1.png")
         found = form_pairs(source, pairing(input=name, target="color"))
-        assert sides(found) == {("big images/gray/1.png", "big images/color/1.png")}
+        assert files_of(found) == {("big images/gray/1.png", "big images/color/1.png")}
 
-    def test_whole_path_goes_before_an_ending(self):
+    def test_whole_path_takes_precedence_over_an_ending(self):
         source = source_of("in/1.png", "old/in/1.png", "out/1.png")
-        assert sides(form_pairs(source, pairing())) == {("in/1.png", "out/1.png")}
+        assert files_of(form_pairs(source, pairing())) == {("in/1.png", "out/1.png")}
 
-    def test_ending_that_fits_twice_is_an_error(self):
+    def test_ambiguous_ending_is_an_error(self):
         source = source_of("x/in/1.png", "y/in/1.png", "out/1.png")
         with pytest.raises(InputError, match=r"pairing\.input.*'x/in', 'y/in'"):
             form_pairs(source, pairing())
 
-    def test_missing_folder_is_an_error_with_what_there_is(self):
+    def test_error_of_a_missing_folder_lists_the_existing_ones(self):
         source = source_of("grey/1.png", "color/1.png")
         with pytest.raises(
             InputError,
@@ -92,15 +92,15 @@ class TestTwoFolders:
         ):
             form_pairs(source, pairing(input="gray", target="color"))
 
-    def test_long_lists_of_folders_are_cut(self):
+    def test_long_lists_of_folders_are_truncated(self):
         source = source_of(*(f"f{number:02}/1.png" for number in range(30)))
         with pytest.raises(InputError, match="'f11' and 18 more"):
             form_pairs(source, pairing())
 
-    @pytest.mark.parametrize("side", ["input", "target"])
-    def test_folder_that_is_not_named_is_an_error(self, side):
-        with pytest.raises(InputError, match=rf"pairing\.{side}.*'in', 'out'"):
-            form_pairs(source_of("in/1.png", "out/1.png"), pairing(**{side: None}))
+    @pytest.mark.parametrize("role", ["input", "target"])
+    def test_missing_parameter_is_an_error(self, role):
+        with pytest.raises(InputError, match=rf"pairing\.{role}.*'in', 'out'"):
+            form_pairs(source_of("in/1.png", "out/1.png"), pairing(**{role: None}))
 
     def test_folders_without_any_common_stem_are_an_error(self):
         source = source_of("in/a.png", "in/b.png", "out/x.png")
@@ -112,7 +112,7 @@ class TestTwoFolders:
     )
     def test_overlapping_folders_are_an_error(self, input_, target):
         source = source_of("in/a.png", "in/out/a.png", "out/a.png", "new/a.png")
-        with pytest.raises(InputError, match="no file in common"):
+        with pytest.raises(InputError, match="without common files"):
             form_pairs(source, pairing(input=input_, target=target))
 
     def test_unequal_numbers_of_folders_are_an_error(self):
@@ -120,7 +120,7 @@ class TestTwoFolders:
         with pytest.raises(InputError, match="2 sub-folders and pairing.target 1"):
             form_pairs(source, pairing(input="a|b", target="c"))
 
-    def test_every_file_stands_in_exactly_one_candidate(self):
+    def test_every_file_is_part_of_exactly_one_candidate(self):
         files = ["in/a.png", "in/a.jpg", "in/b.png", "in/c.png"]
         files += ["out/a.png", "out/b.png", "out/d.png", "out/e/b.png"]
         found = form_pairs(source_of(*files), pairing())
@@ -138,7 +138,7 @@ class TestSideBySide:
             ("right", "reversed", True),
         ],
     )
-    def test_half_that_is_named_is_the_input(self, half, direction, left_is_input):
+    def test_given_half_is_the_input(self, half, direction, left_is_input):
         image = picture(0, 4, 10)
         settings = pairing(layout="side_by_side", input=half, direction=direction)
         input_, target = split_halves(image, settings)
@@ -150,10 +150,10 @@ class TestSideBySide:
     def test_every_file_is_a_pair(self):
         settings = pairing(layout="side_by_side", input="left", target=None)
         found = form_pairs(source_of("1.png", "x/2.png"), settings)
-        assert sides(found) == {("1.png", "1.png"), ("x/2.png", "x/2.png")}
+        assert files_of(found) == {("1.png", "1.png"), ("x/2.png", "x/2.png")}
 
     @pytest.mark.parametrize("half", [None, "top"])
-    def test_what_is_no_half_is_an_error(self, half):
+    def test_invalid_half_is_an_error(self, half):
         settings = pairing(layout="side_by_side", input=half)
         with pytest.raises(InputError, match=r"pairing\.input.*left or right"):
             form_pairs(source_of("1.png"), settings)
@@ -162,11 +162,11 @@ class TestSideBySide:
 class TestSingle:
     def test_every_file_is_a_pair(self):
         found = form_pairs(source_of("1.png", "x/2.png"), single())
-        assert sides(found) == {("1.png", "1.png"), ("x/2.png", "x/2.png")}
+        assert files_of(found) == {("1.png", "1.png"), ("x/2.png", "x/2.png")}
 
-    def test_folder_of_the_photos_may_be_named(self):
+    def test_folder_of_the_photos_can_be_given(self):
         source = source_of("photos/1.png", "other/2.png")
-        assert sides(form_pairs(source, single(target="photos"))) == {
+        assert files_of(form_pairs(source, single(target="photos"))) == {
             ("photos/1.png", "photos/1.png")
         }
 
@@ -180,14 +180,14 @@ class TestSingle:
         np.testing.assert_array_equal(input_, grayscale(photo))
         np.testing.assert_array_equal(target, photo)
 
-    def test_reversed_swaps_the_sides(self):
+    def test_reversed_swaps_input_and_target(self):
         photo = picture(0)
         input_, target = make_derivation(single(direction="reversed"))(photo)
         np.testing.assert_array_equal(input_, photo)
         np.testing.assert_array_equal(target, grayscale(photo))
 
 
-def test_transform_tells_apart_what_makes_different_pairs_of_the_same_files():
+def test_transform_distinguishes_pairs_of_the_same_files():
     halves = [
         pairing(layout="side_by_side", input=half, direction=direction)
         for half in ("left", "right")
@@ -199,30 +199,30 @@ def test_transform_tells_apart_what_makes_different_pairs_of_the_same_files():
 
 
 class TestPattern:
-    def test_partners_share_what_the_pattern_captures(self):
+    def test_partners_share_the_captured_text(self):
         source = source_of("in/photo_1.png", "in/photo_12.png", "out/painting-012.png")
         found = form_pairs(source, pairing(pattern=r"0*(\d+)$"))
-        assert ("in/photo_12.png", "out/painting-012.png") in sides(found)
+        assert ("in/photo_12.png", "out/painting-012.png") in files_of(found)
         assert {c.input: c.reason for c in found}["in/photo_1.png"].startswith(
-            "no partner: there is no target named '1'"
+            "no partner: no target named '1'"
         )
 
-    def test_several_groups_are_taken_together(self):
+    def test_several_groups_are_combined(self):
         source = source_of("in/a_1_x.png", "in/a_2_x.png", "out/2-a.png", "out/1-a.png")
         found = form_pairs(source, pairing(pattern=r"(\d)"))
         assert not any(c.reason for c in found)
 
-    def test_file_that_does_not_fit_has_no_partner(self):
+    def test_file_without_a_match_has_no_partner(self):
         source = source_of("in/1.png", "in/cover.png", "out/1.png")
         reasons = {
             c.input: c.reason for c in form_pairs(source, pairing(pattern="(1)"))
         }
         assert reasons == {
             "in/1.png": "",
-            "in/cover.png": "no partner: pairing.pattern does not fit its name",
+            "in/cover.png": "no partner: pairing.pattern does not match its name",
         }
 
-    def test_name_that_is_captured_twice_has_no_clear_partner(self):
+    def test_repeated_capture_has_no_clear_partner(self):
         source = source_of(
             "in/a1.png", "in/b1.png", "in/2.png", "out/1.png", "out/2.png"
         )
@@ -231,9 +231,9 @@ class TestPattern:
 
     @pytest.mark.parametrize(
         ("pattern", "message"),
-        [("(", "does not work"), ("1", "a group in parentheses")],
+        [("(", "not a valid pattern"), ("1", "a group in parentheses")],
     )
-    def test_pattern_that_does_not_work_is_an_error(self, pattern, message):
+    def test_invalid_pattern_is_an_error(self, pattern, message):
         source = source_of("in/1.png", "out/1.png")
         with pytest.raises(InputError, match=rf"pairing\.pattern.*{message}"):
             form_pairs(source, pairing(pattern=pattern))

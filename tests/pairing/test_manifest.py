@@ -18,7 +18,7 @@ from tests.pairing.helpers import (
     write_pairs,
 )
 
-# what the catalog passes, so that any file name survives
+# arguments of the catalog, which preserve any file name
 CSV = {
     "load_args": {
         "keep_default_na": False,
@@ -33,7 +33,7 @@ def manifest_of(root, **changes) -> pd.DataFrame:
     return list_pairs(list_folder(root), pairing(**changes))
 
 
-def test_clean_pairs_are_used_without_reason(tmp_path):
+def test_clean_pairs_are_used_without_a_reason(tmp_path):
     write_pairs(tmp_path, {"a": 1, "b": 2, "c": 3})
     manifest = manifest_of(tmp_path)
     assert tuple(manifest.columns) == COLUMNS
@@ -50,10 +50,10 @@ def test_clean_pairs_are_used_without_reason(tmp_path):
 def test_digests_are_those_of_the_files(tmp_path):
     write_pairs(tmp_path, {"a": 1})
     found = row(manifest_of(tmp_path), "in/a.png")
-    for side, file in (("input", "in/a.png"), ("target", "out/a.png")):
+    for role, file in (("input", "in/a.png"), ("target", "out/a.png")):
         expected = hashlib.sha256((tmp_path / file).read_bytes()).hexdigest()
-        assert found[side] == file
-        assert found[f"{side}_sha256"] == expected
+        assert found[role] == file
+        assert found[f"{role}_sha256"] == expected
 
 
 def test_missing_partner_is_left_out(tmp_path):
@@ -74,7 +74,7 @@ def test_missing_partner_is_left_out(tmp_path):
         (None, "truncated: target"),
     ],
 )
-def test_unreadable_file_is_left_out_with_what_is_wrong(tmp_path, content, reason):
+def test_unreadable_file_is_left_out_with_the_reason(tmp_path, content, reason):
     write_pairs(tmp_path, {"a": 1, "b": 2})
     file = tmp_path / "out/b.png"
     file.write_bytes(file.read_bytes()[:-100] if content is None else content)
@@ -92,16 +92,16 @@ def test_file_that_cannot_be_opened_is_left_out(tmp_path):
     assert found["input_sha256"] == ""
 
 
-def test_both_sides_unreadable_are_both_named(tmp_path):
+def test_two_unreadable_files_are_both_reported(tmp_path):
     write_pairs(tmp_path, {"a": 1, "b": 2})
-    for side in ("in", "out"):
-        (tmp_path / side / "b.png").write_bytes(side.encode())
+    for role in ("in", "out"):
+        (tmp_path / role / "b.png").write_bytes(role.encode())
     found = row(manifest_of(tmp_path), "in/b.png")
     assert found["reason"].count("unreadable") == 2
     assert pd.isna(found["width"])
 
 
-def test_of_equal_pairs_one_is_kept_and_named(tmp_path):
+def test_one_of_equal_pairs_is_kept(tmp_path):
     write_pairs(tmp_path, {"a": 1, "b": 2, "c": 1, "d": 1})
     manifest = manifest_of(tmp_path)
     equal = manifest[manifest["input"].isin(["in/a.png", "in/c.png", "in/d.png"])]
@@ -120,7 +120,7 @@ def test_input_equal_to_target_is_left_out(tmp_path):
     assert (found["verdict"], found["reason"]) == ("left_out", "input equals target")
 
 
-def test_sides_of_different_size_are_used_with_a_reason(tmp_path):
+def test_images_of_different_size_are_used_with_a_reason(tmp_path):
     write_pairs(tmp_path, {"a": 1})
     write(tmp_path / "out/a.png", picture(5, 20, 30))
     found = row(manifest_of(tmp_path), "in/a.png")
@@ -141,7 +141,7 @@ def test_used_pairs_that_share_a_file_are_one_group(tmp_path):
     assert tied["reason"].tolist() == ["repeated input: in 2 pairs"] * 2
 
 
-def test_what_is_left_out_ties_nothing(tmp_path):
+def test_excluded_pairs_connect_nothing(tmp_path):
     # a and b share a target, and are left out; each shares its input with another
     for name, input_, target in (
         ("a", 1, 10),
@@ -157,7 +157,7 @@ def test_what_is_left_out_ties_nothing(tmp_path):
     assert used["group"].nunique() == 2
 
 
-def test_groups_of_the_source_are_taken(tmp_path):
+def test_groups_of_the_source_are_used(tmp_path):
     for name, seed in (("a", 1), ("b", 2), ("c", 3)):
         write(tmp_path / f"{name}.png", seed)
     listed = list_folder(tmp_path)
@@ -175,13 +175,13 @@ def test_every_file_is_accounted_for_once(tmp_path):
     write(tmp_path / "out/2.png", 2)
     write(tmp_path / "in/3.jpg", 3)
     manifest = manifest_of(tmp_path)
-    listed = [file for side in ("input", "target") for file in manifest[side] if file]
+    listed = [file for role in ("input", "target") for file in manifest[role] if file]
     assert sorted(listed) == sorted(list_folder(tmp_path).files)
     assert manifest["verdict"].value_counts().to_dict() == {"left_out": 6, "used": 2}
     assert (manifest.loc[manifest["verdict"] == "left_out", "reason"] != "").all()
 
 
-def test_order_and_names_of_files_change_nothing_but_the_paths(tmp_path):
+def test_order_and_names_of_files_change_only_the_paths(tmp_path):
     names = ["a", "b", "c", "d", "e"]
     write_pairs(tmp_path / "one", {name: seed for seed, name in enumerate(names)})
     write_pairs(
@@ -194,7 +194,7 @@ def test_order_and_names_of_files_change_nothing_but_the_paths(tmp_path):
 
 
 class TestPairId:
-    def test_depends_on_what_is_made_of_the_files(self, tmp_path):
+    def test_depends_on_the_transform_of_the_files(self, tmp_path):
         write(tmp_path / "a.png", 1)
         source = list_folder(tmp_path)
         halves = {"layout": "side_by_side", "target": None}
@@ -243,7 +243,7 @@ class TestSideBySide:
         )
 
 
-def test_photo_with_recipe_is_no_pair_of_equals(tmp_path):
+def test_photo_with_recipe_does_not_equal_its_target(tmp_path):
     write(tmp_path / "a.png", 1)
     manifest = list_pairs(list_folder(tmp_path), single())
     assert manifest["verdict"].tolist() == ["used"]
@@ -280,7 +280,7 @@ ODD_NAMES = [
 ]
 
 
-def test_odd_file_names_survive_the_table(tmp_path):
+def test_odd_file_names_round_trip(tmp_path):
     pairs = {name: seed for seed, name in enumerate(ODD_NAMES)}
     write_pairs(tmp_path / "データ\n,", pairs)
     manifest = manifest_of(tmp_path / "データ\n,")
@@ -291,10 +291,10 @@ def test_odd_file_names_survive_the_table(tmp_path):
     assert set(dataset.load()["input"]) == {f"in/{name}.png" for name in ODD_NAMES}
 
 
-def test_missing_sizes_survive_the_table(tmp_path):
+def test_missing_sizes_round_trip(tmp_path):
     write_pairs(tmp_path, {"a": 1, "b": 2})
-    for side in ("in", "out"):
-        (tmp_path / side / "b.png").write_bytes(side.encode())
+    for role in ("in", "out"):
+        (tmp_path / role / "b.png").write_bytes(role.encode())
     manifest = manifest_of(tmp_path)
     dataset = CSVDataset(filepath=str(tmp_path / "manifest.csv"), **CSV)
     dataset.save(manifest)

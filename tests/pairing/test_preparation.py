@@ -30,10 +30,10 @@ def split_of(root: Path, settings) -> pd.DataFrame:
     return list_pairs(list_folder(root), settings).assign(split="train")
 
 
-def prepare(root: Path, settings, split=None, side="train", **values):
+def prepare(root: Path, settings, split=None, subset="train", **values):
     split = split_of(root, settings) if split is None else split
     return prepare_pairs(
-        list_folder(root), split, side, settings, preparation(**values)
+        list_folder(root), split, subset, settings, preparation(**values)
     )
 
 
@@ -42,7 +42,7 @@ def collect(stream: PairStream) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(inputs), np.concatenate(targets)
 
 
-def test_pairs_come_in_the_order_of_the_index(tmp_path):
+def test_pairs_are_in_the_order_of_the_index(tmp_path):
     count = BATCH_SIZE + 5
     write_pairs(tmp_path, {str(number): number for number in range(count)})
     split = split_of(tmp_path, pairing())
@@ -55,8 +55,8 @@ def test_pairs_come_in_the_order_of_the_index(tmp_path):
     assert inputs.shape == targets.shape == (count, 32, 32, 3)
     assert inputs.dtype == targets.dtype == np.uint8
     for place in (0, 7, count - 1):
-        for side, arrays in (("input", inputs), ("target", targets)):
-            image = read_image(tmp_path / split[side][place])
+        for role, arrays in (("input", inputs), ("target", targets)):
+            image = read_image(tmp_path / split[role][place])
             np.testing.assert_array_equal(arrays[place], fit_image(image, 32, "resize"))
 
 
@@ -67,7 +67,7 @@ def test_batches_are_bounded_and_can_be_read_again(tmp_path):
         assert [len(inputs) for inputs, _ in stream.batches()] == [BATCH_SIZE, 1]
 
 
-def test_only_the_side_that_is_asked_for_is_prepared(tmp_path):
+def test_only_the_requested_subset_is_prepared(tmp_path):
     write_pairs(tmp_path, {"a": 1, "b": 2, "c": 3})
     split = split_of(tmp_path, pairing())
     split["split"] = ["train", "test", "train"]
@@ -76,7 +76,7 @@ def test_only_the_side_that_is_asked_for_is_prepared(tmp_path):
     assert len(collect(stream)[0]) == 1
 
 
-def test_recipe_makes_the_input(tmp_path):
+def test_recipe_derives_the_input(tmp_path):
     write(tmp_path / "a.png", 1)
     inputs, targets = collect(prepare(tmp_path, single()).make())
     np.testing.assert_array_equal(inputs[0], grayscale(targets[0]))
@@ -84,7 +84,7 @@ def test_recipe_makes_the_input(tmp_path):
     np.testing.assert_array_equal(targets[0], fit_image(photo, 32, "resize"))
 
 
-def test_halves_are_resized_one_by_one(tmp_path):
+def test_halves_are_resized_separately(tmp_path):
     image = np.zeros((64, 128, 3), np.uint8)
     image[:, :64] = 255
     write(tmp_path / "a.png", image)
@@ -94,14 +94,14 @@ def test_halves_are_resized_one_by_one(tmp_path):
     assert (targets == 0).all()
 
 
-def test_sides_of_different_size_meet_at_one_size(tmp_path):
+def test_images_of_different_size_are_resized_to_one_size(tmp_path):
     write_pairs(tmp_path, {"a": 1})
     write(tmp_path / "out/a.png", picture(2, 50, 40))
     inputs, targets = collect(prepare(tmp_path, pairing(), fit="crop").make())
     assert inputs.shape == targets.shape == (1, 32, 32, 3)
 
 
-def test_file_that_broke_since_the_check_is_named(tmp_path):
+def test_file_damaged_after_the_audit_is_reported(tmp_path):
     write_pairs(tmp_path, {"a": 1})
     stream = prepare(tmp_path, pairing()).make()
     (tmp_path / "out/a.png").write_bytes(b"")
@@ -110,16 +110,14 @@ def test_file_that_broke_since_the_check_is_named(tmp_path):
 
 
 class TestFingerprint:
-    def test_does_not_depend_on_where_files_lie_and_what_they_are_called(
-        self, tmp_path
-    ):
+    def test_does_not_depend_on_location_and_names_of_files(self, tmp_path):
         write_pairs(tmp_path / "one", {"a": 1, "b": 2})
         write_pairs(tmp_path / "two", {"y": 2, "z": 1})
         one = prepare(tmp_path / "one", pairing())
         two = prepare(tmp_path / "two", pairing())
         assert one.fingerprint == two.fingerprint == two.make().fingerprint
 
-    def test_depends_on_what_is_in_the_arrays(self, tmp_path):
+    def test_depends_on_the_content_of_the_arrays(self, tmp_path):
         write_pairs(tmp_path, {"a": 1, "b": 2})
         split = split_of(tmp_path, pairing())
         variants = [
@@ -134,7 +132,7 @@ class TestFingerprint:
         variants.append(prepare(tmp_path, pairing()))
         assert len({deferred.fingerprint for deferred in variants}) == len(variants)
 
-    def test_is_known_before_any_file_is_opened(self, tmp_path):
+    def test_is_computed_without_opening_files(self, tmp_path):
         write_pairs(tmp_path, {"a": 1})
         split = split_of(tmp_path, pairing())
         before = prepare(tmp_path, pairing(), split).fingerprint
@@ -143,7 +141,7 @@ class TestFingerprint:
 
 
 class TestIdentity:
-    def test_is_that_of_the_pairs_and_their_preparation(self):
+    def test_depends_on_the_pairs_and_their_preparation(self):
         one = identify_pairs(["a", "b"], pairing(), preparation())
         assert one == identify_pairs(["b", "a"], pairing(), preparation())
         others = [

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from image_translation.errors import InputError
 from image_translation.pairing.manifest import COLUMNS
-from image_translation.pairing.split import SIDES, find_leaks, split_pairs
+from image_translation.pairing.split import SUBSETS, find_leaks, split_pairs
 from tests.pairing.helpers import source_of, splitting
 
 
@@ -41,16 +41,16 @@ def singles(count: int, start: int = 0) -> list[tuple[int, int]]:
     return [(number, number) for number in range(start, start + count)]
 
 
-def sides_of(split: pd.DataFrame) -> dict[str, str]:
+def subsets_of(split: pd.DataFrame) -> dict[str, str]:
     return dict(zip(split["pair_id"], split["split"], strict=True))
 
 
-def run(manifest, previous=None, sides=None, **values):
-    source = source_of(sides=sides or {})
+def run(manifest, previous=None, subsets=None, **values):
+    source = source_of(subsets=subsets or {})
     return split_pairs(manifest, previous, splitting(**values), source)
 
 
-def test_columns_are_those_of_the_manifest_and_split():
+def test_columns_are_those_of_the_manifest_plus_split():
     split, tied = run(table(*singles(10)))
     assert list(split.columns) == [*COLUMNS, "split"]
     assert list(tied.columns) == list(COLUMNS)
@@ -58,7 +58,7 @@ def test_columns_are_those_of_the_manifest_and_split():
     assert tied.empty
 
 
-def test_fractions_are_met_exactly_where_groups_are_single_pairs():
+def test_fractions_are_met_exactly_with_groups_of_single_pairs():
     split, _ = run(table(*singles(100)), train=0.8, validation=0.1)
     counts = split["split"].value_counts().to_dict()
     assert counts == {"train": 80, "validation": 10, "test": 10}
@@ -88,44 +88,44 @@ def test_large_group_goes_where_it_fits():
 def test_three_groups_are_enough(sizes):
     pairs = [(g, f"{g}-{n}") for g, size in enumerate(sizes) for n in range(size)]
     split, _ = run(table(*pairs), train=0.8, validation=0.1)
-    assert set(split["split"]) == set(SIDES)
+    assert set(split["split"]) == set(SUBSETS)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
-def test_fewer_groups_than_sides_are_an_error(count):
+def test_fewer_groups_than_subsets_are_an_error(count):
     with pytest.raises(
         InputError, match=rf"{count} usable pairs in {count} groups.*add"
     ):
         run(table(*singles(count)))
 
 
-def test_error_says_how_many_were_left_out_and_why():
+def test_error_gives_number_and_reason_of_excluded_pairs():
     manifest = table(*singles(4))
     manifest.loc[:2, "verdict"] = "left_out"
-    manifest.loc[:2, "reason"] = "no partner: there is no target named 'x'"
-    with pytest.raises(InputError, match="3 pairs were left out, such as for: no part"):
+    manifest.loc[:2, "reason"] = "no partner: no target named 'x'"
+    with pytest.raises(InputError, match="3 pairs were excluded, such as for: no part"):
         run(manifest)
 
 
-def test_known_pairs_keep_their_side_when_fractions_change():
+def test_known_pairs_keep_their_subset_when_fractions_change():
     manifest = table(*singles(30))
     before, _ = run(manifest, train=0.8, validation=0.1)
     after, _ = run(manifest, before, train=0.4, validation=0.3)
-    assert sides_of(after) == sides_of(before)
+    assert subsets_of(after) == subsets_of(before)
 
 
-def test_memory_that_leaves_a_side_empty_is_an_error():
+def test_previous_split_with_an_empty_subset_is_an_error():
     manifest = table(*singles(30))
     before, _ = run(manifest)
     kept = set(before.loc[before["split"] != "test", "pair_id"])
-    with pytest.raises(InputError, match=r"nothing for test.*delete split\.csv"):
+    with pytest.raises(InputError, match=r"no pairs for test.*delete split\.csv"):
         run(manifest[manifest["pair_id"].isin(kept)], before)
 
 
 @pytest.mark.parametrize(
     "damage", [{"split": "training"}, {"split": None}, {"split": ""}]
 )
-def test_damaged_memory_is_an_error(damage):
+def test_damaged_previous_split_is_an_error(damage):
     manifest = table(*singles(10))
     before, _ = run(manifest)
     with pytest.raises(InputError, match=r"split\.csv is damaged"):
@@ -134,10 +134,10 @@ def test_damaged_memory_is_an_error(damage):
         run(manifest, before.drop(columns="split"))
 
 
-def test_empty_memory_is_no_memory():
+def test_empty_previous_split_is_ignored():
     manifest = table(*singles(10))
     before, _ = run(manifest)
-    assert sides_of(run(manifest, before.head(0))[0]) == sides_of(before)
+    assert subsets_of(run(manifest, before.head(0))[0]) == subsets_of(before)
 
 
 def test_new_pair_joins_its_group():
@@ -147,49 +147,49 @@ def test_new_pair_joins_its_group():
     assert tied.empty
     by_input = after.groupby("input")["split"].nunique()
     assert (by_input == 1).all()
-    assert sides_of(before).items() <= sides_of(after).items()
+    assert subsets_of(before).items() <= subsets_of(after).items()
 
 
-def test_pair_that_ties_two_sides_is_left_out_and_the_old_ones_stay():
+def test_pair_that_connects_two_subsets_is_excluded():
     before, _ = run(table(*singles(10)))
-    of_side = {side: group for side, group in before.groupby("split")["input"]}
-    one = int(of_side["train"].iloc[0][3:-4])
-    other = int(of_side["test"].iloc[0][3:-4])
+    of_subset = {subset: group for subset, group in before.groupby("split")["input"]}
+    one = int(of_subset["train"].iloc[0][3:-4])
+    other = int(of_subset["test"].iloc[0][3:-4])
     more = table(*singles(10), (one, other), *singles(2, start=20))
     after, tied = run(more, before)
     assert tied["pair_id"].tolist() == [sha((one, other))[:16]]
     assert tied["verdict"].tolist() == ["left_out"]
-    assert "two sides" in tied["reason"][0]
-    assert sides_of(before).items() <= sides_of(after).items()
+    assert "two subsets" in tied["reason"][0]
+    assert subsets_of(before).items() <= subsets_of(after).items()
     assert_no_group_on_two_sides(after)
     again, tied_again = run(more, after)
-    assert sides_of(again) == sides_of(after)
+    assert subsets_of(again) == subsets_of(after)
     assert tied_again["pair_id"].tolist() == tied["pair_id"].tolist()
 
 
-class TestNamedSides:
+class TestSubsetsOfTheSource:
     pairs = [(g, f"{g}{n}") for g in "abcd" for n in range(3)]
     groups = {pair: f"photo {pair[0]}" for pair in pairs}
-    sides = {
+    subsets = {
         "photo a": "train",
         "photo b": "train",
         "photo c": "validation",
         "photo d": "test",
     }
 
-    def test_source_decides(self):
-        split, _ = run(table(*self.pairs, groups=self.groups), sides=self.sides)
-        assert dict(zip(split["group"], split["split"], strict=True)) == self.sides
+    def test_source_defines_the_subset(self):
+        split, _ = run(table(*self.pairs, groups=self.groups), subsets=self.subsets)
+        assert dict(zip(split["group"], split["split"], strict=True)) == self.subsets
 
-    def test_source_outranks_the_memory(self):
+    def test_source_takes_precedence_over_the_previous_split(self):
         manifest = table(*self.pairs, groups=self.groups)
         before, _ = run(manifest)
-        after, _ = run(manifest, before, sides=self.sides)
-        assert dict(zip(after["group"], after["split"], strict=True)) == self.sides
+        after, _ = run(manifest, before, subsets=self.subsets)
+        assert dict(zip(after["group"], after["split"], strict=True)) == self.subsets
 
-    def test_groups_that_the_source_does_not_name_are_placed(self):
+    def test_other_groups_are_assigned(self):
         manifest = table(*self.pairs, *singles(8), groups=self.groups)
-        split, _ = run(manifest, sides=self.sides)
+        split, _ = run(manifest, subsets=self.subsets)
         assert len(split) == len(manifest)
         assert_no_group_on_two_sides(split)
 
@@ -206,51 +206,51 @@ class TestPattern:
         assert set(split["group"]) == set("abcdef")
         assert_no_group_on_two_sides(split)
 
-    def test_pattern_is_joined_with_shared_files(self):
+    def test_pattern_is_combined_with_shared_files(self):
         manifest = table(*self.pairs, ("a_x", "b_x"))
         split, _ = run(manifest, groups=r"in/(\w)_")
         # the new pair shares its input with a and its target with b
         assert set(split["group"]) == {"a", "c", "d", "e", "f"}
 
-    def test_pairs_that_do_not_fit_stand_alone(self, caplog):
+    def test_pairs_without_a_match_are_groups_of_their_own(self, caplog):
         split, _ = run(table(*self.pairs, *singles(2)), groups=r"in/(\w)_")
         assert split["group"].nunique() == 8
-        assert "2 pairs do not fit" in caplog.text
+        assert "2 pairs do not match" in caplog.text
 
     @pytest.mark.parametrize(
         ("pattern", "message"),
         [
-            ("(", "does not work"),
+            ("(", "not a valid pattern"),
             ("in/", "one group in parentheses"),
             ("(i)(n)", "one group in parentheses"),
-            ("(zzz)", "fits none of the 18"),
+            ("(zzz)", "matches none of the 18"),
         ],
     )
-    def test_pattern_that_does_not_work_is_an_error(self, pattern, message):
+    def test_invalid_pattern_is_an_error(self, pattern, message):
         with pytest.raises(InputError, match=rf"splitting\.groups.*{message}"):
             run(table(*self.pairs), groups=pattern)
 
-    def test_new_pattern_over_an_old_split_keeps_the_most_held_out_side(self):
+    def test_new_pattern_on_an_old_split_keeps_the_most_held_out_subset(self):
         manifest = table(*self.pairs)
         before, _ = run(manifest)
         after, tied = run(manifest, before, groups=r"in/(\w)_")
         assert_no_group_on_two_sides(after)
         assert len(after) + len(tied) == len(manifest)
-        assert sides_of(after).items() <= sides_of(before).items()
+        assert subsets_of(after).items() <= subsets_of(before).items()
         assert set(before.loc[before["split"] == "test", "pair_id"]) <= set(
             after["pair_id"]
         )
 
 
 class TestFolders:
-    """Pairs whose input stands in a folder by the letter that their content starts with."""
+    """Pairs in a folder by the first letter of their content."""
 
     train = [(f"a/{n}", n) for n in range(20)]
     test = [(f"t/{n}", 100 + n) for n in range(5)]
     validation = [(f"v/{n}", 200 + n) for n in range(4)]
     others = [(f"o/{n}", 300 + n) for n in range(3)]
 
-    def test_folders_are_followed(self):
+    def test_folders_define_the_split(self):
         split, left_out = run(
             table(*self.train, *self.test, *self.validation),
             train_folder="a",
@@ -263,23 +263,23 @@ class TestFolders:
             f"in/t/{n}.png" for n in range(5)
         }
 
-    def test_validation_is_cut_from_train_and_remembered(self):
+    def test_validation_is_taken_from_train_and_stored(self):
         manifest = table(*self.train, *self.test)
         names = {"train_folder": "a", "test_folder": "t"}
         split, _ = run(manifest, train=0.6, validation=0.2, **names)
         assert counts(split) == {"train": 15, "validation": 5, "test": 5}
         more = table(*self.train, *self.test, *[(f"a/{n}", n) for n in range(20, 25)])
         after, _ = run(more, split, train=0.6, validation=0.2, **names)
-        assert sides_of(split).items() <= sides_of(after).items()
+        assert subsets_of(split).items() <= subsets_of(after).items()
 
-    def test_train_is_what_is_left_where_it_has_no_folder(self):
+    def test_train_without_a_folder_gets_the_other_pairs(self):
         manifest = table(*self.train, *self.test, *self.others)
         split, left_out = run(manifest, test_folder="t")
         assert left_out.empty
         assert counts(split)["test"] == 5
         assert counts(split)["train"] + counts(split)["validation"] == 23
 
-    def test_pairs_outside_the_folders_are_left_out(self):
+    def test_pairs_outside_the_folders_are_excluded(self):
         manifest = table(*self.train, *self.test, *self.others)
         split, left_out = run(manifest, train_folder="a", test_folder="t")
         assert sorted(left_out["input"]) == [f"in/o/{n}.png" for n in range(3)]
@@ -287,16 +287,16 @@ class TestFolders:
         assert len(split) + len(left_out) == len(manifest)
 
     @pytest.mark.parametrize("with_train", [True, False])
-    def test_leaks_leave_the_training_side(self, with_train):
+    def test_leaks_are_removed_from_train(self, with_train):
         leaks = [("a/leak", 100), ("a/leak 2", 101)]  # targets of the test folder
         names = {"test_folder": "t"} | ({"train_folder": "a"} if with_train else {})
         split, left_out = run(table(*self.train, *leaks, *self.test), **names)
         assert sorted(left_out["input"]) == ["in/a/leak 2.png", "in/a/leak.png"]
-        assert set(left_out["reason"]) == {"leak: the same picture also stands in test"}
+        assert set(left_out["reason"]) == {"leak: the same picture is also in test"}
         assert_no_group_on_two_sides(split)
         assert counts(split)["test"] == 5
 
-    def test_folders_outrank_the_memory(self):
+    def test_folders_take_precedence_over_the_previous_split(self):
         manifest = table(*self.train, *self.test)
         before, _ = run(manifest)
         after, _ = run(manifest, before, train_folder="a", test_folder="t")
@@ -304,7 +304,7 @@ class TestFolders:
             f"in/t/{n}.png" for n in range(5)
         }
 
-    def test_one_folder_for_all_sides_splits_what_is_in_it(self):
+    def test_one_folder_for_all_subsets_is_split(self):
         split, left_out = run(table(*self.train, *self.others), train_folder="a")
         assert len(left_out) == 3
         assert counts(split) == {"train": 12, "validation": 4, "test": 4}
@@ -314,14 +314,16 @@ def counts(split: pd.DataFrame) -> dict[str, int]:
     return split["split"].value_counts().to_dict()
 
 
-def test_known_pairs_that_turn_out_to_be_duplicates_stay_on_the_held_out_side():
+def test_known_pairs_that_become_duplicates_stay_held_out():
     manifest = table(*singles(30))
     before, _ = run(manifest)
-    one = {side: group["pair_id"].iloc[0] for side, group in before.groupby("split")}
+    one = {
+        subset: group["pair_id"].iloc[0] for subset, group in before.groupby("split")
+    }
     manifest.loc[manifest["pair_id"].isin(one.values()), "group"] = "a near-duplicate"
     after, tied = run(manifest, before)
     assert set(tied["pair_id"]) == {one["train"], one["validation"]}
-    assert sides_of(after)[one["test"]] == "test"
+    assert subsets_of(after)[one["test"]] == "test"
 
 
 def assert_no_group_on_two_sides(split: pd.DataFrame) -> None:
@@ -346,7 +348,7 @@ def try_split(pairs, previous=None):
 
 @given(contents)
 @settings(max_examples=40, deadline=None)
-def test_no_group_ever_stands_on_two_sides(pairs):
+def test_every_group_is_in_one_subset(pairs):
     if result := try_split(pairs):
         split, tied = result
         assert_no_group_on_two_sides(split)
@@ -356,38 +358,38 @@ def test_no_group_ever_stands_on_two_sides(pairs):
 
 @given(contents, contents)
 @settings(max_examples=40, deadline=None)
-def test_adding_data_moves_nothing(old, new):
+def test_adding_data_moves_no_pair(old, new):
     if before := try_split(old):
         both = list(dict.fromkeys(old + new))
         after, tied = run(table(*both), before[0])
-        assert sides_of(before[0]).items() <= sides_of(after).items()
+        assert subsets_of(before[0]).items() <= subsets_of(after).items()
         assert_no_group_on_two_sides(after)
         assert len(after) + len(tied) == len(both)
 
 
 @given(contents, st.randoms(use_true_random=False))
 @settings(max_examples=40, deadline=None)
-def test_order_and_names_of_files_do_not_matter(pairs, random):
+def test_split_is_independent_of_order_and_names_of_files(pairs, random):
     if result := try_split(pairs):
         shuffled = table(*pairs).sample(frac=1, random_state=random.randrange(2**31))
         shuffled["input"] = [f"other/{random.random()}.png" for _ in pairs]
         split, _ = run(shuffled)
-        assert sides_of(split) == sides_of(result[0])
+        assert subsets_of(split) == subsets_of(result[0])
 
 
 @given(st.lists(st.integers(1, 12), min_size=8, max_size=40), st.integers(0, 10**6))
 @settings(max_examples=40, deadline=None)
-def test_fractions_are_respected_within_what_groups_allow(sizes, salt):
+def test_fractions_are_met_as_far_as_groups_allow(sizes, salt):
     pairs = [
         ((salt, g), (salt, g, n)) for g, size in enumerate(sizes) for n in range(size)
     ]
     split, _ = run(table(*pairs), train=0.6, validation=0.2)
     counts = split["split"].value_counts()
-    for side, fraction in (("train", 0.6), ("validation", 0.2), ("test", 0.2)):
-        assert abs(counts[side] - fraction * len(pairs)) <= 2 * max(sizes)
+    for subset, fraction in (("train", 0.6), ("validation", 0.2), ("test", 0.2)):
+        assert abs(counts[subset] - fraction * len(pairs)) <= 2 * max(sizes)
 
 
-def test_split_that_was_made_here_leaks_nothing():
+def test_split_has_no_leaks():
     split, _ = run(table(*singles(20), (1, 21), (22, 2)))
     assert find_leaks(split) == []
 

@@ -5,13 +5,13 @@ import pytest
 from image_translation.pairing.threads import map_in_threads
 
 
-def test_results_come_in_the_order_of_the_items():
+def test_results_are_in_the_order_of_the_items():
     assert list(map_in_threads(lambda n: n * n, range(500))) == [
         n * n for n in range(500)
     ]
 
 
-def test_work_is_not_done_far_ahead():
+def test_buffer_is_small():
     taken = []
 
     def items():

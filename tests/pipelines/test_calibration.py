@@ -37,7 +37,7 @@ def test_many_seeds_are_trained_scored_and_dealt(tmp_path):
     assert set(deals["model"]) == {"unet"}
 
 
-def test_trainings_of_the_task_are_taken_as_they_are(tmp_path):
+def test_existing_trainings_of_the_task_are_reused(tmp_path):
     task = make_task()
     settings = make_settings("unet", training__epochs=1, training__replicates=1)
     pairs = make_pairs(6), make_pairs(5, seed=1)
@@ -57,6 +57,6 @@ def test_both_tables_depend_on_how_trainings_are_dealt(tmp_path):
     assert calibrate(tmp_path, task)[1].fingerprint != first
 
 
-def test_a_seal_that_has_changed_is_an_error(tmp_path):
+def test_changed_seal_is_an_error(tmp_path):
     with pytest.raises(InputError, match="sealed"):
         calibrate(tmp_path, make_task(sealed=True))

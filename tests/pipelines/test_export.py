@@ -17,7 +17,7 @@ HOW = {"model": "unet", "calibration": 8}
 
 @pytest.fixture
 def arguments(smoke_project, tmp_path):
-    """What the node is given after a run of the smoke project."""
+    """Arguments of the node after a run of the smoke project."""
     data = smoke_project / "data/smoke"
     pairs = {
         side: PairArraysDataset(
@@ -67,7 +67,7 @@ def change(arguments, **sections):
     return {**arguments, "settings": {**arguments["settings"], **sections}}
 
 
-def test_named_model_is_prepared_with_its_scores(arguments):
+def test_given_model_is_exported_with_its_scores(arguments):
     deferred = export_models("colorization", **arguments)["unet"]
     facts = deferred.make().facts
     assert facts.version is None and facts.derived == "input"
@@ -85,7 +85,7 @@ def test_new_scores_are_a_new_export(arguments):
 
 
 @pytest.mark.parametrize(
-    ("sections", "said"),
+    ("sections", "message"),
     [
         ({"export": {**HOW, "model": "mean_target"}}, "mean_target is a baseline"),
         ({"export": {**HOW, "model": "nothing"}}, "export.model: there is no trained"),
@@ -99,18 +99,18 @@ def test_new_scores_are_a_new_export(arguments):
         ),
     ],
 )
-def test_what_cannot_be_exported_is_said(arguments, sections, said):
-    with pytest.raises(InputError, match=said):
+def test_model_that_cannot_be_exported_is_an_error(arguments, sections, message):
+    with pytest.raises(InputError, match=message):
         export_models("colorization", **change(arguments, **sections))
 
 
-def test_without_the_extra_nothing_is_begun(arguments, monkeypatch):
+def test_missing_extra_is_an_error(arguments, monkeypatch):
     monkeypatch.setattr(formats, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install -e '.\[export\]'"):
         export_models("colorization", **arguments)
 
 
-def test_model_in_use_is_exported_from_the_command_line(smoke_project, kedro, tmp_path):
+def test_champion_is_exported_from_the_command_line(smoke_project, kedro, tmp_path):
     pytest.importorskip("onnxruntime")
     project = shutil.copytree(smoke_project, tmp_path / "project")
     run = ("run", "--env=smoke", "--pipeline=export", "--params=task=colorization")

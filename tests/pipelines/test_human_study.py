@@ -74,21 +74,21 @@ def test_votes_of_a_folder_become_a_table_and_a_figure(key, tmp_path):
 
 @pytest.mark.parametrize(
     ("votes", "message"),
-    [(None, "name the file"), ("none", "does not exist"), (".", "holds no")],
+    [(None, "pass the file"), ("none", "does not exist"), (".", "contains no")],
 )
-def test_missing_votes_are_named(key, tmp_path, votes, message):
+def test_missing_votes_are_an_error(key, tmp_path, votes, message):
     (tmp_path / "empty").mkdir()
     path = votes and str(tmp_path / "empty" / votes)
     with pytest.raises(InputError, match=message):
         study_votes({"votes": path}, key)
 
 
-def test_missing_key_is_named():
-    with pytest.raises(InputError, match="There is no blind_test_key.json"):
+def test_missing_key_is_an_error():
+    with pytest.raises(InputError, match="blind_test_key.json is missing"):
         study_votes({"votes": None}, None)
 
 
-def test_task_among_the_parameters_chooses_the_study():
+def test_task_parameter_selects_the_study():
     options = {"pipeline": "human_study", "params": {"task": "monet", "votes": "v"}}
     chosen = choose_task(options)
     assert chosen["namespaces"] == ["monet"] and chosen["params"] == {"votes": "v"}

@@ -17,7 +17,7 @@ def form(folder, **changes):
     return form_pairs(list_folder(folder), pairing().model_dump(), audit)
 
 
-def test_tables_are_those_of_the_manifest(folder):
+def test_node_returns_the_tables_of_the_manifest(folder):
     made = [deferred.make() for deferred in form(folder)]
     for table, expected in zip(
         made, build_manifest(list_folder(folder), pairing(), auditing()), strict=True

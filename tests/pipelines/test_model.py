@@ -1,4 +1,4 @@
-"""The tables that a model's predictions are scored into."""
+"""Score tables of a model's predictions."""
 
 import numpy as np
 import pandas as pd
@@ -54,13 +54,13 @@ def test_set_scores_have_the_rows_of_the_scores(predictions, test_pairs):
     assert np.isfinite(means).all(axis=None)
 
 
-def test_model_that_did_not_run_has_columns_alone(predictions, test_pairs):
+def test_model_that_did_not_run_has_empty_tables(predictions, test_pairs):
     table = score_prediction_sets(predictions(0), test_pairs, NO_WEIGHTS, OPEN).make()
     assert table.empty
     assert list(table) == [*KEYS, *set_metrics(SIZE)]
 
 
-def test_set_scores_of_a_single_group_are_read_back_as_missing(
+def test_set_scores_of_a_single_group_are_loaded_as_missing(
     predictions, test_pairs, tmp_path
 ):
     test_pairs.index["group"] = "NA"

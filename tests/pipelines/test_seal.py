@@ -1,4 +1,4 @@
-"""From the choice of what is scored to the count of looks, with datasets on disk."""
+"""From the scored pairs to the count of evaluations, with datasets on disk."""
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,7 @@ def parameters(**changes):
 
 
 class Project:
-    """A task with baselines alone, run by run."""
+    """A task with baselines only, run by run."""
 
     def __init__(self, folder):
         self.data = folder / "data"
@@ -107,7 +107,7 @@ def test_sealed_run_touches_no_test_pair(project):
     assert project.read("looks")["look"].tolist() == [0]
 
 
-def test_opening_is_the_first_look_and_leaves_nothing_of_the_sealed_run(project):
+def test_first_unsealed_run_is_the_first_evaluation(project):
     project.run(sealed=True)
     project.run()
     assert project.predictions() == ids("t")
@@ -128,7 +128,7 @@ def test_sealing_an_open_test_set_removes_its_scores(project):
     assert project.read("looks")["look"].tolist() == [1, 1]
 
 
-def test_unchanged_run_adds_no_look_and_new_pairs_do(project):
+def test_only_new_pairs_add_an_evaluation(project):
     project.run()
     before = project.read("looks")
     project.run()
@@ -140,16 +140,14 @@ def test_unchanged_run_adds_no_look_and_new_pairs_do(project):
     assert looks["test_set"].nunique() == 2
 
 
-def test_part_of_a_run_does_not_break_a_seal_that_it_did_not_see(project):
+def test_partial_run_with_another_seal_is_an_error(project):
     project.run()
     for step in ("translate", "score", "score_sets"):
-        with pytest.raises(
-            InputError, match="test.sealed is true now, but.*preparation"
-        ):
+        with pytest.raises(InputError, match="test.sealed is true, but.*preparation"):
             project.run(f"{TASK}.copy_input.{step}", sealed=True)
 
 
-def test_models_that_were_scored_on_different_pairs_are_not_compared(project):
+def test_models_scored_on_different_pairs_are_not_compared(project):
     project.run()
     steps = [f"{TASK}.copy_input.{step}" for step in STEPS]
     project.run(f"{TASK}.choose_scored_pairs", *steps, sealed=True)

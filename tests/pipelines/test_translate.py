@@ -35,7 +35,7 @@ def photographs(tmp_path):
     return tmp_path / "photographs"
 
 
-def test_task_among_the_parameters_chooses_the_translation():
+def test_task_parameter_selects_the_translation():
     options = {"pipeline": "translate", "params": {"task": "monet", "input": "i"}}
     chosen = choose_task(options)
     assert chosen["namespaces"] == ["monet"] and chosen["params"] == {"input": "i"}
@@ -70,23 +70,23 @@ def test_models_of_a_folder_are_found(smoke_project):
 
 
 @pytest.mark.parametrize("missing", ["input", "output"])
-def test_missing_folder_is_named(photographs, missing, tmp_path):
+def test_missing_folder_is_an_error(photographs, missing, tmp_path):
     settings = {**SETTINGS, "input": str(photographs), "output": str(tmp_path / "out")}
     champions = Workspace(tmp_path)
-    with pytest.raises(InputError, match=f"{missing}: name it on the command line"):
+    with pytest.raises(InputError, match=f"{missing}: pass it on the command line"):
         translate_photographs("monet", {**settings, missing: None}, {}, champions, {})
 
 
 @pytest.mark.usefixtures("store")
-def test_nothing_trained_is_said(photographs, tmp_path):
+def test_translation_without_a_trained_model_is_an_error(photographs, tmp_path):
     settings = {**SETTINGS, "input": str(photographs), "output": str(tmp_path / "out")}
     with pytest.raises(InputError, match="no model is trained for monet"):
         translate_photographs("monet", settings, {}, Workspace(tmp_path), {})
 
 
 @pytest.mark.usefixtures("store")
-def test_new_champion_translates_from_then_on(photographs, tmp_path):
-    """Promoted in the registry, and nothing else: no code, no parameter."""
+def test_new_champion_is_used_for_translation(photographs, tmp_path):
+    """After a promotion in the registry, without a change of code or parameters."""
     pairs = make_pairs(4), make_pairs(2, seed=1)
     block = make_settings("unet").model_dump(mode="json")
     settings = {

@@ -33,7 +33,7 @@ def test_tuning_never_sees_test_pairs():
     }
 
 
-def test_trials_are_tables_figures_and_runs_in_mlflow(project):
+def test_trials_have_tables_figures_and_mlflow_runs(project):
     trials = pd.read_csv(project / FOLDER / "trials.csv")
     assert trials["trial"].tolist() == [0, 1]
     for name in ("history", "importance"):
@@ -54,8 +54,8 @@ def test_trials_are_tables_figures_and_runs_in_mlflow(project):
     assert {"tuning/trials.csv", "tuning/parameters_colorization.yml"} <= kept
 
 
-def test_overlay_trains_to_the_score_of_the_best_trial(project, kedro):
-    """Also where the environment that was tuned is another: the overlay holds it all."""
+def test_training_with_the_overlay_reproduces_the_best_score(project, kedro):
+    """Even if the tuning used another environment: the overlay is complete."""
     overlay = project / "data/smoke/tuned/parameters_colorization.yml"
     shutil.copy(overlay, project / "conf/tuned")
     node = "colorization.unet.train"

@@ -154,7 +154,7 @@ def test_processes_of_a_shared_run_write_to_one_parent_run(project, kedro):
 
     manifest = project / "data/smoke/02_intermediate/colorization/manifest.csv"
     os.rename(manifest, manifest.with_suffix(".away"))
-    node = "--nodes=colorization.assign_sides"
+    node = "--nodes=colorization.assign_subsets"
     failed, run = run_part("run", "--env=smoke", "--pipelines=colorization", node)
     assert failed.returncode != 0
     assert run.info.status == "RUNNING"  # it may be tried again

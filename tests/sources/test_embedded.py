@@ -24,28 +24,28 @@ class TestPhotographs:
     def source(self, raw):
         return open_source("photographs", raw)
 
-    def test_every_crop_has_its_photo_as_group_and_every_photo_a_side(self, source):
+    def test_photos_are_groups_with_a_subset(self, source):
         assert set(source.groups) == set(source.files)
-        assert set(source.groups.values()) == set(source.sides)
-        assert source.sides == {
+        assert set(source.groups.values()) == set(source.subsets)
+        assert source.subsets == {
             "chelsea": "test",
             "flower": "validation",
             "rocket": "train",
         }
         assert "vultilion on Flickr, CC BY 2.0" in source.credit
 
-    def test_crops_are_made_once(self, source, raw, monkeypatch):
+    def test_crops_are_written_once(self, source, raw, monkeypatch):
         monkeypatch.setattr(
             photographs, "write_crops", lambda _: pytest.fail("made again")
         )
         assert open_source("photographs", raw) == source
 
-    def test_crops_that_were_cut_off_are_made_anew(self, source, raw):
+    def test_incomplete_crops_are_written_again(self, source, raw):
         (raw / "photographs/fingerprint.json").unlink()
         write(raw / "photographs/files/chelsea/left-over.png", 0)
         assert open_source("photographs", raw) == source
 
-    def test_nothing_else_in_the_folder_is_touched(self, tmp_path, monkeypatch):
+    def test_other_files_in_the_folder_are_kept(self, tmp_path, monkeypatch):
         monkeypatch.setattr(
             photographs, "write_crops", lambda root: write(root / "chelsea/1.png", 0)
         )
@@ -55,7 +55,7 @@ class TestPhotographs:
 
 
 class TestDigits:
-    def test_all_are_there_light_on_black_by_label(self, tmp_path):
+    def test_all_digits_are_written_light_on_black_by_label(self, tmp_path):
         source = open_source("digits", tmp_path)
         assert len(source.files) == 1797
         labels = {file.partition("/")[0] for file in source.files}
@@ -67,7 +67,7 @@ class TestDigits:
         assert image.max() > 200
         assert "scikit-learn" in source.credit
 
-    def test_the_same_bytes_every_time(self, tmp_path):
+    def test_bytes_are_reproducible(self, tmp_path):
         def contents(folder):
             source = open_source("digits", folder)
             files = [(source.root / file).read_bytes() for file in source.files]

@@ -23,7 +23,7 @@ def test_hidden_files_and_archive_litter_are_skipped(tmp_path):
     assert list_folder(tmp_path).files == ("1.png",)
 
 
-def test_links_are_followed_but_not_in_circles(tmp_path):
+def test_links_are_followed_without_cycles(tmp_path):
     write(tmp_path / "elsewhere/1.png", 0)
     (tmp_path / "source").mkdir()
     (tmp_path / "source/link").symlink_to(tmp_path / "elsewhere")
@@ -31,25 +31,25 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
     assert list_folder(tmp_path / "source").files == ("link/1.png",)
 
 
-def test_file_instead_of_folder_is_named(tmp_path):
+def test_file_instead_of_folder_is_reported(tmp_path):
     file = write(tmp_path / "a.png", 0)
     with pytest.raises(InputError, match=r"a\.png is a file"):
         list_folder(file)
 
 
-def test_folder_without_images_says_what_it_found(tmp_path):
+def test_folder_without_images_reports_other_files(tmp_path):
     for name in ("a.csv", "b.csv", "c.mp4", "noext"):
         (tmp_path / name).write_text("x")
     with pytest.raises(InputError, match=r"no image.*2 \.csv.*1 without suffix"):
         list_folder(tmp_path)
 
 
-def test_empty_folder_says_so(tmp_path):
-    with pytest.raises(InputError, match="no file at all"):
+def test_empty_folder_is_reported(tmp_path):
+    with pytest.raises(InputError, match="no files"):
         list_folder(tmp_path)
 
 
-def test_name_that_is_no_utf8_is_named(tmp_path):
+def test_name_that_is_not_utf8_is_reported(tmp_path):
     with open(os.fsencode(tmp_path) + b"/\xff.png", "wb"):
         pass
     with pytest.raises(InputError, match=r"udcff\.png.*rename"):

@@ -38,7 +38,7 @@ def mnist(tmp_path, images, labels):
     return folder
 
 
-def test_images_become_files_by_set_and_label(mnist, tmp_path, images):
+def test_images_are_written_by_set_and_label(mnist, tmp_path, images):
     source = open_source(str(mnist), tmp_path / "raw")
     assert source.files == (
         "t10k/00000.png",
@@ -70,14 +70,14 @@ def test_converted_once(mnist, tmp_path):
 
 
 @pytest.mark.parametrize("dtype_byte", [0x0D, 0x00])
-def test_other_types_are_refused(tmp_path, dtype_byte):
+def test_other_types_are_rejected(tmp_path, dtype_byte):
     path = tmp_path / "x"
     path.write_bytes(struct.pack(">HBBI", 0, dtype_byte, 1, 4) + bytes(16))
-    with pytest.raises(InputError, match="no IDX file of unsigned bytes"):
+    with pytest.raises(InputError, match="not an IDX file of unsigned bytes"):
         read_idx(path)
 
 
-def test_truncated_file_is_named(tmp_path, images):
+def test_truncated_file_is_reported(tmp_path, images):
     path = tmp_path / "train-images-idx3-ubyte"
     write_idx(path, images)
     path.write_bytes(path.read_bytes()[:-5])
@@ -85,14 +85,14 @@ def test_truncated_file_is_named(tmp_path, images):
         read_idx(path)
 
 
-def test_no_gzip_is_named(tmp_path):
+def test_invalid_gzip_is_reported(tmp_path):
     path = tmp_path / "train-images-idx3-ubyte.gz"
     path.write_text("<html>not found</html>")
-    with pytest.raises(InputError, match="damaged.*fetch it again"):
+    with pytest.raises(InputError, match="damaged.*download it again"):
         read_idx(path)
 
 
-def test_labels_that_do_not_fit_are_an_error(mnist, tmp_path, labels):
+def test_mismatched_labels_are_an_error(mnist, tmp_path, labels):
     write_idx(mnist / "train-labels-idx1-ubyte.gz", labels[:-1], gzip.open)
     with pytest.raises(InputError, match="6 images.*5 labels"):
         open_source(str(mnist), tmp_path / "raw")

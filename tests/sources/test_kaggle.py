@@ -1,4 +1,4 @@
-"""Kaggle, with a stand-in for its client where kagglehub builds it."""
+"""Kaggle, with a fake client in kagglehub."""
 
 import errno
 import io
@@ -36,7 +36,7 @@ def refuse(status: int):
 
 
 class StandIn:
-    """What kagglehub calls of Kaggle's client."""
+    """The methods of Kaggle's client that kagglehub calls."""
 
     def __init__(self, archive: bytes) -> None:
         self.downloads = 0
@@ -105,7 +105,9 @@ class TestDataSet:
         kaggle.api.get_dataset = kaggle.api.download_dataset = offline
         assert open_source(pinned, tmp_path / "raw") == first
 
-    def test_without_a_network_the_version_to_pin_is_named(self, kaggle, tmp_path):
+    def test_without_a_network_the_error_names_the_version_to_pin(
+        self, kaggle, tmp_path
+    ):
         open_source("kaggle:owner/landscapes", tmp_path / "raw")
         kaggle.api.get_dataset = offline
         with pytest.raises(
@@ -129,12 +131,12 @@ class TestDataSet:
             open_source("kaggle:a/b", tmp_path)
 
     @pytest.mark.usefixtures("known")
-    def test_refused_with_credentials(self, kaggle, tmp_path):
+    def test_rejected_with_credentials(self, kaggle, tmp_path):
         kaggle.api.get_dataset = refuse(403)
         with pytest.raises(InputError, match="private or does not exist, its terms"):
             open_source("kaggle:a/b", tmp_path)
 
-    def test_damaged_credentials_are_named(self, kaggle, tmp_path, monkeypatch):
+    def test_damaged_credentials_are_reported(self, kaggle, tmp_path, monkeypatch):
         (tmp_path / "nobody").mkdir()
         (tmp_path / "nobody/kaggle.json").write_text("no json")
         monkeypatch.undo()
@@ -151,7 +153,7 @@ class TestDataSet:
             open_source("kaggle:a/b", tmp_path)
 
     @pytest.mark.parametrize("status", [429, 503])
-    def test_trouble_at_kaggle(self, kaggle, tmp_path, status):
+    def test_server_error(self, kaggle, tmp_path, status):
         kaggle.api.get_dataset = refuse(status)
         with pytest.raises(InputError, match="run again"):
             open_source("kaggle:a/b", tmp_path)
@@ -159,7 +161,7 @@ class TestDataSet:
     @pytest.mark.parametrize(
         "name", ["kaggle:", "kaggle:one", "kaggle:a/b/3", "kaggle:a/b/versions/x"]
     )
-    def test_bad_name_says_how_to_write_it(self, kaggle, tmp_path, name):
+    def test_error_of_a_bad_name_shows_the_format(self, kaggle, tmp_path, name):
         with pytest.raises(InputError, match="kaggle:owner/dataset/versions/N"):
             open_source(name, tmp_path)
 
@@ -181,7 +183,7 @@ class TestCompetition:
             open_source("kaggle-competition:gan", tmp_path)
 
 
-def test_damaged_archive_is_no_data_set(kaggle, tmp_path):
+def test_damaged_archive_is_reported(kaggle, tmp_path):
     kaggle.archive = b"no archive"
     with pytest.raises(InputError, match="kaggle:a/b"):
         open_source("kaggle:a/b", tmp_path)

@@ -44,15 +44,13 @@ def server(tmp_path):
 
 
 class TestFolder:
-    def test_is_fetched_with_its_sub_folders(self, bucket, tmp_path):
+    def test_is_downloaded_with_its_sub_folders(self, bucket, tmp_path):
         source = open_source(bucket[0], tmp_path)
         assert source.files == ("in/1.png", "in/é 2.png")
         assert (source.root / "in/1.png").read_bytes() == b"one"
         assert source.name == bucket[0]
 
-    def test_only_what_has_changed_is_fetched_again(
-        self, bucket, tmp_path, monkeypatch
-    ):
+    def test_only_changes_are_downloaded_again(self, bucket, tmp_path, monkeypatch):
         url, put = bucket
         root = open_source(url, tmp_path).root
         put("in/1.png", b"changed")
@@ -71,12 +69,12 @@ class TestFolder:
         assert fetched == ["1.png", "3.png"]
         assert (root / "in/1.png").read_bytes() == b"changed"
 
-    def test_what_is_gone_there_is_gone_here(self, bucket, tmp_path):
+    def test_remotely_deleted_file_is_deleted(self, bucket, tmp_path):
         open_source(bucket[0], tmp_path)
         fsspec.filesystem("memory").rm(bucket[0].removeprefix("memory:/") + "/in/1.png")
         assert open_source(bucket[0], tmp_path).files == ("in/é 2.png",)
 
-    def test_fetch_that_was_cut_off_goes_on(self, bucket, tmp_path, monkeypatch):
+    def test_interrupted_download_resumes(self, bucket, tmp_path, monkeypatch):
         url, _ = bucket
         monkeypatch.setattr(remote, "_BATCH", 1)
         calls, fetch_batch = [], remote._fetch_batch
@@ -93,11 +91,13 @@ class TestFolder:
         assert len(open_source(url, tmp_path).files) == 2
         assert calls == ["1.png", "é 2.png", "é 2.png"]
 
-    def test_empty_place_is_an_error(self, tmp_path):
-        with pytest.raises(InputError, match="nothing at memory://nowhere/at-all"):
+    def test_missing_folder_is_an_error(self, tmp_path):
+        with pytest.raises(
+            InputError, match="nothing found at memory://nowhere/at-all"
+        ):
             open_source("memory://nowhere/at-all", tmp_path)
 
-    def test_name_that_climbs_is_refused(self, tmp_path, monkeypatch):
+    def test_path_outside_the_folder_is_rejected(self, tmp_path, monkeypatch):
         class Hostile:
             def isfile(self, _):
                 return False
@@ -111,42 +111,44 @@ class TestFolder:
 
 
 class TestWebAddress:
-    def test_archive_is_fetched_and_unpacked(self, server, tmp_path):
+    def test_archive_is_downloaded_and_unpacked(self, server, tmp_path):
         url, www = server
         zip_of(www / "pairs.zip", {"in/1.png": b"x"})
         source = open_source(f"{url}/pairs.zip", tmp_path / "raw")
         assert source.files == ("in/1.png",)
 
-    def test_query_is_no_part_of_the_name(self, server, tmp_path):
+    def test_query_is_not_part_of_the_name(self, server, tmp_path):
         url, www = server
         zip_of(www / "pairs.zip", {"in/1.png": b"x"})
         source = open_source(f"{url}/pairs.zip?token=secret", tmp_path / "raw")
         assert "secret" not in source.name
 
     def test_missing_file_is_an_error(self, server, tmp_path):
-        with pytest.raises(InputError, match=r"nothing\.zip cannot be fetched"):
+        with pytest.raises(InputError, match=r"nothing\.zip cannot be downloaded"):
             open_source(f"{server[0]}/nothing.zip", tmp_path)
 
-    def test_without_the_server_what_was_fetched_serves(self, server, tmp_path, caplog):
+    def test_unreachable_server_falls_back_to_the_previous_download(
+        self, server, tmp_path, caplog
+    ):
         url, www = server
         zip_of(www / "pairs.zip", {"in/1.png": b"x"})
         before = open_source(f"{url}/pairs.zip", tmp_path / "raw")
         (www / "pairs.zip").unlink()
         assert open_source(f"{url}/pairs.zip", tmp_path / "raw") == before
-        assert "going on with what was fetched before" in caplog.text
+        assert "using the previous download" in caplog.text
 
 
-def test_password_in_the_address_is_refused(tmp_path):
+def test_password_in_the_url_is_rejected(tmp_path):
     with pytest.raises(InputError, match="password") as error:
         open_source("https://me:secret@host/x.zip", tmp_path)
     assert "secret" not in str(error.value)
 
 
-def test_unknown_protocol_is_named(tmp_path):
+def test_unknown_protocol_is_reported(tmp_path):
     with pytest.raises(InputError, match="gopher"):
         open_source("gopher://host/x", tmp_path)
 
 
-def test_missing_client_is_named(tmp_path):
+def test_missing_client_is_reported(tmp_path):
     with pytest.raises(InputError, match="s3"):
         open_source("s3://bucket/folder", tmp_path)

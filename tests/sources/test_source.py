@@ -8,14 +8,14 @@ def test_json_round_trip(tmp_path):
         root=tmp_path,
         files=("a\n.png", 'b".png'),
         groups={"a\n.png": "g"},
-        sides={"g": "test"},
+        subsets={"g": "test"},
         credit="somebody",
     )
     assert Source.from_json(source.to_json()) == source
 
 
 class TestFingerprint:
-    def test_does_not_depend_on_where_the_folder_lies(self, tmp_path):
+    def test_does_not_depend_on_the_location_of_the_folder(self, tmp_path):
         write(tmp_path / "one/1.png", 0)
         before = list_folder(tmp_path / "one").fingerprint
         (tmp_path / "one").rename(tmp_path / "two")
@@ -30,6 +30,6 @@ class TestFingerprint:
         seen.add(list_folder(tmp_path).fingerprint)
         assert len(seen) == 3
 
-    def test_broken_link_is_no_error(self, tmp_path):
+    def test_broken_link_is_accepted(self, tmp_path):
         (tmp_path / "1.png").symlink_to(tmp_path / "gone.png")
         assert list_folder(tmp_path).fingerprint

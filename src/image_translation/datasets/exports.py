@@ -1,4 +1,4 @@
-"""Exported models, a folder each."""
+"""Exported models, one folder each."""
 
 import logging
 import shutil
@@ -20,11 +20,10 @@ logger = logging.getLogger(__name__)
 class ExportsDataset(
     AbstractDataset[Mapping[str, Deferred[ModelExport]], dict[str, Path]]
 ):
-    """Exported models of a task: a folder each, called as the model is.
+    """Exported models of a task: one folder per model, with the model's name.
 
     Saves :class:`~image_translation.fingerprint.Deferred` exports by model, unless the
-    folder was made from the same things; a folder is whole or not there. Loads the
-    folders by model.
+    folder is up to date; a folder is complete or absent. Loads the folders by model.
 
     Example:
         ```yaml
@@ -37,31 +36,31 @@ class ExportsDataset(
     def __init__(
         self, *, filepath: str, metadata: dict[str, Any] | None = None
     ) -> None:
-        """Name the folder.
+        """Create the dataset.
 
         Args:
             filepath: The folder of the models' folders.
-            metadata: Not used by Kedro; read by plugins.
+            metadata: Any metadata; ignored by Kedro, read by plugins.
         """
         self._filepath = Path(filepath)
         self.metadata = metadata
 
     def load(self) -> dict[str, Path]:
-        """The folders of finished exports, by model."""
+        """The folders of complete exports, by model."""
         return {
             stamp.parent.name: stamp.parent
             for stamp in sorted(self._filepath.glob(f"*/{STAMP_NAME}"))
         }
 
     def save(self, data: Mapping[str, Deferred[ModelExport]]) -> None:
-        """Write the exports that are not up to date; others stay as they are."""
+        """Write the exports that are not up to date; keep all others."""
         for model, deferred in data.items():
             folder = self._filepath / model
             if Stamp(folder).matches(deferred.fingerprint):
                 logger.info("%s is up to date", folder)
                 continue
             _write_whole(deferred.make(), folder, deferred.fingerprint)
-            logger.info("%s is exported into %s", model, folder)
+            logger.info("Exported %s to %s", model, folder)
 
     def preview(self) -> TablePreview:
         """The measured variants of all exports."""
@@ -79,7 +78,9 @@ class ExportsDataset(
 
 
 def _write_whole(export: ModelExport, folder: Path, fingerprint: str) -> None:
-    """Write aside, then rename: what was there stays until the new one is checked."""
+    """Write to a temporary folder, then rename: the old export is kept until the new
+    one is verified.
+    """
     aside = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Files that are made again only when what they are made from has changed."""
+"""Files that are written only if their inputs have changed."""
 
 import logging
 from pathlib import Path, PurePosixPath
@@ -17,16 +17,16 @@ logger = logging.getLogger(__name__)
 
 
 class _Fingerprinted:
-    """A file with a fingerprint beside it; comes before a dataset among the bases.
+    """Mixin for a dataset with a fingerprint next to its file; the first base class.
 
-    Saves a :class:`~image_translation.fingerprint.Deferred` output, unless the file was
-    made from the same things.
+    Saves a :class:`~image_translation.fingerprint.Deferred` output, unless the file is
+    up to date.
     """
 
     _filepath: PurePosixPath
 
     def save(self, data: Deferred) -> None:
-        """Make and write the output, unless it is up to date."""
+        """Compute and write the output, unless it is up to date."""
         path = Path(str(self._filepath))
         if self._stamp.matches(data.fingerprint) and path.exists():
             logger.info("%s is up to date", "/".join(path.parts[-3:]))
@@ -42,9 +42,9 @@ class _Fingerprinted:
 
 
 class FingerprintedCSVDataset(_Fingerprinted, NumbersCSVDataset):
-    """A CSV file with a fingerprint beside it.
+    """A CSV file with a fingerprint.
 
-    A loaded frame carries its fingerprint in ``attrs["fingerprint"]``.
+    A loaded frame has its fingerprint in ``attrs["fingerprint"]``.
 
     Example:
         ```yaml
@@ -62,32 +62,32 @@ class FingerprintedCSVDataset(_Fingerprinted, NumbersCSVDataset):
 
 
 class FingerprintedJSONDataset(_Fingerprinted, JSONDataset):
-    """A JSON file with a fingerprint beside it."""
+    """A JSON file with a fingerprint."""
 
 
 class FingerprintedTextDataset(_Fingerprinted, TextDataset):
-    """A text, such as a page, with a fingerprint beside it."""
+    """A text file, such as a page, with a fingerprint."""
 
 
 class FingerprintedMatplotlibDataset(_Fingerprinted, MatplotlibDataset):
-    """A figure with a fingerprint beside it."""
+    """A figure with a fingerprint."""
 
 
 class RememberedCSVDataset(CSVDataset):
-    """A CSV file that may not be there yet: loads None then.
+    """A CSV file that may not exist yet; it is then loaded as None.
 
     For a table that a pipeline reads back through a second catalog entry on the same
-    path, such as the split, which is its own memory.
+    path, such as the previous split.
     """
 
     def load(self) -> pd.DataFrame | None:
-        """The table, or None where there is none yet."""
+        """The table, or None if it does not exist."""
         return super().load() if self.exists() else None
 
     def save(self, data: Any) -> None:
-        """The table is written through its other catalog entry.
+        """Reject: the table is written through its other catalog entry.
 
         Raises:
             TypeError: Always.
         """
-        raise TypeError("a remembered table is read only")
+        raise TypeError("a remembered table is read-only")

@@ -1,4 +1,4 @@
-"""A folder that nodes keep files in themselves."""
+"""A folder in which nodes write their own files."""
 
 from pathlib import Path
 from typing import Any, NoReturn
@@ -7,10 +7,10 @@ from kedro.io import AbstractDataset, DatasetError
 
 
 class FolderDataset(AbstractDataset[None, Path]):
-    """A local folder, handed to nodes as a path.
+    """A local folder, passed to nodes as a path.
 
-    For work that reads and writes files of its own while it runs: what a source
-    fetches, the checkpoints of a training. It is created when it is loaded.
+    For nodes that read and write files while they run: downloads of a source,
+    checkpoints of a training. The folder is created when it is loaded.
 
     Example of use in a catalog:
 
@@ -31,23 +31,23 @@ class FolderDataset(AbstractDataset[None, Path]):
     def __init__(
         self, *, filepath: str, metadata: dict[str, Any] | None = None
     ) -> None:
-        """Name the folder.
+        """Create the dataset.
 
         Args:
             filepath: The folder.
-            metadata: Anything; Kedro ignores it, plugins read it.
+            metadata: Any metadata; ignored by Kedro, read by plugins.
         """
         self._filepath = Path(filepath)
         self.metadata = metadata
 
     def load(self) -> Path:
-        """Create the folder where it is missing, and give its path."""
+        """The path of the folder, which is created if necessary."""
         self._filepath.mkdir(parents=True, exist_ok=True)
         return self._filepath
 
     def save(self, data: None) -> NoReturn:
-        """Refuse: nodes write into the folder, they do not return it."""
-        raise DatasetError(f"{self._filepath} is a node's input, never its output")
+        """Reject: nodes write into the folder, they do not return it."""
+        raise DatasetError(f"{self._filepath} can only be an input of a node")
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}

@@ -1,4 +1,4 @@
-"""A model's folder, while it is trained and afterwards."""
+"""The folder of a model, during and after training."""
 
 import logging
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where a training writes, and who watches it.
+    """The output folder and the observers of a training.
 
     Attributes:
         folder: The model's folder; it exists.
-        observers: Told of every epoch.
+        observers: Observers of the training.
     """
 
     folder: Path
@@ -32,7 +32,7 @@ class Workspace:
 
 
 class WorkspaceDataset(AbstractDataset[None, Workspace]):
-    """A model's folder, given to its training node to keep checkpoints in.
+    """A model's folder, passed to its training node for checkpoints.
 
     Example:
         ```yaml
@@ -45,27 +45,27 @@ class WorkspaceDataset(AbstractDataset[None, Workspace]):
     def __init__(
         self, *, filepath: str, metadata: dict[str, Any] | None = None
     ) -> None:
-        """Point at a folder.
+        """Create the dataset.
 
         Args:
-            filepath: The folder; made when it is loaded.
-            metadata: Not used by Kedro; read by plugins.
+            filepath: The folder; created on loading.
+            metadata: Any metadata; ignored by Kedro, read by plugins.
         """
         self._filepath = Path(filepath)
         self.metadata = metadata
 
     def load(self) -> Workspace:
-        """The folder, made if need be."""
+        """The folder, which is created if necessary."""
         self._filepath.mkdir(parents=True, exist_ok=True)
         return Workspace(self._filepath)
 
     def save(self, data: None) -> None:
-        """A workspace is written by the training itself.
+        """Reject: the training writes into the workspace.
 
         Raises:
             DatasetError: Always.
         """
-        raise DatasetError("a workspace is read only")
+        raise DatasetError("a workspace is read-only")
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}
@@ -75,7 +75,7 @@ class WorkspaceDataset(AbstractDataset[None, Workspace]):
 
 
 class TrainedModelDataset(AbstractDataset[TrainedModel, TrainedModel]):
-    """A trained model: ``model.json`` beside the folders of its replicates.
+    """A trained model: ``model.json`` next to the folders of its replicates.
 
     Example:
         ```yaml
@@ -88,28 +88,28 @@ class TrainedModelDataset(AbstractDataset[TrainedModel, TrainedModel]):
     def __init__(
         self, *, filepath: str, metadata: dict[str, Any] | None = None
     ) -> None:
-        """Point at a model.
+        """Create the dataset.
 
         Args:
             filepath: The ``model.json``.
-            metadata: Not used by Kedro; read by plugins.
+            metadata: Any metadata; ignored by Kedro, read by plugins.
         """
         self._filepath = Path(filepath)
         self.metadata = metadata
 
     def load(self) -> TrainedModel:
-        """The model, by reference: weights are read when they are asked for."""
+        """The model; its weights are loaded on demand."""
         return _read(self._filepath)
 
     def save(self, data: TrainedModel) -> None:
-        """Write what the training came to; the weights are in the folder already."""
+        """Write the result of the training; the weights are already in the folder."""
         self._filepath.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._filepath.with_suffix(".tmp")
         temporary.write_text(data.to_json(), "utf-8")
         temporary.replace(self._filepath)
 
     def preview(self) -> TablePreview:
-        """What became of every training and what it took, a row a replicate."""
+        """Status and cost of every training, one row per replicate."""
         model = self.load()
         rows = [
             {"replicate": r.replicate, "best_epoch": r.best_epoch, **r.cost}
@@ -126,7 +126,7 @@ class TrainedModelDataset(AbstractDataset[TrainedModel, TrainedModel]):
 
 
 class TrainedModelsDataset(AbstractDataset[None, dict[str, TrainedModel]]):
-    """All models of a task that were trained, or tried; read only.
+    """All trained or failed models of a task; read-only.
 
     Example:
         ```yaml
@@ -139,35 +139,35 @@ class TrainedModelsDataset(AbstractDataset[None, dict[str, TrainedModel]]):
     def __init__(
         self, *, filepath: str, metadata: dict[str, Any] | None = None
     ) -> None:
-        """Name the folder.
+        """Create the dataset.
 
         Args:
             filepath: The folder of the models' folders.
-            metadata: Not used by Kedro; read by plugins.
+            metadata: Any metadata; ignored by Kedro, read by plugins.
         """
         self._filepath = Path(filepath)
         self.metadata = metadata
 
     def load(self) -> dict[str, TrainedModel]:
-        """The models by name, by reference; none where nothing was trained yet.
+        """The models by name, with weights loaded on demand; may be empty.
 
-        One that cannot be read, such as one that is being trained anew, is left out.
+        A model that cannot be read, for example during its training, is skipped.
         """
         models = {}
         for path in sorted(self._filepath.glob("*/model.json")):
             try:
                 models[path.parent.name] = _read(path)
             except InputError as error:
-                logger.warning("%s is left out: %s", path.parent.name, error)
+                logger.warning("Skipping %s: %s", path.parent.name, error)
         return models
 
     def save(self, data: None) -> None:
-        """Models are written one by one.
+        """Reject: models are written one by one.
 
         Raises:
             DatasetError: Always.
         """
-        raise DatasetError("all models together are read only")
+        raise DatasetError("the dataset of all models is read-only")
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}
@@ -177,5 +177,4 @@ class TrainedModelsDataset(AbstractDataset[None, dict[str, TrainedModel]]):
 
 
 def _read(path: Path) -> TrainedModel:
-    """The model of a ``model.json``."""
     return TrainedModel.from_json(path.read_text("utf-8"), path.parent)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from image_translation.datasets.previews import COLUMNS, ROWS, preview_images
 from image_translation.errors import InputError
 from image_translation.fingerprint import Deferred, Stamp
-from image_translation.imaging.sheet import spread_indices
+from image_translation.imaging.contact_sheet import evenly_spaced
 from image_translation.pairing.arrays import PairArrays, ScoredPairs
 from image_translation.pairing.preparation import PairStream
 from image_translation.progress import progress
@@ -27,9 +27,9 @@ INPUTS, TARGETS, INDEX = "inputs.npy", "targets.npy", "index.csv"
 class PairArraysDataset(AbstractDataset[Deferred[PairStream], PairArrays]):
     """Prepared pairs: ``inputs.npy``, ``targets.npy`` (uint8, N×H×W×3), ``index.csv``.
 
-    Saving writes batch by batch, and does nothing where the fingerprint beside the
-    arrays matches. Loading maps the arrays into memory. The folder is local: arrays are
-    read at random while a network trains.
+    Saving writes batch by batch, and is skipped if the arrays are up to date. Loading
+    maps the arrays into memory. The folder is local, because training reads the arrays
+    in random order.
 
     Example of use in a catalog:
 
@@ -53,11 +53,11 @@ class PairArraysDataset(AbstractDataset[Deferred[PairStream], PairArrays]):
     def __init__(
         self, *, filepath: str, metadata: dict[str, Any] | None = None
     ) -> None:
-        """Name the folder.
+        """Create the dataset.
 
         Args:
             filepath: The folder of the arrays.
-            metadata: Anything; Kedro ignores it, plugins read it.
+            metadata: Any metadata; ignored by Kedro, read by plugins.
         """
         self._filepath = Path(filepath)
         self._stamp = Stamp(self._filepath)
@@ -69,7 +69,7 @@ class PairArraysDataset(AbstractDataset[Deferred[PairStream], PairArrays]):
         if fingerprint is None:
             task = self._filepath.parent.name
             raise InputError(
-                f"{self._filepath} holds no prepared pairs. Prepare them, with the --env "
+                f"{self._filepath} contains no prepared pairs. Prepare them, with the --env "
                 f"and --params of this run: kedro run --pipeline={task} "
                 "--tags=ingestion,splitting,preparation"
             )
@@ -93,9 +93,9 @@ class PairArraysDataset(AbstractDataset[Deferred[PairStream], PairArrays]):
         self._stamp.write(data.fingerprint)
 
     def preview(self) -> ImagePreview:
-        """Some pairs, spread over all: inputs above, targets below."""
+        """Evenly spaced pairs: inputs above, targets below."""
         pairs = self.load()
-        chosen = spread_indices(len(pairs), COLUMNS * ROWS // 2)
+        chosen = evenly_spaced(len(pairs), COLUMNS * ROWS // 2)
         return preview_images(pairs.inputs[chosen], pairs.targets[chosen])
 
     def _describe(self) -> dict[str, Any]:
@@ -106,9 +106,9 @@ class PairArraysDataset(AbstractDataset[Deferred[PairStream], PairArrays]):
 
 
 class ScoredPairsDataset(AbstractDataset[ScoredPairs, ScoredPairs]):
-    """Which of the prepared pairs are scored: a small file that names their folder.
+    """The scored pairs: a small file with the name of their folder.
 
-    Loading maps the arrays of that folder, a neighbour of the file.
+    Loading maps the arrays of that folder, which is next to the file.
 
     Example of use in a catalog:
 
@@ -122,22 +122,22 @@ class ScoredPairsDataset(AbstractDataset[ScoredPairs, ScoredPairs]):
     def __init__(
         self, *, filepath: str, metadata: dict[str, Any] | None = None
     ) -> None:
-        """Name the file.
+        """Create the dataset.
 
         Args:
-            filepath: The file, beside the folders of the prepared pairs.
-            metadata: Anything; Kedro ignores it, plugins read it.
+            filepath: The file, next to the folders of the prepared pairs.
+            metadata: Any metadata; ignored by Kedro, read by plugins.
         """
         self._filepath = Path(filepath)
         self.metadata = metadata
 
     def load(self) -> ScoredPairs:
-        """Map the arrays of the chosen pairs into memory, read-only."""
+        """Map the arrays of the scored pairs into memory, read-only."""
         if not self._exists():
             task = self._filepath.parent.name
             raise InputError(
-                f"{self._filepath} is not there: the pairs to score were not chosen. "
-                "Choose them, with the --env and --params of this run: "
+                f"{self._filepath} does not exist: the scored pairs were not selected. "
+                "Select them, with the --env and --params of this run: "
                 f"kedro run --pipeline={task} --tags=preparation"
             )
         chosen = json.loads(self._filepath.read_text("utf-8"))
@@ -146,7 +146,7 @@ class ScoredPairsDataset(AbstractDataset[ScoredPairs, ScoredPairs]):
         return ScoredPairs(**vars(pairs), **chosen)
 
     def save(self, data: ScoredPairs) -> None:
-        """Write which pairs are scored; their arrays are there already."""
+        """Write the name of the scored subset; its arrays already exist."""
         chosen = {"subset": data.subset, "test_set": data.test_set}
         self._filepath.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._filepath.with_suffix(".tmp")
@@ -161,10 +161,11 @@ class ScoredPairsDataset(AbstractDataset[ScoredPairs, ScoredPairs]):
 
 
 def _write_arrays(stream: PairStream, folder: Path) -> None:
-    """Write aside, then rename: another process may have the old arrays mapped.
+    """Write to a temporary folder, then rename: another process may have mapped the old
+    arrays.
 
-    Plain writes, not a memory map: on a full disk they raise an error, where a map
-    kills the process.
+    Plain writes instead of a memory map: on a full disk they raise an error, whereas a
+    memory map kills the process.
     """
     aside = [folder / f"{name}.part" for name in (INPUTS, TARGETS)]
     total = len(stream.index)

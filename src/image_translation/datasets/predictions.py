@@ -1,4 +1,4 @@
-"""Predictions as image files, one for every test image and replicate."""
+"""Predictions as image files, one per test image and replicate."""
 
 import json
 import logging
@@ -17,21 +17,21 @@ from PIL import Image
 
 from image_translation.datasets.previews import COLUMNS, ROWS, preview_images
 from image_translation.fingerprint import Deferred, Stamp
-from image_translation.imaging.sheet import spread_indices
+from image_translation.imaging.contact_sheet import evenly_spaced
 
 logger = logging.getLogger(__name__)
 
-# PNG is lossless at every level; the lowest is several times faster to write.
+# PNG is lossless at every level; the lowest is several times faster to write
 PNG_COMPRESSION = 1
 
 
 @dataclass(frozen=True)
 class PredictionBatch:
-    """Some predictions of one replicate.
+    """A batch of predictions of one replicate.
 
     Attributes:
         replicate: Number of the replicate.
-        pair_ids: One a prediction.
+        pair_ids: One per prediction.
         images: uint8, N×H×W×3.
     """
 
@@ -42,13 +42,13 @@ class PredictionBatch:
 
 @dataclass(frozen=True)
 class Predictions:
-    """A folder of predictions, read when they are asked for.
+    """A folder of predictions, read on demand.
 
     Attributes:
-        folder: Holds ``<pair_id>.png`` of the first replicate; those of replicate k
+        folder: Contains ``<pair_id>.png`` of the first replicate; those of replicate k
             are in ``replicate-<k>``.
-        replicates: How many replicates there are; 0 for a model that did not run.
-        fingerprint: Digest of what the predictions were made from.
+        replicates: Number of replicates; 0 for a model that did not run.
+        fingerprint: Digest of the inputs of the predictions.
     """
 
     folder: Path
@@ -71,7 +71,7 @@ class Predictions:
 
 
 def image_path(folder: Path, pair_id: str, replicate: int) -> Path:
-    """Where the prediction for a pair is kept."""
+    """Path of the prediction for a pair."""
     parent = folder if replicate == 0 else folder / f"replicate-{replicate}"
     return parent / f"{pair_id}.png"
 
@@ -79,8 +79,8 @@ def image_path(folder: Path, pair_id: str, replicate: int) -> Path:
 class PredictionsDataset(AbstractDataset[Deferred, Predictions]):
     """A folder of predictions with a fingerprint.
 
-    Saves a deferred stream of :class:`PredictionBatch`, unless the folder was made
-    from the same things.
+    Saves a deferred stream of :class:`PredictionBatch`, unless the folder is up to
+    date.
 
     Example:
         ```yaml
@@ -93,17 +93,17 @@ class PredictionsDataset(AbstractDataset[Deferred, Predictions]):
     def __init__(
         self, *, filepath: str, metadata: dict[str, Any] | None = None
     ) -> None:
-        """Point at a folder.
+        """Create the dataset.
 
         Args:
-            filepath: The folder; replaced as a whole when it is saved.
-            metadata: Not used by Kedro; read by plugins.
+            filepath: The folder; replaced as a whole on saving.
+            metadata: Any metadata; ignored by Kedro, read by plugins.
         """
         self._filepath = Path(filepath)
         self.metadata = metadata
 
     def load(self) -> Predictions:
-        """The predictions, by reference."""
+        """The predictions, with images loaded on demand."""
         index = json.loads((self._filepath / "index.json").read_text("utf-8"))
         return Predictions(
             folder=self._filepath,
@@ -112,7 +112,7 @@ class PredictionsDataset(AbstractDataset[Deferred, Predictions]):
         )
 
     def save(self, data: Deferred[Iterable[PredictionBatch]]) -> None:
-        """Make and write the predictions, unless they are up to date."""
+        """Compute and write the predictions, unless they are up to date."""
         stamp = Stamp(self._filepath)
         if stamp.matches(data.fingerprint):
             logger.info("%s are up to date", "/".join(self._filepath.parts[-3:]))
@@ -134,11 +134,11 @@ class PredictionsDataset(AbstractDataset[Deferred, Predictions]):
         stamp.write(data.fingerprint)
 
     def preview(self) -> ImagePreview:
-        """Some predictions of the first replicate, spread over all."""
+        """Evenly spaced predictions of the first replicate."""
         files = sorted(self._filepath.glob("*.png"))
         if not files:
-            raise DatasetError(f"{self._filepath} holds no predictions yet")
-        chosen = [files[i].stem for i in spread_indices(len(files), COLUMNS * ROWS)]
+            raise DatasetError(f"{self._filepath} contains no predictions yet")
+        chosen = [files[i].stem for i in evenly_spaced(len(files), COLUMNS * ROWS)]
         predictions = self.load()
         return preview_images(np.stack([predictions.read(stem) for stem in chosen]))
 

@@ -1,4 +1,4 @@
-"""What kedro-viz shows of a dataset."""
+"""Previews of datasets in kedro-viz."""
 
 import base64
 import io
@@ -8,23 +8,24 @@ import pandas as pd
 from kedro_datasets._typing import ImagePreview, TablePreview
 from numpy.typing import NDArray
 
-from image_translation.imaging.sheet import contact_sheet
+from image_translation.imaging.contact_sheet import contact_sheet
 
 SIGNIFICANT_DIGITS = 4
 COLUMNS, ROWS = 6, 4
-"""Images in a preview; the panel that shows it is half as wide again as high."""
+"""Number of images in a preview; the panel has an aspect ratio of 3:2."""
 
 
-def preview_images(*sides: NDArray[np.uint8]) -> ImagePreview:
-    """Images as one picture, in the form that kedro-viz takes.
+def preview_images(*images: NDArray[np.uint8]) -> ImagePreview:
+    """Images as one picture, in the format of kedro-viz.
 
     Args:
-        *sides: Each uint8, n×H×W×3; what belongs together stands one below the other.
+        *images: Each uint8, n×H×W×3; corresponding images are placed one below the
+            other.
     """
     rows = [
-        side[start : start + COLUMNS]
-        for start in range(0, len(sides[0]), COLUMNS)
-        for side in sides
+        batch[start : start + COLUMNS]
+        for start in range(0, len(images[0]), COLUMNS)
+        for batch in images
     ]
     buffer = io.BytesIO()
     contact_sheet(rows).save(buffer, "PNG")
@@ -32,11 +33,11 @@ def preview_images(*sides: NDArray[np.uint8]) -> ImagePreview:
 
 
 def preview_table(table: pd.DataFrame) -> TablePreview:
-    """A table in the form that kedro-viz takes, rounded to what a person reads."""
+    """A table in the format of kedro-viz, rounded for display."""
     rounded = table.copy()
     for name in table.select_dtypes("float"):
         rounded[name] = table[name].map(_rounded)
-    # JSON knows no NaN.
+    # JSON has no NaN
     whole = rounded.astype(object).where(table.notna(), None)
     return TablePreview(whole.to_dict(orient="split"))
 

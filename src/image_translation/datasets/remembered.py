@@ -1,4 +1,4 @@
-"""A JSON file that may not be there yet."""
+"""A JSON file that may not exist yet."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from kedro_datasets.json import JSONDataset
 
 
 class RememberedJSONDataset(JSONDataset):
-    """A JSON file, read through a second catalog entry: loads None where there is none.
+    """A JSON file, read through a second catalog entry; None if it does not exist.
 
     Example:
         ```yaml
@@ -17,13 +17,13 @@ class RememberedJSONDataset(JSONDataset):
     """
 
     def load(self) -> Any:
-        """What is in the file, or None where there is none yet."""
+        """The content of the file, or None if it does not exist."""
         return super().load() if self.exists() else None
 
     def save(self, data: Any) -> None:
-        """The file is written through its other catalog entry.
+        """Reject: the file is written through its other catalog entry.
 
         Raises:
             TypeError: Always.
         """
-        raise TypeError("a remembered file is read only")
+        raise TypeError("a remembered file is read-only")

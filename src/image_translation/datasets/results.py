@@ -1,4 +1,4 @@
-"""What the comparisons of all tasks have found so far."""
+"""Results of the comparisons of all tasks."""
 
 from pathlib import Path
 from typing import Any, NoReturn
@@ -10,10 +10,9 @@ from image_translation.metrics.comparison import TaskResults
 
 
 class TaskResultsDataset(AbstractDataset[None, dict[str, TaskResults]]):
-    """The tables of every task in a folder that holds one folder a task; read only.
+    """The tables of every task, in one folder per task; read-only.
 
-    A task that lacks one of the tables, because it was never run to the end, is left
-    out.
+    A task without all tables, because it never ran to the end, is skipped.
 
     Example of use in a catalog:
 
@@ -35,11 +34,11 @@ class TaskResultsDataset(AbstractDataset[None, dict[str, TaskResults]]):
     def __init__(
         self, *, filepath: str, metadata: dict[str, Any] | None = None
     ) -> None:
-        """Name the folder.
+        """Create the dataset.
 
         Args:
             filepath: The folder of the tasks' folders.
-            metadata: Anything; Kedro ignores it, plugins read it.
+            metadata: Any metadata; ignored by Kedro, read by plugins.
         """
         self._filepath = Path(filepath)
         self.metadata = metadata
@@ -58,8 +57,8 @@ class TaskResultsDataset(AbstractDataset[None, dict[str, TaskResults]]):
         }
 
     def save(self, data: None) -> NoReturn:
-        """Refuse: the comparisons write these tables."""
-        raise DatasetError(f"{self._filepath} is read only here")
+        """Reject: the comparisons write these tables."""
+        raise DatasetError(f"{self._filepath} is read-only")
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}

@@ -1,4 +1,4 @@
-"""A source, remembered as JSON."""
+"""A source as JSON."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from image_translation.sources import Source
 
 
 class SourceDataset(AbstractDataset[Source, Source]):
-    """The list of a source's files, as JSON; the images stay where they are.
+    """The list of a source's files, as JSON, without the images.
 
     Example:
         ```yaml
@@ -25,26 +25,26 @@ class SourceDataset(AbstractDataset[Source, Source]):
     def __init__(
         self, *, filepath: str, metadata: dict[str, Any] | None = None
     ) -> None:
-        """Point at a file.
+        """Create the dataset.
 
         Args:
             filepath: The JSON file.
-            metadata: Not used by Kedro; read by plugins.
+            metadata: Any metadata; ignored by Kedro, read by plugins.
         """
         self._filepath = Path(filepath)
         self.metadata = metadata
 
     def load(self) -> Source:
-        """The source as it was listed."""
+        """Load the source."""
         return Source.from_json(self._filepath.read_text("utf-8"))
 
     def save(self, data: Source) -> None:
-        """Remember a source."""
+        """Write the source."""
         self._filepath.parent.mkdir(parents=True, exist_ok=True)
         self._filepath.write_text(data.to_json(), "utf-8")
 
     def preview(self) -> TablePreview:
-        """What the source is, in a table of two columns."""
+        """The source as a table of two columns."""
         source = self.load()
         facts = {
             "name": source.name,

@@ -8,7 +8,7 @@ from image_translation.datasets.previews import preview_table
 
 
 class NumbersCSVDataset(CSVDataset):
-    """A CSV file whose preview is rounded to what a person reads.
+    """A CSV file whose preview is rounded for display.
 
     Example:
         ```yaml
@@ -19,10 +19,10 @@ class NumbersCSVDataset(CSVDataset):
     """
 
     def preview(self, nrows: int = 5) -> TablePreview:
-        """The first rows, in the form that kedro-viz takes.
+        """The first rows, in the format of kedro-viz.
 
         Args:
-            nrows: How many.
+            nrows: Number of rows.
         """
         shown = super().preview(nrows)
         return preview_table(pd.DataFrame(shown["data"], columns=shown["columns"]))

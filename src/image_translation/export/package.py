@@ -19,7 +19,7 @@ from image_translation.export.variants import (
     check_agreement,
     measure_variants,
 )
-from image_translation.imaging.sheet import spread_indices
+from image_translation.imaging.contact_sheet import evenly_spaced
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.devices import pick_device
 
@@ -77,7 +77,7 @@ class ModelExport:
         for variant in exact:
             self._check(variant, reference)
         formats.write_fp16(folder / ONNX, folder / FP16)
-        seen = spread_indices(len(self.train), self.calibration)
+        seen = evenly_spaced(len(self.train), self.calibration)
         images = batched(self.train.inputs, seen)
         formats.write_int8(folder / ONNX, images, folder / INT8)
         variants = [
@@ -92,7 +92,7 @@ class ModelExport:
         return variants
 
     def _check(self, variant: Variant, reference: formats.Run) -> None:
-        chosen = spread_indices(len(self.validation), CHECKED)
+        chosen = evenly_spaced(len(self.validation), CHECKED)
         images = np.asarray(self.validation.inputs[chosen])
         samples = [images, images[:1]]
         if variant.file.suffix == ".onnx":  # also at other sizes

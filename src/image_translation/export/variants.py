@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from image_translation.errors import InputError
 from image_translation.export.formats import Floats, Run
-from image_translation.imaging.sheet import spread_indices
+from image_translation.imaging.contact_sheet import evenly_spaced
 from image_translation.metrics import for_means, psnr
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.tensors import to_tensor, to_uint8
@@ -150,7 +150,7 @@ def _measure_quality(
     variants: Sequence[Variant], pairs: PairArrays
 ) -> tuple[dict[str, float], dict[str, float]]:
     """PSNR to the reference, and mean PSNR to the targets, by variant."""
-    indices = spread_indices(len(pairs), MEASURED_PAIRS)
+    indices = evenly_spaced(len(pairs), MEASURED_PAIRS)
     errors: dict[str, list[float]] = {variant.name: [] for variant in variants}
     scores: dict[str, list[NDArray[np.float64]]] = {v.name: [] for v in variants}
     start = 0

@@ -1,7 +1,7 @@
-"""Image files as 8-bit sRGB arrays, whatever mode and orientation they are stored in.
+"""Decode image files of any mode and orientation to 8-bit sRGB arrays.
 
-Colour profiles are not applied: pixel values are taken as sRGB, as the public code
-that trains on such data sets takes them.
+Colour profiles are not applied: pixel values are treated as sRGB, as in the public code
+that trains on such data sets.
 """
 
 from collections.abc import Mapping
@@ -25,28 +25,29 @@ FORMAT_SUFFIXES: Mapping[str, frozenset[str]] = MappingProxyType(
         "WEBP": frozenset({".webp"}),
     }
 )
-"""Formats that are decoded, by content, and the suffixes that files of them have. Pillow
-knows more, some of which (EPS) start other programs: nothing that untrusted data may
-choose."""
+"""Formats that are decoded, by content, with their file suffixes. Pillow supports
+more, but some of them (EPS) start other programs, which untrusted data must not
+trigger.
+"""
 
 IMAGE_SUFFIXES = frozenset().union(*FORMAT_SUFFIXES.values())
-"""Suffixes, in lower case, by which files of a folder are taken for images."""
+"""Lower-case suffixes of image files in a folder."""
 
 MAX_PIXELS = 89_478_485
-"""Largest image that is decoded: Pillow's own limit, a quarter GiB of 24-bit pixels."""
+"""Maximum size of an image: Pillow's own limit, a quarter GiB of 24-bit pixels."""
 
 _ORIENTATION = 0x0112  # EXIF tag
 
 BACKGROUND = (255, 255, 255, 255)
-"""What transparent pixels are laid over: white, like paper."""
+"""Background of transparent pixels: white, like paper."""
 
 
 class UnreadableImageError(ValueError):
     """An image file that cannot be decoded.
 
     Attributes:
-        reason: What is wrong with it, in a few words, without the file's path.
-        kind: What kind of finding that is.
+        reason: A short reason, without the file's path.
+        kind: Kind of the finding.
     """
 
     def __init__(
@@ -60,13 +61,13 @@ class UnreadableImageError(ValueError):
 
 @dataclass(frozen=True)
 class Decoded:
-    """An image, and how its file holds it.
+    """An image with the storage properties of its file.
 
     Attributes:
-        image: Upright, of mode ``L`` where the file is grey, else ``RGB``.
+        image: Upright, of mode ``L`` if the file is grey, else ``RGB``.
         format: A key of ``FORMAT_SUFFIXES``.
-        mode: Pillow's name of how the file stores pixels, such as ``CMYK``; ``+alpha``
-            is added where a palette or key colour makes pixels transparent.
+        mode: Pillow mode of the file, such as ``CMYK``; with ``+alpha`` if a palette or
+            key colour makes pixels transparent.
         orientation: EXIF orientation, 1 to 8; 1 is upright.
     """
 
@@ -77,20 +78,20 @@ class Decoded:
 
 
 def decode_image(file: Path | BinaryIO) -> Image.Image:
-    """Decode an image file for further work with Pillow, as ``open_image`` does."""
+    """Decode an image file to a Pillow image, as ``open_image`` does."""
     return open_image(file).image
 
 
 def open_image(file: Path | BinaryIO) -> Decoded:
-    """Decode an image file, and tell how it was stored.
+    """Decode an image file and return its storage properties.
 
     The EXIF orientation is applied. 16-bit grey is scaled to 8 bits, CMYK and palettes
-    are converted, transparency is laid over ``BACKGROUND``. Of an animation the first
-    frame is taken.
+    are converted, transparency is composited over ``BACKGROUND``. Only the first frame
+    of an animation is read.
 
     Args:
-        file: Its path, or its content. The format is told from the content, not from
-            the suffix.
+        file: Path or content. The format is determined from the content, not from the
+            suffix.
 
     Raises:
         UnreadableImageError: The file cannot be opened or decoded, is truncated, or has
@@ -108,7 +109,7 @@ def open_image(file: Path | BinaryIO) -> Decoded:
             )
     except UnreadableImageError:
         raise
-    except Exception as error:  # decoders meet damage with nearly any exception
+    except Exception as error:  # decoders raise nearly any exception on corrupt data
         raise explain(error) from error
 
 
@@ -125,10 +126,10 @@ def read_image(file: Path | BinaryIO) -> NDArray[np.uint8]:
 
 
 def open_lazily(file: Path | BinaryIO) -> Image.Image:
-    """Open an image file of a known format and of bearable size; decodes nothing yet.
+    """Open an image file of a supported format and size, without decoding it.
 
     Raises:
-        UnreadableImageError: It is no such file.
+        UnreadableImageError: The file is not such an image.
     """
     try:
         image = Image.open(file, formats=tuple(FORMAT_SUFFIXES))
@@ -137,7 +138,7 @@ def open_lazily(file: Path | BinaryIO) -> Image.Image:
     except UnidentifiedImageError as error:
         empty = isinstance(file, Path) and file.stat().st_size == 0
         raise UnreadableImageError("empty file" if empty else "not an image") from error
-    # Pillow 13 maps an upright TIFF's size onto pixels that lie on their side
+    # Pillow 13 maps an upright TIFF's size onto pixels that are stored rotated
     image.filename = ""
     if image.width * image.height > MAX_PIXELS:
         image.close()
@@ -159,14 +160,14 @@ def _to_8_bit(image: Image.Image) -> Image.Image:
 
 
 def from_16_bit(grey: NDArray[np.integer]) -> NDArray[np.uint8]:
-    """16-bit grey, 0 to 65535, in 8 bits; what lies outside is clipped."""
+    """Convert 16-bit grey, 0 to 65535, to 8 bits; other values are clipped."""
     # 65535 / 255 = 257; rounded to nearest
     scaled = (np.clip(grey.astype(np.int64), 0, 65535) + 128) // 257
     return scaled.astype(np.uint8)
 
 
 def explain(error: Exception) -> UnreadableImageError:
-    """What a decoder's exception says about the file, in a few words."""
+    """Convert a decoder's exception to an error with a short reason."""
     text = str(error)
     if "truncated" in text.lower() or isinstance(error, EOFError):
         return UnreadableImageError("truncated", "truncated")

@@ -1,4 +1,4 @@
-"""The embedded digits: scikit-learn's copy of a set of handwritten digits."""
+"""The embedded digits: scikit-learn's copy of a data set of handwritten digits."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ CREDIT = (
     "Learning Repository, CC BY 4.0; the test set, as scikit-learn ships it"
 )
 
-_MAX_INK = 16  # of the data set's pixels
+_MAX_INK = 16  # maximum value in the data set
 
 
 def write_digits(root: Path) -> None:

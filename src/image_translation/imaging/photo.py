@@ -1,6 +1,7 @@
-"""Photographs with all that their files say: size, transparency, profile, metadata.
+"""Read and write photographs with transparency, colour profile and metadata.
 
-Networks want 8-bit sRGB pixels; whoever hands in a photograph wants everything else back.
+Networks take 8-bit sRGB pixels; everything else in the file is preserved for the
+result.
 """
 
 import io
@@ -32,8 +33,8 @@ _DESCRIBES_STORAGE = frozenset(
     | {330, 332, 334, 336, 338, 339, 347, *range(512, 522), *range(529, 533)}
     | {700, 33723, 34377, 34675}
 )
-"""TIFF tags on how pixels are stored, or of what is kept by other means: they speak of
-the file that was read, not of the one that will be written."""
+"""TIFF tags that describe the storage of pixels, or data that is preserved elsewhere:
+they apply to the file that was read, not to the one that is written."""
 
 _XMP = 700  # TIFF tag
 
@@ -42,15 +43,15 @@ _PROFILE_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 
 @dataclass(frozen=True)
 class Photo:
-    """A photograph, and what its file says besides.
+    """A photograph with the metadata of its file.
 
     Attributes:
         pixels: uint8, H×W×3, sRGB, upright. Grey has three equal channels.
-        alpha: uint8, H×W, or None where nothing is transparent.
+        alpha: uint8, H×W, or None if nothing is transparent.
         format: A key of ``FORMAT_SUFFIXES``.
-        mode: Pillow's name of how the file stores pixels, such as ``CMYK``.
-        metadata: What Pillow writes back: ``exif`` (without orientation), ``xmp``,
-            ``icc_profile``, ``dpi``, ``comment``, ``text``, where the file has them.
+        mode: Pillow mode of the file, such as ``CMYK``.
+        metadata: Save options of Pillow: ``exif`` (without orientation), ``xmp``,
+            ``icc_profile``, ``dpi``, ``comment``, ``text``, as far as present.
     """
 
     pixels: NDArray[np.uint8]
@@ -61,25 +62,24 @@ class Photo:
 
     @property
     def result_format(self) -> str:
-        """The format in which its translation can be kept: its own, or PNG."""
+        """Format of the translation: that of the photograph, or PNG."""
         holds = _HOLDS_COLOUR if self.alpha is None else _HOLDS_ALPHA
         return self.format if self.format in holds else "PNG"
 
     def with_pixels(self, pixels: NDArray[np.uint8]) -> "Photo":
-        """The same photograph with other pixels, uint8, H×W×3."""
+        """A copy with other pixels, uint8, H×W×3."""
         return replace(self, pixels=pixels)
 
 
 def read_photo(file: Path | BinaryIO) -> Photo:
-    """Decode a photograph and keep what its file says about it.
+    """Decode a photograph with its metadata.
 
-    The EXIF orientation is applied. A colour profile is applied: pixels are sRGB
-    afterwards, and the profile is sRGB's; one that cannot be used is dropped, and the
-    pixels are taken as sRGB. 16-bit pixels are brought to 8 bits. Of several frames or
-    pages the first is taken.
+    The EXIF orientation is applied. A colour profile is applied and replaced by that of
+    sRGB; an unusable profile is dropped, and the pixels are treated as sRGB. 16-bit
+    pixels are converted to 8 bits. Only the first frame or page is read.
 
     Args:
-        file: Its path or its content, of a format in ``FORMAT_SUFFIXES``.
+        file: Path or content, of a format in ``FORMAT_SUFFIXES``.
 
     Raises:
         UnreadableImageError: The file cannot be opened or decoded, is truncated, or has
@@ -98,7 +98,7 @@ def read_photo(file: Path | BinaryIO) -> Photo:
             return Photo(np.array(colour.convert("RGB")), alpha, form, mode, metadata)
     except UnreadableImageError:
         raise
-    except Exception as error:  # decoders meet damage with nearly any exception
+    except Exception as error:  # decoders raise nearly any exception on corrupt data
         raise explain(error) from error
 
 
@@ -106,9 +106,9 @@ def encode_photo(photo: Photo, quality: int) -> bytes:
     """Write a photograph in its ``result_format``, with its metadata.
 
     Args:
-        photo: What is written.
-        quality: Of JPEG, 1 to 100; its colour is not subsampled. The other formats lose
-            nothing.
+        photo: The photograph to write.
+        quality: JPEG quality, 1 to 100, without chroma subsampling. The other formats
+            are lossless.
     """
     image = Image.fromarray(photo.pixels)
     if photo.alpha is not None:
@@ -120,14 +120,14 @@ def encode_photo(photo: Photo, quality: int) -> bytes:
 
 
 def result_suffix(suffix: str, form: str) -> str:
-    """The suffix of a file of a format: the one it has if that will do.
+    """A file suffix for a format; keeps the given suffix if it fits.
 
     >>> result_suffix(".JPG", "JPEG"), result_suffix(".gif", "PNG")
     ('.JPG', '.png')
     >>> result_suffix(".pgm", "PPM")
     '.ppm'
     """
-    greyish = {".pbm", ".pgm"}  # by convention these hold no colour
+    greyish = {".pbm", ".pgm"}  # by convention, these contain no colour
     if suffix.lower() in FORMAT_SUFFIXES[form] - greyish:
         return suffix
     return {"JPEG": ".jpg", "TIFF": ".tif"}.get(form, f".{form.lower()}")
@@ -137,7 +137,7 @@ def _options(form: str, quality: int) -> dict[str, Any]:
     options: dict[str, dict[str, Any]] = {
         "JPEG": {"quality": quality, "subsampling": "4:4:4"},
         "PNG": {"compress_level": 4},
-        # the least effort: of the lossless ones the only one that is not slow
+        # the lowest effort: the only fast lossless setting
         "WEBP": {"lossless": True, "exact": True, "method": 0, "quality": 0},
     }
     return options.get(form, {})
@@ -162,7 +162,7 @@ def _metadata_of(photo: Photo, form: str) -> dict[str, Any]:
 
 
 def _split_alpha(image: Image.Image) -> tuple[Image.Image, NDArray[np.uint8] | None]:
-    """Colour of mode ``L``, ``RGB``, ``CMYK`` or what converts to RGB, and alpha."""
+    """Colour in mode ``L``, ``RGB``, ``CMYK`` or one convertible to RGB, and alpha."""
     if image.mode.startswith("I"):
         return Image.fromarray(from_16_bit(np.asarray(image))), None
     if image.mode == "F":
@@ -178,7 +178,7 @@ def _split_alpha(image: Image.Image) -> tuple[Image.Image, NDArray[np.uint8] | N
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> tuple[Image.Image, bytes | None]:
-    """The image in sRGB, and the profile that says so; None where that is unknown."""
+    """The image in sRGB, and the sRGB profile; None if the profile is unusable."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         mode = _PROFILE_MODES.get(source.profile.xcolor_space.strip())
@@ -194,11 +194,11 @@ def _to_srgb(image: Image.Image, profile: bytes) -> tuple[Image.Image, bytes | N
             source,
             ImageCms.ImageCmsProfile(io.BytesIO(target)),
             outputMode="RGB",
-            # tells apart what relative colours do not: black stays black
+            # preserves black, which relative colorimetry does not
             flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )
     except (ImageCms.PyCMSError, OSError, ValueError) as error:
-        logger.warning("A colour profile cannot be used and is dropped: %s", error)
+        logger.warning("Dropping an unusable colour profile: %s", error)
         return image, None
     return converted, target  # type: ignore[return-value]
 
@@ -207,13 +207,13 @@ def _srgb_profile() -> bytes:
     profile = bytearray(
         ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     )
-    # ICC.1 7.2.8: the time of making, which would differ from run to run
+    # ICC.1 7.2.8: the creation time, which would differ between runs
     profile[24:36] = b"".join(n.to_bytes(2, "big") for n in (2000, 1, 1, 0, 0, 0))
     return bytes(profile)
 
 
 def _read_metadata(image: Image.Image) -> dict[str, Any]:
-    """What is to be written back, of an image that stands upright."""
+    """Metadata to write back, of an image in upright orientation."""
     found: dict[str, Any] = {}
     exif = _read_exif(image)
     if exif:

@@ -1,9 +1,9 @@
-"""The embedded source: colour photographs that installed packages ship.
+"""The embedded source: colour photographs that ship with installed packages.
 
-Nothing is fetched. Every photograph in them was looked at. Left aside are drawings,
-charts, textures without colour and medical slides; the right view of the motorcycle,
-which shows the same scene as the left one; and the Hubble deep field, a composite of
-exposures through filters whose colours nobody could have seen, on an almost black sky.
+Nothing is downloaded. Every photograph was inspected. Excluded are drawings, charts,
+textures without colour and medical slides; the right view of the motorcycle, which
+shows the same scene as the left one; and the Hubble deep field, a composite of filtered
+exposures in false colours on an almost black sky.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from image_translation.imaging.decoding import read_image
 from image_translation.imaging.recipes.grayscale import grayscale
 from image_translation.imaging.resizing import fit_image
 
-Side = Literal["train", "validation", "test"]
+Subset = Literal["train", "validation", "test"]
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Photograph:
     """A photograph inside an installed package.
 
     Attributes:
-        name: Its name here; its crops are one group of that name.
+        name: Name of the photograph and of the group of its crops.
         package: The package that ships it.
-        file: Its path inside the package.
+        file: Path inside the package.
         credit: Author and licence, as the package states them.
     """
 
@@ -42,18 +42,18 @@ class Photograph:
 
     @property
     def path(self) -> Path:
-        """Where the photograph lies on this machine.
+        """Path of the photograph on this machine.
 
         Raises:
-            InputError: The package is not installed, or came without the file.
+            InputError: The package is not installed, or does not contain the file.
         """
-        spec = find_spec(self.package)  # finds without importing
+        spec = find_spec(self.package)  # does not import the package
         if spec is None or spec.origin is None:
             raise InputError(f"the package {self.package} is missing: run `make run`")
         path = Path(spec.origin).parent / self.file
         if not path.is_file():
             raise InputError(
-                f"the installed {self.package} holds no {self.file}: install the "
+                f"the installed {self.package} does not contain {self.file}: install the "
                 "version in the lock file"
             )
         return path
@@ -97,26 +97,28 @@ PHOTOGRAPHS = (
 
 VALIDATION_PHOTOGRAPHS = ("flower",)
 TEST_PHOTOGRAPHS = ("chelsea", "grace_hopper", "motorcycle")
-"""Held out, chosen by what they show before anything was trained: an animal, a portrait
-and an indoor scene, whose kinds of colour (warm browns, skin, flag, sky) stand in the
-photographs that remain for training."""
+"""Held-out photographs, chosen by content before any training: an animal, a portrait
+and an indoor scene, whose kinds of colour (warm browns, skin, flag, sky) also
+occur in the training photographs.
+"""
 
 MAX_CROP_SIZE = 256
-"""Larger crops are stored at this size in pixels."""
+"""Larger crops are reduced to this size in pixels."""
 
 MIN_CONTRAST = 10.0
-"""Crops with a smaller standard deviation of luma (0–255) are empty sky or shadow, and
-are skipped."""
+"""Crops with a smaller standard deviation of luma (0–255) are empty sky or shadow,
+and are skipped.
+"""
 
-# Window as a share of the short side, in percent: windows across the short and the long
-# side. Held-out photographs are cut more sparsely: overlapping windows of one picture
-# hardly add to a test.
+# Window size in percent of the short edge: number of windows along the short and the
+# long edge. Held-out photographs have fewer windows: overlapping windows of one picture
+# add little to a test.
 _TRAIN_WINDOWS = {100: (1, 3), 67: (3, 4), 50: (4, 5), 33: (6, 7)}
 _HELD_OUT_WINDOWS = {100: (1, 2), 50: (2, 3), 33: (3, 3)}
 
 
-def side_of(name: str) -> Side:
-    """The side of the split that a photograph belongs to."""
+def subset_of(name: str) -> Subset:
+    """The subset of a photograph."""
     if name in TEST_PHOTOGRAPHS:
         return "test"
     return "validation" if name in VALIDATION_PHOTOGRAPHS else "train"
@@ -125,11 +127,11 @@ def side_of(name: str) -> Side:
 def write_crops(folder: Path) -> dict[str, str]:
     """Cut all photographs into square crops.
 
-    Files are ``<photo>/<photo>-<percent of short side>-<row>-<column>.png``, at most
-    ``MAX_CROP_SIZE`` pixels wide, antialiased; the same bytes every time.
+    Files are ``<photo>/<photo>-<percent of short edge>-<row>-<column>.png``, at most
+    ``MAX_CROP_SIZE`` pixels wide, antialiased. Every call writes the same bytes.
 
     Args:
-        folder: Where to write; created.
+        folder: Output folder; created if necessary.
 
     Returns:
         The photograph of each file, by path relative to ``folder``.
@@ -137,19 +139,19 @@ def write_crops(folder: Path) -> dict[str, str]:
     groups = {}
     for photo in PHOTOGRAPHS:
         (folder / photo.name).mkdir(parents=True, exist_ok=True)
-        for label, crop in _cut(read_image(photo.path), side_of(photo.name)):
+        for label, crop in _cut(read_image(photo.path), subset_of(photo.name)):
             file = f"{photo.name}/{photo.name}-{label}.png"
-            # fast to write; the size on disk is a few MB either way
+            # fast to write; the files are only a few MB in total
             Image.fromarray(crop).save(folder / file, compress_level=1)
             groups[file] = photo.name
     return groups
 
 
 def _cut(
-    photo: NDArray[np.uint8], side: Side
+    photo: NDArray[np.uint8], subset: Subset
 ) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     height, width = photo.shape[:2]
-    windows = _TRAIN_WINDOWS if side == "train" else _HELD_OUT_WINDOWS
+    windows = _TRAIN_WINDOWS if subset == "train" else _HELD_OUT_WINDOWS
     for percent, (short, long) in windows.items():
         size = min(height, width) * percent // 100
         rows, columns = (short, long) if height <= width else (long, short)
@@ -162,7 +164,7 @@ def _cut(
 
 
 def _offsets(room: int, count: int) -> list[int]:
-    """Evenly spaced starts of windows; fewer where they would coincide."""
+    """Evenly spaced starts of windows, without repetitions."""
     if count == 1:
         return [room // 2]
     return sorted({index * room // (count - 1) for index in range(count)})

@@ -1,4 +1,4 @@
-"""Images brought to the square size that networks work on."""
+"""Resize images to the square size of a network."""
 
 from typing import Literal
 
@@ -10,13 +10,13 @@ FILTER = Image.Resampling.BICUBIC
 """Pillow's bicubic filter widens with the scale when it shrinks: no aliasing."""
 
 PAD_VALUE = 0
-"""What ``pad`` fills the borders with, on the 0–255 scale: black."""
+"""Border value of ``pad``, on the 0–255 scale: black."""
 
 
 def fit_image(
     image: NDArray[np.uint8], size: int, how: Literal["resize", "pad", "crop"]
 ) -> NDArray[np.uint8]:
-    """Bring an image to a square, as ``fit_pillow`` does.
+    """Resize an array to a square, as ``fit_pillow`` does.
 
     Args:
         image: uint8, H×W×3.
@@ -32,7 +32,7 @@ def fit_image(
 def fit_pillow(
     image: Image.Image, size: int, how: Literal["resize", "pad", "crop"]
 ) -> Image.Image:
-    """Bring an image to a square, antialiased.
+    """Resize an image to a square, antialiased.
 
     Args:
         image: Of mode ``L`` or ``RGB``. Grey is faster, and gives the same values.
@@ -55,7 +55,7 @@ def fit_pillow(
 
 def _pad(image: Image.Image, size: int) -> Image.Image:
     scale = size / max(image.size)
-    width, height = (max(1, round(side * scale)) for side in image.size)
+    width, height = (max(1, round(edge * scale)) for edge in image.size)
     paper = Image.new(image.mode, (size, size), PAD_VALUE)  # 0 is black in any mode
     shrunk = image.resize((width, height), FILTER)
     paper.paste(shrunk, ((size - width) // 2, (size - height) // 2))

@@ -1,4 +1,4 @@
-"""Pairs as arrays: what training, inference and scoring work on."""
+"""Arrays of pairs, for training, inference and scoring."""
 
 from dataclasses import dataclass
 
@@ -11,13 +11,13 @@ from image_translation.errors import InputError
 
 @dataclass(frozen=True)
 class PairArrays:
-    """The pairs of one side of a split.
+    """The pairs of one subset.
 
     Attributes:
         inputs: uint8, N×H×W×3, sRGB; may be memory-mapped.
         targets: uint8, N×H×W×3, sRGB; may be memory-mapped.
-        index: One row a pair, in the order of the arrays: ``pair_id``, ``group``.
-        fingerprint: Digest of what the arrays were made from.
+        index: One row per pair, in the order of the arrays: ``pair_id``, ``group``.
+        fingerprint: Digest of the inputs of the arrays.
     """
 
     inputs: NDArray[np.uint8]
@@ -36,12 +36,12 @@ class PairArrays:
 
 @dataclass(frozen=True)
 class ScoredPairs(PairArrays):
-    """The pairs that all models are scored on.
+    """The pairs on which all models are scored.
 
     Attributes:
         subset: ``test``, or ``validation`` while the test set is sealed.
         test_set: Digest of the test pairs and their preparation, sealed or not. Unlike
-            the fingerprint it does not depend on the code.
+            the fingerprint, it does not depend on the code.
     """
 
     subset: str
@@ -49,23 +49,24 @@ class ScoredPairs(PairArrays):
 
     @property
     def is_sealed(self) -> bool:
-        """Whether validation pairs take the place of the test pairs."""
+        """True if validation pairs replace the test pairs."""
         return self.subset != "test"
 
     def check_seal(self, is_sealed: bool) -> None:
-        """Make sure that the pairs were chosen by the parameters of this run.
+        """Check that the pairs were selected with the parameters of this run.
 
         Args:
-            is_sealed: Whether these seal the test set.
+            is_sealed: True if these parameters seal the test set.
 
         Raises:
-            InputError: They were not: a run of a part did not choose them anew.
+            InputError: The pairs were selected with another setting, by an earlier
+                partial run.
         """
         if is_sealed == self.is_sealed:
             return
         raise InputError(
-            f"test.sealed is {str(is_sealed).lower()} now, but the pairs to score were "
-            f"chosen while it was {str(self.is_sealed).lower()}. Choose them anew, with "
+            f"test.sealed is {str(is_sealed).lower()}, but the scored pairs were selected "
+            f"with test.sealed={str(self.is_sealed).lower()}. Select them again, with "
             "the --env and --params of this run: kedro run --pipeline=<task> "
             "--tags=preparation"
         )

@@ -1,4 +1,4 @@
-"""Findings: what the audit may find in pairs, and how it is told."""
+"""Findings of the audit."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,11 +24,11 @@ class Kind:
     """A kind of finding.
 
     Attributes:
-        name: What parameters and tables call it.
-        severity: ``error``: such a pair cannot be used; ``warning``: it should be
-            looked at; ``info``: good to know.
-        explanation: What it means and what to do about it, in a sentence or two.
-        action: What is done about such pairs where they are not left out.
+        name: Name in parameters and tables.
+        severity: ``error``: the pair is unusable; ``warning``: the pair should be
+            checked; ``info``: for information.
+        explanation: Meaning and remedy, in a sentence or two.
+        action: Action for such pairs if they are not excluded.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Kind:
 
     @property
     def label(self) -> str:
-        """The name in words."""
+        """The name with spaces."""
         return self.name.replace("_", " ")
 
 
@@ -46,81 +46,80 @@ _KINDS = (
     Kind(
         "unreadable",
         "error",
-        "The file is no image, is damaged, or cannot be opened. Fetch it again.",
+        "The file is not an image, is damaged, or cannot be opened. Download it again.",
     ),
     Kind(
         "truncated",
         "error",
-        "The file ends before its image does, as after a download that was cut off. "
-        "Fetch it again.",
+        "The file ends before its image does, as after an interrupted download. "
+        "Download it again.",
     ),
     Kind(
         "too_large",
         "error",
-        "The image has more pixels than are decoded: it could fill the memory. Shrink "
-        "it.",
+        "The image exceeds the limit of pixels: it could fill the memory. Reduce its "
+        "size.",
     ),
     Kind(
         "no_partner",
         "error",
-        "The other side of the pair was not found. Check file names and pairing.pattern.",
+        "The other image of the pair was not found. Check file names and pairing.pattern.",
     ),
     Kind(
         "unequal_halves",
         "error",
-        "A file with both sides side by side must have an even width.",
+        "A file with both images side by side must have an even width.",
     ),
     Kind(
         "duplicate_pair",
         "warning",
-        "Both files stand under another name already. One copy is used, so that no "
-        "picture counts twice or stands on two sides of the split.",
+        "Both files also exist under another name. One copy is used, so that no "
+        "picture counts twice or is in two subsets.",
     ),
     Kind(
         "input_equals_target",
         "warning",
-        "There is nothing to learn from, and a copy of the input scores perfectly.",
+        "A model cannot learn from it, and a copy of the input scores perfectly.",
     ),
     Kind(
         "repeated_target",
         "warning",
-        "One target stands under inputs that differ: at most one of them is right.",
+        "One target has different inputs: at most one of them is right.",
     ),
     Kind(
         "repeated_input",
         "warning",
-        "One input stands with targets that differ. The pairs are kept on one side of "
-        "the split.",
+        "One input has different targets. The pairs are assigned to the same subset.",
         "kept in one group",
     ),
     Kind(
         "misaligned",
         "warning",
-        "The edges of the two sides do not lie on each other, as those of most pairs "
-        "do: moved, or another picture. Look at it.",
+        "The edges of the two images do not match, unlike those of most pairs: shifted, "
+        "or another picture. Check it.",
     ),
     Kind(
         "swapped",
         "warning",
-        "The input looks as targets do, and the target as inputs do. Look at it.",
+        "The input resembles targets, and the target resembles inputs. Check it.",
     ),
     Kind(
         "colourless_target",
         "warning",
-        "The target is grey, where most have colour: it teaches not to colour.",
+        "The target is grey, unlike most: it trains models not to colour.",
     ),
     Kind(
         "sizes_differ",
         "warning",
-        "The two sides have different shapes, so that one is stretched to fit the other.",
-        "resized, each side by itself",
+        "The two images have different shapes, so one is stretched to fit the other.",
+        "resized separately",
     ),
     Kind(
         "odd_size",
         "warning",
-        "The image has another shape than most. preparation.fit says how it becomes a "
-        "square.",
-        "brought to a square",
+        "The image has a different shape from most. preparation.fit selects how it "
+        "becomes a square.",
+        "resized to a square",
     ),
     Kind(
         "extreme_size",
@@ -129,16 +128,16 @@ _KINDS = (
         "resized",
     ),
     Kind(
-        "lying_extension",
+        "wrong_extension",
         "warning",
-        "The file's name ends in another format's suffix. It was read by its content.",
+        "The file has the suffix of another format. Its content determines the format.",
         "read by content",
     ),
     Kind(
         "near_duplicates",
         "info",
-        "Images that look alike, also mirrored ones, are no independent evidence: they "
-        "stay on one side of the split.",
+        "Similar images, also mirrored ones, are not independent evidence: they are "
+        "assigned to the same subset.",
         "kept in one group",
     ),
     Kind(
@@ -150,20 +149,20 @@ _KINDS = (
     Kind(
         "exif_orientation",
         "info",
-        "The camera was turned, and the file says so.",
+        "The file declares a rotation of the camera.",
         "turned upright",
     ),
     Kind(
         "not_square",
         "info",
-        "Most images are no squares. preparation.fit says how they become some.",
-        "brought to a square",
+        "Most images are not square. preparation.fit selects how they become squares.",
+        "resized to a square",
     ),
     Kind(
         "sizes_scaled",
         "info",
-        "The two sides have the same shape at different sizes.",
-        "resized, each side by itself",
+        "The two images have the same shape at different sizes.",
+        "resized separately",
     ),
 )
 
@@ -173,16 +172,16 @@ KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _KINDS
 ALWAYS_LEFT_OUT = frozenset(
     [kind.name for kind in _KINDS if kind.severity == "error"] + ["duplicate_pair"]
 )
-"""Kinds whose pairs can never be used."""
+"""Kinds whose pairs are always excluded."""
 
 
 @dataclass(frozen=True)
 class Observation:
-    """Something that was found about a pair.
+    """A finding about one pair.
 
     Attributes:
         kind: Name of its kind.
-        detail: What exactly, such as the sizes that differ; may be empty.
+        detail: Details, such as the sizes that differ; may be empty.
     """
 
     kind: str
@@ -190,7 +189,7 @@ class Observation:
 
     @property
     def text(self) -> str:
-        """Kind and detail in words."""
+        """Kind and detail as text."""
         label = KINDS[self.kind].label
         return f"{label}: {self.detail}" if self.detail else label
 
@@ -200,15 +199,15 @@ def tabulate(
     observations: Sequence[Sequence[Observation]],
     left_out: Sequence[bool],
 ) -> pd.DataFrame:
-    """Gather observations into a table of findings.
+    """Summarize observations in a table of findings.
 
     Args:
-        names: What each pair is called in examples.
-        observations: What was found about each pair.
-        left_out: Whether it was left out.
+        names: Name of each pair, for examples.
+        observations: Observations of each pair.
+        left_out: Whether each pair is excluded.
 
     Returns:
-        One row a kind that was found, the most severe first, with ``COLUMNS``.
+        One row per kind found, the most severe first, with ``COLUMNS``.
     """
     rows = []
     for kind in _KINDS:
@@ -225,15 +224,15 @@ def tabulate(
                     "severity": kind.severity,
                     "count": len(found),
                     "examples": " | ".join(examples),
-                    "action": _tell_action(kind, [left_out[n] for n in found]),
+                    "action": _describe_action(kind, [left_out[n] for n in found]),
                     "explanation": kind.explanation,
                 }
             )
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"count": "Int64"})
 
 
-def refuse_fatal(findings: pd.DataFrame, fatal: Sequence[str]) -> None:
-    """Stop where something was found that the user calls fatal.
+def raise_on_fatal(findings: pd.DataFrame, fatal: Sequence[str]) -> None:
+    """Raise an error for findings that the user declared fatal.
 
     Args:
         findings: The table of findings.
@@ -249,13 +248,13 @@ def refuse_fatal(findings: pd.DataFrame, fatal: Sequence[str]) -> None:
             for row in stopping.to_dict("records")
         )
         raise FatalFindingsError(
-            f"audit.fatal: the data have findings that are fatal:\n{listed}\n"
-            "Mend the data, or take the name out of audit.fatal; manifest.csv and "
-            "findings.csv list everything"
+            f"audit.fatal: the data have fatal findings:\n{listed}\n"
+            "Correct the data, or remove the name from audit.fatal; see manifest.csv "
+            "and findings.csv"
         )
 
 
-def _tell_action(kind: Kind, left_out: Sequence[bool]) -> str:
+def _describe_action(kind: Kind, left_out: Sequence[bool]) -> str:
     dropped = sum(left_out)
     if dropped == len(left_out):
         return LEFT_OUT_ACTION

@@ -8,11 +8,11 @@ Labels = Iterable[str]
 
 
 def connect(*columns: Labels) -> list[int]:
-    """Number the groups of rows that are tied together, directly or through others.
+    """Number the groups of rows that are connected, directly or through others.
 
     Args:
-        *columns: Labels by row, each column as long as the others. Two rows with the
-            same label in the same column are tied; an empty one ties nothing.
+        *columns: Labels by row, all columns of the same length. Two rows with the same
+            label in a column are connected; empty labels connect nothing.
 
     Returns:
         The group of each row: the number of its first row.
@@ -41,15 +41,15 @@ def connect(*columns: Labels) -> list[int]:
 def name_groups(
     own: pd.Series, given: Labels, ties: Sequence[Labels] = ()
 ) -> pd.Series:
-    """Name the groups of pairs that are tied together.
+    """Name the groups of connected pairs.
 
     Args:
-        own: What each pair would be called alone, such as its id.
-        given: Labels that tie pairs and are names of groups.
-        ties: Columns of labels that only tie pairs.
+        own: Name of each pair as a group of its own, such as its id.
+        given: Labels that connect pairs and are names of groups.
+        ties: Columns of labels that only connect pairs.
 
     Returns:
-        The group's name by row: the smallest given label in it, else the smallest own
+        The group's name by row: its smallest given label, or else its smallest own
         name.
     """
     given = list(given)

@@ -1,4 +1,4 @@
-"""Inspection: every file of a pair is opened once, and what matters is written down."""
+"""Inspect pairs: open every file once and measure its image."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,11 @@ from image_translation.imaging.decoding import (
     UnreadableImageError,
     open_image,
 )
-from image_translation.imaging.looks import Look, correlate_edges, look_at
+from image_translation.imaging.image_stats import (
+    ImageStats,
+    correlate_edges,
+    measure_image,
+)
 from image_translation.pairing.findings import Observation
 from image_translation.pairing.layouts import Candidate, split_halves
 from image_translation.pairing.settings import PairingSettings
@@ -23,25 +27,25 @@ from image_translation.pairing.threads import map_in_threads
 from image_translation.progress import progress
 
 PLAIN_MODES = frozenset({"L", "RGB"})
-"""Pillow's modes that need no conversion."""
+"""Pillow modes that need no conversion."""
 
 _UPRIGHT = 1
 
 
 @dataclass(frozen=True)
-class SideFacts:
-    """What opening a side of a pair told about it.
+class ImageFacts:
+    """Properties of one image of a pair.
 
     Attributes:
-        sha256: Digest of the file's bytes; empty where it could not be opened.
-        size: Width and height in pixels, upright; for ``side_by_side`` of the half.
-            None where it is unreadable.
-        look: What it looks like; None where it is unreadable.
+        sha256: Digest of the file's bytes; empty if it could not be opened.
+        size: Width and height in pixels, upright; of the half for ``side_by_side``.
+            None if unreadable.
+        stats: Perceptual hash and statistics; None if unreadable.
     """
 
     sha256: str = ""
     size: tuple[int, int] | None = None
-    look: Look | None = None
+    stats: ImageStats | None = None
 
 
 @dataclass(frozen=True)
@@ -50,16 +54,17 @@ class InspectedPair:
 
     Attributes:
         candidate: The files.
-        input: Facts about the input.
-        target: Facts about the target; the same for a photo with a recipe.
-        edge_correlation: How well the edges of both lie on each other; None where
-            there are not two images to compare.
-        observations: What is to be said about the pair by itself.
+        input: Properties of the input.
+        target: Properties of the target; the same as the input's for a photo with a
+            recipe.
+        edge_correlation: Correlation of the edges of both images; None without two
+            images.
+        observations: Observations about this pair alone.
     """
 
     candidate: Candidate
-    input: SideFacts
-    target: SideFacts
+    input: ImageFacts
+    target: ImageFacts
     edge_correlation: float | None
     observations: tuple[Observation, ...]
 
@@ -67,7 +72,9 @@ class InspectedPair:
 def inspect_pairs(
     root: Path, candidates: Sequence[Candidate], settings: PairingSettings
 ) -> Iterator[InspectedPair]:
-    """Open the files of all candidates, in parallel; in the order of the candidates."""
+    """Open the files of all candidates in parallel; results are in the order of
+    candidates.
+    """
     inspect = partial(_inspect, root, settings)
     found = map_in_threads(inspect, candidates)
     return progress(found, "checking pairs", len(candidates), "pairs")
@@ -88,11 +95,11 @@ def _inspect_two_files(
     root: Path, candidate: Candidate, seen: list[Observation]
 ) -> InspectedPair:
     images, facts = [], []
-    for side, file in (("input", candidate.input), ("target", candidate.target)):
+    for role, file in (("input", candidate.input), ("target", candidate.target)):
         if file is None:
-            facts.append(SideFacts())
+            facts.append(ImageFacts())
             continue
-        sha256, image = _open(root / file, side, seen)
+        sha256, image = _open(root / file, role, seen)
         facts.append(_describe(sha256, image))
         images += [image] if image else []
     correlation = correlate_edges(*images) if len(images) == 2 else None
@@ -128,42 +135,42 @@ def _inspect_one_file(
     )
 
 
-def _describe(sha256: str, image: Image.Image | None) -> SideFacts:
+def _describe(sha256: str, image: Image.Image | None) -> ImageFacts:
     if image is None:
-        return SideFacts(sha256)
-    return SideFacts(sha256, image.size, look_at(image))
+        return ImageFacts(sha256)
+    return ImageFacts(sha256, image.size, measure_image(image))
 
 
 def _open(
-    path: Path, side: str, seen: list[Observation]
+    path: Path, role: str, seen: list[Observation]
 ) -> tuple[str, Image.Image | None]:
-    """The digest and the image of a file; what is odd about it goes to ``seen``."""
+    """The digest and the image of a file; appends observations to ``seen``."""
     try:
         with path.open("rb") as stream:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
-        text = f"{side} (cannot be opened: {error.strerror})"
+        text = f"{role} (cannot be opened: {error.strerror})"
         seen.append(Observation("unreadable", text))
         return "", None
     try:
         decoded = open_image(path)
     except UnreadableImageError as error:
         known = error.reason == error.kind
-        text = side if known else f"{side} ({error.reason})"
+        text = role if known else f"{role} ({error.reason})"
         seen.append(Observation(error.kind, text))
         return sha256, None
-    seen += _find_oddities(path, side, decoded)
+    seen += _find_oddities(path, role, decoded)
     return sha256, decoded.image
 
 
-def _find_oddities(path: Path, side: str, decoded: Decoded) -> Iterator[Observation]:
+def _find_oddities(path: Path, role: str, decoded: Decoded) -> Iterator[Observation]:
     if path.suffix.lower() not in FORMAT_SUFFIXES[decoded.format]:
-        text = f"{side} is {decoded.format}, not {path.suffix}"
-        yield Observation("lying_extension", text)
+        text = f"{role} is {decoded.format}, not {path.suffix}"
+        yield Observation("wrong_extension", text)
     if decoded.mode not in PLAIN_MODES:
-        yield Observation("unusual_mode", f"{side} {decoded.mode}")
+        yield Observation("unusual_mode", f"{role} {decoded.mode}")
     if decoded.orientation != _UPRIGHT:
-        yield Observation("exif_orientation", side)
+        yield Observation("exif_orientation", role)
 
 
 def _compare_sizes(
@@ -179,7 +186,7 @@ def _compare_sizes(
 
 
 def same_shape(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Whether two sizes have one aspect ratio, up to rounding to whole pixels."""
+    """True if two sizes have the same aspect ratio, up to rounding to whole pixels."""
     (width, height), (other_width, other_height) = one, other
     difference = abs(width * other_height - height * other_width)
     return difference <= max(*one, *other)

@@ -1,4 +1,4 @@
-"""Layouts: how a source's files become candidates for pairs."""
+"""Layouts: how a source's files form candidates for pairs."""
 
 import logging
 import re
@@ -27,22 +27,24 @@ HALVES = ("left", "right")
 Image = NDArray[np.uint8]
 
 Key = Callable[[str], str | None]
-"""Path below the sub-folder, without the suffix, to what partners have in common."""
+"""Maps the path below the sub-folder, without suffix, to the key that partners
+share.
+"""
 
-_SHOWN = 12  # sub-folders listed in an error
+_SHOWN = 12  # maximum number of sub-folders in an error
 
-_NO_MATCH = "no partner: pairing.pattern does not fit its name"
+_NO_MATCH = "no partner: pairing.pattern does not match its name"
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A pair as the layout sees it, before any file was opened.
+    """A candidate for a pair, before its files are opened.
 
     Attributes:
-        input: The file the input comes from, relative to the source's root, or None.
-        target: The file the target comes from, or None. For ``side_by_side`` and
-            ``single`` both sides come from the same file.
-        reason: Why it cannot be a pair; empty where it can.
+        input: File of the input, relative to the source's root, or None.
+        target: File of the target, or None. For ``side_by_side`` and ``single``, the
+            same file as the input.
+        reason: Why it cannot be a pair, or empty.
     """
 
     input: str | None
@@ -54,11 +56,12 @@ def form_pairs(source: Source, settings: PairingSettings) -> list[Candidate]:
     """Form candidates for pairs from a source's files.
 
     ``two_folders`` matches files by their path below the two sub-folders without the
-    suffix, or by what ``pattern`` captures in it; ``side_by_side`` and ``single`` make a candidate of every file. Every file
-    of the folders in question stands in exactly one candidate.
+    suffix, or by the capture of ``pattern`` in it; ``side_by_side`` and ``single`` make
+    every file a candidate. Every file of these folders is part of exactly one
+    candidate.
 
     Raises:
-        InputError: A parameter is missing or names what the source does not have.
+        InputError: A parameter is missing or does not match the source.
     """
     form = {
         "two_folders": _match_two_folders,
@@ -68,7 +71,7 @@ def form_pairs(source: Source, settings: PairingSettings) -> list[Candidate]:
     candidates = form(source, settings)
     outside = len(source.files) - len({f for c in candidates for f in _files(c)})
     if outside:
-        logger.info("%d images lie outside the sub-folders that are named", outside)
+        logger.info("%d images are outside the given sub-folders", outside)
     if _is_reversed(settings):
         return [Candidate(c.target, c.input, c.reason) for c in candidates]
     return candidates
@@ -78,21 +81,21 @@ def find_recipe(settings: PairingSettings) -> Recipe:
     """The recipe of the layout ``single``.
 
     Raises:
-        InputError: None is given.
+        InputError: No recipe is given.
     """
     if settings.recipe is None:
         raise InputError(
-            "pairing.recipe: the layout single needs a recipe that makes the other "
-            f"side; one of {', '.join(RECIPES)}"
+            "pairing.recipe: the layout single needs a recipe that derives the other "
+            f"image; one of {', '.join(RECIPES)}"
         )
     return RECIPES[settings.recipe]
 
 
 def input_half(settings: PairingSettings) -> str:
-    """The half of a ``side_by_side`` file that is the input, direction considered.
+    """The half of a ``side_by_side`` file that is the input, after ``direction``.
 
     Raises:
-        InputError: ``pairing.input`` names no half.
+        InputError: ``pairing.input`` is not a half.
     """
     if settings.input not in HALVES:
         raise InputError(
@@ -103,11 +106,11 @@ def input_half(settings: PairingSettings) -> str:
 
 
 def split_halves(image: Image, settings: PairingSettings) -> tuple[Image, Image]:
-    """Cut a ``side_by_side`` image into input and target.
+    """Split a ``side_by_side`` image into input and target.
 
     Args:
         image: uint8, H×2W×3.
-        settings: ``input`` and ``direction`` say which half is which.
+        settings: ``input`` and ``direction`` define the halves.
 
     Returns:
         Input and target, each uint8, H×W×3.
@@ -120,20 +123,20 @@ def split_halves(image: Image, settings: PairingSettings) -> tuple[Image, Image]
 def make_derivation(
     settings: PairingSettings,
 ) -> Callable[[Image], tuple[Image, Image]]:
-    """A function that makes input and target of a photo, for the layout ``single``.
+    """Return a function that makes input and target from a photo, for ``single``.
 
     Args:
-        settings: ``recipe`` says which side is derived and how, ``direction`` whether
-            the sides are swapped.
+        settings: ``recipe`` defines the derived image, ``direction`` whether input and
+            target are swapped.
 
     Returns:
-        From a photo, uint8, H×W×3, to input and target of the same shape.
+        A function from a photo, uint8, H×W×3, to input and target of the same shape.
 
     Raises:
-        InputError: No recipe is given, or its settings cannot be worked with.
+        InputError: No recipe is given, or its settings are invalid.
     """
     derive = find_recipe(settings).make(_recipe_settings(settings))
-    derives_input = derived_side(settings) == "input"
+    derives_input = derived_role(settings) == "input"
 
     def derive_sides(photo: Image) -> tuple[Image, Image]:
         derived = derive(photo)
@@ -142,17 +145,17 @@ def make_derivation(
     return derive_sides
 
 
-def derived_side(settings: PairingSettings) -> Literal["input", "target"]:
-    """The side that the layout ``single`` makes, direction considered."""
-    is_input = find_recipe(settings).derived_side == "input"
+def derived_role(settings: PairingSettings) -> Literal["input", "target"]:
+    """Role of the image that the layout ``single`` derives, after ``direction``."""
+    is_input = find_recipe(settings).derived_role == "input"
     return "input" if is_input != _is_reversed(settings) else "target"
 
 
 def fingerprint_derivation(settings: PairingSettings) -> str:
-    """Digest of what the sides that a recipe makes depend on, beside the photos.
+    """Digest of the recipe and its settings, without the photos.
 
     Raises:
-        InputError: The recipe's settings cannot be worked with.
+        InputError: The recipe's settings are invalid.
     """
     if settings.layout != "single":
         return ""
@@ -168,7 +171,7 @@ def _is_reversed(settings: PairingSettings) -> bool:
 
 
 def describe_transform(settings: PairingSettings) -> str:
-    """What tells pairs apart that come from the same files: part of their content."""
+    """Distinguishes pairs made from the same files; part of their content."""
     if settings.layout == "side_by_side":
         return f"input {input_half(settings)}"
     if settings.layout == "single":
@@ -187,10 +190,10 @@ def _take_both_halves(source: Source, settings: PairingSettings) -> list[Candida
 
 def _take_single_files(source: Source, settings: PairingSettings) -> list[Candidate]:
     recipe = find_recipe(settings)
-    names = settings.target if recipe.derived_side == "input" else settings.input
+    names = settings.target if recipe.derived_role == "input" else settings.input
     if names is None:
         return [Candidate(file, file) for file in source.files]
-    kept = "target" if recipe.derived_side == "input" else "input"
+    kept = "target" if recipe.derived_role == "input" else "input"
     folders = [_find_folder(source, n, f"pairing.{kept}") for n in names.split("|")]
     return [
         Candidate(file, file)
@@ -205,7 +208,7 @@ def _match_two_folders(source: Source, settings: PairingSettings) -> list[Candid
     if len(inputs) != len(targets):
         raise InputError(
             f"pairing.input names {len(inputs)} sub-folders and pairing.target "
-            f"{len(targets)}; name as many on both sides: input=a|b,target=c|d"
+            f"{len(targets)}; pass the same number for both: input=a|b,target=c|d"
         )
     _refuse_overlap(inputs + targets)
     key = _key_by(settings.pattern)
@@ -216,18 +219,18 @@ def _match_two_folders(source: Source, settings: PairingSettings) -> list[Candid
 
 
 def _key_by(pattern: str | None) -> Key:
-    """What partners have in common: their path, or what the pattern captures in it."""
+    """The key that partners share: their path, or the pattern's capture in it."""
     if pattern is None:
         return lambda path: path
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        message = f"pairing.pattern: {pattern!r} does not work: {error}"
+        message = f"pairing.pattern: {pattern!r} is not a valid pattern: {error}"
         raise InputError(message) from error
     if not compiled.groups:
         raise InputError(
-            f"pairing.pattern: {pattern!r} must have a group in parentheses, the part "
-            r"of the name that partners have in common, such as (\d+)"
+            f"pairing.pattern: {pattern!r} must have a group in parentheses, which "
+            r"captures the common part of partners' names, such as (\d+)"
         )
 
     def capture(path: str) -> str | None:
@@ -241,21 +244,25 @@ def _refuse_overlap(folders: list[str]) -> None:
     for first, second in permutations(folders, 2):
         if f"{second}/".startswith(f"{first}/"):
             raise InputError(
-                f"pairing.input and pairing.target: {second!r} lies in {first!r} or is "
-                "the same; pass sub-folders that have no file in common"
+                f"pairing.input and pairing.target: {second!r} is in {first!r} or is "
+                "the same; pass sub-folders without common files"
             )
 
 
 def _match_folders(
     source: Source, inputs: str, targets: str, key: Key
 ) -> list[Candidate]:
-    sides = {
+    files_by_role = {
         "input": _files_by_key(source.files, inputs, key),
         "target": _files_by_key(source.files, targets, key),
     }
-    candidates = _alone({s: f.pop(None, []) for s, f in sides.items()}, _NO_MATCH)
-    for stem in sorted(filter(None, {**sides["input"], **sides["target"]})):
-        here = {side: files.get(stem, []) for side, files in sides.items()}
+    candidates = _alone(
+        {s: f.pop(None, []) for s, f in files_by_role.items()}, _NO_MATCH
+    )
+    for stem in sorted(
+        filter(None, {**files_by_role["input"], **files_by_role["target"]})
+    ):
+        here = {role: files.get(stem, []) for role, files in files_by_role.items()}
         candidates += _match_stem(stem, here)
     if not any(not candidate.reason for candidate in candidates):
         raise InputError(
@@ -267,15 +274,15 @@ def _match_folders(
 
 
 def _match_stem(stem: str, files: Mapping[str, list[str]]) -> list[Candidate]:
-    """The candidates of all files that share a stem, which should be two."""
-    for side, found in files.items():
+    """The candidates of all files that share a stem, ideally two."""
+    for role, found in files.items():
         if len(found) > 1:
             names = ", ".join(PurePosixPath(file).name for file in found)
-            reason = f"no clear partner: {side} {stem!r} stands twice ({names})"
+            reason = f"no clear partner: {role} {stem!r} occurs twice ({names})"
             return _alone(files, reason)
     if not files["input"] or not files["target"]:
         missing = "target" if files["input"] else "input"
-        return _alone(files, f"no partner: there is no {missing} named {stem!r}")
+        return _alone(files, f"no partner: no {missing} named {stem!r}")
     return [Candidate(files["input"][0], files["target"][0])]
 
 
@@ -300,15 +307,15 @@ def _named_folders(source: Source, names: str | None, parameter: str) -> list[st
     if names is None:
         raise InputError(
             f"{parameter}: the layout two_folders needs a sub-folder of "
-            f"{source.root}; it has {_tell_folders(source)}"
+            f"{source.root}; it has {_list_folders(source)}"
         )
     return [_find_folder(source, name, parameter) for name in names.split("|")]
 
 
 def _find_folder(source: Source, name: str, parameter: str) -> str:
-    """The sub-folder of that path, or the only one whose path ends in it.
+    """The sub-folder with this path, or the only one whose path ends in it.
 
-    Archives often wrap their folders in another one.
+    Archives often have an extra top-level folder.
     """
     folders = _folders(source)
     wanted = _normal(name.strip("/"))
@@ -319,14 +326,14 @@ def _find_folder(source: Source, name: str, parameter: str) -> str:
         return matches[0]
     if matches:
         raise InputError(
-            f"{parameter}: {name!r} could be any of "
+            f"{parameter}: {name!r} matches several sub-folders: "
             f"{', '.join(map(repr, matches))}; pass the whole path"
         )
     near = get_close_matches(name, folders + [_last(f) for f in folders], n=1)
     hint = f"; did you mean {near[0]!r}?" if near else "."
     raise InputError(
         f"{parameter}: {source.root} has no sub-folder {name!r} with images{hint} "
-        f"It has {_tell_folders(source)}"
+        f"It has {_list_folders(source)}"
     )
 
 
@@ -339,7 +346,7 @@ def _folders(source: Source) -> list[str]:
     return sorted(parents - {"."})
 
 
-def _tell_folders(source: Source) -> str:
+def _list_folders(source: Source) -> str:
     folders = _folders(source)
     shown = ", ".join(map(repr, folders[:_SHOWN])) or "none"
     more = len(folders) - _SHOWN
@@ -356,5 +363,5 @@ def _last(folder: str) -> str:
 
 
 def _normal(text: str) -> str:
-    # macOS writes é as two code points, others as one
+    # macOS writes é as two code points, other systems as one
     return unicodedata.normalize("NFC", text)

@@ -1,4 +1,4 @@
-"""The manifest: all pairs that a source holds, each with a verdict and its reason."""
+"""The manifest: all pairs of a source, each with a verdict and its reason."""
 
 import hashlib
 import logging
@@ -26,8 +26,8 @@ from image_translation.pairing.layouts import (
     form_pairs,
 )
 from image_translation.pairing.near_duplicates import find_near_duplicates
+from image_translation.pairing.outliers import find_outliers
 from image_translation.pairing.settings import AuditSettings, PairingSettings
-from image_translation.pairing.suspicions import find_suspicions
 from image_translation.sources import Source
 
 logger = logging.getLogger(__name__)
@@ -49,25 +49,25 @@ COLUMNS = (
 USED, LEFT_OUT = "used", "left_out"
 
 Seen = list[list[Observation]]
-"""What was observed about each pair, in the order of the manifest."""
+"""Observations of each pair, in the order of the manifest."""
 
 
 def build_manifest(
     source: Source, settings: PairingSettings, audit: AuditSettings
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Form a source's pairs, open every file, and judge each pair.
+    """Form a source's pairs, open every file, and audit each pair.
 
     Args:
         source: The files.
-        settings: How they become pairs.
-        audit: Which findings leave a pair out.
+        settings: How files form pairs.
+        audit: Which findings exclude a pair.
 
     Returns:
-        The manifest, one row a pair in the order of ``pair_id``, with ``COLUMNS``; and
-        the table of findings. Width and height are the target's, and missing where no
-        side can be read. Apart from the columns ``input`` and ``target`` nothing in the
-        manifest depends on what the files are called or how they are ordered, as long
-        as they form the same pairs.
+        The manifest, one row per pair in the order of ``pair_id``, with ``COLUMNS``;
+        and the table of findings. Width and height are those of the target, and missing
+        if neither image is readable. Except for the columns ``input`` and ``target``,
+        the manifest does not depend on file names or their order, as long as they form
+        the same pairs.
 
     Raises:
         InputError: The layout does not suit the source.
@@ -93,7 +93,7 @@ def build_manifest(
 
 
 def _compare(ids: Sequence[str], pairs: Sequence[InspectedPair], seen: Seen) -> None:
-    """Add what shows only when pairs are seen beside each other."""
+    """Append observations that depend on several pairs."""
     first: dict[str, str] = {}
     usable = []
     for number, (pair_id, pair) in enumerate(zip(ids, pairs, strict=True)):
@@ -105,12 +105,12 @@ def _compare(ids: Sequence[str], pairs: Sequence[InspectedPair], seen: Seen) -> 
             continue
         first[pair_id] = pair.candidate.target or ""
         usable.append(number)
-    for position, found in find_suspicions([pairs[number] for number in usable]):
+    for position, found in find_outliers([pairs[number] for number in usable]):
         seen[usable[position]].append(found)
 
 
 def _name(candidate: Candidate) -> str:
-    """What a pair is called by: a file that it has."""
+    """Name of a pair: one of its files."""
     return candidate.target or candidate.input or ""
 
 
@@ -121,17 +121,17 @@ def _is_left_out(seen: Sequence[Observation], chosen: Collection[str]) -> bool:
 def _tie_near_duplicates(
     pairs: Sequence[InspectedPair], dropped: Sequence[bool], seen: Seen
 ) -> list[str]:
-    """A label for the pairs that look alike, in their inputs or in their targets.
+    """A common label for pairs with similar inputs or similar targets.
 
-    Pairs that share a file are tied by it, and no news.
+    Pairs that share a file are already connected, without an observation.
     """
     used = [number for number, is_dropped in enumerate(dropped) if not is_dropped]
     matches: set[tuple[int, int]] = set()
-    for side in ("input", "target"):
-        facts = [getattr(pairs[number], side) for number in used]
+    for role in ("input", "target"):
+        facts = [getattr(pairs[number], role) for number in used]
         matches.update(
             (one, other)
-            for one, other in find_near_duplicates([fact.look for fact in facts])
+            for one, other in find_near_duplicates([fact.stats for fact in facts])
             if facts[one].sha256 != facts[other].sha256
         )
     clusters = _connect(matches, len(used))
@@ -145,7 +145,7 @@ def _tie_near_duplicates(
 
 
 def _connect(matches: Collection[tuple[int, int]], count: int) -> list[int]:
-    """The number of the cluster that each of ``count`` images belongs to."""
+    """The number of the cluster of each of ``count`` images."""
     rows, columns = np.array(sorted(matches), int).reshape(-1, 2).T
     links = np.ones(len(rows)), (rows, columns)
     graph = scipy.sparse.coo_array(links, shape=(count, count))
@@ -173,7 +173,7 @@ def _describe(
     pair_id: str, pair: InspectedPair, seen: Sequence[Observation], is_dropped: bool
 ) -> dict[str, object]:
     width, height = pair.target.size or pair.input.size or (None, None)
-    told = [o.text for o in seen if KINDS[o.kind].severity != "info"]
+    reasons = [o.text for o in seen if KINDS[o.kind].severity != "info"]
     return {
         "pair_id": pair_id,
         "input": pair.candidate.input or "",
@@ -184,7 +184,7 @@ def _describe(
         "input_sha256": pair.input.sha256,
         "target_sha256": pair.target.sha256,
         "verdict": LEFT_OUT if is_dropped else USED,
-        "reason": "; ".join(dict.fromkeys(told)),
+        "reason": "; ".join(dict.fromkeys(reasons)),
     }
 
 
@@ -198,24 +198,24 @@ def _pair_id(pair: InspectedPair, transform: str) -> str:
 def _name_groups(
     manifest: pd.DataFrame, groups: Mapping[str, str], ties: Sequence[str]
 ) -> pd.Series:
-    """Groups that the source knows, joined where used pairs share a file or look alike.
+    """The source's groups, merged where used pairs share a file or are similar.
 
-    A pair that is left out ties nothing: it is a group of its own.
+    An excluded pair is a group of its own and connects nothing.
     """
-    sides = zip(manifest["target"], manifest["input"], strict=True)
-    given = [groups.get(target) or groups.get(input_, "") for target, input_ in sides]
+    pairs = zip(manifest["target"], manifest["input"], strict=True)
+    given = [groups.get(target) or groups.get(input_, "") for target, input_ in pairs]
     is_used = manifest["verdict"] == USED
     files = [
-        manifest[f"{side}_sha256"].where(is_used, "") for side in ("input", "target")
+        manifest[f"{role}_sha256"].where(is_used, "") for role in ("input", "target")
     ]
     return name_groups(manifest["pair_id"], given, [*files, ties])
 
 
 def log_findings(manifest: pd.DataFrame, findings: pd.DataFrame) -> None:
-    """Log how many pairs there are, and what was found."""
+    """Log the number of pairs and the findings."""
     used = int((manifest["verdict"] == USED).sum())
     logger.info(
-        "%d pairs found: %d used, %d left out",
+        "%d pairs found: %d used, %d excluded",
         len(manifest),
         used,
         len(manifest) - used,

@@ -1,48 +1,48 @@
-"""Near-duplicates: images that show the same thing, though their files differ."""
+"""Near-duplicates: different files with similar images."""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from image_translation.imaging.looks import Look
+from image_translation.imaging.image_stats import ImageStats
 
 MAX_DISTANCE = 7
-"""Most bits in which the perceptual hashes of near-duplicates differ."""
+"""Maximum number of bits that differ between perceptual hashes of near-duplicates."""
 
 MAX_DIFFERENCE = 8.0
-"""Most by which their thumbnails differ in the mean, of 255."""
+"""Maximum mean difference of their thumbnails, of 255."""
 
 MIN_CONTRAST = 4.0
-"""Flatter images have no hash worth the name: they are never taken for duplicates."""
+"""Flatter images have no meaningful hash and are never near-duplicates."""
 
 _BANDS = MAX_DISTANCE + 1
 _ROWS_AT_ONCE = 512
 
 Matches = NDArray[np.intp]
-"""n×2 numbers of images."""
+"""Indices of matching images, n×2."""
 
 
-def find_near_duplicates(looks: Sequence[Look]) -> list[tuple[int, int]]:
-    """Find images that look alike, also where one is mirrored.
+def find_near_duplicates(stats: Sequence[ImageStats]) -> list[tuple[int, int]]:
+    """Find similar images, including mirrored ones.
 
-    Hashes are cut into one band more than bits may differ, so that near-duplicates
-    agree in at least one band: only images that share a band are compared. What the
-    hashes suggest the thumbnails must confirm.
+    Hashes are cut into one more band than bits may differ, so near-duplicates agree in
+    at least one band: only images that share a band are compared. Thumbnails must
+    confirm the result of the hashes.
 
     Returns:
-        Pairs of numbers, the smaller first.
+        Pairs of indices, the smaller first.
     """
-    count = len(looks)
+    count = len(stats)
     if count < 2:
         return []
     hashes = np.array(
-        [look.hash for look in looks] + [look.mirrored_hash for look in looks],
+        [image.hash for image in stats] + [image.mirrored_hash for image in stats],
         np.uint64,
     )
-    numbers = np.flatnonzero([look.contrast >= MIN_CONTRAST for look in looks])
+    numbers = np.flatnonzero([image.contrast >= MIN_CONTRAST for image in stats])
     entries = np.concatenate([numbers, numbers + count])
-    thumbnails = np.stack([look.thumbnail for look in looks]).astype(np.int16)
+    thumbnails = np.stack([image.thumbnail for image in stats]).astype(np.int16)
     found: set[tuple[int, int]] = set()
     for matches in _compare_bands(hashes, entries, count):
         found.update(_confirm(matches, thumbnails, count))
@@ -65,7 +65,7 @@ def _compare_bands(
 def _compare_bucket(
     hashes: NDArray[np.uint64], bucket: NDArray[np.intp], count: int
 ) -> Iterator[Matches]:
-    """Images of a bucket with each other, and with mirrored ones; those that match."""
+    """Compare the images of a bucket with each other and with mirrored ones."""
     upright = bucket[bucket < count]
     for start in range(0, len(upright), _ROWS_AT_ONCE):
         rows = upright[start : start + _ROWS_AT_ONCE]

@@ -1,4 +1,4 @@
-"""Preparation: pairs decoded and resized once, in bounded memory."""
+"""Prepare pairs: decode and resize once, in bounded memory."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,23 +26,23 @@ from image_translation.sources import Source
 Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 Loader = Callable[[str, str], Pair]
-"""Input file and target file, relative to the source's root, to the two images."""
+"""Maps input file and target file, relative to the source's root, to the two images."""
 
 BATCH_SIZE = 8
-"""Pairs that a thread makes, and that are written, at a time."""
+"""Number of pairs that a thread prepares and that are written at once."""
 
 _CODE = ("image_translation.imaging", __name__, "image_translation.pairing.layouts")
 
 
 @dataclass(frozen=True)
 class PairStream:
-    """The pairs of one side of a split, on their way from files to arrays.
+    """The pairs of one subset as a stream of arrays.
 
     Attributes:
-        fingerprint: Digest of what the arrays are made from.
-        index: One row a pair, in the order of the batches: ``pair_id``, ``group``.
+        fingerprint: Digest of the inputs of the arrays.
+        index: One row per pair, in the order of the batches: ``pair_id``, ``group``.
         image_size: Height and width of the images in pixels.
-        batches: Gives inputs and targets, each uint8, n×H×W×3, n ≤ ``BATCH_SIZE``.
+        batches: Returns inputs and targets, each uint8, n×H×W×3, n ≤ ``BATCH_SIZE``.
     """
 
     fingerprint: str
@@ -54,31 +54,31 @@ class PairStream:
 def prepare_pairs(
     source: Source,
     split: pd.DataFrame,
-    side: str,
+    subset: str,
     pairing: PairingSettings,
     preparation: PreparationSettings,
 ) -> Deferred[PairStream]:
-    """Prepare the pairs of one side, in the order of ``pair_id``.
+    """Prepare the pairs of one subset, in the order of ``pair_id``.
 
-    Sides are resized one by one, each antialiased. A recipe is applied after resizing,
-    so that what it draws has the same size in pixels whatever the photo's; for
-    ``grayscale`` either order gives the same up to rounding.
+    Input and target are resized separately, each antialiased. A recipe is applied after
+    resizing, so its details have the same size in pixels for every photo; for
+    ``grayscale`` both orders give the same result up to rounding.
 
     Args:
-        source: Where the files lie.
+        source: The files.
         split: Pairs with the manifest's columns and ``split``.
-        side: ``train``, ``validation`` or ``test``.
-        pairing: How files become pairs.
-        preparation: Size, and how images are brought to it.
+        subset: ``train``, ``validation`` or ``test``.
+        pairing: How files form pairs.
+        preparation: Size and method of resizing.
 
     Returns:
-        The stream. Its fingerprint depends on contents, groups and settings, not on
-        where the files lie or what they are called.
+        The stream. Its fingerprint depends on contents, groups and settings, not on the
+        location and names of the files.
 
     Raises:
-        InputError: A recipe's settings cannot be worked with.
+        InputError: The recipe's settings are invalid.
     """
-    rows = split[split["split"] == side].sort_values("pair_id", ignore_index=True)
+    rows = split[split["split"] == subset].sort_values("pair_id", ignore_index=True)
     contents = rows[["pair_id", "group", "input_sha256", "target_sha256"]]
     derivation = fingerprint_derivation(pairing)
     fingerprint = digest(contents, preparation, derivation, code_digest(*_CODE))
@@ -102,18 +102,18 @@ def identify_pairs(
     pairing: PairingSettings,
     preparation: PreparationSettings,
 ) -> str:
-    """Digest of which pairs these are and how they are prepared, whatever the code.
+    """Digest of the pairs and their preparation, independent of the code.
 
     Args:
         pair_ids: The pairs, in any order.
-        pairing: The recipe's settings, where one makes a side of the pairs.
-        preparation: Size, and how images are brought to it.
+        pairing: The recipe's settings, if a recipe derives one image of the pairs.
+        preparation: Size and method of resizing.
 
     Returns:
         16 hexadecimal digits.
 
     Raises:
-        InputError: A recipe's settings cannot be worked with.
+        InputError: The recipe's settings are invalid.
     """
     derivation = fingerprint_derivation(pairing)
     return digest(sorted(pair_ids), preparation, derivation)[:16]
@@ -132,7 +132,7 @@ def _load_batch(load: Loader, files: Sequence[tuple[str, str]]) -> Pair:
 def _make_loader(
     root: Path, pairing: PairingSettings, preparation: PreparationSettings
 ) -> Loader:
-    """A function from a pair's files to its images, as the layout wants them."""
+    """Return a function that loads a pair's images, according to the layout."""
     fit = partial(_fit, preparation=preparation)
 
     def load_single(_: str, photo_file: str) -> Pair:
@@ -162,6 +162,6 @@ def _decode(path: Path) -> Image.Image:
         return decode_image(path)
     except UnreadableImageError as error:
         raise InputError(
-            f"{path} could be read when it was checked, and cannot now: {error}; "
-            "restore it, or run again so that it is left out"
+            f"{path} was readable during the audit, but is not any more: {error}; "
+            "restore it, or run again to exclude it"
         ) from error

@@ -12,15 +12,13 @@ from image_translation.schema import Nullable, OptionalText, Settings, Whole
 
 
 def _as_kinds(value: object) -> object:
-    """Names of findings, written ``a|b``."""
+    """Parse names of findings, written ``a|b``."""
     if value in (None, "", "null", "~", "none"):
         return ()
     names = value.split("|") if isinstance(value, str) else value
     for name in names if isinstance(names, list | tuple) else ():
         if name not in KINDS:
-            raise ValueError(
-                f"there is no finding {name!r}; there are {', '.join(KINDS)}"
-            )
+            raise ValueError(f"unknown finding {name!r}; known are {', '.join(KINDS)}")
     return names
 
 
@@ -28,7 +26,7 @@ KindNames = Annotated[tuple[str, ...], BeforeValidator(_as_kinds)]
 
 
 class PairingSettings(Settings):
-    """How a source's files become pairs."""
+    """How a source's files form pairs."""
 
     layout: Literal["two_folders", "side_by_side", "single"]
     input: OptionalText
@@ -44,7 +42,7 @@ class PairingSettings(Settings):
 
 
 class AuditSettings(Settings):
-    """What becomes of the audit's findings."""
+    """Actions on the audit's findings."""
 
     leave_out: KindNames
     fatal: KindNames
@@ -52,7 +50,7 @@ class AuditSettings(Settings):
 
 
 class Fractions(Settings):
-    """Shares of the pairs on each side of the split, as far as groups allow."""
+    """Share of the pairs in each subset, as far as groups allow."""
 
     train: float = Field(gt=0, lt=1)
     validation: float = Field(gt=0, lt=1)
@@ -66,13 +64,13 @@ class Fractions(Settings):
 
 
 class SealSettings(Settings):
-    """What may be seen of the test set."""
+    """Visibility of the test set."""
 
     sealed: bool
 
 
 class Folders(Settings):
-    """Folders of the source that hold the sides of a split; several as ``a|b``."""
+    """Folders that define the subsets; several as ``a|b``."""
 
     train: OptionalText
     validation: OptionalText
@@ -89,7 +87,7 @@ class SplittingSettings(Settings):
 
 
 class PreparationSettings(Settings):
-    """How images become arrays."""
+    """How images are converted to arrays."""
 
     image_size: Annotated[Literal[32, 64, 128, 256, 512], Whole]
     fit: Literal["resize", "pad", "crop"]

@@ -1,4 +1,4 @@
-"""The split: train, validation and test, decided by group and remembered."""
+"""The split into train, validation and test, by group and persistent."""
 
 import logging
 from collections import Counter
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from image_translation.errors import InputError
-from image_translation.pairing.folders import SIDES, declare_sides, named_sides
+from image_translation.pairing.folders import SUBSETS, declare_subsets, named_subsets
 from image_translation.pairing.groups import name_groups
 from image_translation.pairing.labels import find_labels
 from image_translation.pairing.manifest import COLUMNS, LEFT_OUT, USED
@@ -23,49 +23,49 @@ def split_pairs(
     settings: SplittingSettings,
     source: Source,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Assign the used pairs to train, validation and test, each group to one side.
+    """Assign the used pairs to train, validation and test, each group to one subset.
 
-    Folders that hold sides already are followed. Where one is named for train, what
-    lies in none is left out; the sides without a folder are cut from the train folder,
-    or, without one, from what lies in no folder. A group that stands in the folders of
-    two sides is a leak: only its pairs on the most held-out side stay.
+    Folders that define subsets take precedence. If one is given for train, pairs in
+    none of the folders are excluded; subsets without a folder are taken from the train
+    folder, or, without one, from the pairs in no folder. A group in the folders of two
+    subsets is a leak: only its pairs in the most held-out subset are kept.
 
-    Elsewhere known pairs keep their side, also when the fractions change. New pairs
-    join their group's side. New groups, in the order of a digest of their content, go
-    to the side that lacks most pairs to its share. Where a group stands on several
-    sides already, its new pairs, which tie them together, are left out; and where known
-    pairs are tied directly, as by a new pattern, only those on the most held-out side
-    stay.
+    Otherwise known pairs keep their subset, even if the fractions change. New pairs
+    join their group's subset. New groups, in the order of a digest of their content, go
+    to the subset that lacks most pairs to its share. If a group is already in several
+    subsets, its new pairs, which connect them, are excluded; if known pairs become
+    connected directly, for example by a new pattern, only those in the most held-out
+    subset are kept.
 
     Args:
         manifest: Pairs, with the manifest's columns.
-        previous: The split that was decided before, or None.
-        settings: Shares of the sides, their folders, and what belongs together.
-        source: Where the pairs come from; the sides that it names for its groups
-            outrank ``previous``.
+        previous: The previous split, or None.
+        settings: Shares of the subsets, their folders, and the groups.
+        source: The source of the pairs; its subsets of groups take precedence over
+            ``previous``.
 
     Returns:
         The split: the used pairs in the order of ``pair_id`` with the manifest's
-        columns, ``group`` as it was used here, and ``split``. And the pairs that were
-        left out because they would tie sides together, or lie outside the folders, as
-        in the manifest, with the reason.
+        columns, ``group`` as used here, and ``split``. And the pairs that were excluded
+        because they would connect subsets, or are outside the folders, as in the
+        manifest, with the reason.
 
     Raises:
-        InputError: There are too few groups to have one on each side, the pattern, the
-            table or the folders do not work, or ``previous`` is no split.
+        InputError: There are too few groups for all subsets, the pattern, the table or
+            the folders are invalid, or ``previous`` is not a split.
     """
-    pairs = manifest.assign(folder=declare_sides(manifest, settings.folders))
+    pairs = manifest.assign(folder=declare_subsets(manifest, settings.folders))
     pairs = pairs[pairs["verdict"] == USED]
     pairs = pairs.sort_values("pair_id", ignore_index=True)
     labels = find_labels(pairs, settings, source.root)
-    named = pairs["group"].where(pairs["group"].isin(list(source.sides)), "")
-    # what ties a pair by itself, not through others
+    named = pairs["group"].where(pairs["group"].isin(list(source.subsets)), "")
+    # direct connections, without other pairs in between
     pairs["label"] = [label or name for label, name in zip(labels, named, strict=True)]
     if settings.groups:
         pairs["group"] = name_groups(pairs["group"], labels, [pairs["group"]])
     pairs, outside = _part_outside(pairs, settings.folders)
     pairs, leaks = _part_leaks(pairs, settings.folders)
-    pairs["split"] = _known_sides(pairs, _recall(previous), source.sides, settings)
+    pairs["split"] = _known_subsets(pairs, _recall(previous), source.subsets, settings)
     split, tied = _part_tied(pairs)
     split["split"] = split["group"].map(_place_groups(split, settings))
     _refuse_empty_sides(split, manifest)
@@ -73,15 +73,15 @@ def split_pairs(
     for reason, count in (
         left_out["reason"].str.split(":").str[0].value_counts().items()
     ):
-        logger.warning("%d pairs are left out: %s", count, reason)
+        logger.warning("%d pairs are excluded: %s", count, reason)
     columns = list(COLUMNS)
     return split[[*columns, "split"]].reset_index(drop=True), left_out[columns]
 
 
 def find_leaks(split: pd.DataFrame) -> list[str]:
-    """Test pairs that other sides have seen: an image of theirs stands there too.
+    """Test pairs with an image that is also in another subset.
 
-    `split_pairs` lets none through; a table that was edited may hold some.
+    `split_pairs` prevents leaks; a manually edited table may contain some.
 
     Args:
         split: ``split.csv``.
@@ -97,34 +97,36 @@ def find_leaks(split: pd.DataFrame) -> list[str]:
     return split.loc[is_test & seen, "input"].tolist()
 
 
-def _open_sides(folders: Folders) -> tuple[str, ...]:
-    """The sides that pairs are placed on; the others are what their folders hold."""
-    named = named_sides(folders)
-    without = [side for side in SIDES if side not in named]
-    return tuple(s for s in SIDES if s in without or (s == "train" and without))
+def _open_subsets(folders: Folders) -> tuple[str, ...]:
+    """The subsets that receive new groups; the others are defined by their folders."""
+    named = named_subsets(folders)
+    without = [subset for subset in SUBSETS if subset not in named]
+    return tuple(s for s in SUBSETS if s in without or (s == "train" and without))
 
 
 def _part_outside(
     pairs: pd.DataFrame, folders: Folders
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Part the pairs that take part from those outside the folders that are named."""
+    """Separate the used pairs from those outside the given folders."""
     is_outside = (pairs["folder"] == "") & (folders.train is not None)
-    reason = "outside the folders: not in one that splitting.folders names"
+    reason = "outside the folders: not in any of splitting.folders"
     return pairs[~is_outside].copy(), _leave_out(pairs[is_outside], reason)
 
 
 def _part_leaks(
     pairs: pd.DataFrame, folders: Folders
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Part the pairs of each group on its most held-out folder from the others."""
-    if not named_sides(folders):
+    """Separate the pairs of each group in its most held-out folder from the others."""
+    if not named_subsets(folders):
         return pairs, pairs.head(0)
-    fixed = [side for side in SIDES if side not in _open_sides(folders)]
-    rank = pairs["folder"].map(lambda side: fixed.index(side) if side in fixed else -1)
+    fixed = [subset for subset in SUBSETS if subset not in _open_subsets(folders)]
+    rank = pairs["folder"].map(
+        lambda subset: fixed.index(subset) if subset in fixed else -1
+    )
     highest = rank.groupby(pairs["group"]).transform("max")
     leaks = pairs[rank < highest]
-    sides = highest[rank < highest].map(lambda number: fixed[number])
-    reasons = [f"leak: the same picture also stands in {side}" for side in sides]
+    subsets = highest[rank < highest].map(lambda number: fixed[number])
+    reasons = [f"leak: the same picture is also in {subset}" for subset in subsets]
     return pairs[rank == highest].copy(), _leave_out(leaks, reasons)
 
 
@@ -133,59 +135,59 @@ def _leave_out(pairs: pd.DataFrame, reason: str | list[str]) -> pd.DataFrame:
 
 
 def _recall(previous: pd.DataFrame | None) -> dict[str, str]:
-    """The side of every pair that was split before."""
+    """The subset of every pair of the previous split."""
     if previous is None or previous.empty:
         return {}
     if (
         not {"pair_id", "split"} <= set(previous)
-        or not previous["split"].isin(SIDES).all()
+        or not previous["split"].isin(SUBSETS).all()
     ):
         raise InputError(
             "split.csv is damaged: it needs the columns pair_id and split with "
-            f"{', '.join(SIDES)}; restore it, or delete it to split anew"
+            f"{', '.join(SUBSETS)}; restore it, or delete it to split again"
         )
     return dict(zip(previous["pair_id"].astype(str), previous["split"], strict=True))
 
 
-def _known_sides(
+def _known_subsets(
     pairs: pd.DataFrame,
     recalled: Mapping[str, str],
-    sides: Mapping[str, str],
+    subsets: Mapping[str, str],
     settings: SplittingSettings,
 ) -> list[str]:
-    """The side that each pair has already; "" for none."""
-    free = _open_sides(settings.folders)
+    """The subset of each pair that already has one; "" for others."""
+    free = _open_subsets(settings.folders)
     rows = zip(pairs["pair_id"], pairs["group"], pairs["folder"], strict=True)
     return [
         folder
         if folder and folder not in free
-        else _only(free, sides.get(group) or recalled.get(pair_id, ""))
+        else _only(free, subsets.get(group) or recalled.get(pair_id, ""))
         for pair_id, group, folder in rows
     ]
 
 
-def _only(allowed: Sequence[str], side: str) -> str:
-    return side if side in allowed else ""
+def _only(allowed: Sequence[str], subset: str) -> str:
+    return subset if subset in allowed else ""
 
 
 def _part_tied(pairs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Part the pairs that can be split from those that tie sides together."""
+    """Separate the pairs that can be split from those that connect subsets."""
     is_known = pairs["split"] != ""
     is_torn = pairs["group"].isin(_torn_groups(pairs[is_known]))
     pairs = pairs.copy()
     known = pairs[is_torn & is_known]
-    # without the new pairs, known ones are tied by what they share themselves only
+    # without the new pairs, known pairs are connected only by what they share directly
     pairs.loc[known.index, "group"] = group = _name_directly(pairs[is_torn], known)
-    rank = known["split"].map(SIDES.index).astype(int)
+    rank = known["split"].map(SUBSETS.index).astype(int)
     is_outranked = rank < rank.groupby(group).transform("max")
     is_tied = is_torn & ~is_known
     is_tied[known.index[is_outranked]] = True
-    tied = _leave_out(pairs[is_tied], "its group stands on two sides of the split")
+    tied = _leave_out(pairs[is_tied], "its group is in two subsets")
     return pairs[~is_tied].copy(), tied
 
 
 def _name_directly(torn: pd.DataFrame, known: pd.DataFrame) -> pd.Series:
-    """The groups of known pairs by what ties them without new ones between them."""
+    """The groups of known pairs by direct connections, without new pairs."""
     with_new = set(torn.loc[torn["split"] == "", "group"])
     whole = known["group"].where(~known["group"].isin(with_new), "")
     return name_groups(
@@ -196,42 +198,46 @@ def _name_directly(torn: pd.DataFrame, known: pd.DataFrame) -> pd.Series:
 
 
 def _torn_groups(known: pd.DataFrame) -> list[str]:
-    sides = known.groupby("group")["split"].nunique()
-    return list(sides.index[sides > 1])
+    subsets = known.groupby("group")["split"].nunique()
+    return list(subsets.index[subsets > 1])
 
 
 def _place_groups(pairs: pd.DataFrame, settings: SplittingSettings) -> dict[str, str]:
-    """The side of every group; pairs come in the order of their ids."""
+    """The subset of every group; pairs are in the order of their ids."""
     sizes = Counter(pairs["group"])
     rows = zip(pairs["group"], pairs["split"], strict=True)
-    sides = {group: side for group, side in rows if side}
-    free = _open_sides(settings.folders)
+    subsets = {group: subset for group, subset in rows if subset}
+    free = _open_subsets(settings.folders)
     lacking = _shares(pairs["split"].isin(["", *free]).sum(), settings.fractions, free)
     smallest_share = min(lacking.values(), default=0)
-    for group, side in sides.items():
-        if side in lacking:
-            lacking[side] -= sizes[group]
-    new = [group for group in sizes if group not in sides]
-    # what is larger than the smallest share comes first, while there is room elsewhere
+    for group, subset in subsets.items():
+        if subset in lacking:
+            lacking[subset] -= sizes[group]
+    new = [group for group in sizes if group not in subsets]
+    # groups larger than the smallest share come first, while other subsets have room
     new.sort(key=lambda group: sizes[group] <= smallest_share)
-    empty = set(free) - set(sides.values())
+    empty = set(free) - set(subsets.values())
     for remaining, group in zip(range(len(new), 0, -1), new, strict=True):
         choice = empty if remaining <= len(empty) else set(free)
-        side = max(sorted(choice), key=lacking.__getitem__)
-        sides[group] = side
-        lacking[side] -= sizes[group]
-        empty.discard(side)
-    return sides
+        subset = max(sorted(choice), key=lacking.__getitem__)
+        subsets[group] = subset
+        lacking[subset] -= sizes[group]
+        empty.discard(subset)
+    return subsets
 
 
-def _shares(count: int, fractions: Fractions, sides: Sequence[str]) -> dict[str, float]:
-    """How many of ``count`` pairs each of the sides should have."""
-    parts = {side: getattr(fractions, side) for side in sides}
-    return {side: count * part / sum(parts.values()) for side, part in parts.items()}
+def _shares(
+    count: int, fractions: Fractions, subsets: Sequence[str]
+) -> dict[str, float]:
+    """Number of pairs that each of the subsets should have."""
+    parts = {subset: getattr(fractions, subset) for subset in subsets}
+    return {
+        subset: count * part / sum(parts.values()) for subset, part in parts.items()
+    }
 
 
 def _refuse_empty_sides(split: pd.DataFrame, manifest: pd.DataFrame) -> None:
-    missing = [side for side in SIDES if side not in set(split["split"])]
+    missing = [subset for subset in SUBSETS if subset not in set(split["split"])]
     if not missing:
         return
     count = split["group"].nunique()
@@ -239,11 +245,11 @@ def _refuse_empty_sides(split: pd.DataFrame, manifest: pd.DataFrame) -> None:
     example = f", such as for: {left_out.iloc[0]}" if len(left_out) else ""
     remedy = (
         "add images or choose other groups"
-        if count < len(SIDES)
-        else "an earlier split put all of them elsewhere; delete split.csv to split anew"
+        if count < len(SUBSETS)
+        else "the previous split assigned all of them; delete split.csv to split again"
     )
     raise InputError(
-        f"splitting: nothing for {' and '.join(missing)}: {len(split)} usable pairs in "
-        f"{count} groups, and each of {', '.join(SIDES)} needs at least one group; "
-        f"{len(left_out)} pairs were left out{example}; {remedy}"
+        f"splitting: no pairs for {' and '.join(missing)}: {len(split)} usable pairs in "
+        f"{count} groups, and each of {', '.join(SUBSETS)} needs at least one group; "
+        f"{len(left_out)} pairs were excluded{example}; {remedy}"
     )

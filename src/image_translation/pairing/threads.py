@@ -1,4 +1,4 @@
-"""Work on many files at once in bounded memory."""
+"""Process many files in parallel, in bounded memory."""
 
 import os
 from collections import deque
@@ -15,10 +15,10 @@ _IN_FLIGHT_PER_THREAD = 4
 def map_in_threads(
     function: Callable[[Item], Result], items: Iterable[Item]
 ) -> Iterator[Result]:
-    """Apply a function in threads; results come in the order of the items.
+    """Apply a function in threads; results are in the order of the items.
 
-    Decoding, resizing and hashing release Python's lock, so threads suffice. Never more
-    than a few results wait, however many items there are.
+    Decoding, resizing and hashing release the GIL, so threads suffice. Only a few
+    results are buffered at a time.
     """
     threads = max(2, _usable_cores())
     pool = ThreadPoolExecutor(threads, thread_name_prefix="pairs")
@@ -35,6 +35,6 @@ def map_in_threads(
 
 
 def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+    if hasattr(os, "sched_getaffinity"):  # not available on macOS and Windows
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

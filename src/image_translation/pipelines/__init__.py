@@ -1,1 +1,1 @@
-"""Pipelines: thin nodes that call the rooms."""
+"""Pipelines of thin nodes, which call the other packages."""

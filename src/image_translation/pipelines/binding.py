@@ -1,4 +1,4 @@
-"""Functions with some arguments given, that keep their names in the log."""
+"""Partial functions that keep the name of the function."""
 
 from collections.abc import Callable
 from functools import partial, update_wrapper
@@ -6,5 +6,5 @@ from typing import Any
 
 
 def bind(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
-    """``functools.partial`` with the name and the documentation of the function."""
+    """``functools.partial`` with the name and docstring of the function."""
     return update_wrapper(partial(function, *args, **kwargs), function)

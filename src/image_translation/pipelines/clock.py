@@ -1,8 +1,8 @@
-"""The time, as tables keep it."""
+"""Timestamps for tables."""
 
 from datetime import UTC, datetime
 
 
 def timestamp() -> str:
-    """Now, in ISO 8601, UTC, to the second."""
+    """The current time in UTC, in ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

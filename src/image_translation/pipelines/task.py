@@ -1,4 +1,6 @@
-"""A task: ingestion to report, with the model template once for every model."""
+"""A task: from ingestion to report, with one instance of the model template per
+model.
+"""
 
 from collections.abc import Sequence
 
@@ -16,7 +18,7 @@ from image_translation.pipelines import (
 
 
 def create_pipeline(task: str, models: Sequence[str], tasks: Sequence[str]) -> Pipeline:
-    """Everything for a task, namespaced ``<task>`` and ``<task>.<model>``.
+    """Create all pipelines of a task, namespaced ``<task>`` and ``<task>.<model>``.
 
     Args:
         task: Name of the task.

@@ -1,4 +1,4 @@
-"""Where images come from: embedded ones, folders, archives, URLs, Kaggle."""
+"""Sources of images: embedded ones, folders, archives, URLs, Kaggle."""
 
 from image_translation.sources.folder import list_folder
 from image_translation.sources.opening import is_path, open_source

@@ -1,4 +1,4 @@
-"""Archives: zip and tar files, unpacked without trusting them."""
+"""Unpack zip and tar files, treated as untrusted."""
 
 import os
 import shutil
@@ -15,18 +15,20 @@ from typing import IO
 from image_translation.errors import InputError
 from image_translation.fingerprint import code_digest, digest
 from image_translation.progress import progress
-from image_translation.sources.keeping import fill_once
+from image_translation.sources.cached_dir import cached_dir
 
 MAX_FILES = 500_000
-"""Most files that an archive may hold."""
+"""Maximum number of files in an archive."""
 
 MAX_BYTES = 200 << 30
-"""Most bytes that an archive may unpack to; less where the disk has less room."""
+"""Maximum unpacked size of an archive in bytes; less if the disk has less free
+space.
+"""
 
 _CHUNK = 1 << 20
 _DAMAGE = (
     EOFError,
-    NotImplementedError,  # a way of compressing that zipfile does not know
+    NotImplementedError,  # a compression method that zipfile does not support
     OSError,
     struct.error,
     tarfile.TarError,
@@ -36,30 +38,30 @@ _DAMAGE = (
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file is a zip or tar file, by its content."""
+    """True for a zip or tar file, by its content."""
     return zipfile.is_zipfile(path) or tarfile.is_tarfile(path)
 
 
 def unpack(archive: Path, folder: Path) -> Path:
     """Unpack an archive, once.
 
-    Only plain files are taken; links and devices are left aside.
+    Only regular files are unpacked; links and devices are ignored.
 
     Args:
-        archive: A zip or tar file, in any compression that Python knows.
-        folder: Where to keep the files.
+        archive: A zip or tar file, in any compression that Python supports.
+        folder: Folder for the files.
 
     Returns:
         The folder with the files.
 
     Raises:
-        InputError: The archive is damaged or encrypted, would write outside the
-            folder, holds more than ``MAX_FILES``, or unpacks to more than ``MAX_BYTES``
-            or than the disk has room for.
+        InputError: The archive is damaged or encrypted, contains a path outside the
+            folder, contains more than ``MAX_FILES``, or unpacks to more than
+            ``MAX_BYTES`` or the free disk space.
     """
     status = archive.stat()
     fingerprint = digest(status.st_size, status.st_mtime_ns, code_digest(__name__))
-    return fill_once(folder, fingerprint, lambda root: _fill(archive, root))
+    return cached_dir(folder, fingerprint, lambda root: _fill(archive, root))
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,8 @@ def _fill(archive: Path, root: Path) -> None:
             room -= _write(member, _inside(archive, root, member.name), room, archive)
     except _DAMAGE as error:
         raise InputError(
-            f"source: {archive} cannot be unpacked: {error or 'it ends too early'}; "
-            "fetch it again, or unpack it yourself and pass the folder"
+            f"source: {archive} cannot be unpacked: {error or 'unexpected end'}; "
+            "download it again, or unpack it yourself and pass the folder"
         ) from error
 
 
@@ -115,14 +117,14 @@ def _read_tar(path: Path, _: int) -> Iterator[_Member]:
 
 
 def _is_file(info: zipfile.ZipInfo) -> bool:
-    kind = stat.S_IFMT(info.external_attr >> 16)  # 0 where the maker is no Unix
+    kind = stat.S_IFMT(info.external_attr >> 16)  # 0 if it was not created on Unix
     return not info.is_dir() and kind in {0, stat.S_IFREG}
 
 
 def _count_zip_entries(path: Path) -> int:
-    """The number of entries that a zip file's end record states.
+    """The number of entries in a zip file's end record.
 
-    ``zipfile`` builds an object for each before it tells how many there are. The layout
+    ``zipfile`` builds an object for each entry before it gives their number. The layout
     is that of PKWARE's APPNOTE.TXT, sections 4.3.14 to 4.3.16.
     """
     with path.open("rb") as file:
@@ -142,19 +144,19 @@ def _count_zip_entries(path: Path) -> int:
 
 
 def _inside(archive: Path, root: Path, name: str) -> Path:
-    """Where a file of an archive is written to."""
+    """Output path of an archive member."""
     parts = PurePosixPath(name.replace("\\", "/"))
     climbs = parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0]
     if climbs or "\0" in name:
         raise InputError(
-            f"source: {archive} wants to write outside its folder, to {name!r}; "
-            "nothing of it was unpacked: do not trust it"
+            f"source: {archive} contains a path outside the target folder ({name!r}); "
+            "nothing was extracted"
         )
     return root.joinpath(*parts.parts)
 
 
 def _write(member: _Member, path: Path, room: int, archive: Path) -> int:
-    """Write a file, never more than there is room for; the number of bytes."""
+    """Write a file of at most ``room`` bytes; return its number of bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     written = 0
     with path.open("wb") as file:
@@ -168,13 +170,13 @@ def _write(member: _Member, path: Path, room: int, archive: Path) -> int:
 
 def _too_many(archive: Path, count: str) -> InputError:
     return InputError(
-        f"source: {archive} holds {count} files, and at most {MAX_FILES:,} are taken; "
-        "unpack it yourself and pass the folder"
+        f"source: {archive} contains {count} files; the limit is {MAX_FILES:,}. "
+        "Unpack it yourself and pass the folder"
     )
 
 
 def _too_large(archive: Path, size: str) -> InputError:
     return InputError(
-        f"source: {archive} unpacks to {size}, and there is room for less: the limit is "
-        f"{MAX_BYTES >> 30} GiB and what is free on the disk"
+        f"source: {archive} unpacks to {size}, which is more than the limit of "
+        f"{MAX_BYTES >> 30} GiB or the free disk space"
     )

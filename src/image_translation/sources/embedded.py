@@ -1,4 +1,4 @@
-"""Embedded sources: images that ship inside installed packages."""
+"""Embedded sources: images that ship with installed packages."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
@@ -6,13 +6,13 @@ from types import MappingProxyType
 
 from image_translation.fingerprint import code_digest
 from image_translation.imaging import digits, photographs
+from image_translation.sources.cached_dir import cached_dir
 from image_translation.sources.folder import list_folder
-from image_translation.sources.keeping import fill_once
 from image_translation.sources.source import Source
 
 
 def open_photographs(folder: Path) -> Source:
-    """Crops of colour photographs; each photo is a group and has its side."""
+    """Crops of colour photographs; each photo is a group with a fixed subset."""
     root = _make(folder / "photographs", photographs.write_crops)
     files = list_folder(root).files
     photos = photographs.PHOTOGRAPHS
@@ -21,7 +21,7 @@ def open_photographs(folder: Path) -> Source:
         root=root,
         files=files,
         groups={file: PurePosixPath(file).parts[0] for file in files},
-        sides={photo.name: photographs.side_of(photo.name) for photo in photos},
+        subsets={photo.name: photographs.subset_of(photo.name) for photo in photos},
         credit="; ".join(f"{photo.name}: {photo.credit}" for photo in photos),
     )
 
@@ -35,7 +35,7 @@ def open_digits(folder: Path) -> Source:
 
 def _make(folder: Path, write: Callable[[Path], object]) -> Path:
     made_by = code_digest("image_translation.imaging")
-    return fill_once(folder.absolute(), made_by, write)
+    return cached_dir(folder.absolute(), made_by, write)
 
 
 EMBEDDED: Mapping[str, Callable[[Path], Source]] = MappingProxyType(

@@ -1,4 +1,4 @@
-"""Folders: the images that lie in them."""
+"""List the images of a folder."""
 
 import logging
 import os
@@ -18,25 +18,25 @@ _ARCHIVE_LITTER = "__MACOSX"  # resource forks that macOS adds to zip files
 def list_folder(path: Path, parameter: str = "source") -> Source:
     """List the images in a folder and its sub-folders.
 
-    Files are taken for images by their suffix, in upper or lower case. Hidden files and
+    Image files are recognized by their suffix, in upper or lower case. Hidden files and
     ``__MACOSX`` are skipped.
 
     Args:
         path: The folder.
-        parameter: The parameter that named it, for messages.
+        parameter: Name of the parameter, for messages.
 
     Raises:
-        InputError: The folder does not exist, is none, or holds no image.
+        InputError: The folder does not exist, is not a folder, or contains no image.
     """
     folder = path.expanduser().absolute()
     if not folder.exists():
         raise InputError(
-            f"{parameter}: there is no folder {folder}; pass an existing one: "
+            f"{parameter}: the folder {folder} does not exist; pass an existing one: "
             f'--params "{parameter}=<folder>"'
         )
     if not folder.is_dir():
         raise InputError(
-            f"{parameter}: {folder} is a file; pass the folder that holds the images"
+            f"{parameter}: {folder} is a file; pass the folder that contains the images"
         )
     found = sorted(_walk(folder))
     files = tuple(file for file in found if _suffix(file) in IMAGE_SUFFIXES)
@@ -44,16 +44,20 @@ def list_folder(path: Path, parameter: str = "source") -> Source:
     _refuse_undecodable_names(files)
     if not files:
         raise InputError(
-            f"{parameter}: no image in {folder} or its sub-folders, but {_tell(others)}; "
+            f"{parameter}: no image in {folder} or its sub-folders, but {_count_by_suffix(others)}; "
             f"images end in {', '.join(sorted(IMAGE_SUFFIXES))}"
         )
     if others:
-        logger.info("%s: %s that are no images are ignored", folder, _tell(others))
+        logger.info(
+            "%s: ignoring files that are not images: %s",
+            folder,
+            _count_by_suffix(others),
+        )
     return Source(name=folder.name, root=folder, files=files)
 
 
 def _walk(folder: Path) -> Iterator[str]:
-    seen = set()  # links may lead in circles
+    seen = set()  # links may form cycles
     for current, folders, files in os.walk(
         folder, followlinks=True, onerror=_refuse_folder
     ):
@@ -70,7 +74,7 @@ def _walk(folder: Path) -> Iterator[str]:
 
 
 def _refuse_folder(error: OSError) -> None:
-    raise InputError(f"cannot look into {error.filename}: {error.strerror}") from error
+    raise InputError(f"cannot list {error.filename}: {error.strerror}") from error
 
 
 def _refuse_undecodable_names(files: tuple[str, ...]) -> None:
@@ -87,9 +91,9 @@ def _suffix(file: str) -> str:
     return PurePosixPath(file).suffix.lower()
 
 
-def _tell(suffixes: Counter[str]) -> str:
+def _count_by_suffix(suffixes: Counter[str]) -> str:
     if not suffixes:
-        return "no file at all"
+        return "no files"
     return ", ".join(
         f"{count} {suffix or 'without suffix'}"
         for suffix, count in suffixes.most_common(5)

@@ -19,7 +19,7 @@ from PIL import Image
 from image_translation.errors import InputError
 from image_translation.fingerprint import code_digest, digest
 from image_translation.progress import progress
-from image_translation.sources.keeping import fill_once
+from image_translation.sources.cached_dir import cached_dir
 
 _NAME = re.compile(r"^(?P<set>.+)-images[-.]idx3-ubyte(\.gz)?$")
 _MAX_BYTES = 4 << 30
@@ -29,7 +29,7 @@ _UNSIGNED_BYTES = 8
 def find_idx(folder: Path) -> dict[str, Path]:
     """The image files in IDX format of a folder, by the name of their set.
 
-    Kaggle's copies hold each file twice, once in a folder of its own.
+    Kaggle's copies contain each file twice, once in a separate folder.
     """
     found: dict[str, Path] = {}
     for path in sorted(folder.rglob("*-images*idx3-ubyte*")):
@@ -42,12 +42,12 @@ def find_idx(folder: Path) -> dict[str, Path]:
 def convert_idx(files: dict[str, Path], folder: Path) -> Path:
     """Write the images of IDX files as PNG: ``<set>/<label>/<number>.png``.
 
-    The label comes from the set's other file, ``<set>-labels-idx1-ubyte``, and is left
-    out where there is none.
+    The label is read from the set's other file, ``<set>-labels-idx1-ubyte``, and
+    omitted if that file is missing.
 
     Args:
         files: Image files by the name of their set, such as ``train``.
-        folder: Where to keep the PNG files.
+        folder: Folder for the PNG files.
 
     Raises:
         InputError: A file is damaged, or labels and images differ in number.
@@ -57,32 +57,32 @@ def convert_idx(files: dict[str, Path], folder: Path) -> Path:
         for name, path in files.items()
     ]
     fingerprint = digest(states, code_digest(__name__))
-    return fill_once(folder, fingerprint, lambda root: _write_sets(files, root))
+    return cached_dir(folder, fingerprint, lambda root: _write_sets(files, root))
 
 
 def read_idx(path: Path) -> NDArray[np.uint8]:
     """Read an IDX file of unsigned bytes, gzipped or not.
 
     Returns:
-        uint8, with the dimensions that the file states: n×H×W for images.
+        uint8, with the dimensions of the file: n×H×W for images.
 
     Raises:
-        InputError: The file is no such file, or is truncated.
+        InputError: The file is not an IDX file, or is truncated.
     """
     opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
     try:
         with opened as file:
             zeros, kind, dimensions = struct.unpack(">HBB", file.read(4))
             if zeros or kind != _UNSIGNED_BYTES or not 1 <= dimensions <= 3:
-                raise InputError(f"source: {path} is no IDX file of unsigned bytes")
+                raise InputError(f"source: {path} is not an IDX file of unsigned bytes")
             shape = struct.unpack(f">{dimensions}I", file.read(4 * dimensions))
             if math.prod(shape) > _MAX_BYTES:
-                raise InputError(f"source: {path} says that it is larger than 4 GiB")
+                raise InputError(f"source: {path} declares a size above 4 GiB")
             values = np.frombuffer(file.read(math.prod(shape)), np.uint8)
             return values.reshape(shape)
     except (OSError, EOFError, ValueError, struct.error, zlib.error) as error:
         raise InputError(
-            f"source: the IDX file {path} is damaged ({error}); fetch it again"
+            f"source: the IDX file {path} is damaged ({error}); download it again"
         ) from error
 
 
@@ -91,7 +91,7 @@ def _write_sets(files: dict[str, Path], root: Path) -> None:
         images = read_idx(path)
         if images.ndim != 3:
             raise InputError(
-                f"source: {path} holds no images: {images.ndim} dimensions"
+                f"source: {path} contains no images: {images.ndim} dimensions"
             )
         folders = _folders(path, name, len(images))
         for folder in sorted(set(folders)):
@@ -111,7 +111,7 @@ def _folders(path: Path, name: str, count: int) -> list[str]:
     labels = read_idx(labels_path).ravel()
     if len(labels) != count:
         raise InputError(
-            f"source: {path} holds {count} images and {labels_path} {len(labels)} "
-            f"labels; both must be whole files of {name}"
+            f"source: {path} contains {count} images and {labels_path} {len(labels)} "
+            f"labels; both must be complete files of {name}"
         )
     return [str(label) for label in labels]

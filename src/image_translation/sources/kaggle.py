@@ -12,25 +12,25 @@ logger = logging.getLogger(__name__)
 DATASET, COMPETITION = "kaggle:", "kaggle-competition:"
 
 _CREDENTIALS = (
-    "create a token on kaggle.com (Settings, API) and put it into "
-    "~/.kaggle/kaggle.json, or its parts into KAGGLE_USERNAME and KAGGLE_KEY"
+    "create a token on kaggle.com (Settings, API) and save it as "
+    "~/.kaggle/kaggle.json, or set KAGGLE_USERNAME and KAGGLE_KEY"
 )
 
 
 def download(source: str) -> Path:
-    """Download a data set or the data of a competition; nothing that is there already.
+    """Download a data set or the data of a competition, unless it is in the cache.
 
     Args:
         source: ``kaggle:owner/dataset``, ``kaggle:owner/dataset/versions/N``, which
-            works without a network once it was downloaded, or
-            ``kaggle-competition:name``.
+            needs no network after the download, or ``kaggle-competition:name``.
 
     Returns:
         The folder in kagglehub's cache.
 
     Raises:
-        InputError: The name is none, there is no such data, credentials are missing or
-            wrong, terms were not accepted, there is no network or no room on the disk.
+        InputError: The name is invalid, the data does not exist, credentials are
+            missing or wrong, terms were not accepted, the network is unavailable or the
+            disk is full.
     """
     import kagglehub
 
@@ -42,7 +42,7 @@ def download(source: str) -> Path:
     )
     try:
         return Path(fetch(handle)).absolute()
-    except Exception as error:  # kagglehub hands on what its parts raise
+    except Exception as error:  # kagglehub passes on exceptions of its dependencies
         raise InputError(f"source: {source}: {_explain(error, source)}") from error
 
 
@@ -59,7 +59,7 @@ def _check(source: str, handle: str, is_competition: bool) -> None:
 
 
 def _explain(error: Exception, source: str) -> str:
-    """What went wrong, and what to do about it."""
+    """Reason and remedy for an exception of kagglehub."""
     import requests
     from kagglehub.exceptions import (
         CredentialError,
@@ -73,34 +73,34 @@ def _explain(error: Exception, source: str) -> str:
         return _explain_status(status, source)
     for cause in chain:
         if isinstance(cause, CredentialError | UnauthenticatedError):
-            return f"Kaggle wants to know who you are; {_CREDENTIALS}"
+            return f"Kaggle requires credentials; {_CREDENTIALS}"
         if isinstance(cause, requests.ConnectionError | requests.Timeout):
             return f"Kaggle cannot be reached ({cause}). {_advise_offline(source)}"
         if isinstance(cause, OSError) and cause.errno in {errno.ENOSPC, errno.EDQUOT}:
             return (
-                "the disk is full; make room, or set KAGGLEHUB_CACHE to a folder on "
+                "the disk is full; free some space, or set KAGGLEHUB_CACHE to a folder on "
                 "another disk"
             )
         if isinstance(cause, DataCorruptionError):
-            return "what was downloaded is damaged; run again"
+            return "the download is damaged; run again"
     return f"{error}"
 
 
 def _explain_status(status: int, source: str) -> str:
     page = _page(source)
     if status == 404:
-        return f"Kaggle has no such data, or no such version; look at {page}"
+        return f"Kaggle has no such data, or no such version; see {page}"
     if status in {401, 403}:
         if not _has_credentials():
-            return f"Kaggle refuses it to someone unknown; {_CREDENTIALS}"
+            return f"Kaggle refuses access without credentials; {_CREDENTIALS}"
         if source.startswith(COMPETITION):
             return f"accept the competition's rules first: {page}/rules"
         return (
-            "Kaggle refuses it: it is private or does not exist, its terms were not "
-            f"accepted, or the token is wrong; look at {page}"
+            "Kaggle refuses access: the data is private or does not exist, its terms were "
+            f"not accepted, or the token is wrong; see {page}"
         )
     if status == 429:
-        return "Kaggle says that there were too many requests; wait, and run again"
+        return "Kaggle received too many requests; wait, then run again"
     return f"Kaggle answers with error {status}; run again later"
 
 
@@ -111,7 +111,7 @@ def _page(source: str) -> str:
 
 
 def _advise_offline(source: str) -> str:
-    """How to go on without a network, if there is a way."""
+    """Advice for a run without a network."""
     from kagglehub.config import get_cache_folder
 
     handle = source.removeprefix(DATASET).partition("/versions/")[0]
@@ -120,7 +120,7 @@ def _advise_offline(source: str) -> str:
     if not versions or "/versions/" in source:
         return "Check the network"
     pinned = f"{DATASET}{handle}/versions/{max(versions)}"
-    return f"Without a network pin the version that is there: source={pinned}"
+    return f"Without a network, pin the downloaded version: source={pinned}"
 
 
 def _has_credentials() -> bool:

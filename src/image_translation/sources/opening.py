@@ -1,4 +1,4 @@
-"""Opening a source by its name."""
+"""Open a source by its name."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,12 +16,12 @@ def open_source(source: str | None, folder: Path) -> Source:
     Args:
         source: ``photographs`` or ``digits``, which are embedded;
             ``kaggle:owner/dataset``, ``kaggle-competition:name``; a URL that fsspec
-            knows; or the path of a folder or an archive. Folders may hold MNIST's IDX
-            files instead of images.
-        folder: Where a source may keep what it fetches or makes.
+            supports; or the path of a folder or an archive. Folders may contain MNIST's
+            IDX files instead of images.
+        folder: Folder for downloaded or generated files.
 
     Raises:
-        InputError: There is no source, or it cannot be worked with.
+        InputError: No source is given, or it is unusable.
     """
     if source is None:
         raise InputError(
@@ -37,21 +37,20 @@ def open_source(source: str | None, folder: Path) -> Source:
 
 
 def is_path(source: str) -> bool:
-    """Whether a source is a path on this machine."""
+    """True if a source is a path on this machine."""
     if source in EMBEDDED or "://" in source:
         return False
     return not source.startswith((kaggle.DATASET, kaggle.COMPETITION))
 
 
 def name_of(source: str) -> str:
-    """What a source is called in reports: no path of this machine, no secret."""
+    """Name of a source in reports, without local folders and secrets."""
     if "://" in source:
-        return remote.shown(source)
+        return remote.redact(source)
     return Path(source).name if is_path(source) else source
 
 
 def _located(source: str, folder: Path) -> Path:
-    """The folder or file on this machine."""
     if source.startswith((kaggle.DATASET, kaggle.COMPETITION)):
         return kaggle.download(source)
     if "://" in source:
@@ -60,12 +59,12 @@ def _located(source: str, folder: Path) -> Path:
 
 
 def _unpacked(path: Path, folder: Path) -> Path:
-    """The folder that an archive holds; a folder as it is."""
+    """The folder with an archive's files; a folder is returned unchanged."""
     if not path.is_file():
         return path
     if not archive.is_archive(path):
         raise InputError(
             f"source: {path} is neither a folder nor a zip or tar file; pass the folder "
-            "or the archive that holds the images"
+            "or the archive that contains the images"
         )
     return archive.unpack(path, folder.absolute() / "unpacked")

@@ -1,4 +1,4 @@
-"""Remote sources: files behind a URL, fetched through fsspec and kept."""
+"""Remote sources: files behind a URL, downloaded through fsspec and cached."""
 
 import json
 import logging
@@ -13,36 +13,36 @@ from image_translation.progress import progress
 
 logger = logging.getLogger(__name__)
 
-_BATCH = 64  # files that are fetched at once
+_BATCH = 64  # files per request
 _WEB = ("http", "https")
 _SECONDS_TO_CONNECT = 15
 _SECONDS_OF_SILENCE = 60
 
-# what file systems tell about a file that changes with its content
+# properties of a file that change with its content, by file system
 _STATE = ("size", "etag", "ETag", "mtime", "LastModified", "md5Hash", "created")
 
 
 def fetch(url: str, folder: Path) -> Path:
-    """Fetch a file or a folder; in later runs only what has changed of it.
+    """Download a file or a folder; later calls download only changes.
 
     Args:
-        url: Anything that fsspec knows: ``s3://``, ``gs://``, ``https://`` and others.
-            A web address stands for one file. Credentials are found where the file
-            system's own client looks for them, and must not stand in the URL.
-        folder: Where to keep what is fetched.
+        url: Any URL that fsspec supports: ``s3://``, ``gs://``, ``https://`` and
+            others. A web address is a single file. Credentials are read from the places
+            of the file system's own client, and must not be part of the URL.
+        folder: Folder for the files.
 
     Returns:
-        The file or the folder on the local disk. Where the URL cannot be reached, what
-        was fetched completely before, with a warning.
+        The file or the folder on the local disk. If the URL is unreachable, the last
+        complete download, with a warning.
 
     Raises:
-        InputError: There is nothing at the URL, it cannot be reached and was not
+        InputError: The URL does not exist, it is unreachable and was not downloaded
             before, or its client is not installed.
     """
     if "@" in urlsplit(url).netloc and ":" in urlsplit(url).netloc.rpartition("@")[0]:
         raise InputError(
-            f"source: {shown(url)}: a password in an address ends up in logs; put it where "
-            "the client looks for it, such as ~/.netrc or the environment"
+            f"source: {redact(url)}: a password in a URL ends up in logs; put it where "
+            "the client reads it, such as ~/.netrc or the environment"
         )
     copy = _Copy(folder / digest(url)[:16])
     try:
@@ -51,31 +51,31 @@ def fetch(url: str, folder: Path) -> Path:
         raise
     except ImportError as error:
         raise InputError(
-            f"source: {shown(url)} needs a client that is not installed: {error}"
+            f"source: {redact(url)} needs a client that is not installed: {error}"
         ) from error
-    except Exception as error:  # every file system has errors of its own
+    except Exception as error:  # every file system has its own exceptions
         reason = f"{type(error).__name__}: {error}".rstrip(": ")
         if copy.is_complete():
             logger.warning(
-                "%s cannot be reached (%s): going on with what was fetched before",
-                shown(url),
+                "%s is unreachable (%s): using the previous download",
+                redact(url),
                 reason,
             )
             return copy.path()
         raise InputError(
-            f"source: {shown(url)} cannot be fetched ({reason}); check the address, "
-            "the network, the credentials and the room on the disk"
+            f"source: {redact(url)} cannot be downloaded ({reason}); check the address, "
+            "the network, the credentials and the free disk space"
         ) from error
 
 
-def shown(url: str) -> str:
-    """A URL without user, password and query: fit for logs and reports."""
+def redact(url: str) -> str:
+    """A URL without user, password and query, for logs and reports."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 class _Copy:
-    """The local copy: files, and an index of the states that they were fetched in."""
+    """The local copy: files, and an index of their remote states."""
 
     def __init__(self, root: Path) -> None:
         self.files = root / "files"
@@ -107,7 +107,7 @@ def _update(copy: _Copy, url: str) -> Path:
     single = url.startswith(_WEB) or system.isfile(remote)
     found = _list_file(system, remote) if single else _list_folder(system, remote)
     if not found:
-        raise InputError(f"source: there is nothing at {shown(url)}; check the address")
+        raise InputError(f"source: nothing found at {redact(url)}; check the address")
     states = {
         name: digest(*(str(info.get(k)) for k in _STATE))
         for name, info in found.items()
@@ -121,9 +121,11 @@ def _update(copy: _Copy, url: str) -> Path:
     for gone in known.keys() - have.keys():
         (copy.files / gone).unlink(missing_ok=True)
     copy.write(have, single=single, complete=False)
-    wanted = [name for name in states if name not in have]
-    batches = [wanted[i : i + _BATCH] for i in range(0, len(wanted), _BATCH)]
-    for batch in progress(batches, f"fetching {shown(url)}", len(wanted), "files", len):
+    missing = [name for name in states if name not in have]
+    batches = [missing[i : i + _BATCH] for i in range(0, len(missing), _BATCH)]
+    for batch in progress(
+        batches, f"downloading {redact(url)}", len(missing), "files", len
+    ):
         _fetch_batch(
             system,
             [found[name]["name"] for name in batch],
@@ -158,13 +160,15 @@ def _list_file(system: Any, remote: str) -> dict[str, dict[str, Any]]:
 
 
 def _list_folder(system: Any, remote: str) -> dict[str, dict[str, Any]]:
-    """The files below a folder, by their path below it."""
+    """The files below a folder, by relative path."""
     root = remote.rstrip("/")
     found = system.find(root, detail=True)
     listed = {path.removeprefix(root).lstrip("/"): info for path, info in found.items()}
     for name in listed:
         if ".." in PurePosixPath(name).parts:
-            raise InputError(f"source: {root} holds a file called {name!r}; rename it")
+            raise InputError(
+                f"source: {root} contains a file named {name!r}; rename it"
+            )
     return dict(sorted(listed.items()))
 
 

@@ -1,4 +1,4 @@
-"""What a source is: image files, and what is known about them."""
+"""A source: image files with their groups, subsets and credits."""
 
 import json
 import os
@@ -11,41 +11,41 @@ from image_translation.fingerprint import digest
 
 @dataclass(frozen=True)
 class Source:
-    """The image files of a source, and what it tells about them.
+    """The image files of a source.
 
     Attributes:
-        name: What the source is called in reports.
-        root: The folder that the files lie in.
+        name: Name of the source in reports.
+        root: Folder of the files.
         files: POSIX paths relative to ``root``, sorted.
-        groups: File to group, where the source knows which belong together.
-        sides: Group to side of the split, where the source names its held-out data.
-        credit: Authors and licences, where known.
+        groups: Group by file, if the source defines groups.
+        subsets: Subset by group, if the source has held-out data.
+        credit: Authors and licences, if known.
     """
 
     name: str
     root: Path
     files: tuple[str, ...]
     groups: Mapping[str, str] = field(default_factory=dict)
-    sides: Mapping[str, str] = field(default_factory=dict)
+    subsets: Mapping[str, str] = field(default_factory=dict)
     credit: str = ""
 
     @property
     def fingerprint(self) -> str:
-        """Digest that changes when a file is added, removed, renamed or written to.
+        """Digest that changes when a file is added, removed, renamed or modified.
 
-        Cheap: it looks at names, sizes, times and rights, not into the files. It does not
-        depend on where the root lies.
+        It uses names, sizes, times and permissions, without reading the files. It does
+        not depend on the location of the root.
         """
         states = [(file, *_state(self.root / file)) for file in self.files]
-        return digest(states, dict(self.groups), dict(self.sides))
+        return digest(states, dict(self.groups), dict(self.subsets))
 
     def to_json(self) -> str:
-        """The source as JSON text, for a file."""
+        """Serialize to JSON."""
         return json.dumps(asdict(self) | {"root": str(self.root)}, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> "Source":
-        """The source that ``to_json`` wrote."""
+        """Deserialize the result of ``to_json``."""
         values = json.loads(text)
         root, files = Path(values.pop("root")), tuple(values.pop("files"))
         return cls(root=root, files=files, **values)

@@ -10,7 +10,7 @@ def lightness(image: np.ndarray) -> np.ndarray:
     return rgb2lab(image)[..., 0]
 
 
-def test_ink_stands_on_edges_and_nowhere_else():
+def test_ink_is_only_on_edges():
     photo = np.full((64, 64, 3), 200, np.uint8)
     photo[:, 32:] = 90
     with_ink = draw_cartoon(photo, cartoon())
@@ -21,7 +21,7 @@ def test_ink_stands_on_edges_and_nowhere_else():
     assert with_ink[:, columns].min() < 30
 
 
-def test_smoothing_takes_noise_and_leaves_the_edge():
+def test_smoothing_removes_noise_and_keeps_the_edge():
     photo = np.full((64, 64, 3), 160, np.int16)
     photo[:, 32:] = 60
     noisy = photo + np.random.default_rng(0).integers(-6, 7, photo.shape)
@@ -32,7 +32,7 @@ def test_smoothing_takes_noise_and_leaves_the_edge():
     assert abs(drawn[:, 30].mean() - drawn[:, 33].mean()) > 80
 
 
-def test_lightness_comes_in_few_levels():
+def test_lightness_has_few_levels():
     ramp = np.repeat(np.linspace(0, 255, 256).astype(np.uint8)[None], 64, axis=0)
     ramp = np.repeat(ramp[..., None], 3, axis=2)
     drawn = draw_cartoon(ramp, cartoon(levels=4, smoothing=0, lines=0))
@@ -50,7 +50,7 @@ def test_saturation_scales_chroma(saturation):
     assert np.hypot(*rgb2lab(drawn)[0, 0, 1:]) == pytest.approx(expected, abs=1)
 
 
-def test_the_style_does_not_depend_on_the_size():
+def test_style_does_not_depend_on_the_size():
     small, large = (draw_cartoon(scenery(s, s), cartoon()) for s in (64, 128))
     halved = large.reshape(64, 2, 64, 2, 3).mean(axis=(1, 3))
     assert np.abs(halved - small).mean() < 12

@@ -10,6 +10,6 @@ def test_grayscale_is_luma_of_bt_601():
     np.testing.assert_array_equal(grayscale(photo), np.dstack([expected] * 3))
 
 
-def test_grayscale_leaves_grey_alone():
+def test_grayscale_keeps_grey():
     grey = np.repeat(np.arange(256, dtype=np.uint8)[:, None, None], 3, axis=2)
     np.testing.assert_array_equal(grayscale(grey), grey)

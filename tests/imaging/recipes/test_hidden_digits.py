@@ -12,7 +12,7 @@ def contrast(image: np.ndarray) -> float:
     return abs(grey[mask].mean() - grey[~mask].mean())
 
 
-def test_the_digit_stays_in_its_place():
+def test_digit_keeps_its_position():
     plain = hide_digit(stroke(), hidden(texture=0, clutter=0, visibility=1))
     values = plain[..., 0].astype(int)
     mask = stroke()[..., 0] > 0
@@ -21,7 +21,7 @@ def test_the_digit_stays_in_its_place():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_visibility_controls_how_well_it_is_seen(seed):
+def test_visibility_controls_the_contrast(seed):
     shown = [
         contrast(hide_digit(stroke(), hidden(visibility=v, texture=0, seed=seed)))
         for v in (0, 0.3, 0.6, 1)
@@ -39,13 +39,13 @@ def test_clutter_and_texture_are_added():
         assert np.ptp(hide_digit(blank, hidden(**values))) > 30
 
 
-def test_another_seed_hides_it_otherwise():
+def test_another_seed_gives_another_image():
     assert (
         hide_digit(stroke(), hidden()) != hide_digit(stroke(), hidden(seed=1))
     ).any()
 
 
-def test_two_digits_have_nothing_in_common_but_the_method():
+def test_digits_have_independent_clutter():
     one, other = stroke(), np.roll(stroke(), 1, axis=1)
     grounds = [hide_digit(d, hidden(visibility=0)).astype(float) for d in (one, other)]
     assert abs(np.corrcoef(*(g[..., 0].ravel() for g in grounds))[0, 1]) < 0.5

@@ -11,7 +11,7 @@ from image_translation.imaging.recipes.painterly import (
     fingerprint_painterly,
     make_painterly,
     paint,
-    pull_to_palette,
+    shift_to_palette,
 )
 from tests.imaging.recipes.examples import painterly, scenery
 
@@ -27,7 +27,7 @@ def paintings(tmp_path):
     return folder
 
 
-def test_strokes_leave_the_composition():
+def test_strokes_keep_the_composition():
     photo = scenery(64, 64)
     painted = paint(photo, MONET, painterly()).astype(float)
     blocks = [
@@ -52,38 +52,38 @@ def test_more_layers_paint_finer():
     assert np.abs(paint(photo, MONET, broad).astype(int) - photo).mean() > max(coarse)
 
 
-def test_another_seed_paints_otherwise():
+def test_another_seed_gives_another_painting():
     photo = scenery()
     one, other = (paint(photo, MONET, painterly(seed=seed)) for seed in (0, 1))
     assert (one != other).any()
 
 
 class TestPalette:
-    def test_strength_0_leaves_colours(self):
+    def test_strength_0_keeps_colours(self):
         photo = scenery()
-        difference = pull_to_palette(photo, MONET, 0).astype(int) - photo
+        difference = shift_to_palette(photo, MONET, 0).astype(int) - photo
         assert np.abs(difference).max() <= 1
 
-    def test_strength_1_comes_close_to_the_palette(self):
+    def test_strength_1_moves_colours_to_the_palette(self):
         photo = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
 
         def distance(image):
             lab = rgb2lab(image)[..., None, :]
             return np.linalg.norm(lab - np.array(MONET.palette), axis=-1).min(axis=-1)
 
-        pulled = pull_to_palette(photo, MONET, 1)
+        pulled = shift_to_palette(photo, MONET, 1)
         assert distance(pulled).mean() < distance(photo).mean() / 2
 
 
 class TestFolderOfPaintings:
-    def test_style_is_taken_from_it(self, paintings):
+    def test_style_is_measured_on_the_folder(self, paintings):
         photo = scenery()
         painted = make_painterly(painterly(paintings=str(paintings), palette=1))(photo)
         red, _, blue = painted.reshape(-1, 3).mean(axis=0)
         assert red > blue + 40
         assert (painted != make_painterly(painterly(palette=1))(photo)).any()
 
-    def test_fingerprint_follows_contents_and_not_names(self, paintings):
+    def test_fingerprint_depends_on_contents_not_names(self, paintings):
         settings = painterly(paintings=str(paintings))
         before = fingerprint_painterly(settings)
         (paintings / "0.png").rename(paintings / "9.png")
@@ -97,7 +97,7 @@ class TestFolderOfPaintings:
             with pytest.raises(InputError, match=re.escape(str(folder))):
                 fingerprint_painterly(painterly(paintings=str(folder)))
 
-    def test_broken_painting_is_named(self, paintings):
+    def test_broken_painting_is_reported(self, paintings):
         (paintings / "1.png").write_text("no image")
         with pytest.raises(InputError, match=r"1\.png.*remove"):
             make_painterly(painterly(paintings=str(paintings)))

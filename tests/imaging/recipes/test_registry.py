@@ -17,21 +17,21 @@ class TestEveryRecipe:
         assert not np.array_equal(derived, photo)
 
     @pytest.mark.parametrize("shape", [(1, 1), (3, 50), (50, 3)])
-    def test_takes_any_shape(self, recipe, shape):
+    def test_accepts_any_shape(self, recipe, shape):
         derived = recipe.make(SETTINGS[recipe.name])(scenery(*shape))
         assert derived.shape == (*shape, 3)
 
     @pytest.mark.parametrize("value", [0, 255])
-    def test_takes_flat_images(self, recipe, value):
+    def test_accepts_flat_images(self, recipe, value):
         flat = np.full((20, 20, 3), value, np.uint8)
         assert recipe.make(SETTINGS[recipe.name])(flat).shape == flat.shape
 
-    def test_leaves_the_photo_alone(self, recipe):
+    def test_does_not_modify_the_photo(self, recipe):
         photo = scenery()
         recipe.make(SETTINGS[recipe.name])(photo)
         np.testing.assert_array_equal(photo, scenery())
 
-    def test_gives_the_same_in_any_order_and_thread(self, recipe):
+    def test_is_independent_of_order_and_thread(self, recipe):
         photos = [np.roll(scenery(), shift, axis=1) for shift in range(6)]
         first = [recipe.make(SETTINGS[recipe.name])(photo) for photo in photos]
         derive = recipe.make(SETTINGS[recipe.name])
@@ -39,8 +39,8 @@ class TestEveryRecipe:
             again = list(pool.map(derive, reversed(photos)))
         np.testing.assert_array_equal(first, again[::-1])
 
-    def test_says_what_it_does(self, recipe):
-        assert recipe.derived_side in {"input", "target"}
+    def test_has_a_description(self, recipe):
+        assert recipe.derived_role in {"input", "target"}
         assert recipe.description
         assert recipe.source
 

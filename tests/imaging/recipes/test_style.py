@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 from skimage.color import rgb2lab
 
-from image_translation.imaging.recipes.style import MEASURED_SIDE, measure_style
+from image_translation.imaging.recipes.style import MEASURED_SIZE, measure_style
 
 
 def waves(period: float, angle: float = 0.0) -> np.ndarray:
     """Stripes with a wavelength in pixels: strokes half as wide."""
-    y, x = np.mgrid[:MEASURED_SIDE, :MEASURED_SIDE]
+    y, x = np.mgrid[:MEASURED_SIZE, :MEASURED_SIZE]
     phase = 2 * np.pi * (x * np.cos(angle) + y * np.sin(angle)) / period
     noise = np.random.default_rng(0).normal(0, 2, x.shape)
     grey = np.clip(128 + 40 * np.sin(phase) + noise, 0, 255).astype(np.uint8)
@@ -17,7 +17,7 @@ def waves(period: float, angle: float = 0.0) -> np.ndarray:
 @pytest.mark.parametrize("angle", [0, 0.7])
 @pytest.mark.parametrize("period", [8, 16])
 def test_width_is_half_a_wavelength(period, angle):
-    width = measure_style([waves(period, angle)]).width * MEASURED_SIDE
+    width = measure_style([waves(period, angle)]).width * MEASURED_SIZE
     assert width == pytest.approx(period / 2, rel=0.25)
 
 
@@ -27,7 +27,7 @@ def test_stripes_are_longer_than_dots():
     assert measure_style([stripes]).elongation > 2 * measure_style([dots]).elongation
 
 
-def test_palette_holds_the_colours():
+def test_palette_contains_the_colours():
     halves = np.zeros((40, 40, 3), np.uint8)
     halves[:, :20], halves[:, 20:] = (200, 30, 30), (30, 30, 200)
     palette = np.array(measure_style([halves]).palette)

@@ -15,7 +15,7 @@ FloatArray = NDArray[np.float32]
 
 
 class CartoonSettings(Settings):
-    """How a photo becomes a cartoon."""
+    """Settings of the recipe ``cartoon``."""
 
     smoothing: int = Field(ge=0, le=10)
     levels: int = Field(ge=2, le=64)
@@ -24,7 +24,7 @@ class CartoonSettings(Settings):
     line_width: float = Field(gt=0, le=0.05)
 
 
-# Lengths are shares of the image's side
+# Lengths are relative to the image size
 _SPREAD = 0.016  # of the bilateral filter's window, a standard deviation
 _TOLERANCE = 6.0  # of the bilateral filter in L*a*b*, a standard deviation
 _STEEPNESS = 0.8  # of the steps between levels
@@ -36,7 +36,7 @@ _SHARPNESS = 0.8  # of the ink's edge, per L*
 def make_cartoon(
     settings: CartoonSettings,
 ) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
-    """A function that draws photos as cartoons."""
+    """Return a function that draws photos as cartoons."""
     return lambda image: draw_cartoon(image, settings)
 
 
@@ -46,36 +46,35 @@ def draw_cartoon(
     """Draw a photo with flat colours and ink lines.
 
     After Winnemöller, Olsen and Gooch (2006): a bilateral filter, applied several
-    times, flattens what has little contrast; lightness is brought to a few levels with
-    soft steps; lines are a difference of Gaussians, thresholded softly as in
+    times, flattens regions of low contrast; lightness is quantized to a few levels with
+    soft steps; lines are a difference of Gaussians with a soft threshold, as in
     Winnemöller, Kyprianidis and Olsen (2012).
 
-    Lengths count in shares of the image's side, so that the style is the same at any
-    size.
+    Lengths are relative to the image size, so the style is the same at any size.
 
     Args:
         image: uint8, H×W×3, sRGB.
-        settings: How strongly.
+        settings: Strength of the effects.
 
     Returns:
         uint8, H×W×3.
     """
-    side = math.sqrt(image.shape[0] * image.shape[1])
+    size = math.sqrt(image.shape[0] * image.shape[1])
     lab = to_lab(image)
     smooth = lab
     for _ in range(settings.smoothing):
-        smooth = _smooth(smooth, max(_SPREAD * side, 0.5))
-    ink = _draw_lines(smooth[..., 0], settings.line_width * side, settings.lines)
+        smooth = _smooth(smooth, max(_SPREAD * size, 0.5))
+    ink = _draw_lines(smooth[..., 0], settings.line_width * size, settings.lines)
     flat = smooth * np.array([1, settings.saturation, settings.saturation], np.float32)
-    flat[..., 0] = _quantise(smooth[..., 0], settings.levels)
+    flat[..., 0] = _quantize(smooth[..., 0], settings.levels)
     return np.rint(to_rgb(flat) * ink[..., None]).astype(np.uint8)
 
 
 def _smooth(lab: FloatArray, spread: float) -> FloatArray:
-    """A bilateral filter, along columns and then along rows.
+    """Bilateral filter, along columns and then along rows.
 
-    Separable as in Pham and van Vliet (2005), section 3: close to the full filter, and
-    its cost grows with the radius, not with its square.
+    Separable as in Pham and van Vliet (2005), section 3: close to the full filter, at
+    a cost proportional to the radius instead of its square.
     """
     planes = np.ascontiguousarray(np.moveaxis(lab, 2, 0))  # (3, H, W)
     for axis in (1, 2):
@@ -102,18 +101,18 @@ def _smooth_along(planes: FloatArray, axis: int, spread: float) -> FloatArray:
     return total / weights
 
 
-def _quantise(lightness: FloatArray, levels: int) -> FloatArray:
-    """Bring L* to a few levels; Winnemöller et al. 2006, section 3.3."""
+def _quantize(lightness: FloatArray, levels: int) -> FloatArray:
+    """Quantize L* to a few levels; Winnemöller et al. 2006, section 3.3."""
     step = 100 / levels
     boundary = np.rint(lightness / step) * step
     return boundary + step / 2 * np.tanh(_STEEPNESS * (lightness - boundary))
 
 
 def _draw_lines(lightness: FloatArray, width: float, strength: float) -> FloatArray:
-    """How much paper shows through the ink, 0 to 1.
+    """Transmittance of the ink, 0 to 1.
 
-    Lines stand on the dark side of edges: where the difference of two Gaussians, L*,
-    falls below a threshold; Winnemöller et al. 2012, equations 1 to 5.
+    Lines are on the dark side of edges, where the difference of two Gaussians of L* is
+    below a threshold; Winnemöller et al. 2012, equations 1 to 5.
     """
     spread = max(width / 2, 0.4)
     blur = scipy.ndimage.gaussian_filter

@@ -17,7 +17,7 @@ FloatArray = NDArray[np.float32]
 
 
 class HiddenDigitsSettings(Settings):
-    """How well a digit is hidden."""
+    """Settings of the recipe ``hidden_digits``."""
 
     visibility: float = Field(ge=0, le=1)
     clutter: float = Field(ge=0, le=1)
@@ -26,38 +26,38 @@ class HiddenDigitsSettings(Settings):
 
 
 # In L*a*b*
-_CONTRAST = 50.0  # of a digit of visibility 1 with what surrounds it
+_CONTRAST = 50.0  # of a digit of visibility 1 to its surroundings
 _ROUGHNESS = 20.0  # of the lightness of texture 1, a standard deviation
 _COLOURFULNESS = 45.0  # of the colour of texture 1, a standard deviation
-_ROOM = (-20.0, 0.0)  # of the ground to mid-grey, away from the ink
+_ROOM = (-20.0, 0.0)  # of the background to mid-grey, away from the ink
 
 _MAX_FRAGMENTS = 24
 _ROUGHNESS_WAVES = (4, 8, 16)  # across the image, an octave each
 _COLOUR_WAVES = (2, 4)
-_PERSISTENCE = 0.8  # amplitude of an octave over that of the one before
-_OVERSAMPLING = 4  # clutter is drawn on a canvas so many times larger
+_PERSISTENCE = 0.8  # amplitude ratio of successive octaves
+_OVERSAMPLING = 4  # scale of the canvas for clutter
 
 
 def make_hidden_digits(
     settings: HiddenDigitsSettings,
 ) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
-    """A function that hides digits."""
+    """Return a function that hides digits."""
     return lambda image: hide_digit(image, settings)
 
 
 def hide_digit(
     image: NDArray[np.uint8], settings: HiddenDigitsSettings
 ) -> NDArray[np.uint8]:
-    """Blend a digit into texture and clutter, at its own place.
+    """Blend a digit into texture and clutter, at its own position.
 
-    The ground is value noise in several octaves, of lightness and, more coarsely, of
-    colour (Perlin 1985, "An image synthesizer"). Clutter are arcs, bars and dots as wide
-    as a pen's stroke: pieces of digits, drawn with the same ink. Ink changes lightness
-    alone, all of it to the lighter or all to the darker side.
+    The background is value noise in several octaves, of lightness and, more coarsely,
+    of colour (Perlin 1985, "An image synthesizer"). Clutter consists of arcs, bars and
+    dots of the width of a pen stroke: pieces of digits, drawn with the same ink. Ink
+    changes lightness only, in the same direction for the whole image.
 
     Args:
         image: uint8, H×W×3: a digit, light on black.
-        settings: How well it is hidden.
+        settings: Strength of the effects.
 
     Returns:
         uint8, H×W×3.
@@ -81,7 +81,7 @@ def hide_digit(
 def _noise(
     shape: tuple[int, int], octaves: Sequence[int], random: np.random.Generator
 ) -> FloatArray:
-    """Value noise of mean 0 and, on average, a standard deviation of about 1/2."""
+    """Value noise with mean 0 and an average standard deviation of about 1/2."""
     height, width = shape
     total = np.zeros(shape, np.float32)
     for octave, waves in enumerate(octaves):
@@ -94,16 +94,16 @@ def _noise(
 def _draw_clutter(
     shape: tuple[int, int], amount: float, random: np.random.Generator
 ) -> FloatArray:
-    """Pieces of pen strokes anywhere in the image, 0 to 1."""
+    """Pieces of pen strokes at random positions, 0 to 1."""
     height, width = shape
-    side = _OVERSAMPLING * math.sqrt(height * width)
+    size = _OVERSAMPLING * math.sqrt(height * width)
     canvas = Image.new("L", (_OVERSAMPLING * width, _OVERSAMPLING * height))
     draw = ImageDraw.Draw(canvas)
     for _ in range(round(amount * _MAX_FRAGMENTS)):
         centre = random.uniform((0, 0), canvas.size)
-        radii = side * random.uniform(0.03, 0.22, 2)
+        radii = size * random.uniform(0.03, 0.22, 2)
         start, sweep = random.uniform(0, 360), random.uniform(30, 150)
-        pen = max(1, round(side * random.uniform(0.05, 0.11)))
+        pen = max(1, round(size * random.uniform(0.05, 0.11)))
         shade = int(random.integers(110, 256))
         box = [*(centre - radii), *(centre + radii)]
         draw.arc(box, start, start + sweep, fill=shade, width=pen)

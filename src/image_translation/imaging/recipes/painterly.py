@@ -57,15 +57,15 @@ MONET = Style(
     elongation=1.34,
     jitter=(7.5, 2.4, 4.1),
 )
-"""The style that ``measure_style`` finds in the 300 paintings by Claude Monet, 256×256
-pixels each, in ``monet_jpg`` of Kaggle's competition gan-getting-started."""
+"""The result of ``measure_style`` on the 300 paintings by Claude Monet, 256×256 pixels
+each, in ``monet_jpg`` of Kaggle's competition gan-getting-started."""
 
 MAX_PAINTINGS = 300
-"""Of a larger folder as many are measured, evenly chosen."""
+"""Maximum number of measured paintings; a larger folder is sampled evenly."""
 
 
 class PainterlySettings(Settings):
-    """How a photo is painted."""
+    """Settings of the recipe ``painterly``."""
 
     paintings: OptionalPath
     palette: float = Field(ge=0, le=1)
@@ -80,18 +80,18 @@ class PainterlySettings(Settings):
 
 # Hertzmann 1998, section 2.3, gives its styles these values
 _GRID = 1.5  # distance between strokes in brush radii
-_BLUR = 0.5  # of the picture that a layer goes by, in brush radii
+_BLUR = 0.5  # of a layer's reference picture, in brush radii
 _MIN_STEPS = 2  # of a stroke, each one brush radius long
-_ANALYSED_SIDE = 128  # strokes are placed on a picture of at most this size
-_OVERSAMPLING = 2  # strokes are drawn on a canvas so many times larger
-_SOFTNESS = 9.0  # of the pull to the palette, in L*a*b* distance
+_ANALYSED_SIZE = 128  # maximum size of the picture on which strokes are placed
+_OVERSAMPLING = 2  # scale of the canvas for strokes
+_SOFTNESS = 9.0  # of the shift to the palette, in L*a*b* distance
 _TAPER = 0.35  # of a stroke's width at its ends
 
 
 def make_painterly(
     settings: PainterlySettings,
 ) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
-    """A function that paints photos; the paintings are looked at once, here.
+    """Return a function that paints photos; the paintings are measured once, here.
 
     Raises:
         InputError: The folder of paintings cannot be used.
@@ -103,7 +103,7 @@ def make_painterly(
 
 
 def fingerprint_painterly(settings: PainterlySettings) -> str:
-    """Digest of the settings and of what is in the paintings, not of their names.
+    """Digest of the settings and of the paintings' content, without their names.
 
     Raises:
         InputError: The folder of paintings cannot be used.
@@ -119,34 +119,34 @@ def paint(
 ) -> NDArray[np.uint8]:
     """Paint a photo in layers of curved strokes, large brushes first.
 
-    After Hertzmann (1998). Each layer goes by a picture blurred to its brush, puts
-    strokes where the canvas differs from that picture most, and lets them follow the
-    edges. Two things differ. Directions come from the structure tensor, smoothed over
-    a brush, so that strokes also agree where the picture is flat. And colours are drawn
-    towards a palette, each by its distance to the palette's colours.
+    After Hertzmann (1998). The reference of each layer is the picture blurred to the size
+    of its brush. Strokes start where the canvas differs most from the reference, and
+    follow its edges. There are two differences to the paper. Directions come from the
+    structure tensor, smoothed over a brush, so strokes are also aligned in flat regions.
+    Colours are shifted towards a palette, by their distance to its colours.
 
-    Brushes are sized by the image's side, so that the style is the same at any size.
+    Brush sizes are relative to the image size, so the style is the same at any size.
 
     Args:
         image: uint8, H×W×3, sRGB.
         style: Palette and strokes.
-        settings: How strongly, and with which brushes.
+        settings: Brushes and strength of the effects.
 
     Returns:
         uint8, H×W×3.
     """
     random = generator_for(image, settings.seed)
     height, width = image.shape[:2]
-    scale = min(1.0, _ANALYSED_SIDE / max(height, width))
+    scale = min(1.0, _ANALYSED_SIZE / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     picture = _resize(Image.fromarray(image), size)
     picture = Image.fromarray(
-        pull_to_palette(np.asarray(picture), style, settings.palette)
+        shift_to_palette(np.asarray(picture), style, settings.palette)
     )
     ground = tuple(np.asarray(picture).mean(axis=(0, 1)).astype(int).tolist())
     canvas = Image.new("RGB", (width * _OVERSAMPLING, height * _OVERSAMPLING), ground)
-    side = math.sqrt(size[0] * size[1])
-    finest = max(style.width * settings.brush * side / 2, 0.5)
+    mean_size = math.sqrt(size[0] * size[1])
+    finest = max(style.width * settings.brush * mean_size / 2, 0.5)
     for layer in reversed(range(settings.layers)):
         radius = finest * 2**layer
         reference = picture.filter(ImageFilter.GaussianBlur(_BLUR * radius))
@@ -157,23 +157,23 @@ def paint(
     return np.asarray(_resize(canvas, (width, height)))
 
 
-def pull_to_palette(
+def shift_to_palette(
     image: NDArray[np.uint8], style: Style, strength: float
 ) -> NDArray[np.uint8]:
-    """Draw colours towards those of a palette.
+    """Shift colours towards those of a palette.
 
     Each colour moves by ``strength`` towards a mean of the palette's colours, weighted
-    by exp(-d² / 2σ²) of the distance d in L*a*b*; σ is a constant. Equal colours stay
-    equal, near ones near.
+    by exp(-d² / 2σ²) of the distance d in L*a*b*; σ is a constant. The map is
+    continuous: similar colours stay similar.
 
     Args:
         image: uint8, H×W×3.
-        style: Holds the palette.
-        strength: 0 leaves colours as they are, 1 takes them to the palette.
+        style: Contains the palette.
+        strength: 0 keeps colours unchanged, 1 moves them to the palette.
     """
     lab = to_lab(image)
     palette = np.array(style.palette, np.float32)
-    # |c - p|² less |c|², which all weights of a colour c have in common; (H, W, k)
+    # |c - p|² - |c|²; the omitted term is a common factor of a colour's weights; (H, W, k)
     distance = (palette**2).sum(axis=1) - 2 * lab @ palette.T
     distance -= distance.min(axis=-1, keepdims=True)
     weights = np.exp(-distance / (2 * _SOFTNESS**2))
@@ -187,7 +187,7 @@ class _Strokes:
 
     Attributes:
         points: n×m×2, (x, y) in pixels of the analysed picture.
-        lengths: Points that belong to each stroke; the rest are to be ignored.
+        lengths: Number of points of each stroke; ignore further points.
         colours: n×3, L*a*b*.
     """
 
@@ -206,23 +206,23 @@ def _trace(
 ) -> _Strokes:
     """Trace all strokes of a layer at once, step by step.
 
-    Within a layer Hertzmann compares with the canvas as it was before the layer, so
-    that strokes do not depend on each other.
+    Within a layer, Hertzmann compares with the canvas before the layer, so strokes are
+    independent of each other.
     """
-    wanted = np.asarray(reference, np.float32)
-    present = None if painted is None else np.asarray(painted, np.float32)
-    error = np.full(wanted.shape[:2], np.inf, np.float32)
-    if present is not None:
-        error = np.sqrt(((wanted - present) ** 2).sum(axis=-1))
+    target = np.asarray(reference, np.float32)
+    current = None if painted is None else np.asarray(painted, np.float32)
+    error = np.full(target.shape[:2], np.inf, np.float32)
+    if current is not None:
+        error = np.sqrt(((target - current) ** 2).sum(axis=-1))
     rows, columns = _choose_starts(error, max(1, round(_GRID * radius)), settings)
-    colours = wanted[rows, columns]
-    directions = _find_directions(wanted, radius)
+    colours = target[rows, columns]
+    directions = _find_directions(target, radius)
     steps = max(_MIN_STEPS, round(2 * style.elongation * settings.length))
     position = np.stack([columns, rows], axis=1).astype(np.float32) + 0.5
     points = [position]
     lengths = np.ones(len(rows), np.intp)
     alive = np.ones(len(rows), bool)
-    # an axis has no forward end, so that the first step takes one by chance
+    # an axis has no forward direction, so the first step chooses one at random
     heading = (
         random.choice(np.array([-1, 1], np.float32), (len(rows), 1))
         * directions[rows, columns]
@@ -230,7 +230,7 @@ def _trace(
     for step in range(1, steps + 1):
         here = _nearest(position, error.shape)
         if step > _MIN_STEPS:
-            drift = np.sqrt(((wanted[here] - colours) ** 2).sum(axis=-1))
+            drift = np.sqrt(((target[here] - colours) ** 2).sum(axis=-1))
             alive = alive & (error[here] >= drift)
         heading = _turn(directions[here], heading, settings.curvature)
         position = position + np.float32(radius) * heading
@@ -268,7 +268,7 @@ def _find_directions(picture: FloatArray, radius: float) -> FloatArray:
 
 
 def _turn(direction: FloatArray, heading: FloatArray, curvature: float) -> FloatArray:
-    """Follow a direction, forwards, and only as fast as ``curvature`` allows."""
+    """Turn the heading towards a direction, limited by ``curvature``."""
     ahead = np.where((direction * heading).sum(axis=1) < 0, -1, 1)[:, None]
     turned = curvature * ahead * direction + (1 - curvature) * heading
     norm = np.linalg.norm(turned, axis=1, keepdims=True)
@@ -315,7 +315,7 @@ def _draw(
 
 
 def _spline(points: FloatArray) -> FloatArray:
-    """Uniform cubic B-splines that begin and end at the outer points, n×s×2."""
+    """Uniform cubic B-splines from the first to the last point, n×s×2."""
     first, last = points[:, :1], points[:, -1:]
     control = np.concatenate([first, first, points, last, last], axis=1)
     t = np.array([[0], [0.5]], np.float32)
@@ -357,14 +357,14 @@ def _list_paintings(folder: str) -> list[Path]:
     root = Path(folder)
     if not root.is_dir():
         raise InputError(
-            f"pairing.painterly.paintings: there is no folder {folder}; pass one that "
-            "holds paintings, or null for the style that is built in"
+            f"pairing.painterly.paintings: the folder {folder} does not exist; pass a "
+            "folder of paintings, or null for the built-in style"
         )
     found = sorted(f for f in root.rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES)
     if not found:
         raise InputError(
-            f"pairing.painterly.paintings: no image in {folder}; pass a folder that "
-            "holds paintings, or null for the style that is built in"
+            f"pairing.painterly.paintings: no image in {folder}; pass a folder of "
+            "paintings, or null for the built-in style"
         )
     return found[:: -(-len(found) // MAX_PAINTINGS)]
 
@@ -375,7 +375,7 @@ def _digest_folder(folder: str) -> str:
 
 @lru_cache(maxsize=4)
 def _measure_folder(contents: str, folder: str) -> Style:
-    """The style of a folder; ``contents`` tells when it has changed."""
+    """The style of a folder, cached by the digest ``contents``."""
     return measure_style(_read_paintings(folder))
 
 

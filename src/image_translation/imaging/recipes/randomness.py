@@ -1,4 +1,4 @@
-"""Chance that depends on the image alone."""
+"""Random generators seeded by image content."""
 
 import hashlib
 
@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 def generator_for(image: NDArray[np.uint8], seed: int) -> np.random.Generator:
     """A random generator seeded by an image's pixels.
 
-    The same image gives the same stream, whatever its file is called and whichever
-    thread comes first; two images give streams that have nothing in common.
+    The same image gives the same stream, whatever its file name and the order of
+    threads; two images give independent streams.
 
     Args:
         image: uint8, H×W×3.
-        seed: Another seed gives every image another stream.
+        seed: A different seed gives every image a different stream.
     """
     sha = hashlib.sha256(f"{seed} {image.shape}".encode())
     sha.update(np.ascontiguousarray(image).data)

@@ -1,4 +1,6 @@
-"""What a recipe is: a function that derives the other side of a pair from one photo."""
+"""Type of a recipe: a function that derives the other image of a pair from one
+photo.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,21 +17,21 @@ Derivation = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one side of a pair is made from the other.
+    """Derives one image of a pair from the other.
 
     Attributes:
-        name: What ``pairing.recipe`` calls it.
-        make: Gives the derivation for the settings in ``pairing.<name>``, or for None
-            where the recipe has none. Whatever is costly is done here, once.
-        derived_side: The side that is made; the photo itself is the other one.
-        description: What the derived side is, in a few words for the report.
-        source: The standard or paper it follows.
-        fingerprint: Digest of the settings and of what they refer to.
+        name: Value of ``pairing.recipe``.
+        make: Returns the derivation for the settings in ``pairing.<name>``, or for None
+            if the recipe has no settings. Expensive work is done here, once.
+        derived_role: Role of the derived image; the photo has the other role.
+        description: Short description of the derived image, for the report.
+        source: The standard or paper that the recipe follows.
+        fingerprint: Digest of the settings and of the files they refer to.
     """
 
     name: str
     make: Callable[[Any], Derivation]
-    derived_side: Literal["input", "target"]
+    derived_role: Literal["input", "target"]
     description: str
     source: str
     fingerprint: Callable[[Any], str] = digest

@@ -16,14 +16,14 @@ _ALL = (
     Recipe(
         name="grayscale",
         make=lambda _: grayscale,
-        derived_side="input",
+        derived_role="input",
         description="The photo's luma",
         source="ITU-R Recommendation BT.601-7, section 2.5.1",
     ),
     Recipe(
         name="cartoon",
         make=make_cartoon,
-        derived_side="target",
+        derived_role="target",
         description=(
             "The photo with flat colours, few levels of lightness and ink lines"
         ),
@@ -35,7 +35,7 @@ _ALL = (
     Recipe(
         name="painterly",
         make=make_painterly,
-        derived_side="target",
+        derived_role="target",
         description=(
             "The photo painted over in layers of curved brush strokes, with a palette "
             "and strokes measured on paintings"
@@ -49,8 +49,8 @@ _ALL = (
     Recipe(
         name="hidden_digits",
         make=make_hidden_digits,
-        derived_side="input",
-        description=("The digit blended into texture and clutter, in its own place"),
+        derived_role="input",
+        description=("The digit blended into texture and clutter, at its own position"),
         source="Perlin 1985, “An image synthesizer”, for the texture",
     ),
 )

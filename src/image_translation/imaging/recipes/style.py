@@ -11,22 +11,22 @@ from PIL import Image
 from image_translation.imaging.recipes.lab import to_lab
 
 PALETTE_SIZE = 24
-"""Colours on a palette: enough for light and shade of every hue that a painter uses."""
+"""Number of palette colours: enough for light and shade of every hue of a painter."""
 
-MEASURED_SIDE = 256
-"""Paintings are measured at this many pixels along the short side."""
+MEASURED_SIZE = 256
+"""Size of paintings for the measurement: pixels along the short edge."""
 
-_WINDOW = 6.0  # standard deviation in pixels of the window that strokes are measured in
+_WINDOW = 6.0  # standard deviation in pixels of the window for strokes
 _COLOURS_PER_PAINTING = 2000
 
 
 @dataclass(frozen=True)
 class Style:
-    """What is taken from paintings.
+    """Palette and strokes of paintings.
 
     Attributes:
         palette: Colours in CIE L*a*b*, k×3.
-        width: Typical width of a stroke, as a share of the painting's short side.
+        width: Typical width of a stroke, relative to the painting's short edge.
         elongation: Typical length of a stroke in widths.
         jitter: Typical deviation of neighbouring strokes in L*, a* and b*.
     """
@@ -38,36 +38,36 @@ class Style:
 
 
 def measure_style(paintings: Iterable[NDArray[np.uint8]]) -> Style:
-    """Measure the style of some paintings.
+    """Measure the style of paintings.
 
-    The palette are the centres of k-means over their colours. Strokes are measured by
-    the structure tensor J of the lightness within a Gaussian window, and its variance V
-    there: by Parseval's theorem V over an eigenvalue of J is the inverse of the mean
-    squared frequency in that direction, so that half a wavelength is π √(V / λ₁) across
-    strokes and π √(V / λ₂) along them. Medians over the paintings stand against edges
-    and empty places.
+    The palette consists of the centres of k-means over their colours. Strokes are
+    measured by the structure tensor J of the lightness within a Gaussian window and by
+    its variance V in that window. By Parseval's theorem, V over an eigenvalue of J is
+    the inverse of the mean squared frequency in that direction, so half a wavelength is
+    π √(V / λ₁) across strokes and π √(V / λ₂) along them. Medians over the paintings
+    are robust against edges and empty areas.
 
     Args:
         paintings: uint8, H×W×3 each; at least one.
     """
     colours, strokes = [], []
     for painting in paintings:
-        lab = to_lab(_bring_to_size(painting))
+        lab = to_lab(_resize(painting))
         flat = lab.reshape(-1, 3)
         colours.append(flat[:: max(1, len(flat) // _COLOURS_PER_PAINTING)])
         strokes.append(_measure_strokes(lab))
     width, elongation, *jitter = np.median(strokes, axis=0)
     return Style(
         palette=_find_palette(np.concatenate(colours)),
-        width=_rounded(width / MEASURED_SIDE, 4),
+        width=_rounded(width / MEASURED_SIZE, 4),
         elongation=_rounded(elongation, 2),
         jitter=(_rounded(jitter[0]), _rounded(jitter[1]), _rounded(jitter[2])),
     )
 
 
-def _bring_to_size(painting: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _resize(painting: NDArray[np.uint8]) -> NDArray[np.uint8]:
     height, width = painting.shape[:2]
-    scale = MEASURED_SIDE / min(height, width)
+    scale = MEASURED_SIZE / min(height, width)
     size = (round(width * scale), round(height * scale))
     return np.asarray(Image.fromarray(painting).resize(size, Image.Resampling.BICUBIC))
 

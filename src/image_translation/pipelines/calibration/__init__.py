@@ -1,4 +1,4 @@
-"""Whether verdicts keep their promise: a model is compared with itself."""
+"""Measure the rate of false claims by comparing a model with itself."""
 
 from image_translation.pipelines.calibration.pipeline import create_pipeline
 

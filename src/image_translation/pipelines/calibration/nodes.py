@@ -23,27 +23,27 @@ def calibrate_verdicts(
 ) -> tuple[Deferred[pd.DataFrame], ...]:
     """Train a model with many seeds, and compare it with itself.
 
-    Trainings that the task has already are taken as they are. The scores choose nothing,
-    so they are no look at the test pairs.
+    Existing trainings of the task are reused. The scores select nothing, so they do not
+    count as an evaluation on the test pairs.
 
     Args:
-        train: Pairs to learn from.
-        validation: Pairs that choose the epochs.
-        scored: The pairs that models of the task are scored on.
-        workspace: Folder beside those of the models.
+        train: Training pairs.
+        validation: Pairs that select the epochs.
+        scored: The scored pairs of the task.
+        workspace: Folder next to those of the models.
         settings: All parameters of the task.
 
     Returns:
-        Scores of all trainings, and a row a deal.
+        Scores of all trainings, and one row per deal.
     """
-    how = CalibrationSettings.model_validate(settings["calibration"])
-    model = ModelSettings.model_validate(settings[how.model])
-    many = model.training.model_copy(update={"replicates": how.trainings})
+    calibration = CalibrationSettings.model_validate(settings["calibration"])
+    model = ModelSettings.model_validate(settings[calibration.model])
+    many = model.training.model_copy(update={"replicates": calibration.trainings})
     model = model.model_copy(update={"enabled": True, "training": many})
     scored.check_seal(settings["test"]["sealed"])
     fingerprint = digest(
         (train, validation, scored, model.relevant(), model.inference),
-        (how, settings["verdicts"]),
+        (calibration, settings["verdicts"]),
         code_digest(
             "image_translation.models",
             "image_translation.training",
@@ -51,13 +51,19 @@ def calibrate_verdicts(
             __name__,
         ),
     )
-    folder = workspace.folder.parent / how.model
+    folder = workspace.folder.parent / calibration.model
 
     def make() -> tuple[pd.DataFrame, pd.DataFrame]:
-        scores = _score_trainings(how.model, model, train, validation, scored, folder)
+        scores = _score_trainings(
+            calibration.model, model, train, validation, scored, folder
+        )
         margins = settings["verdicts"]["margins"]
         return scores, calibrate(
-            scores, how.model, how.replicates, how.deals, margins=margins
+            scores,
+            calibration.model,
+            calibration.replicates,
+            calibration.deals,
+            margins=margins,
         )
 
     return deferred_parts(fingerprint, make, 2)

@@ -1,4 +1,4 @@
-"""All models side by side: tables, figures and the report."""
+"""Compare all models: tables, figures and the report."""
 
 from image_translation.pipelines.comparison.pipeline import create_pipeline
 

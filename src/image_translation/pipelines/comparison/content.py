@@ -1,4 +1,4 @@
-"""Gather what the report of a task shows."""
+"""Collect the content of a task's report."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from image_translation.metrics.learned import feature_floor
 from image_translation.metrics.looks import describe_looks
 from image_translation.metrics.settings import LearnedMetricsSettings
 from image_translation.pairing.arrays import PairArrays, ScoredPairs
-from image_translation.pairing.layouts import derived_side, find_recipe
+from image_translation.pairing.layouts import derived_role, find_recipe
 from image_translation.pairing.settings import PairingSettings
 from image_translation.pairing.split import find_leaks
 from image_translation.reporting.content import (
@@ -52,7 +52,7 @@ def collect_content(
     plan: pd.DataFrame,
     calibration: pd.DataFrame | None,
 ) -> ReportContent:
-    """Put the results of all stages into the report's form; see ``write_report``."""
+    """Collect the results of all stages for the report; see ``write_report``."""
     trained = by_model(results, "trained")
     scores = by_model(results, "scores")
     predictions = by_model(results, "predictions")
@@ -86,8 +86,8 @@ def collect_content(
 def _find_floors(settings: Mapping[str, Any], test: PairArrays) -> pd.DataFrame:
     """Distances between halves of the test targets."""
     learned = LearnedMetricsSettings.model_validate(settings["learned_metrics"])
-    sides = test.targets, test.index["group"]
-    return pd.concat([set_floor(*sides), feature_floor(*sides, learned)])
+    targets = test.targets, test.index["group"]
+    return pd.concat([set_floor(*targets), feature_floor(*targets, learned)])
 
 
 def by_model(results: Mapping[str, Any], thing: str) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def by_model(results: Mapping[str, Any], thing: str) -> dict[str, Any]:
 def _describe_model(
     name: str, trained: TrainedModel, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """One row of the table of models; costs are those of all replicates together."""
+    """One row of the table of models; costs are totals over all replicates."""
     model = ModelSettings.model_validate(settings[name])
     costs = [replicate.cost for replicate in trained.replicates]
     first = costs[0] if costs else {}
@@ -126,7 +126,7 @@ def _describe_model(
 
 
 def _describe_network(network: NetworkSettings) -> str:
-    """Its name, and what of its structure is not as published."""
+    """The network's name and its options that differ from the published defaults."""
     options = [
         f"{name} {getattr(network, name)}".removesuffix(".0")
         for name, field in NetworkSettings.model_fields.items()
@@ -200,19 +200,19 @@ def _summarise_data(
         n_used=len(split),
         left_out=_count_reasons(pd.concat([manifest[~used], tied])),
         findings=findings,
-        splits=count_sides(split),
-        derived=derived_side(pairing) if single else None,
-        recipe=_tell_recipe(find_recipe(pairing)) if single else "",
+        splits=count_subsets(split),
+        derived=derived_role(pairing) if single else None,
+        recipe=_describe_recipe(find_recipe(pairing)) if single else "",
         leaks=find_leaks(split),
     )
 
 
-def _tell_recipe(recipe: Recipe) -> str:
+def _describe_recipe(recipe: Recipe) -> str:
     return f"{recipe.name}: {recipe.description} ({recipe.source})"
 
 
 def _count_reasons(pairs: pd.DataFrame) -> pd.DataFrame:
-    """How often each kind of reason stands; what follows a colon is its example."""
+    """Number of pairs by reason; the text after a colon is an example."""
     kinds = pairs["reason"].str.split(":").str[0]
     example = pairs["input"].where(pairs["input"] != "", pairs["target"])
     return (
@@ -223,16 +223,16 @@ def _count_reasons(pairs: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def count_sides(split: pd.DataFrame) -> pd.DataFrame:
-    """One row a side of a split: ``split, n_pairs, n_groups, groups`` (text)."""
+def count_subsets(split: pd.DataFrame) -> pd.DataFrame:
+    """One row per subset: ``split, n_pairs, n_groups, groups`` (text)."""
     rows = []
-    for side in ("train", "validation", "test"):
-        pairs = split[split["split"] == side]
+    for subset in ("train", "validation", "test"):
+        pairs = split[split["split"] == subset]
         groups = sorted(pairs["group"].unique())
         few = len(groups) <= MAX_NAMED_GROUPS
         rows.append(
             {
-                "split": side,
+                "split": subset,
                 "n_pairs": len(pairs),
                 "n_groups": len(groups),
                 "groups": ", ".join(groups) if few else "",

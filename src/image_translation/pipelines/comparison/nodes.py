@@ -31,15 +31,15 @@ def compare_models(
 
     Args:
         settings: The margins of practical equality.
-        **results: What was trained, by ``<model>.trained``, its scores, by
-            ``<model>.scores``, and what its images contribute to the
-            distances between sets, by ``<model>.set_scores``.
+        **results: Trained models by ``<model>.trained``, their scores by
+            ``<model>.scores``, and the contributions of their images to the distances
+            between sets by ``<model>.set_scores``.
 
     Returns:
         The tables of models, of verdicts and of effects.
 
     Raises:
-        InputError: Some were scored on test pairs, some on validation pairs.
+        InputError: Some models were scored on test pairs, some on validation pairs.
     """
     scores, sets = by_model(results, "scores"), by_model(results, "set_scores")
     trained: dict[str, TrainedModel] = by_model(results, "trained")
@@ -67,20 +67,22 @@ def _compare(
 
 
 def _join(scores: pd.DataFrame, sets: pd.DataFrame) -> pd.DataFrame:
-    """Scores of images, and their contributions to the distances of sets."""
+    """Scores of images, joined with their contributions to the distances between
+    sets.
+    """
     keys = ["pair_id", "replicate"]
     known = [name for name in sets if name in metrics.SET_METRICS]
     return scores.merge(sets[[*keys, *known]], on=keys) if len(scores) else scores
 
 
 def _find_subset(scores: Mapping[str, pd.DataFrame]) -> str:
-    """The subset that all scores are of."""
+    """The subset of all scores."""
     subsets = {name: subset_of(table) for name, table in scores.items() if len(table)}
     if len(set(subsets.values())) > 1:
         listed = ", ".join(f"{name}: {subset}" for name, subset in subsets.items())
         raise InputError(
-            f"The models were scored on different pairs ({listed}), as test.sealed has "
-            "changed. Score them anew: run the task's pipeline without --namespaces"
+            f"The models were scored on different pairs ({listed}), because test.sealed "
+            "has changed. Score them again: run the task's pipeline without --namespaces"
         )
     return next(iter(subsets.values()), "test")
 
@@ -88,13 +90,12 @@ def _find_subset(scores: Mapping[str, pd.DataFrame]) -> str:
 def count_looks(
     scored: ScoredPairs, known: pd.DataFrame | None, **scorings: pd.DataFrame
 ) -> pd.DataFrame:
-    """Count the looks at the test set.
+    """Count the evaluations on the test set.
 
     Args:
-        scored: The pairs that are scored.
-        known: The looks counted before, or None.
-        **scorings: How often test scores of each model came out, by
-            ``<model>.scorings``.
+        scored: The scored pairs.
+        known: The evaluations counted before, or None.
+        **scorings: Evaluations of each model, by ``<model>.scorings``.
     """
     from image_translation.tracking.parents import identify_run
 
@@ -107,12 +108,14 @@ def count_looks(
 def plan_study(
     comparison: pd.DataFrame, verdicts: pd.DataFrame, settings: dict[str, Any]
 ) -> pd.DataFrame:
-    """Tell how many photographs and trainings find a difference as large as its margin."""
+    """Numbers of photographs and trainings that detect a difference as large as its
+    margin.
+    """
     return planning.plan_study(comparison, verdicts, settings["margins"])
 
 
 def draw_score_chart(comparison: pd.DataFrame) -> Any:
-    """Draw the models' scores to point at; a Plotly figure."""
+    """Draw an interactive chart of the models' scores; a Plotly figure."""
     from image_translation.reporting.interactive import score_chart
 
     return score_chart(comparison)
@@ -131,7 +134,7 @@ def write_summary(
     Args:
         task: Name of the task that has just been compared.
         tasks: Names of all tasks.
-        others: What is known of every task.
+        others: Results of every task.
         comparison: The table of models of this task.
         verdicts: Its table of verdicts.
         effects: Its table of effects.
@@ -171,24 +174,24 @@ def write_report(
     Args:
         task: Name of the task.
         settings: All parameters of the task.
-        source: Where the images come from.
+        source: The source of the images.
         manifest: All pairs found.
-        findings: What the audit found in them.
+        findings: Findings of the audit.
         split: All pairs used.
-        tied: Pairs left out because they tie sides of the split together.
-        scored: The pairs that were scored: the test pairs, unless they are sealed.
+        tied: Pairs excluded because they connect subsets.
+        scored: The scored pairs: the test pairs, unless they are sealed.
         comparison: The table of models.
         verdicts: The table of verdicts.
         effects: The table of effects.
-        study: What people preferred, where they have judged.
-        key: The key of the blind test of these predictions; a study of others is not
-            shown.
-        promotion: What was decided on the model in use.
-        promotions: All decisions on it.
-        looks: All looks at test sets of the task.
-        plan: What it takes to find a difference as large as its margin.
-        calibration: How a model compared with itself came out, where it was.
-        **results: What came of each model, by ``<model>.trained``,
+        study: Preferences of judges, if there is a study.
+        key: The key of the blind test of these predictions; studies of other
+            predictions are not shown.
+        promotion: The last promotion decision.
+        promotions: All promotion decisions.
+        looks: All evaluations on test sets of the task.
+        plan: Numbers needed to detect a difference as large as its margin.
+        calibration: Result of comparing a model with itself, if available.
+        **results: Results of each model, by ``<model>.trained``,
             ``<model>.predictions`` and ``<model>.scores``.
 
     Returns:
@@ -199,7 +202,7 @@ def write_report(
     study = study if study is not None and set(study["page"]) == {key["page"]} else None
     environment = describe_environment()
     described = {name: value for name, value in environment.items() if name != "date"}
-    # Not how often it was confirmed: that would be another report every night.
+    # Without the number of confirmations, which would change the report every night.
     decided = promotion["in_use"], promotion["outcome"] == "not decided"
     made_from = (
         (task, settings, source.name, source.credit, described),

@@ -1,4 +1,4 @@
-"""What was trained, for other runtimes."""
+"""Export trained models for other runtimes."""
 
 from image_translation.pipelines.export.pipeline import create_pipeline
 

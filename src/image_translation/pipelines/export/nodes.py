@@ -1,4 +1,4 @@
-"""Node of the export."""
+"""Node of the export pipeline."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -12,9 +12,9 @@ from image_translation.errors import InputError
 from image_translation.export.settings import ExportSettings
 from image_translation.fingerprint import Deferred, code_digest, digest
 from image_translation.pairing.arrays import PairArrays
-from image_translation.pairing.layouts import derived_side, find_recipe
+from image_translation.pairing.layouts import derived_role, find_recipe
 from image_translation.pairing.settings import PairingSettings
-from image_translation.pipelines.comparison.content import count_sides
+from image_translation.pipelines.comparison.content import count_subsets
 from image_translation.sources import Source
 from image_translation.training.trained import TrainedModel
 
@@ -36,22 +36,22 @@ def export_models(
     comparison: pd.DataFrame | None,
     verdicts: pd.DataFrame | None,
 ) -> dict[str, Deferred[Any]]:
-    """Export the model in use, or those that ``export.model`` names.
+    """Export the champion, or the models of ``export.model``.
 
     Args:
         task: Name of the task.
         settings: All parameters of the task.
         trained: The task's models on disk, by name.
-        champions: Where models that are in use are kept.
+        champions: Folder of the champions.
         train: Training pairs.
         validation: Validation pairs.
-        source: Where the pairs came from.
-        split: The used pairs with their sides.
-        comparison: The table of models, where there is one.
-        verdicts: The table of verdicts, where there is one.
+        source: The source of the pairs.
+        split: The used pairs with their subsets.
+        comparison: The table of models, if available.
+        verdicts: The table of verdicts, if available.
 
     Raises:
-        InputError: Packages are missing, there is no such model, or it cannot be
+        InputError: Packages are missing, the model does not exist, or it cannot be
             exported.
     """
     from image_translation.export.card import ModelFacts
@@ -59,9 +59,9 @@ def export_models(
     from image_translation.tracking.in_use import choose_models
 
     require_packages()
-    how = ExportSettings.model_validate(settings["export"])
+    export = ExportSettings.model_validate(settings["export"])
     chosen = choose_models(
-        task, how.model, settings, trained, champions.folder, "export.model"
+        task, export.model, settings, trained, champions.folder, "export.model"
     )
     deferred = {}
     for model, one in chosen.items():
@@ -75,11 +75,11 @@ def export_models(
             source=source.name,
             credit=source.credit,
             **_derivation(PairingSettings.model_validate(settings["pairing"])),
-            splits=count_sides(split),
+            splits=count_subsets(split),
             digests={
                 "training pairs": train.fingerprint,
                 "validation pairs": validation.fingerprint,
-                "all pairs and their sides": digest(split),
+                "all pairs and their subsets": digest(split),
             },
             grey_input=settings["translate"]["grey_input"],
             comparison=comparison if is_scored else None,
@@ -93,12 +93,12 @@ def export_models(
                 one.inference,
                 train,
                 validation,
-                how,
+                export,
                 facts,
                 versions,
                 code,
             ),
-            partial(_prepare, one, train, validation, how.calibration, facts),
+            partial(_prepare, one, train, validation, export.calibration, facts),
         )
     return deferred
 
@@ -126,19 +126,21 @@ def _check_exportable(
 ) -> None:
     if chosen.trained.best_epoch == 0:
         raise InputError(
-            f"export.model: {model} is a baseline and learnt nothing; export a trained "
+            f"export.model: {model} is a baseline without weights; export a trained "
             "model"
         )
     if chosen.inference.dropout or chosen.inference.batch_statistics:
         raise InputError(
-            f"{model} translates with dropout or batch statistics, which an exported "
-            "model does not have; export it with inference.dropout=false,"
+            f"{model} translates with dropout or batch statistics, which exported "
+            "models do not support; export it with inference.dropout=false,"
             "inference.batch_statistics=false"
         )
 
 
 def _is_scored(chosen: "Chosen", trained: TrainedModel | None) -> bool:
-    """Whether the tables are about these weights: they are about those on disk."""
+    """True if the tables are about the exported weights: they are about those on
+    disk.
+    """
     weights = chosen.trained.config["weights_sha256"]
     known = trained.replicates if trained else ()
     return weights in {replicate.config["weights_sha256"] for replicate in known}
@@ -149,6 +151,6 @@ def _derivation(pairing: PairingSettings) -> dict[str, Any]:
         return {"derived": None, "recipe": ""}
     recipe = find_recipe(pairing)
     return {
-        "derived": derived_side(pairing),
+        "derived": derived_role(pairing),
         "recipe": f"{recipe.name}: {recipe.description}, {recipe.source}",
     }

@@ -1,4 +1,4 @@
-"""The export of trained models."""
+"""The export pipeline."""
 
 from kedro.pipeline import Node, Pipeline, pipeline
 
@@ -7,7 +7,7 @@ from image_translation.pipelines.export.nodes import export_models
 
 
 def create_pipeline(task: str) -> Pipeline:
-    """From trained models and their scores to folders that other runtimes read."""
+    """From trained models and their scores to exports for other runtimes."""
     export = Node(
         bind(export_models, task),
         inputs={

@@ -1,4 +1,4 @@
-"""People judge the translations: the blind test, and what its votes say."""
+"""The blind test and the evaluation of its votes."""
 
 from image_translation.pipelines.human_study.pipeline import (
     create_blind_test,

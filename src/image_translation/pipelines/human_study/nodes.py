@@ -15,13 +15,13 @@ from image_translation.pairing.arrays import PairArrays
 def write_blind_test(
     task: str, settings: Mapping[str, Any], test: PairArrays, **predictions: Predictions
 ) -> tuple[Deferred[Any], ...]:
-    """Write the page on which people judge, and the key to it.
+    """Write the page of the blind test, and its key.
 
     Args:
         task: Name of the task.
         settings: All parameters of the task.
         test: The test pairs.
-        **predictions: What each model made of them, by ``<model>.predictions``.
+        **predictions: Predictions of each model, by ``<model>.predictions``.
 
     Returns:
         The page's HTML and its key.
@@ -37,7 +37,7 @@ def write_blind_test(
         if images.replicates
     }
     rows = {pair_id: row for row, pair_id in enumerate(test.index["pair_id"])}
-    sides = {"input": test.inputs, "target": test.targets}
+    arrays = {"input": test.inputs, "target": test.targets}
     blind_test = plan_questions(
         dict(zip(rows, test.index["group"].astype(str), strict=True)),
         {model: images.replicates for model, images in made.items()},
@@ -53,8 +53,8 @@ def write_blind_test(
             task,
             blind_test,
             lambda pair_id, which, replicate: (
-                sides[which][rows[pair_id]]
-                if which in sides
+                arrays[which][rows[pair_id]]
+                if which in arrays
                 else made[which].read(pair_id, replicate)
             ),
         ),
@@ -65,18 +65,18 @@ def write_blind_test(
 def study_votes(
     settings: Mapping[str, Any], key: Mapping[str, Any] | None
 ) -> tuple[pd.DataFrame, Any]:
-    """Read the votes of all judges and say what they preferred.
+    """Evaluate the votes of all judges.
 
     Args:
         settings: All parameters of the task.
-        key: The key of the page that was judged; None where there is none.
+        key: The key of the judged page, or None.
 
     Returns:
-        The table of rates, with the judges' agreement and the page's id in every
-        row, and its figure.
+        The table of rates, with the judges' agreement and the page's id in every row,
+        and its figure.
 
     Raises:
-        InputError: There are no votes, no key, or they do not fit together.
+        InputError: Votes or key are missing, or they do not match.
     """
     from image_translation.metrics import preferences
     from image_translation.reporting.blind_test import read_votes
@@ -84,8 +84,8 @@ def study_votes(
 
     if not key:
         raise InputError(
-            "There is no blind_test_key.json: run the task's pipeline, which writes it "
-            "beside blind_test.html, and judge that page"
+            "blind_test_key.json is missing: run the task's pipeline, which writes it "
+            "with blind_test.html, and judge that page"
         )
     votes = read_votes(_vote_files(settings["votes"]), key)
     agreement = preferences.judge_agreement(votes)
@@ -100,7 +100,7 @@ def study_votes(
 def _vote_files(votes: str | None) -> list[Path]:
     if votes is None:
         raise InputError(
-            "votes: name the file that blind_test.html exported, or a folder of such "
+            "votes: pass the file that blind_test.html exported, or a folder of such "
             "files: --params task=<task>,votes=<folder>"
         )
     path = Path(votes)
@@ -109,5 +109,5 @@ def _vote_files(votes: str | None) -> list[Path]:
     files = sorted(path.glob("*.json")) if path.is_dir() else [path]
     files = [file for file in files if file.name != "blind_test_key.json"]
     if not files:
-        raise InputError(f"votes: {path} holds no *.json file of votes")
+        raise InputError(f"votes: {path} contains no *.json file of votes")
     return files

@@ -1,4 +1,4 @@
-"""The blind test, which a task writes, and the study that reads its votes."""
+"""The blind test, a part of every task, and the study of its votes."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from image_translation.pipelines.human_study.nodes import study_votes, write_bli
 
 
 def create_blind_test(task: str, models: Sequence[str]) -> Pipeline:
-    """From the predictions of all models to a page that asks which is better."""
+    """From the predictions of all models to the page of the blind test."""
     predictions = {f"{model}.predictions": f"{model}.predictions" for model in models}
     return Pipeline(
         [

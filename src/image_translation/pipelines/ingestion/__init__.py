@@ -1,4 +1,4 @@
-"""Sources become pairs: the manifest of everything found."""
+"""Form pairs from a source, and list them in the manifest."""
 
 from image_translation.pipelines.ingestion.pipeline import create_pipeline
 

@@ -11,16 +11,16 @@ from image_translation.sources import Source, open_source
 
 
 def list_source(source: str | None, folder: Path) -> Source:
-    """Find the source's files, fetching or making them in ``folder`` if need be."""
+    """List the source's files; download or generate them in ``folder`` if necessary."""
     return open_source(source, folder)
 
 
 def form_pairs(
     source: Source, pairing: dict[str, Any], audit: dict[str, Any]
 ) -> tuple[Deferred[Any], ...]:
-    """Form pairs of a source's files, check each, and list them all.
+    """Form pairs from a source's files, and audit them.
 
-    Files that are as they were by name, size and time are not opened again.
+    Files with unchanged name, size and time are not opened again.
 
     Returns:
         The manifest, and the audit's findings.

@@ -1,4 +1,4 @@
-"""One model: training, inference and scoring, the template for all of them."""
+"""Template of one model: training, inference and scoring."""
 
 from image_translation.pipelines.model.pipeline import create_pipeline
 

@@ -32,7 +32,7 @@ def train_model(
     workspace: Workspace,
     settings: dict[str, Any],
 ) -> TrainedModel:
-    """Train all replicates of a model; what is up to date is not trained again."""
+    """Train all replicates of a model that are not up to date."""
     from image_translation import training
 
     return training.train(
@@ -51,7 +51,7 @@ def translate_pairs(
     inference: dict[str, Any],
     seal: dict[str, Any],
 ) -> Deferred[Iterator[PredictionBatch]]:
-    """Translate the inputs that are scored with every replicate of a model."""
+    """Translate the scored inputs with every replicate of a model."""
     scored.check_seal(seal["sealed"])
     settings = InferenceSettings.model_validate(inference)
     return Deferred(
@@ -105,9 +105,10 @@ def score_prediction_sets(
     learned_metrics: dict[str, Any],
     seal: dict[str, Any],
 ) -> Deferred[pd.DataFrame]:
-    """Measure how far all predictions together are from all targets.
+    """Measure the distances between all predictions and all targets.
 
-    The table has the form of the scores: what each image contributes to each distance.
+    The table has the format of the scores: the contribution of each image to each
+    distance.
     """
     scored.check_seal(seal["sealed"])
     settings = LearnedMetricsSettings.model_validate(learned_metrics)
@@ -120,7 +121,7 @@ def score_prediction_sets(
 def count_scoring(
     scores: pd.DataFrame, scored: ScoredPairs, scorings: pd.DataFrame | None
 ) -> pd.DataFrame:
-    """Count that scores of the test pairs came out; see `metrics.looks`."""
+    """Count evaluations with new scores of the test pairs; see `metrics.looks`."""
     from image_translation.tracking.parents import identify_run
 
     if scored.is_sealed:
@@ -148,7 +149,7 @@ def _score(
         images = predictions.read_batches(pair_ids, replicate)
         scores = score_stream(images, scored.targets, functions)
         tables.append(pd.concat([index.assign(replicate=replicate), scores], axis=1))
-    # An empty table only gives a model that did not run its columns.
+    # an empty table only defines the columns of a model that did not run
     table = pd.concat(tables[1:] or tables, ignore_index=True)
     return table.assign(subset=scored.subset)
 
@@ -169,5 +170,5 @@ def _score_sets(
             images = predictions.read_batches(pair_ids, replicate)
             parts.append(measure(images, scored.targets, groups))
         tables.append(pd.concat(parts, axis=1))
-    # An empty table only gives a model that did not run its columns.
+    # an empty table only defines the columns of a model that did not run
     return pd.concat(tables[1:] or tables, ignore_index=True)

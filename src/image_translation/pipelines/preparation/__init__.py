@@ -1,4 +1,4 @@
-"""Images become arrays."""
+"""Convert images to arrays."""
 
 from image_translation.pipelines.preparation.pipeline import create_pipeline
 

@@ -22,18 +22,18 @@ from image_translation.sources import Source
 logger = logging.getLogger(__name__)
 
 
-def prepare_side(
+def prepare_subset(
     source: Source,
     split: pd.DataFrame,
     pairing: dict[str, Any],
     preparation: dict[str, Any],
-    side: str,
+    subset: str,
 ) -> Deferred[PairStream]:
-    """Decode and resize the pairs of one side of the split."""
+    """Decode and resize the pairs of one subset."""
     return prepare_pairs(
         source,
         split,
-        side,
+        subset,
         PairingSettings.model_validate(pairing),
         PreparationSettings.model_validate(preparation),
     )
@@ -46,10 +46,9 @@ def choose_scored_pairs(
     pairing: dict[str, Any],
     preparation: dict[str, Any],
 ) -> ScoredPairs:
-    """Choose the pairs that all models are scored on: those of the test set.
+    """Choose the pairs on which all models are scored: those of the test set.
 
-    While the test set is sealed, the validation pairs take their place in all that
-    follows.
+    While the test set is sealed, the validation pairs replace them everywhere.
     """
     is_sealed = SealSettings.model_validate(seal).sealed
     if is_sealed:

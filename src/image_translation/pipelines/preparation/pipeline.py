@@ -5,22 +5,22 @@ from kedro.pipeline import Node, Pipeline
 from image_translation.pipelines.binding import bind
 from image_translation.pipelines.preparation.nodes import (
     choose_scored_pairs,
-    prepare_side,
+    prepare_subset,
 )
 
-SIDES = ("train", "validation", "test")
+SUBSETS = ("train", "validation", "test")
 
 
 def create_pipeline() -> Pipeline:
-    """From the split to arrays, a dataset for each side, and which of them is scored."""
-    sides = [
+    """Prepare the arrays of each subset and choose the scored pairs."""
+    subsets = [
         Node(
-            bind(prepare_side, side=side),
+            bind(prepare_subset, subset=subset),
             inputs=["source", "split", "params:pairing", "params:preparation"],
-            outputs=f"{side}_pairs",
-            name=f"prepare_{side}_pairs",
+            outputs=f"{subset}_pairs",
+            name=f"prepare_{subset}_pairs",
         )
-        for side in SIDES
+        for subset in SUBSETS
     ]
     choice = Node(
         choose_scored_pairs,
@@ -34,4 +34,4 @@ def create_pipeline() -> Pipeline:
         outputs="scored_pairs",
         name="choose_scored_pairs",
     )
-    return Pipeline([*sides, choice], tags="preparation")
+    return Pipeline([*subsets, choice], tags="preparation")

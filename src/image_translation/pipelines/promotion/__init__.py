@@ -1,4 +1,4 @@
-"""Which model is in use: the challenger meets the champion."""
+"""Compare the challenger with the champion."""
 
 from image_translation.pipelines.promotion.pipeline import create_pipeline
 

@@ -22,22 +22,23 @@ def decide_promotion(
     pair_looks: pd.DataFrame | None,
     **results: Any,
 ) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame | None]:
-    """Choose the challenger on validation and compare it with the champion.
+    """Select the challenger on validation pairs and compare it with the champion.
 
     Args:
         task: Name of the task.
         settings: Metric, guard and margin.
-        translation: How photographs of any size are translated.
+        translation: Parameters of translating photographs.
         seal: Whether the test set is sealed.
-        scored: The pairs that were scored: the test pairs, unless they are sealed.
-        split: The side of every pair.
-        champions: Where champions are kept.
+        scored: The scored pairs: the test pairs, unless they are sealed.
+        split: The subset of every pair.
+        champions: Folder of the champions.
         log: Earlier decisions, or None.
-        pair_looks: Number of the last look at each test pair, or None.
+        pair_looks: Number of the last evaluation of each test pair, or None.
         **results: ``<model>.trained`` and ``<model>.scores`` of each model.
 
     Returns:
-        The decision, all decisions, and the looks at each test pair.
+        The decision, all decisions, and the number of the last evaluation of each test
+        pair.
     """
     from image_translation.tracking import promotion
 

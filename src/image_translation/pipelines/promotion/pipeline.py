@@ -9,7 +9,7 @@ from image_translation.pipelines.promotion.nodes import decide_promotion
 
 
 def create_pipeline(task: str, models: Sequence[str]) -> Pipeline:
-    """From what was trained to the model in use.
+    """From the trained models to the champion.
 
     Args:
         task: Name of the task.

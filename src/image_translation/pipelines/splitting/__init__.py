@@ -1,4 +1,4 @@
-"""Groups take sides: train, validation, test."""
+"""Assign groups to the subsets train, validation and test."""
 
 from image_translation.pipelines.splitting.pipeline import create_pipeline
 

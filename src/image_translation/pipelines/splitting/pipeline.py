@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from image_translation.pipelines.splitting.nodes import assign_sides
+from image_translation.pipelines.splitting.nodes import assign_subsets
 
 
 def create_pipeline() -> Pipeline:
@@ -10,7 +10,7 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(
-                assign_sides,
+                assign_subsets,
                 inputs=[
                     "manifest",
                     "findings",
@@ -20,7 +20,7 @@ def create_pipeline() -> Pipeline:
                     "params:audit",
                 ],
                 outputs=["split", "tied_pairs"],
-                name="assign_sides",
+                name="assign_subsets",
             )
         ],
         tags="splitting",

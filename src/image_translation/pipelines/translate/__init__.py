@@ -1,4 +1,4 @@
-"""Photographs of any size, translated by what was trained."""
+"""Translate photographs of any size with trained models."""
 
 from image_translation.pipelines.translate.pipeline import create_pipeline
 

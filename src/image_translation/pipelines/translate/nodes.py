@@ -1,4 +1,4 @@
-"""Node of the translation of photographs."""
+"""Node of the translation pipeline."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,17 +21,17 @@ def translate_photographs(
     champions: Workspace,
     exports: Mapping[str, Path],
 ) -> Outcome:
-    """Translate the photographs in ``input`` into ``output``.
+    """Translate the photographs of ``input`` to ``output``.
 
     Args:
         task: Name of the task.
         settings: All parameters of the task.
         trained: The task's models on disk, by name.
-        champions: Where models that are in use are kept.
+        champions: Folder of the champions.
         exports: The folders of exported models, by model.
 
     Raises:
-        InputError: A folder is not named or not there, or no model is trained.
+        InputError: A folder is not given or does not exist, or no model is trained.
     """
     from image_translation.translation.folder import list_photos, translate_folder
 
@@ -49,14 +49,16 @@ def _translators(
     champions: Path,
     exports: Mapping[str, Path],
 ) -> dict[str, "Translator"]:
-    """What translates, by the model's name: the champion, or models on disk."""
+    """The translators by model name: of the champion, or of models on disk."""
     from image_translation.tracking.in_use import choose_models
     from image_translation.translation.translator import Translator
 
-    how = TranslateSettings.model_validate(settings["translate"])
-    chosen = choose_models(task, how.model, settings, trained, champions)
+    translation = TranslateSettings.model_validate(settings["translate"])
+    chosen = choose_models(task, translation.model, settings, trained, champions)
     return {
-        model: Translator.read(one.trained, one.inference, how, exports.get(model))
+        model: Translator.read(
+            one.trained, one.inference, translation, exports.get(model)
+        )
         for model, one in chosen.items()
     }
 
@@ -64,7 +66,7 @@ def _translators(
 def _path(settings: Mapping[str, Any], name: str) -> Path:
     if settings[name] is None:
         raise InputError(
-            f"{name}: name it on the command line: --params "
+            f"{name}: pass it on the command line: --params "
             '"task=<task>,input=<folder or file>,output=<folder>"'
         )
     return Path(settings[name])

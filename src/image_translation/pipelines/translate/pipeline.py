@@ -1,4 +1,4 @@
-"""The translation of photographs."""
+"""The translation pipeline."""
 
 from kedro.pipeline import Node, Pipeline, pipeline
 
@@ -9,7 +9,7 @@ from image_translation.pipelines.translate.nodes import translate_photographs
 def create_pipeline(task: str) -> Pipeline:
     """From trained models and a folder of photographs to a folder of translations.
 
-    What it gives is kept by no dataset: the folders are the user's own.
+    The result is not a dataset, because the folders are the user's own.
     """
     translate = Node(
         bind(translate_photographs, task),

@@ -1,4 +1,4 @@
-"""Better parameters of a task's models, found on the validation pairs."""
+"""Search for better parameters of a task's models, on the validation pairs."""
 
 from image_translation.pipelines.tuning.pipeline import create_pipeline
 

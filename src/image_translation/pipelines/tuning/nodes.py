@@ -27,28 +27,28 @@ def tune_models(
     Args:
         task: Name of the task.
         settings: All parameters of the task.
-        train: Pairs to learn from.
+        train: Training pairs.
         validation: Pairs that score a trial.
-        workspace: Where studies are kept, and who watches the trials.
+        workspace: Folder of the studies, with observers of the trials.
 
     Returns:
-        The trials, their history and the parameters' importance as figures, and what
-        was chosen as a file of parameters.
+        The trials, figures of their history and of the parameters' importance, and a
+        file with the selected parameters.
     """
-    observers: Any = workspace.observers  # those that the hooks give to a tuning
-    how = TuningSettings.model_validate(settings["tuning"])
+    observers: Any = workspace.observers  # observers of a tuning, set by the hooks
+    tuning = TuningSettings.model_validate(settings["tuning"])
     tuned = [
         tune(
             task,
             model,
             ModelSettings.model_validate(settings[model]),
-            how,
+            tuning,
             train,
             validation,
             workspace.folder,
             observers,
         )
-        for model in how.models
+        for model in tuning.models
     ]
     trials = join_trials(tuned)
     importance = {each.model: each.importance for each in tuned}

@@ -1,9 +1,9 @@
 import numpy as np
 
-from image_translation.imaging.sheet import GAP, contact_sheet, spread_indices
+from image_translation.imaging.contact_sheet import GAP, contact_sheet, evenly_spaced
 
 
-def test_images_stand_side_by_side_and_rows_below_each_other():
+def test_images_are_arranged_in_rows():
     rows = [
         np.full((3, 8, 8, 3), value, np.uint8)
         + np.arange(3, dtype=np.uint8)[:, None, None, None]
@@ -16,7 +16,7 @@ def test_images_stand_side_by_side_and_rows_below_each_other():
     assert (sheet[16 : 16 + GAP] == 255).all()
 
 
-def test_indices_are_spread_and_hold_both_ends():
-    assert spread_indices(100, 4) == [0, 33, 66, 99]
-    assert spread_indices(2, 4) == [0, 1]
-    assert spread_indices(0, 4) == []
+def test_indices_are_evenly_spaced_and_include_both_ends():
+    assert evenly_spaced(100, 4) == [0, 33, 66, 99]
+    assert evenly_spaced(2, 4) == [0, 1]
+    assert evenly_spaced(0, 4) == []

@@ -1,4 +1,6 @@
-"""What an image looks like, in a few numbers: enough to compare thousands of them."""
+"""Perceptual hash and summary statistics of an image, for comparing thousands of
+them.
+"""
 
 from dataclasses import dataclass
 
@@ -16,18 +18,19 @@ _LOW_FREQUENCIES = 8
 
 
 @dataclass(frozen=True)
-class Look:
-    """How an image looks.
+class ImageStats:
+    """Perceptual hash and summary statistics of an image.
 
     Attributes:
-        hash: Perceptual hash, 64 bits; images that look alike differ in few of them.
-        mirrored_hash: That of the image mirrored left to right.
+        hash: Perceptual hash, 64 bits; similar images differ in few bits.
+        mirrored_hash: Hash of the image mirrored left to right.
         thumbnail: uint8, ``THUMBNAIL_SIZE``×``THUMBNAIL_SIZE``×3.
         lightness: Mean grey value, 0 to 255.
         contrast: Standard deviation of the grey values.
         chroma: Mean difference of the largest and the smallest channel: 0 for grey.
-        strongest_chroma: Its 99th percentile: small only where nothing has colour.
-        detail: Mean magnitude of the grey values' gradient.
+        strongest_chroma: 99th percentile of that difference: small only for images
+            without colour.
+        detail: Mean gradient magnitude of the grey values.
     """
 
     hash: int
@@ -40,17 +43,17 @@ class Look:
     detail: float
 
 
-def look_at(image: Image.Image) -> Look:
-    """Look at an image, of mode ``L`` or ``RGB``."""
+def measure_image(image: Image.Image) -> ImageStats:
+    """Measure an image of mode ``L`` or ``RGB``."""
     small = image.convert("RGB").resize((_ANALYSED_SIZE,) * 2, Image.Resampling.BOX)
     grey = np.asarray(small.convert("L"), np.float32)
     colours = np.asarray(small)
     chroma = colours.max(axis=2).astype(int) - colours.min(axis=2)
     low = _low_frequencies(small)
-    # mirroring changes the sign of the odd horizontal frequencies
+    # mirroring flips the sign of the odd horizontal frequencies
     signs = np.where(np.arange(_LOW_FREQUENCIES) % 2, -1, 1)
     thumbnail = small.resize((THUMBNAIL_SIZE,) * 2, Image.Resampling.BOX)
-    return Look(
+    return ImageStats(
         hash=_hash(low),
         mirrored_hash=_hash(low * signs),
         thumbnail=np.asarray(thumbnail),
@@ -63,12 +66,12 @@ def look_at(image: Image.Image) -> Look:
 
 
 def correlate_edges(first: Image.Image, second: Image.Image) -> float:
-    """How well the edges of two images lie on each other, −1 to 1.
+    """Correlation of the edges of two images, −1 to 1.
 
     Pearson's correlation of the gradient magnitudes of both, at 64×64 pixels: 1 for the
-    same edges in the same places, whatever the colours; about 0 for different scenes,
-    and for one scene that is moved by more than a few hundredths of its width. 0 where
-    an image has no edges.
+    same edges at the same positions, independent of colour; about 0 for different
+    scenes, and for one scene that is shifted by more than a few hundredths of its
+    width. 0 if an image has no edges.
     """
     size = (_ANALYSED_SIZE, _ANALYSED_SIZE)
     one, other = (
@@ -96,5 +99,7 @@ def _low_frequencies(image: Image.Image) -> NDArray[np.float32]:
 
 
 def _hash(low: NDArray[np.float32]) -> int:
-    """Which of the lowest frequencies exceed their median; Zauner 2010, section 3.2."""
+    """Bits of the lowest frequencies that exceed their median; Zauner 2010, section
+    3.2.
+    """
     return int.from_bytes(np.packbits(low > np.median(low)).tobytes(), "big")

@@ -1,7 +1,8 @@
-"""Suspicions: what is odd about a pair beside all the others.
+"""Outliers: pairs that are unusual relative to all others.
 
-A suspicion must suit the data: edges that do not agree are odd only where those of most
-pairs do, a grey target only where most have colour. With few pairs nothing is odd.
+Outliers are relative to the data set: mismatched edges are reported only if the edges
+of most pairs match, a grey target only if most have colour. Small data sets have no
+outliers.
 """
 
 from collections import defaultdict
@@ -10,47 +11,46 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from image_translation.imaging.looks import Look
+from image_translation.imaging.image_stats import ImageStats
 from image_translation.pairing.findings import Observation
 from image_translation.pairing.inspection import InspectedPair, same_shape
 
 MIN_PAIRS = 10
-"""Fewer pairs than these are never compared with most."""
+"""With fewer pairs, no pair is compared with the majority."""
 
 MOST = 0.8
-"""The share of pairs from which on a property is one of the data."""
+"""Minimum share of pairs for a property to be typical of the data."""
 
 COLOURLESS = 10.0
-"""Difference of channels, of 255, that an image without colour nowhere exceeds: JPEG
-leaves some."""
+"""Maximum channel difference of an image without colour, of 255: JPEG leaves some."""
 
-_ALIGNED = 0.5  # median edge correlation of data whose sides are aligned
-_DROP = 0.35  # of a correlation below that median, at least
+_ALIGNED = 0.5  # median edge correlation of aligned data
+_DROP = 0.35  # minimum drop of a correlation below that median
 _DEVIATIONS = 6.0  # below that median, in robust standard deviations
-_NARROW = 4.0  # ratio of the long side to the short one
-_FAR = 4.0  # ratio to the median short side
-_SIDE_MARGIN = 0.5  # of the typical difference between the sides
+_NARROW = 4.0  # ratio of the long to the short edge
+_FAR = 4.0  # ratio to the median short edge
+_SWAP_MARGIN = 0.5  # of the typical difference between input and target
 _CONSISTENT = 0.9  # share of pairs in which a difference has the same sign
 
 Found = Iterator[tuple[int, Observation]]
 
-_FEATURES: Sequence[Callable[[Look], float]] = (
-    lambda look: look.chroma,
-    lambda look: look.detail,
-    lambda look: look.contrast,
-    lambda look: look.lightness,
+_FEATURES: Sequence[Callable[[ImageStats], float]] = (
+    lambda stats: stats.chroma,
+    lambda stats: stats.detail,
+    lambda stats: stats.contrast,
+    lambda stats: stats.lightness,
 )
-_MIN_DIFFERENCES = (8.0, 8.0, 8.0, 8.0)  # below which the sides count as alike
+_MIN_DIFFERENCES = (8.0, 8.0, 8.0, 8.0)  # below which input and target count as alike
 
 
-def find_suspicions(pairs: Sequence[InspectedPair]) -> Found:
-    """Find what is odd about pairs, beside each other.
+def find_outliers(pairs: Sequence[InspectedPair]) -> Found:
+    """Find pairs that are unusual relative to the others.
 
     Args:
-        pairs: Pairs whose files could be read.
+        pairs: Pairs with readable files.
 
     Yields:
-        The number of a pair, and what is odd about it.
+        The index of a pair, and an observation.
     """
     yield from _find_repeated(pairs)
     yield from _find_odd_sizes(pairs)
@@ -61,12 +61,12 @@ def find_suspicions(pairs: Sequence[InspectedPair]) -> Found:
 
 
 def _find_repeated(pairs: Sequence[InspectedPair]) -> Found:
-    """One target under several inputs, and the other way round."""
-    sides = {
+    """One target with several inputs, and vice versa."""
+    rows_by_kind = {
         "repeated_target": [(p.target.sha256, p.input.sha256) for p in pairs],
         "repeated_input": [(p.input.sha256, p.target.sha256) for p in pairs],
     }
-    for kind, rows in sides.items():
+    for kind, rows in rows_by_kind.items():
         partners = defaultdict(set)
         for one, other in rows:
             partners[one].add(other)
@@ -106,8 +106,10 @@ def _most_common_shape(sizes: Sequence[tuple[int, int]]) -> tuple[int, int] | No
 
 
 def _find_colourless(pairs: Sequence[InspectedPair]) -> Found:
-    looks = [pair.target.look for pair in pairs]
-    chroma = np.array([look.strongest_chroma if look else np.inf for look in looks])
+    targets = [pair.target.stats for pair in pairs]
+    chroma = np.array(
+        [stats.strongest_chroma if stats else np.inf for stats in targets]
+    )
     is_grey = chroma < COLOURLESS
     if is_grey.mean() <= 1 - MOST:
         for number in np.flatnonzero(is_grey).tolist():
@@ -129,10 +131,10 @@ def _find_misaligned(pairs: Sequence[InspectedPair]) -> Found:
 
 
 def _find_swapped(pairs: Sequence[InspectedPair]) -> Found:
-    """Pairs whose sides differ as those of most pairs do, with the opposite sign.
+    """Pairs whose images differ like those of most pairs, with the opposite sign.
 
-    Looked at are those properties in which targets differ from inputs in the same
-    direction nearly always; all that there are must agree that a pair is swapped.
+    Only properties in which targets differ from inputs in the same direction for nearly
+    all pairs are compared; all of them must indicate a swapped pair.
     """
     differences = np.array([_differ(pair) for pair in pairs])
     typical = np.median(differences, axis=0)
@@ -141,14 +143,14 @@ def _find_swapped(pairs: Sequence[InspectedPair]) -> Found:
     if not telling.any():
         return
     relative: NDArray[np.floating] = differences[:, telling] / typical[telling]
-    for number in np.flatnonzero((relative <= -_SIDE_MARGIN).all(axis=1)).tolist():
+    for number in np.flatnonzero((relative <= -_SWAP_MARGIN).all(axis=1)).tolist():
         yield number, Observation("swapped")
 
 
 def _differ(pair: InspectedPair) -> list[float]:
-    """By how much the target exceeds the input in each property."""
-    if pair.input.look is None or pair.target.look is None:
+    """Difference of target and input in each property."""
+    if pair.input.stats is None or pair.target.stats is None:
         return [0.0] * len(_FEATURES)
     return [
-        feature(pair.target.look) - feature(pair.input.look) for feature in _FEATURES
+        feature(pair.target.stats) - feature(pair.input.stats) for feature in _FEATURES
     ]

@@ -1,4 +1,4 @@
-"""Many images as one picture."""
+"""Contact sheets: many images in one picture."""
 
 from collections.abc import Sequence
 
@@ -7,18 +7,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 GAP = 2
-"""Pixels of white between images."""
+"""White pixels between images."""
 
 
 def contact_sheet(rows: Sequence[NDArray[np.uint8]], tile: int = 96) -> Image.Image:
-    """Lay rows of images out side by side, to look at.
+    """Arrange rows of images in one picture.
 
     Args:
-        rows: Each uint8, n×H×W×3; all of the same n.
+        rows: Each uint8, n×H×W×3; all with the same n.
         tile: Width and height of an image in the sheet, in pixels.
 
     Returns:
-        The sheet, white between the images.
+        The sheet, with white gaps between the images.
     """
     pitch = tile + GAP
     width, height = len(rows[0]) * pitch - GAP, len(rows) * pitch - GAP
@@ -32,6 +32,8 @@ def contact_sheet(rows: Sequence[NDArray[np.uint8]], tile: int = 96) -> Image.Im
     return sheet
 
 
-def spread_indices(total: int, number: int) -> list[int]:
-    """Up to ``number`` indices below ``total``, evenly spread, the first and last too."""
+def evenly_spaced(total: int, number: int) -> list[int]:
+    """Up to ``number`` evenly spaced indices below ``total``, including the first
+    and last.
+    """
     return np.linspace(0, total - 1, min(number, total)).astype(int).tolist()

@@ -1,0 +1,34 @@
+"""A folder that is filled once per fingerprint."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from image_translation.fingerprint import Stamp
+
+
+def cached_dir(folder: Path, fingerprint: str, fill: Callable[[Path], object]) -> Path:
+    """Fill a folder, unless it was filled with the same fingerprint before.
+
+    The files are written to a temporary folder, which is then renamed: the previous
+    files are kept until the new ones are complete, and incomplete files are never used.
+
+    Args:
+        folder: The cached folder.
+        fingerprint: Digest of the files' inputs.
+        fill: Writes the files into the given empty folder.
+
+    Returns:
+        The folder with the files.
+    """
+    files, stamp = folder / "files", Stamp(folder)
+    if stamp.matches(fingerprint) and files.is_dir():
+        return files
+    temporary = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(temporary, ignore_errors=True)
+    (temporary / "files").mkdir(parents=True)
+    fill(temporary / "files")
+    shutil.rmtree(folder, ignore_errors=True)
+    temporary.rename(folder)
+    stamp.write(fingerprint)
+    return files
