@@ -36,7 +36,7 @@ there signs are flipped, which assumes symmetric differences of equal models."""
 FEW_DRAWS = 10
 """Draws that are as large: fewer tell a p-value only roughly."""
 
-SEED_SPREAD = 0.4
+SEED_SPREAD = 0.2
 """Least standard deviation, between models, of the logarithm of the seed deviation in
 the reference of tests: the models of a task vary unequally from seed to seed."""
 
