@@ -158,7 +158,7 @@ def test_one_model_of_one_task_alone_is_reached(conf):
         ),
         (
             {"models": {"unet": {"objective": {"feature_matching": "10"}}}},
-            "unet.objective: feature_matching compares .* set adversarial above 0",
+            "unet.objective: feature_matching needs .* set adversarial above 0",
         ),
     ],
 )

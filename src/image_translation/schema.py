@@ -1,10 +1,11 @@
 """What every block of parameters has in common."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic_core import CoreSchema, core_schema
 
 
 def _as_text(value: object) -> object:
@@ -37,6 +38,20 @@ OptionalText = Annotated[str | None, BeforeValidator(_as_text), Nullable]
 
 OptionalPath = Annotated[OptionalText, AfterValidator(_as_absolute)]
 """A path or nothing; a relative one counts from where the command was started."""
+
+
+class OneOf:
+    """Annotates text that must be one of the names of a registry.
+
+    As ``Literal``, whose values cannot be computed.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = list(names)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        """Accept these names alone."""
+        return core_schema.literal_schema(self.names)
 
 
 class Settings(BaseModel):

@@ -41,14 +41,28 @@ def test_functions_are_found_even_after_their_modules_were_imported():
 
 
 def test_features_without_a_discriminator_are_an_error():
-    with pytest.raises(ValidationError, match="feature_matching .* set adversarial"):
+    with pytest.raises(
+        ValidationError, match="feature_matching needs .* set adversarial"
+    ):
         make_settings("unet", objective__feature_matching=10)
 
 
 @pytest.mark.parametrize("term", ["ms_ssim", "focal_frequency"])
 def test_any_term_is_enough_to_be_trained_for(term):
     settings = make_settings("unet", **{"objective__l1": 0, f"objective__{term}": 1})
-    assert settings.objective.losses == ("l1", term)
+    assert settings.objective.logged_losses == ["l1", term]
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("unet", "1 × L1"),
+        ("pix2pix", "1 × adversarial + 100 × L1"),
+        ("compared", "1 × L1 + 1 × MS-SSIM + 1 × focal frequency"),
+    ],
+)
+def test_objective_is_described_as_a_weighted_sum(model, expected):
+    assert make_settings(model).objective.describe() == expected
 
 
 @pytest.mark.parametrize(

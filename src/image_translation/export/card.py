@@ -11,7 +11,7 @@ from image_translation.metrics import HEADLINES, MEASURES
 from image_translation.metrics.looks import subset_of
 from image_translation.reporting import words
 from image_translation.reporting.answer import Outcome, relate
-from image_translation.training.settings import LAST
+from image_translation.training.settings import LAST, ObjectiveSettings
 
 BASELINES: Mapping[str, str] = {
     "copy_input": "copying the input",
@@ -112,15 +112,7 @@ def _head(facts: ModelFacts) -> str:
 
 def _architecture(facts: ModelFacts) -> str:
     network, cost = facts.config["network"], facts.config["cost"]
-    objective = facts.config["objective"]
-    names = ("adversarial", "l1", "ms_ssim", "focal_frequency", "feature_matching")
-    terms = {
-        "L1" if name == "l1" else name.replace("_", " "): objective.get(name, 0)
-        for name in names
-    }
-    loss = " + ".join(
-        f"{weight:g} × {name}" for name, weight in terms.items() if weight
-    )
+    objective = ObjectiveSettings.model_validate(facts.config["objective"])
     by = facts.config["select_by"]
     chosen = (
         "the last one, without a choice"
@@ -134,7 +126,7 @@ def _architecture(facts: ModelFacts) -> str:
         "cost of an image": words.quantity(
             cost["gmac"], suffix=" × 10⁹ multiply–accumulates"
         ),
-        "trained for": loss,
+        "trained for": objective.describe(),
         "epoch": f"{facts.config['best_epoch']} of {cost['epochs']}, {chosen}",
         "seed": str(facts.config["seed"]),
         "trained on": f"{cost['device']}, {cost['precision']}",

@@ -19,6 +19,7 @@ from image_translation.reporting import words
 from image_translation.reporting.content import GalleryItem, Image
 from image_translation.reporting.gallery import first_replicate
 from image_translation.reporting.palette import INK, MUTED, RULE, look_of
+from image_translation.training.losses import loss_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,15 +35,6 @@ MAX_VECTOR_DOTS = 1500
 
 MAX_GROUP_TICKS = 12
 """More groups than this are not marked one by one: the marks would merge."""
-
-CURVES = {
-    "train/l1": "Training L1 loss",
-    "train/adversarial": "Training adversarial loss (generator)",
-    "train/discriminator": "Training discriminator loss",
-    "train/feature_matching": "Training feature matching loss",
-    "train/ms_ssim": "Training MS-SSIM loss",
-    "train/focal_frequency": "Training focal frequency loss",
-}
 
 P = ParamSpec("P")
 
@@ -298,11 +290,11 @@ def curves_of(histories: Mapping[str, pd.DataFrame]) -> list[str]:
 
 
 def curve_title(curve: str) -> str:
-    """What a curve is called in text."""
-    side, _, metric = curve.partition("/")
+    """The title of a history's column, such as ``Training L1 loss``."""
+    side, _, name = curve.partition("/")
     if side == "validation":
-        return f"Validation {MEASURES[metric].title}"
-    return CURVES.get(curve, curve)
+        return f"Validation {MEASURES[name].title}"
+    return f"Training {loss_labels()[name]} loss"
 
 
 def _on_plane(comparison: pd.DataFrame) -> pd.DataFrame:

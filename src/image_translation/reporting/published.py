@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from image_translation.reporting import words
+from image_translation.training.losses import LOSSES
 
 NETWORKS = {
     "pix2pix": "unet",
@@ -14,6 +15,7 @@ NETWORKS = {
 }
 """The models of the 2×2 and their networks."""
 
+ALL = tuple(NETWORKS)
 ADVERSARIAL = ("pix2pix", "autoencoder_gan")
 
 PAPER = "Isola et al. 2017"
@@ -36,7 +38,7 @@ class Published:
     values: tuple[Value, ...]
     text: str
     source: str = PAPER
-    models: tuple[str, ...] = tuple(NETWORKS)
+    models: tuple[str, ...] = ALL
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,13 @@ PUBLISHED: Mapping[str, Published] = {
     ),
     "objective.scales": Published((1,), "1", f"{PAPER}, 6.1.2", ADVERSARIAL),
     "objective.spectral_norm": Published((False,), "off", models=ADVERSARIAL),
-    "objective.feature_matching": Published((0,), "0", models=ADVERSARIAL),
-    "objective.ms_ssim": Published((0,), "0"),
-    "objective.focal_frequency": Published((0,), "0"),
+    **{
+        f"objective.{name}": Published(
+            (0,), "0", models=ADVERSARIAL if loss.needs_discriminator else ALL
+        )
+        for name, loss in LOSSES.items()
+        if name not in ("l1", "adversarial")
+    },
     "training.epochs": Published(
         (200,), "200, fewer for large data sets", f"{PAPER}, 6.2"
     ),

@@ -61,8 +61,10 @@ from image_translation.training.settings import (
 from image_translation.training.state import TrainingState
 from image_translation.training.step import train_batch
 from image_translation.training.trained import (
+    COLUMNS,
     CONFIG,
     HISTORY,
+    VALIDATED,
     WEIGHTS,
     TrainedReplicate,
 )
@@ -77,26 +79,6 @@ from image_translation.training.warm_start import (
 logger = logging.getLogger(__name__)
 
 CHECKPOINT, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
-
-VALIDATED = ("mse", "psnr", "ssim")
-"""Metrics of fidelity of every epoch. Beside them stands ``swd``, realism; one of the four
-may choose the epoch."""
-
-LOSSES = (
-    "train/l1",
-    "train/adversarial",
-    "train/discriminator",
-    "train/feature_matching",
-    "train/ms_ssim",
-    "train/focal_frequency",
-)
-COLUMNS = (
-    "epoch",
-    "seconds",
-    "images_per_second",
-    *LOSSES,
-    *(f"validation/{name}" for name in (*VALIDATED, "swd")),
-)
 
 LARGEST_LOSS = 1e6
 """A loss above is an explosion: images lie in [-1, 1], logits of use within a few tens."""
@@ -120,9 +102,10 @@ CODE = (
             "devices",
             "inference",
             "loop",
-            "objectives",
+            "losses",
             "plan",
             "schedule",
+            "ssim",
             "state",
             "step",
             "tensors",
@@ -323,7 +306,7 @@ class _Training:
             _DivergedError: One is no number, or has exploded.
         """
         means = (self.state.sums / self.state.seen).tolist()
-        named = dict(zip(self.settings.objective.losses, means, strict=True))
+        named = dict(zip(self.settings.objective.logged_losses, means, strict=True))
         for name, value in named.items():
             if not abs(value) <= LARGEST_LOSS:  # nor is nan
                 raise _DivergedError(

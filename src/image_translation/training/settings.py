@@ -3,11 +3,18 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
-from image_translation.schema import Nullable, OptionalPath, OptionalText, Settings
+from image_translation.schema import (
+    Nullable,
+    OneOf,
+    OptionalPath,
+    OptionalText,
+    Settings,
+)
+from image_translation.training.losses import GAN_LOSSES, LOSSES, with_discriminator
 
-MOST_SCALES = 4
+MAX_SCALES = 4
 """A fifth discriminator would see a pair too small for a logit, at any image size."""
 
 # A default here is how models were trained before there was the parameter, so that they
@@ -27,33 +34,55 @@ class NetworkSettings(Settings):
     levels: Annotated[Annotated[int, Field(ge=2, le=10)] | None, Nullable] = None
 
 
-class ObjectiveSettings(Settings):
-    """Weights of the terms of the loss, and what judges; of no use to a baseline."""
+_WEIGHTS: Any = {name: (float, Field(default=0, ge=0)) for name in LOSSES}
+_LossWeights = create_model("_LossWeights", __base__=Settings, **_WEIGHTS)
 
-    adversarial: float = Field(ge=0)
-    l1: float = Field(ge=0)
-    ms_ssim: float = Field(default=0, ge=0)
-    focal_frequency: float = Field(default=0, ge=0)
-    feature_matching: float = Field(default=0, ge=0)
-    gan_loss: Literal["cross_entropy", "hinge", "least_squares"] = "cross_entropy"
+
+class ObjectiveSettings(_LossWeights):
+    """A weight for each loss of ``LOSSES``, and the discriminator; unused by baselines."""
+
+    gan_loss: Annotated[str, OneOf(GAN_LOSSES)] = "cross_entropy"
     discriminator_channels: int = Field(ge=1, le=256)
-    scales: int = Field(default=1, ge=1, le=MOST_SCALES)
+    scales: int = Field(default=1, ge=1, le=MAX_SCALES)
     spectral_norm: bool = False
 
     @property
-    def losses(self) -> tuple[str, ...]:
-        """The losses that a training computes, in the order of its columns."""
-        judged = ("adversarial", "discriminator") if self.adversarial else ()
-        others = ("feature_matching", "ms_ssim", "focal_frequency")
-        return ("l1", *judged, *(name for name in others if getattr(self, name)))
+    def weights(self) -> dict[str, float]:
+        """Weights above 0 by loss; those that need the discriminator come first."""
+        weights = {n: getattr(self, n) for n in LOSSES if getattr(self, n)}
+        first = sorted(weights, key=lambda name: not LOSSES[name].needs_discriminator)
+        return {name: weights[name] for name in first}
+
+    @property
+    def has_discriminator(self) -> bool:
+        """Whether a discriminator is trained with the generator."""
+        return "adversarial" in self.weights
+
+    @property
+    def logged_losses(self) -> list[str]:
+        """Names of the losses that a training logs, in the order of the history."""
+        weights = self.weights
+        return with_discriminator(
+            name
+            for name, loss in LOSSES.items()
+            if name in weights or loss.is_always_logged
+        )
+
+    def describe(self) -> str:
+        """The weighted sum of the losses, such as ``1 × adversarial + 100 × L1``."""
+        return " + ".join(
+            f"{weight:g} × {LOSSES[name].label}"
+            for name, weight in self.weights.items()
+        )
 
     @model_validator(mode="after")
-    def _features_come_from_a_discriminator(self) -> "ObjectiveSettings":
-        if self.feature_matching and not self.adversarial:
-            raise ValueError(
-                "feature_matching compares what a discriminator sees; set adversarial "
-                "above 0, or feature_matching for models that have it alone"
-            )
+    def _has_the_discriminator_it_needs(self) -> "ObjectiveSettings":
+        for name in self.weights:
+            if LOSSES[name].needs_discriminator and not self.has_discriminator:
+                raise ValueError(
+                    f"{name} needs a discriminator; set adversarial above 0, or {name} "
+                    "only for models that have one"
+                )
         return self
 
 
@@ -154,14 +183,7 @@ class ModelSettings(Settings):
 
     @model_validator(mode="after")
     def _objective_suits_network(self) -> "ModelSettings":
-        objective = self.objective
-        terms = (
-            objective.adversarial,
-            objective.l1,
-            objective.ms_ssim,
-            objective.focal_frequency,
-        )
-        if self.is_trainable and not any(terms):
+        if self.is_trainable and not self.objective.weights:
             raise ValueError(
                 f"objective: network {self.network.name} needs something to be trained "
                 "for; set objective.l1 or objective.adversarial above 0"

@@ -63,7 +63,7 @@ class TrainingState:
         # a discriminator.
         generator = build_network(image_size=image_size, **network.model_dump())
         discriminator = None
-        if objective.adversarial:
+        if objective.has_discriminator:
             discriminator = MultiScalePatchGAN(
                 objective.discriminator_channels,
                 objective.scales,
@@ -89,7 +89,7 @@ class TrainingState:
         }
         is_averaged = settings.training.ema and settings.is_trainable
         average = copy.deepcopy(generator) if is_averaged else None
-        sums = torch.zeros(len(objective.losses), device=device)
+        sums = torch.zeros(len(objective.logged_losses), device=device)
         return cls(generator, discriminator, optimizers, average, sums=sums)
 
     def compile(self) -> None:

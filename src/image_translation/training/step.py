@@ -1,18 +1,16 @@
 """One batch of training: losses, gradients and, at the end of a group, new weights."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
 
 from image_translation.training.devices import Device
-from image_translation.training.objectives import (
-    adversarial_loss,
+from image_translation.training.losses import (
+    DISCRIMINATOR,
+    LOSSES,
+    Batch,
     discriminator_loss,
-    feature_matching_loss,
-    focal_frequency_loss,
-    l1_loss,
-    ms_ssim_loss,
 )
 from image_translation.training.processes import sum_over_processes
 from image_translation.training.settings import ModelSettings
@@ -32,81 +30,83 @@ def train_batch(
     """Train on one batch; the discriminator first, then the generator against it.
 
     Isola et al. 2017, 3.3. The gradients of a group of batches, and of all processes,
-    are added up before the weights change. In a group of several batches the generator
-    meets the discriminator as it was before the group, but for the last batch.
+    are summed before the weights change. In a group of several batches the generator
+    meets the discriminator from before the group, except in the last batch.
 
     Args:
         state: Networks and optimizers; changed.
-        inputs: N×3×S×S in [-1, 1]; of several processes one may have none, N = 0.
+        inputs: N×3×S×S in [-1, 1]; one of several processes may have none, N = 0.
         targets: N×3×S×S in [-1, 1].
         settings: Weights of the losses.
-        device: Where and how exactly it is computed.
-        share: This batch's share of the pairs of its group in all processes.
-        is_last: Whether the group ends here.
+        device: Device and precision.
+        share: Pairs of this batch, relative to all pairs of its group in all processes.
+        is_last: Whether the batch is the last of its group.
 
     Returns:
-        The sums over the batch of the losses that ``objective.losses`` names, in its
+        The sums over the batch of the losses in ``objective.logged_losses``, in its
         order, unweighted.
     """
     if not len(inputs):
         return _join_without_pairs(state, is_last)
-    objective, discriminator = settings.objective, state.discriminator
-    losses: dict[str, Tensor] = {}
+    objective = settings.objective
     with device.autocast():
         predictions = state.generator(inputs)  # (N, 3, S, S) in [-1, 1]
-    if discriminator is not None:
-        discriminator.requires_grad_(True)
-        with device.autocast():
-            real = discriminator(inputs, targets)
-            generated = discriminator(inputs, predictions.detach())
-            judging = discriminator_loss(real, generated, objective.gan_loss)
-        (share * judging).backward()
-        losses["discriminator"] = judging
-        if is_last:
-            _update(discriminator, state.optimizers["discriminator"])
-        discriminator.requires_grad_(False)  # the generator's step leaves it as it is
-        losses |= _judge(discriminator, inputs, predictions, targets, settings, device)
-    for name, compare in _COMPARISONS.items():
-        if name in objective.losses:
-            losses[name] = compare(predictions, targets)
-    weighted = [
-        getattr(objective, name) * loss
-        for name, loss in losses.items()
-        if name != "discriminator"
-    ]
-    (share * torch.stack(weighted).sum()).backward()
+    batch = Batch(
+        inputs, targets, predictions, state.discriminator, objective.gan_loss, device
+    )
+    losses = {}
+    if state.discriminator is not None:
+        losses[DISCRIMINATOR] = discriminator_step(
+            state, batch, share=share, is_last=is_last
+        )
+    losses |= generator_step(state, batch, settings, share=share, is_last=is_last)
+    names = objective.logged_losses
+    return len(inputs) * torch.stack([losses[name] for name in names]).detach()
+
+
+def discriminator_step(
+    state: TrainingState, batch: Batch, *, share: float, is_last: bool
+) -> Tensor:
+    """Train the discriminator to classify real and generated pairs.
+
+    Returns:
+        Its loss. Its weights are left without gradients, for the generator's step.
+    """
+    assert state.discriminator is not None
+    state.discriminator.requires_grad_(True)
+    with batch.device.autocast():  # once: weights are converted once for both
+        real = batch.features(batch.targets)
+        generated = batch.features(batch.predictions.detach())
+    loss = discriminator_loss(real, generated, batch.gan_loss)
+    (share * loss).backward()
+    if is_last:
+        _update(state.discriminator, state.optimizers["discriminator"])
+    state.discriminator.requires_grad_(False)
+    return loss
+
+
+def generator_step(
+    state: TrainingState,
+    batch: Batch,
+    settings: ModelSettings,
+    *,
+    share: float,
+    is_last: bool,
+) -> dict[str, Tensor]:
+    """Train the generator to minimize the weighted sum of its losses.
+
+    Returns:
+        Its losses by name.
+    """
+    weights = settings.objective.weights
+    names = [name for name, loss in LOSSES.items() if loss.is_always_logged]
+    losses = {n: LOSSES[n].function(batch) for n in dict.fromkeys([*weights, *names])}
+    total = torch.stack([weights[name] * losses[name] for name in weights]).sum()
+    (share * total).backward()
     if is_last:
         _update(state.generator, state.optimizers["generator"])
         if settings.training.ema is not None:
             state.update_average(settings.training.ema)
-    return len(inputs) * torch.stack([losses[n] for n in objective.losses]).detach()
-
-
-_COMPARISONS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "l1": l1_loss,
-    "ms_ssim": ms_ssim_loss,
-    "focal_frequency": focal_frequency_loss,
-}
-"""Losses of predictions and targets alone."""
-
-
-def _judge(
-    discriminator: nn.Module,
-    inputs: Tensor,
-    predictions: Tensor,
-    targets: Tensor,
-    settings: ModelSettings,
-    device: Device,
-) -> dict[str, Tensor]:
-    """The generator's losses by its discriminator."""
-    objective = settings.objective
-    with device.autocast():
-        generated = discriminator(inputs, predictions)
-        losses = {"adversarial": adversarial_loss(generated, objective.gan_loss)}
-        if objective.feature_matching:
-            with torch.no_grad():
-                real = discriminator(inputs, targets)
-            losses["feature_matching"] = feature_matching_loss(generated, real)
     return losses
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from image_translation.errors import InputError
 from image_translation.fingerprint import digest
+from image_translation.training.losses import loss_labels
 from image_translation.training.settings import LAST, ModelSettings
 
 if TYPE_CHECKING:
@@ -19,6 +20,19 @@ if TYPE_CHECKING:
 WEIGHTS = "weights.safetensors"
 CONFIG = "config.json"
 HISTORY = "history.csv"
+
+VALIDATED = ("mse", "psnr", "ssim")
+"""Metrics of image fidelity after every epoch. The history also has ``swd``, a metric of
+realism; ``training.select_by`` chooses one of the four."""
+
+COLUMNS = (
+    "epoch",
+    "seconds",
+    "images_per_second",
+    *(f"train/{name}" for name in loss_labels()),
+    *(f"validation/{name}" for name in (*VALIDATED, "swd")),
+)
+"""Columns of ``history.csv``."""
 
 
 @dataclass(frozen=True)

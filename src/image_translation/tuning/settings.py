@@ -184,7 +184,7 @@ class TuningSettings(Settings):
     def dimensions(self, settings: ModelSettings) -> dict[str, Dimension]:
         """What is searched for a model: without a GAN, λ and its like mean nothing."""
         searched = self.searched()
-        may_be_gan = settings.objective.adversarial > 0
+        may_be_gan = settings.objective.has_discriminator
         may_be_gan |= "objective.adversarial" in searched
         return {k: v for k, v in searched.items() if may_be_gan or not v.gan}
 

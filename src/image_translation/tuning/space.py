@@ -22,10 +22,8 @@ def suggest(
     """What a trial is to try; what only a GAN has is left out where there is none."""
     always = {k: v for k, v in space.items() if not v.gan}
     values = {name: _suggest(trial, dimension) for name, dimension in always.items()}
-    adversarial: Any = values.get(
-        "objective.adversarial", settings.objective.adversarial
-    )
-    if adversarial > 0:
+    weight = settings.objective.weights.get("adversarial", 0)
+    if values.get("objective.adversarial", weight):
         for name in space.keys() - always.keys():
             values[name] = _suggest(trial, space[name])
     return {name: values[name] for name in space if name in values}

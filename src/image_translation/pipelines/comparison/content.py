@@ -113,7 +113,7 @@ def _describe_model(
     return {
         "model": name,
         "network": _describe_network(model.network),
-        "objective": _describe_objective(model) if model.is_trainable else "",
+        "objective": model.objective.describe() if model.is_trainable else "",
         "status": "baseline" if is_baseline else trained.status,
         "reason": trained.reason,
         "parameters": first.get("parameters"),
@@ -133,20 +133,6 @@ def _describe_network(network: NetworkSettings) -> str:
         if not field.is_required() and getattr(network, name) != field.default
     ]
     return ", ".join([network.name, *options])
-
-
-def _describe_objective(model: ModelSettings) -> str:
-    objective = model.objective
-    weights = {
-        "adversarial": objective.adversarial,
-        "feature matching": objective.feature_matching,
-        "L1": objective.l1,
-        "MS-SSIM": objective.ms_ssim,
-        "focal frequency": objective.focal_frequency,
-    }
-    return " + ".join(
-        f"{weight:g} {name}" for name, weight in weights.items() if weight
-    )
 
 
 def _fill_gallery(

@@ -6,7 +6,7 @@ import torch
 from skimage.metrics import structural_similarity
 
 from image_translation.metrics import ms_ssim
-from image_translation.training.objectives import (
+from image_translation.training.losses import (
     adversarial_loss,
     discriminator_loss,
     feature_matching_loss,
