@@ -7,7 +7,7 @@ from image_translation.models import (
     count_gmac,
     count_parameters,
 )
-from image_translation.training.settings import MOST_SCALES
+from image_translation.training.settings import MAX_SCALES
 
 
 def test_full_width_has_2_77_million_parameters():
@@ -107,8 +107,8 @@ class TestMultiScale:
     @pytest.mark.parametrize("image_size", [32, 64, 256])
     def test_most_scales_that_settings_allow_leave_logits(self, image_size):
         images = torch.zeros(1, 3, image_size, image_size)
-        judged = MultiScalePatchGAN(2, MOST_SCALES, image_size)(images, images)
-        assert len(judged) == MOST_SCALES
+        judged = MultiScalePatchGAN(2, MAX_SCALES, image_size)(images, images)
+        assert len(judged) == MAX_SCALES
         assert all(layers[-1].numel() for layers in judged)
 
     def test_layers_are_those_after_each_activation(self):

@@ -1,6 +1,13 @@
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
+from image_translation import models
 from image_translation.models import NETWORKS, build_network
 
 
@@ -11,14 +18,41 @@ def test_network_is_built_by_name(name):
 
 
 def test_unknown_name_is_an_error_that_lists_the_known():
-    with pytest.raises(ValueError, match="unet, autoencoder, .* not 'vgg'"):
+    with pytest.raises(ValueError, match="autoencoder, unet, .* not 'vgg'"):
         build_network("vgg", 32, 4)
 
 
-def test_settings_and_registry_know_the_same_names():
-    from typing import get_args
+def test_file_of_a_generator_registers_it(tmp_path):
+    """In a copy of the package, which knows nothing but its own files."""
+    package = tmp_path / "image_translation/models"
+    shutil.copytree(Path(models.__file__).parent, package)
+    (tmp_path / "image_translation/__init__.py").touch()
+    (package / "generators/mine.py").write_text(
+        "from torch import nn\n\n\n"
+        "def build(image_size, base_channels, structure):\n"
+        "    return nn.Conv2d(3, 3, 1)\n"
+    )
+    code = (
+        "from image_translation.models import NETWORKS, build_network\n"
+        "assert 'mine' in NETWORKS\n"
+        "print(build_network('mine', 32, 4))\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.stdout.startswith("Conv2d(3, 3"), result.stderr
 
-    from image_translation.training.settings import NetworkSettings
 
-    annotation = NetworkSettings.model_fields["name"].annotation
-    assert set(get_args(annotation)) == set(NETWORKS)
+def test_names_are_known_without_torch():
+    code = "import sys, image_translation.models; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_every_exported_name_is_found():
+    assert all(hasattr(models, name) for name in models.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'vgg'"):
+        models.vgg  # noqa: B018

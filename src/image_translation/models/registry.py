@@ -1,38 +1,45 @@
-"""Networks by name."""
+"""Networks by name. PyTorch is imported when one is built."""
 
-from collections.abc import Callable
-from typing import Any
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Any
 
-from torch import nn
+if TYPE_CHECKING:
+    from torch import nn
 
-from image_translation.models.autoencoder import Autoencoder
-from image_translation.models.baselines import CopyInput, MeanTarget
-from image_translation.models.blocks import Structure
-from image_translation.models.unet import UNet
+GENERATORS = tuple(
+    module.name
+    for module in iter_modules([str(Path(__file__).with_name("generators"))])
+)
+"""Networks that are trained: the files in ``generators``."""
 
-NETWORKS: dict[str, Callable[[int, int, Structure], nn.Module]] = {
-    "unet": UNet,
-    "autoencoder": Autoencoder,
-    "copy_input": lambda image_size, base_channels, structure: CopyInput(),
-    "mean_target": lambda image_size, base_channels, structure: MeanTarget(image_size),
-}
-"""Makers of a generator from image size, base width and structure."""
+BASELINES = ("copy_input", "mean_target")
+"""Networks without training, see ``baselines``."""
+
+NETWORKS = (*GENERATORS, *BASELINES)
 
 
 def build_network(
     name: str, image_size: int, base_channels: int, **structure: Any
-) -> nn.Module:
+) -> "nn.Module":
     """Build a generator with initial weights.
 
     Args:
-        name: A key of ``NETWORKS``.
+        name: One of ``NETWORKS``.
         image_size: Height and width in pixels.
         base_channels: Channels of the outermost level; baselines have none.
-        structure: Options of `Structure`; those of a network as published if not given.
+        structure: Options of `Structure`; the defaults are those of the paper.
 
     Raises:
         ValueError: An unknown name or option, or an image size the network cannot have.
     """
+    from image_translation.models.baselines import build_baseline
+    from image_translation.models.blocks import Structure
+
     if name not in NETWORKS:
         raise ValueError(f"network must be one of {', '.join(NETWORKS)}, not {name!r}")
-    return NETWORKS[name](image_size, base_channels, Structure(**structure))
+    if name in BASELINES:
+        return build_baseline(name, image_size)
+    build = import_module(f"{__package__}.generators.{name}").build
+    return build(image_size, base_channels, Structure(**structure))

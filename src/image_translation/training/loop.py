@@ -219,7 +219,7 @@ class _Training:
             failure = self._train()
         else:
             if isinstance(self.state.generator, MeanTarget):
-                _set_mean(self.state.generator, self.train)
+                self.state.generator.set_mean(self.train.targets)
             self._end_epoch(0, {})
         trained = self._conclude(cost, failure)
         for observer in self.observers:
@@ -505,13 +505,6 @@ def _check_weights(generator: nn.Module) -> None:
 def _shown(row: dict[str, float]) -> dict[str, float]:
     """The losses and scores of an epoch, for the log."""
     return {name: value for name, value in row.items() if "/" in name}
-
-
-def _set_mean(generator: MeanTarget, train: PairArrays) -> None:
-    """Give the baseline the mean of all training targets."""
-    mean = np.mean(train.targets, axis=0, keepdims=True, dtype=np.float64)  # (1,H,W,3)
-    levels = torch.from_numpy(mean).permute(0, 3, 1, 2)
-    generator.image.copy_(levels / 127.5 - 1)
 
 
 def _score(

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model, model_validator
 
+from image_translation.models.registry import BASELINES, NETWORKS
 from image_translation.schema import (
     Nullable,
     OneOf,
@@ -24,7 +25,7 @@ MAX_SCALES = 4
 class NetworkSettings(Settings):
     """Which network, how wide, and its structure (`image_translation.models.Structure`)."""
 
-    name: Literal["unet", "autoencoder", "copy_input", "mean_target"]
+    name: Annotated[str, OneOf(NETWORKS)]
     base_channels: int = Field(ge=1, le=256)
     output: Literal["rgb", "residual", "lab", "ycbcr"] = "rgb"
     upsampling: Literal["transposed", "resize", "shuffle"] = "transposed"
@@ -164,7 +165,7 @@ class ModelSettings(Settings):
     @property
     def is_trainable(self) -> bool:
         """Whether the network learns; a baseline does not."""
-        return self.network.name not in ("copy_input", "mean_target")
+        return self.network.name not in BASELINES
 
     def find_unsuitable(self, image_size: int) -> Iterator[tuple[str, str]]:
         """What does not suit images of a size: parameters, and what is wrong with them.

@@ -80,3 +80,6 @@ class UNet(nn.Module):
         for up in self.decoder:
             x = torch.cat([up(x), skips.pop()], dim=1)  # (N, 2C, 2H, 2W)
         return self.output(inputs, self.head(x))
+
+
+build = UNet

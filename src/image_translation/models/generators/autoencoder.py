@@ -72,3 +72,6 @@ class Autoencoder(nn.Module):
         """
         code = self.encoder(inputs)  # (N, C, 8, 8), C = 512 at 256 px
         return self.output(inputs, self.decoder(code))
+
+
+build = Autoencoder
