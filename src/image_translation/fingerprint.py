@@ -5,9 +5,7 @@ It is kept in a stamp beside the output. Where the stamp still matches, the outp
 up to date; a stamp is written last, so an output that was cut off never matches.
 """
 
-import ast
 import hashlib
-import importlib.util
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,11 +17,13 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel
 
+from image_translation.import_graph import find_modules, read_source
+
 T = TypeVar("T")
 
 STAMP_NAME = "fingerprint.json"
 
-SOURCE_SUFFIXES = (".py", ".html", ".css", ".js")
+PAGES = (".html", ".css", ".js")
 
 
 @dataclass(frozen=True)
@@ -120,31 +120,25 @@ def file_digest(path: Path) -> str:
 
 @cache
 def code_digest(*modules: str) -> str:
-    """Digest of the code of modules or packages, comments and layout left out.
+    """Digest of the code of modules and of all that they import of their package.
+
+    Comments, docstrings and layout do not count, nor do modules that change no output
+    (`import_graph.NEUTRAL`).
 
     Args:
-        *modules: Dotted names; a package stands for all that is in it, pages and
-            scripts too.
+        *modules: Dotted names; a package is all modules in it. Pages and scripts count
+            with the modules beside them.
     """
+    files = find_modules(*modules).values()
+    folders = sorted({file.parent for file in files})
+    pages = (p for f in folders for p in sorted(f.iterdir()) if p.suffix in PAGES)
     sha = hashlib.sha256()
-    for module in modules:
-        for path in _source_files(module):
-            text = path.read_text("utf-8")
-            is_code = path.suffix == ".py"
-            sha.update((ast.dump(ast.parse(text)) if is_code else text).encode())
+    for text in (
+        *(read_source(file).code for file in files),
+        *(page.read_text("utf-8") for page in pages),
+    ):
+        sha.update(text.encode())
     return sha.hexdigest()
-
-
-def _source_files(module: str) -> list[Path]:
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(module)
-    origin = Path(spec.origin)
-    if origin.stem != "__init__":
-        return [origin]
-    return sorted(
-        path for path in origin.parent.rglob("*") if path.suffix in SOURCE_SUFFIXES
-    )
 
 
 def _canonical(part: object) -> bytes:

@@ -19,6 +19,7 @@ from torch.export import Dim, ExportedProgram
 
 from image_translation.errors import InputError
 from image_translation.fingerprint import code_digest, digest
+from image_translation.models.registry import module_of
 from image_translation.training.settings import InferenceSettings
 from image_translation.training.trained import TrainedReplicate
 
@@ -59,7 +60,7 @@ def require_packages() -> None:
 def origin_of(trained: TrainedReplicate, inference: InferenceSettings) -> str:
     """Digest of what an exported model computes: weights, networks and protocol."""
     protocol = inference.model_dump(exclude={"batch_size"})
-    networks = code_digest("image_translation.models")
+    networks = code_digest(module_of(trained.config["network"]["name"]))
     return digest(trained.fingerprint, protocol, networks)
 
 

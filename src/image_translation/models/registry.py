@@ -20,6 +20,12 @@ BASELINES = ("copy_input", "mean_target")
 NETWORKS = (*GENERATORS, *BASELINES)
 
 
+def module_of(name: str) -> str:
+    """Dotted name of the module that defines a network."""
+    home = f"generators.{name}" if name in GENERATORS else "baselines"
+    return f"{__package__}.{home}"
+
+
 def build_network(
     name: str, image_size: int, base_channels: int, **structure: Any
 ) -> "nn.Module":
@@ -41,5 +47,5 @@ def build_network(
         raise ValueError(f"network must be one of {', '.join(NETWORKS)}, not {name!r}")
     if name in BASELINES:
         return build_baseline(name, image_size)
-    build = import_module(f"{__package__}.generators.{name}").build
+    build = import_module(module_of(name)).build
     return build(image_size, base_channels, Structure(**structure))

@@ -31,8 +31,6 @@ Loader = Callable[[str, str], Pair]
 BATCH_SIZE = 8
 """Number of pairs that a thread prepares and that are written at once."""
 
-_CODE = ("image_translation.imaging", __name__, "image_translation.pairing.layouts")
-
 
 @dataclass(frozen=True)
 class PairStream:
@@ -81,7 +79,7 @@ def prepare_pairs(
     rows = split[split["split"] == subset].sort_values("pair_id", ignore_index=True)
     contents = rows[["pair_id", "group", "input_sha256", "target_sha256"]]
     derivation = fingerprint_derivation(pairing)
-    fingerprint = digest(contents, preparation, derivation, code_digest(*_CODE))
+    fingerprint = digest(contents, preparation, derivation, code_digest(__name__))
     files = list(zip(rows["input"], rows["target"], strict=True))
 
     def load_batches() -> Iterator[Pair]:

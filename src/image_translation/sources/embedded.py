@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 
 from image_translation.fingerprint import code_digest
 from image_translation.imaging import digits, photographs
@@ -13,7 +13,7 @@ from image_translation.sources.source import Source
 
 def open_photographs(folder: Path) -> Source:
     """Crops of colour photographs; each photo is a group with a fixed subset."""
-    root = _make(folder / "photographs", photographs.write_crops)
+    root = _make(folder / "photographs", photographs, photographs.write_crops)
     files = list_folder(root).files
     photos = photographs.PHOTOGRAPHS
     return Source(
@@ -28,14 +28,13 @@ def open_photographs(folder: Path) -> Source:
 
 def open_digits(folder: Path) -> Source:
     """Scikit-learn's handwritten digits."""
-    root = _make(folder / "digits", digits.write_digits)
+    root = _make(folder / "digits", digits, digits.write_digits)
     files = list_folder(root).files
     return Source(name="digits", root=root, files=files, credit=digits.CREDIT)
 
 
-def _make(folder: Path, write: Callable[[Path], object]) -> Path:
-    made_by = code_digest("image_translation.imaging")
-    return cached_dir(folder.absolute(), made_by, write)
+def _make(folder: Path, module: ModuleType, write: Callable[[Path], object]) -> Path:
+    return cached_dir(folder.absolute(), code_digest(module.__name__), write)
 
 
 EMBEDDED: Mapping[str, Callable[[Path], Source]] = MappingProxyType(

@@ -28,6 +28,7 @@ from image_translation.metrics import (
     sliced_wasserstein,
 )
 from image_translation.models import MeanTarget, count_gmac, count_parameters
+from image_translation.models.registry import module_of
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.averaging import recompute_statistics
 from image_translation.training.batches import Batches
@@ -85,34 +86,6 @@ LARGEST_LOSS = 1e6
 
 SAMPLES = 4
 """Validation pairs that observers are shown."""
-
-# What the weights depend on, comments and layout left out.
-CODE = (
-    *(
-        f"image_translation.metrics.{name}"
-        for name in ("chunks", "fidelity", "realism", "registry")
-    ),
-    "image_translation.models",
-    *(
-        f"image_translation.training.{name}"
-        for name in (
-            "augmentation",
-            "averaging",
-            "batches",
-            "devices",
-            "inference",
-            "loop",
-            "losses",
-            "plan",
-            "schedule",
-            "ssim",
-            "state",
-            "step",
-            "tensors",
-            "warm_start",
-        )
-    ),
-)
 
 
 class _DivergedError(Exception):
@@ -568,7 +541,7 @@ def training_fingerprint(
         replicate,
         train.fingerprint,
         validation.fingerprint,
-        code_digest(*CODE),
+        code_digest(__name__, module_of(settings.network.name)),
     )
 
 

@@ -199,11 +199,9 @@ def _fingerprint(sha256: str, translator: Translator) -> str:
         translator.inference,
         translator.settings.model_dump(exclude={"model"}),
         code_digest(
-            "image_translation.translation",
-            "image_translation.imaging.photo",
-            "image_translation.imaging.resizing",
+            "image_translation.translation.encoded",
+            "image_translation.translation.translator",
             "image_translation.models",
-            "image_translation.training.inference",
         ),
     )
 

@@ -10,6 +10,7 @@ from image_translation.datasets.models import Workspace
 from image_translation.fingerprint import Deferred, code_digest, deferred_parts, digest
 from image_translation.metrics.calibration import calibrate
 from image_translation.metrics.settings import CalibrationSettings
+from image_translation.models.registry import module_of
 from image_translation.pairing.arrays import PairArrays, ScoredPairs
 from image_translation.training.settings import ModelSettings
 
@@ -44,12 +45,7 @@ def calibrate_verdicts(
     fingerprint = digest(
         (train, validation, scored, model.relevant(), model.inference),
         (calibration, settings["verdicts"]),
-        code_digest(
-            "image_translation.models",
-            "image_translation.training",
-            "image_translation.metrics",
-            __name__,
-        ),
+        code_digest(__name__, module_of(model.network.name)),
     )
     folder = workspace.folder.parent / calibration.model
 

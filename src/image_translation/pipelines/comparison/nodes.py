@@ -210,7 +210,7 @@ def write_report(
         (decided, promotions, looks, plan, calibration),
         results,
         {name: model.history() for name, model in by_model(results, "trained").items()},
-        code_digest("image_translation.reporting", "image_translation.pipelines"),
+        code_digest(__name__),
     )
     content = partial(
         collect_content,

@@ -11,6 +11,7 @@ from image_translation.datasets.models import Workspace
 from image_translation.errors import InputError
 from image_translation.export.settings import ExportSettings
 from image_translation.fingerprint import Deferred, code_digest, digest
+from image_translation.models.registry import module_of
 from image_translation.pairing.arrays import PairArrays
 from image_translation.pairing.layouts import derived_role, find_recipe
 from image_translation.pairing.settings import PairingSettings
@@ -86,7 +87,10 @@ def export_models(
             verdicts=verdicts if is_scored else None,
         )
         versions = [version(name) for name in ("torch", *PACKAGES)]
-        code = code_digest("image_translation.export", "image_translation.models")
+        code = code_digest(
+            "image_translation.export",
+            module_of(one.trained.config["network"]["name"]),
+        )
         deferred[model] = Deferred(
             digest(
                 one.trained,

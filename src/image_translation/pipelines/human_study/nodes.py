@@ -45,7 +45,7 @@ def write_blind_test(
     )
     fingerprint = digest(
         (task, settings["report"], test, made),
-        code_digest("image_translation.reporting"),
+        code_digest("image_translation.reporting.blind_test"),
     )
     return deferred_parts(
         fingerprint,

@@ -25,7 +25,7 @@ def form_pairs(
     Returns:
         The manifest, and the audit's findings.
     """
-    code = code_digest("image_translation.pairing", "image_translation.imaging")
+    code = code_digest("image_translation.pairing.manifest")
     return deferred_parts(
         digest(source, pairing, audit, code),
         partial(

@@ -20,6 +20,7 @@ from image_translation.metrics.learned import (
     load_learned_metrics,
 )
 from image_translation.metrics.settings import LearnedMetricsSettings
+from image_translation.models.registry import module_of
 from image_translation.pairing.arrays import PairArrays, ScoredPairs
 from image_translation.pipelines.clock import timestamp
 from image_translation.training.settings import InferenceSettings, ModelSettings
@@ -53,16 +54,16 @@ def translate_pairs(
 ) -> Deferred[Iterator[PredictionBatch]]:
     """Translate the scored inputs with every replicate of a model."""
     scored.check_seal(seal["sealed"])
-    settings = InferenceSettings.model_validate(inference)
+    settings, model = InferenceSettings.model_validate(inference), trained.settings
     return Deferred(
         digest(
             trained,
             scored,
             settings,
             code_digest(
-                "image_translation.models",
                 "image_translation.training.inference",
-                "image_translation.training.tensors",
+                "image_translation.training.trained",
+                *([module_of(model.network.name)] if model else []),
             ),
         ),
         lambda: _translate(trained, scored, settings),

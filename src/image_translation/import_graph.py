@@ -1,0 +1,171 @@
+"""The modules behind an output: entry modules and all that they import of their package.
+
+Imports are read from the source, without importing anything. A name that a package
+re-exports leads to the module that defines it.
+"""
+
+import ast
+import importlib.util
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+NEUTRAL = frozenset(
+    f"image_translation.{name}"
+    for name in (
+        "errors",
+        "fingerprint",
+        "import_graph",
+        "memory",
+        "progress",
+        "schema",
+        "training.checkpoint",
+        "training.interruption",
+        "training.observer",
+        "training.progress",
+    )
+)
+"""Modules that change no output: a change here repeats no work."""
+
+_BLOCKS = {"body", "orelse", "finalbody", "handlers", "cases"}
+"""Fields of a syntax tree that hold statements."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported name: ``from module import name as alias``, or ``import module``."""
+
+    module: str
+    name: str | None = None
+    alias: str | None = None
+    is_for_types: bool = False
+
+
+@dataclass(frozen=True)
+class Source:
+    """A parsed file.
+
+    Attributes:
+        code: Its syntax tree as text, without comments, layout and docstrings.
+        imports: Everything it imports, at any level.
+    """
+
+    code: str
+    imports: tuple[Import, ...]
+
+
+def find_modules(*entries: str) -> dict[str, Path]:
+    """The modules behind outputs that are made by entry modules.
+
+    Args:
+        *entries: Dotted names; a package is all modules in it.
+
+    Returns:
+        Files by dotted name, sorted; without those in ``NEUTRAL``.
+
+    Raises:
+        ModuleNotFoundError: An entry does not exist.
+    """
+    found: dict[str, Path] = {}
+    waiting = [module for entry in entries for module in _expand(entry)]
+    while waiting:
+        module = waiting.pop()
+        path = find_file(module)
+        if path is None or module in found or module in NEUTRAL:
+            continue
+        found[module] = path
+        waiting += _imported_by(module, path)
+    return dict(sorted(found.items()))
+
+
+@cache
+def find_file(module: str) -> Path | None:
+    """The file of a module, or the ``__init__.py`` of a package; None without one."""
+    root, *parts = module.split(".")
+    spec = importlib.util.find_spec(root)
+    if spec is None or spec.origin is None:
+        return None
+    path = Path(spec.origin)
+    if parts:
+        path = path.parent.joinpath(*parts)
+        package = path / "__init__.py"
+        path = package if package.exists() else path.with_name(f"{path.name}.py")
+    return path if path.exists() else None
+
+
+@cache
+def read_source(path: Path) -> Source:
+    """Parse a file."""
+    tree = ast.parse(path.read_text("utf-8"))
+    imports = tuple(_take_imports(tree))
+    return Source(ast.dump(tree), imports)
+
+
+def _expand(entry: str) -> list[str]:
+    path = find_file(entry)
+    if path is None:
+        raise ModuleNotFoundError(entry)
+    if path.stem != "__init__":
+        return [entry]
+    files = (file.relative_to(path.parent) for file in path.parent.rglob("*.py"))
+    return [
+        ".".join((entry, *file.with_suffix("").parts)).removesuffix(".__init__")
+        for file in files
+    ]
+
+
+def _imported_by(module: str, path: Path) -> Iterator[str]:
+    """The modules of the same package that a file imports to run.
+
+    A package imports some of its names on first use, and for type checkers at once.
+    """
+    root = module.partition(".")[0]
+    for found in read_source(path).imports:
+        is_used = path.stem == "__init__" or not found.is_for_types
+        if is_used and found.module.partition(".")[0] == root:
+            yield _resolve(found.module, found.name)
+
+
+def _resolve(module: str, name: str | None) -> str:
+    """The module that defines a name: it, a sub-module, or where it comes from."""
+    if name is None:
+        return module
+    if find_file(f"{module}.{name}") is not None:
+        return f"{module}.{name}"
+    path = find_file(module)
+    if path is not None and path.stem == "__init__":
+        for found in read_source(path).imports:
+            if name == (found.alias or found.name):
+                return _resolve(found.module, found.name)
+    return module
+
+
+def _take_imports(node: ast.AST, is_for_types: bool = False) -> Iterator[Import]:
+    """Yield the imports of all statements in a node, and remove its docstrings."""
+    for field in filter(_BLOCKS.__contains__, node._fields):
+        children = [c for c in getattr(node, field) if not _is_docstring(c)]
+        setattr(node, field, children)
+        for child in children:
+            if isinstance(child, ast.Import):
+                for a in child.names:
+                    yield Import(a.name, None, None, is_for_types)
+            elif isinstance(child, ast.ImportFrom) and child.module:
+                for a in child.names:
+                    yield Import(child.module, a.name, a.asname, is_for_types)
+            else:
+                yield from _take_imports(child, is_for_types or _is_type_check(child))
+
+
+def _is_type_check(node: ast.AST) -> bool:
+    """True for ``if TYPE_CHECKING:``."""
+    test = getattr(node, "test", None)
+    return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
+
+
+def _is_docstring(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
