@@ -29,8 +29,8 @@ from reference import read_settings
 from image_translation.datasets.pair_arrays import PairArraysDataset
 from image_translation.metrics import METRICS, for_means
 from image_translation.pairing.arrays import PairArrays
+from image_translation.training.fitting import fit
 from image_translation.training.inference import translate
-from image_translation.training.loop import fit
 from image_translation.training.settings import ModelSettings
 
 PLAIN = "as published"

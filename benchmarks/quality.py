@@ -20,12 +20,12 @@ from torch import Tensor, nn
 
 from image_translation.datasets.pair_arrays import PairArraysDataset
 from image_translation.pairing.arrays import PairArrays
-from image_translation.training.batches import Batches
+from image_translation.training.batches import Batch, Batches
 from image_translation.training.devices import Device, Precision, pick_device
 from image_translation.training.inference import translate
+from image_translation.training.loop import train_batch
 from image_translation.training.settings import ModelSettings
 from image_translation.training.state import TrainingState
-from image_translation.training.step import train_batch
 
 MODELS = ("pix2pix", "unet")
 ALLOWED = 0.02
@@ -44,8 +44,8 @@ def train(
     generator.train()
     batches = Batches(pairs, settings.training, seed, device)
     for epoch in range(1, settings.training.epochs + 1):
-        for inputs, targets, _ in batches.epoch(epoch):
-            step(inputs, targets)
+        for batch in batches.epoch(epoch):
+            step(batch.inputs, batch.targets)
     return generator
 
 
@@ -68,7 +68,8 @@ def train_fast(
     state = TrainingState.start(settings, pairs.image_size, seed, device.kind)
 
     def step(inputs: Tensor, targets: Tensor) -> None:
-        train_batch(state, inputs, targets, settings, device)
+        batch = Batch(inputs, targets, len(inputs))
+        train_batch(state, batch, settings, device)
 
     return train(state.generator, step, pairs, settings, seed, device)
 

@@ -31,11 +31,13 @@ from image_translation.metrics import score_stream
 from image_translation.models import PatchGAN, build_network, count_gmac
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training import loop
+from image_translation.training.batches import Batch
 from image_translation.training.devices import Device, pick_device
+from image_translation.training.fitting import fit
 from image_translation.training.inference import translate
+from image_translation.training.loop import train_batch
 from image_translation.training.settings import ModelSettings
 from image_translation.training.state import TrainingState
-from image_translation.training.step import train_batch
 
 SIZES = (64, 128, 256)
 BATCHES = (1, 4, 16)
@@ -57,7 +59,8 @@ def our_step(
     state = TrainingState.start(settings, images.shape[-1], 0, device.kind)
     last = {"memory_format": torch.channels_last}
     inputs, wanted = images.to(**last), targets.to(**last)
-    return lambda: train_batch(state, inputs, wanted, settings, device)
+    batch = Batch(inputs, wanted, len(inputs))
+    return lambda: train_batch(state, batch, settings, device)
 
 
 def serve(connection: Connection, what: str, task: tuple[str, int, int, int]) -> None:
@@ -206,7 +209,7 @@ def train_whole(connection: Connection, task: tuple[str, int, int, int]) -> None
             save_pairs(Path(folder), count, size)
             for count in (LOOP_BATCHES * batch, batch)
         ]
-        loop.fit(settings, *sides, Path(folder) / "model", observers=[watch])
+        fit(settings, *sides, Path(folder) / "model", observers=[watch])
     spent = sum(watch.loop[1:])
     connection.send((1 - sum(watch.steps[1:]) / spent, watch.memory))
 

@@ -12,7 +12,7 @@ from image_translation.import_graph import NEUTRAL, find_file, find_modules
 from image_translation.pairing import preparation
 from image_translation.pairing.arrays import ScoredPairs
 from image_translation.pipelines.model import nodes
-from image_translation.training import fit, loop, train
+from image_translation.training import fit, fitting, run_folder, train
 from tests.pairing.helpers import single, write
 from tests.pairing.test_preparation import prepare
 from tests.training.conftest import make_pairs, make_settings
@@ -147,7 +147,7 @@ def assert_all_is_behind(entries, run, *expected):
 
 @pytest.mark.parametrize("model", ["pix2pix", "structured", "autoencoder"])
 def test_all_that_trains_is_behind_the_fingerprint(model, tmp_path, entries):
-    names, pairs = entries(loop), make_pairs(4)
+    names, pairs = entries(run_folder), make_pairs(4)
     settings = make_settings(model, training__epochs=1)
     with recorded_modules() as run:
         fit(settings, pairs, pairs, tmp_path)
@@ -178,7 +178,7 @@ def test_all_that_prepares_is_behind_the_fingerprint(recipe, tmp_path, entries):
 
 
 def test_graph_takes_milliseconds_once_files_are_parsed():
-    find_modules(loop.__name__)
+    find_modules(fitting.__name__)
     started = time.perf_counter()
-    find_modules(loop.__name__)
+    find_modules(fitting.__name__)
     assert time.perf_counter() - started < 0.2

@@ -1,13 +1,20 @@
+import os
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from image_translation.pairing.arrays import PairArrays
+from image_translation.training import fit, loop
 from image_translation.training.settings import ModelSettings
 
 SIZE = 32
+
+TRAINED = ["pix2pix", "unet", "autoencoder", "autoencoder_gan"]
+BASELINES = ["copy_input", "mean_target"]
+TIMES = ["seconds", "images_per_second"]
 
 BLOCK = {
     "enabled": True,
@@ -111,3 +118,84 @@ def train_pairs() -> PairArrays:
 @pytest.fixture(scope="session")
 def validation_pairs() -> PairArrays:
     return make_pairs(5, seed=1)
+
+
+class Recorder:
+    """Records the calls of an observer."""
+
+    def __init__(self, interrupt_at=None):
+        self.interrupt_at = interrupt_at
+        self.starts, self.epochs, self.ends = [], {}, []
+        self.before = None
+
+    def on_start(self, replicate, folder, settings, cost):
+        has_history = (folder / "history.csv").exists()
+        self.starts.append((replicate, has_history, dict(cost)))
+
+    def on_epoch(self, epoch, metrics, samples):
+        if not metrics:
+            self.before = samples
+            return
+        self.epochs[epoch] = (dict(metrics), samples)
+        if epoch == self.interrupt_at:
+            raise KeyboardInterrupt
+
+    def on_end(self, trained):
+        self.ends.append(trained)
+
+
+@pytest.fixture
+def train_model(train_pairs, validation_pairs):
+    """Train by the name of a model, with changes by dotted name."""
+
+    def train_model(folder, model="unet", *, observers=(), replicate=0, **changes):
+        return fit(
+            make_settings(model, **changes),
+            train_pairs,
+            validation_pairs,
+            folder,
+            replicate=replicate,
+            name=model,
+            observers=observers,
+        )
+
+    return train_model
+
+
+def weights(trained):
+    return (trained.folder / "weights.safetensors").read_bytes()
+
+
+def assert_same_training(a, b):
+    assert weights(a) == weights(b)
+    pd.testing.assert_frame_equal(
+        a.history().drop(columns=TIMES), b.history().drop(columns=TIMES)
+    )
+    assert a.fingerprint == b.fingerprint
+
+
+def cut_at_batch(monkeypatch, number, signal_number=None):
+    """Raise KeyboardInterrupt, or send a signal, while a batch is trained."""
+    train_batch, calls = loop.train_batch, []
+
+    def interrupt(*args, **kwargs):
+        calls.append(1)
+        if len(calls) == number:
+            if signal_number is None:
+                raise KeyboardInterrupt
+            os.kill(os.getpid(), signal_number)
+        return train_batch(*args, **kwargs)
+
+    monkeypatch.setattr(loop, "train_batch", interrupt)
+
+
+def diverge_in(monkeypatch, epoch, loss=float("nan"), batches=2):
+    train_batch, calls = loop.train_batch, []
+
+    def diverge(*args, **kwargs):
+        calls.append(1)
+        losses = train_batch(*args, **kwargs)
+        is_due = len(calls) > batches * (epoch - 1)
+        return torch.full_like(losses, loss) if is_due else losses
+
+    monkeypatch.setattr(loop, "train_batch", diverge)

@@ -16,9 +16,9 @@ def batches(pairs, rank=0, world=1, device=DEVICE, **changes):
 
 
 def test_values_and_shapes():
-    inputs, targets, count = next(batches(make_pairs(6)).epoch(1))
+    inputs, targets, total, weight, is_last = next(batches(make_pairs(6)).epoch(1))
     assert inputs.shape == targets.shape == (4, 3, 32, 32)
-    assert count == 4
+    assert (total, weight, is_last) == (4, 1, True)
     assert inputs.dtype == torch.float32
     assert -1 <= inputs.min() < inputs.max() <= 1
     torch.testing.assert_close(inputs, -targets, atol=1e-6, rtol=0)
@@ -38,7 +38,7 @@ def enlarge(image, size):
 def test_augmented_values_are_exact_up_to_float_rounding():
     pairs = make_pairs(4)
     plan = plan_epoch(4, 0, 1)
-    inputs, _, _ = next(batches(pairs).epoch(1))
+    inputs = next(batches(pairs).epoch(1)).inputs
     for number, position in enumerate(plan.order.tolist()):
         enlarged = enlarge(pairs.inputs[position], 36)  # 32 * 1.117
         top, left = (plan.offsets[number] * 5).long().tolist()
@@ -60,9 +60,17 @@ def test_gpu_and_cpu_see_the_same_values():
 def test_epoch_can_begin_in_the_middle():
     whole = list(batches(make_pairs(10)).epoch(2))
     rest = list(batches(make_pairs(10)).epoch(2, start=1))
-    assert [len(batch) for batch, _, _ in whole] == [4, 4, 2]
-    for (a, _, _), (b, _, _) in zip(whole[1:], rest, strict=True):
-        assert torch.equal(a, b)
+    assert [len(batch.inputs) for batch in whole] == [4, 4, 2]
+    for a, b in zip(whole[1:], rest, strict=True):
+        assert torch.equal(a.inputs, b.inputs)
+
+
+def test_batches_of_a_group_share_a_step():
+    found = list(batches(make_pairs(10), training__accumulate=2).epoch(1))
+    assert [batch.weight for batch in found] == [4 / 8, 4 / 8, 2 / 2]
+    assert [batch.is_last for batch in found] == [False, True, True]
+    rest = list(batches(make_pairs(10), training__accumulate=2).epoch(1, start=1))
+    assert [(b.weight, b.is_last) for b in rest] == [(4 / 8, True), (2 / 2, True)]
 
 
 @pytest.mark.parametrize("world", [2, 3])
@@ -70,21 +78,22 @@ def test_processes_share_every_batch(world):
     pairs = make_pairs(6)
     whole = list(batches(pairs).epoch(1))
     parts = [list(batches(pairs, rank, world).epoch(1)) for rank in range(world)]
-    for number, (inputs, _, count) in enumerate(whole):
-        shares = [part[number] for part in parts]
-        assert sum(len(own) for own, _, _ in shares) == len(inputs)
-        assert {total for _, _, total in shares} == {count}
+    for number, (inputs, _, total, *_) in enumerate(whole):
+        own = [part[number] for part in parts]
+        assert sum(len(batch.inputs) for batch in own) == len(inputs)
+        assert {batch.total for batch in own} == {total}
+        assert sum(batch.weight for batch in own) == pytest.approx(1)
         together = torch.empty_like(inputs)
-        for rank, (own, _, _) in enumerate(shares):
-            together[rank::world] = own
+        for rank, batch in enumerate(own):
+            together[rank::world] = batch.inputs
         assert torch.equal(together, inputs)
 
 
 def test_smaller_budget_sees_the_chosen_pairs_alone():
     pairs = make_pairs(7)
     few = batches(pairs, training__pairs=3, training__jitter=1, training__flip=False)
-    ((inputs, _, count),) = few.epoch(1)
-    assert count == len(inputs) == 3 and len(few) == 1
+    ((inputs, _, total, *_),) = few.epoch(1)
+    assert total == len(inputs) == 3 and len(few) == 1
     seen = ((inputs.permute(0, 2, 3, 1) + 1) * 127.5).round()  # (3, 32, 32, 3)
     for chosen in torch.from_numpy(pairs.inputs[[0, 2, 4]]):
         assert (seen == chosen).all(dim=(1, 2, 3)).sum() == 1

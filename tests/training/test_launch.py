@@ -9,15 +9,15 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from image_translation.errors import InputError
+from image_translation.training.batches import Batch
 from image_translation.training.devices import Device
 from image_translation.training.interruption import TrainingStoppedError
 from image_translation.training.launch import JOB_FOLDER, _torchrun
+from image_translation.training.loop import train_batch
 from image_translation.training.replicates import train
 from image_translation.training.state import TrainingState
-from image_translation.training.step import train_batch
 from image_translation.training.tensors import to_tensor
-from tests.training.conftest import SIZE, make_pairs, make_settings
-from tests.training.test_loop import Recorder
+from tests.training.conftest import SIZE, Recorder, make_pairs, make_settings
 
 TWO = {"training__devices": 2, "training__device": "cpu"}
 
@@ -51,14 +51,8 @@ def take_step(model: str, rank: int = 0, world: int = 1) -> dict[str, torch.Tens
     pairs = make_pairs(5)
     own = slice(rank, None, world)
     inputs, targets = to_tensor(pairs.inputs[own]), to_tensor(pairs.targets[own])
-    train_batch(
-        state,
-        inputs,
-        targets,
-        settings,
-        Device("cpu", "fp32"),
-        share=len(inputs) / len(pairs),
-    )
+    batch = Batch(inputs, targets, len(pairs), len(inputs) / len(pairs))
+    train_batch(state, batch, settings, Device("cpu", "fp32"))
     after = [p.detach() for n in networks.values() if n for p in n.parameters()]
     return {str(i): a - b for i, (a, b) in enumerate(zip(after, before, strict=True))}
 
@@ -116,7 +110,7 @@ class TestLaunch:
 
     def test_error_in_a_process_is_told(self, tmp_path):
         settings = make_settings("unet", **TWO)
-        with pytest.raises(InputError, match="train side of the split"):
+        with pytest.raises(InputError, match="train subset has no pairs"):
             train("unet", settings, make_pairs(0), make_pairs(2), tmp_path)
 
     def test_signal_stops_all_and_the_next_run_goes_on(self, pairs, tmp_path):

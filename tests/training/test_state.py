@@ -1,8 +1,6 @@
-"""What changes while a model is trained."""
-
 import torch
 
-from image_translation.training.state import TrainingState
+from image_translation.training.state import TrainingState, dump, restore
 from tests.training.conftest import SIZE, make_settings
 
 
@@ -27,7 +25,7 @@ class TestAverage:
         state, restored = self.start(), self.start()
         for _ in range(3):
             state.update_average(0.5)
-        restored.restore(state.dump())
+        restore(restored, dump(state))
         for one in (state, restored):
             with torch.no_grad():
                 for weight in one.generator.parameters():

@@ -193,7 +193,7 @@ def test_values_that_do_not_suit_the_data_are_pruned(pairs, tmp_path, monkeypatc
     def refuse(*_):
         raise InputError("network.levels: must be at most 5")
 
-    monkeypatch.setattr("image_translation.training.loop.TrainingState.start", refuse)
+    monkeypatch.setattr("image_translation.training.state.TrainingState.start", refuse)
     found = run_tuning(tmp_path, pairs, trials=1)
     assert found.trials["state"].tolist() == ["pruned"]
     assert found.trials["reason"].tolist() == ["network.levels: must be at most 5"]

@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from image_translation.training.fitting import fit
     from image_translation.training.inference import translate
-    from image_translation.training.loop import fit
     from image_translation.training.observer import Observer
     from image_translation.training.replicates import train
     from image_translation.training.trained import TrainedModel, TrainedReplicate
@@ -26,7 +26,7 @@ _HOMES = {
     "Observer": "observer",
     "TrainedModel": "trained",
     "TrainedReplicate": "trained",
-    "fit": "loop",
+    "fit": "fitting",
     "train": "replicates",
     "translate": "inference",
 }

@@ -1,8 +1,9 @@
-"""Batches of pairs, from memory-mapped arrays to what a network takes."""
+"""Batches of augmented pairs as tensors, read from memory-mapped arrays."""
 
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,19 +18,40 @@ from image_translation.training.settings import TrainingSettings
 from image_translation.training.tensors import HALF_RANGE
 
 SHARE_OF_GPU = 0.4
-"""Sets that take a smaller share of the free GPU memory are kept there as a whole."""
+"""Data sets smaller than this share of the free GPU memory are kept on the GPU."""
+
+
+class Batch(NamedTuple):
+    """Pairs of one batch, and its part in a step of the optimizer.
+
+    A step takes the gradients of a group of ``training.accumulate`` batches, in all
+    processes.
+
+    Attributes:
+        inputs: N×3×S×S in [-1, 1]; one of several processes may have none, N = 0.
+        targets: N×3×S×S in [-1, 1].
+        total: Pairs of the batch in all processes.
+        weight: N, relative to the pairs of the group in all processes.
+        is_last: Whether the batch is the last of its group.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    total: int
+    weight: float = 1.0
+    is_last: bool = True
 
 
 class Batches:
     """The training pairs of every epoch, augmented, in batches.
 
     Args:
-        pairs: The pairs; read as they are needed, or kept on the GPU where they fit.
-        training: Which pairs, size of the batches, augmentation, and the seed with ``replicate``.
+        pairs: The pairs; read when they are needed, or kept on the GPU if they fit.
+        training: Number of pairs, batch size, augmentation and seed.
         replicate: Number of the replicate; added to the seed.
-        device: Where the batches are wanted.
-        rank: Which of several processes this is; each takes its share of every batch.
-        world: How many processes there are.
+        device: Device of the batches.
+        rank: Rank of this process; each takes its part of every batch.
+        world: Number of processes.
     """
 
     def __init__(
@@ -49,48 +71,45 @@ class Batches:
         self._count = len(self._chosen)
         size = pairs.inputs.nbytes + pairs.targets.nbytes
         self._is_held = size < SHARE_OF_GPU * _free_gpu_memory(device)
-        self._sides = [self._hold(side) for side in (pairs.inputs, pairs.targets)]
+        self._images = [self._hold(a) for a in (pairs.inputs, pairs.targets)]
 
     def __len__(self) -> int:
         return math.ceil(self._count / self._training.batch_size)
 
-    def epoch(
-        self, number: int, start: int = 0
-    ) -> Iterator[tuple[Tensor, Tensor, int]]:
-        """The batches of an epoch, the last of which may be short.
+    def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch; the last one may be smaller.
 
         Args:
             number: Of the epoch, from 1.
-            start: The batch to begin with.
-
-        Yields:
-            Inputs and targets of this process, N×3×S×S in [-1, 1], and how many pairs
-            the batch has in all processes together.
+            start: The first batch to yield, from 0.
         """
         plan = plan_epoch(self._count, self._seed, number)
         plan = replace(plan, order=self._chosen[plan.order])
-        size = self._training.batch_size
-        for first in range(start * size, self._count, size):
-            whole = plan[first : first + size]
+        size, accumulate = self._training.batch_size, self._training.accumulate
+        for index in range(start, len(self)):
+            whole = plan[index * size : (index + 1) * size]
             own = whole[slice(self._rank, None, self._world)]
-            inputs, targets = (self._read(side, own) for side in self._sides)
-            yield inputs, targets, len(whole.order)
+            inputs, targets = (self._read(images, own) for images in self._images)
+            group = index // accumulate * accumulate * size  # its first pair
+            pairs = min(accumulate * size, self._count - group)
+            is_last = (index + 1) % accumulate == 0 or index + 1 == len(self)
+            yield Batch(inputs, targets, len(whole.order), len(inputs) / pairs, is_last)
 
-    def _hold(self, side: NDArray[np.uint8]) -> NDArray[np.uint8] | Tensor:
+    def _hold(self, images: NDArray[np.uint8]) -> NDArray[np.uint8] | Tensor:
         if not self._is_held:
-            return side
-        return torch.from_numpy(np.array(side)).to(self._device.kind)
+            return images
+        return torch.from_numpy(np.array(images)).to(self._device.kind)
 
-    def _read(self, side: NDArray[np.uint8] | Tensor, plan: EpochPlan) -> Tensor:
-        if isinstance(side, Tensor):
-            pixels = side[plan.order.to(side.device)]
+    def _read(self, images: NDArray[np.uint8] | Tensor, plan: EpochPlan) -> Tensor:
+        if isinstance(images, Tensor):
+            pixels = images[plan.order.to(images.device)]
         else:
-            pixels = torch.from_numpy(side[plan.order.numpy()]).to(self._device.kind)
+            pixels = torch.from_numpy(images[plan.order.numpy()]).to(self._device.kind)
         # Resized as floats: 8-bit images would be rounded, and only on a CPU.
-        images = pixels.permute(0, 3, 1, 2).float()  # (N, 3, S, S), channels last
+        floats = pixels.permute(0, 3, 1, 2).float()  # (N, 3, S, S), channels last
         training = self._training
-        images = augment(images, plan, jitter=training.jitter, flip=training.flip)
-        return images.div_(HALF_RANGE).sub_(1)
+        changed = augment(floats, plan, jitter=training.jitter, flip=training.flip)
+        return changed.div_(HALF_RANGE).sub_(1)
 
 
 def _free_gpu_memory(device: Device) -> int:

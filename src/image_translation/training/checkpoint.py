@@ -11,6 +11,8 @@ import torch
 
 logger = logging.getLogger(__name__)
 
+CHECKPOINT, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
+
 
 def write_whole(
     path: Path, write: Callable[[Path], object], previous: Path | None = None

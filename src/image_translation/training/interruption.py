@@ -19,7 +19,7 @@ class TrainingStoppedError(Exception):
         self.exit_code = 128 + number
 
 
-def how_to_go_on(forced: bool) -> str:
+def resume_hint(forced: bool) -> str:
     """What brings a training that was stopped to its end.
 
     Args:

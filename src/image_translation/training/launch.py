@@ -27,7 +27,7 @@ from image_translation.pairing.arrays import PairArrays
 from image_translation.training.interruption import (
     StopRequest,
     TrainingStoppedError,
-    how_to_go_on,
+    resume_hint,
 )
 from image_translation.training.observer import Observer
 from image_translation.training.settings import ModelSettings, TrainingSettings
@@ -85,7 +85,7 @@ def launch(
         raise InputError(calls.problem)
     if stop.number is not None:
         raise TrainingStoppedError(
-            f"{name} was stopped; {how_to_go_on(settings.training.force)}",
+            f"{name} was stopped; {resume_hint(settings.training.force)}",
             stop.number,
         )
     if process.returncode:

@@ -25,8 +25,8 @@ DISCRIMINATOR = "discriminator"
 
 
 @dataclass
-class Batch:
-    """A batch of pairs, its predictions, and the discriminator that compares them.
+class Translated:
+    """A batch with its predictions, and the discriminator: what losses are computed from.
 
     Attributes:
         inputs: N×3×S×S in [-1, 1].
@@ -71,33 +71,33 @@ class Loss:
     Attributes:
         label: Name in figures and reports.
         function: Computes the mean over a batch, a scalar.
-        needs_discriminator: Whether it reads ``batch.generated`` or ``batch.real``.
+        needs_discriminator: Whether it uses `Translated.generated` or `Translated.real`.
         is_always_logged: Whether it is also logged for models that give it no weight.
     """
 
     label: str
-    function: Callable[[Batch], Tensor]
+    function: Callable[[Translated], Tensor]
     needs_discriminator: bool = False
     is_always_logged: bool = False
 
 
 LOSSES: Mapping[str, Loss] = {
     "l1": Loss(
-        "L1", lambda b: l1_loss(b.predictions, b.targets), is_always_logged=True
+        "L1", lambda t: l1_loss(t.predictions, t.targets), is_always_logged=True
     ),
     "adversarial": Loss(
         "adversarial",
-        lambda b: adversarial_loss(b.generated, b.gan_loss),
+        lambda t: adversarial_loss(t.generated, t.gan_loss),
         needs_discriminator=True,
     ),
     "feature_matching": Loss(
         "feature matching",
-        lambda b: feature_matching_loss(b.generated, b.real),
+        lambda t: feature_matching_loss(t.generated, t.real),
         needs_discriminator=True,
     ),
-    "ms_ssim": Loss("MS-SSIM", lambda b: ms_ssim_loss(b.predictions, b.targets)),
+    "ms_ssim": Loss("MS-SSIM", lambda t: ms_ssim_loss(t.predictions, t.targets)),
     "focal_frequency": Loss(
-        "focal frequency", lambda b: focal_frequency_loss(b.predictions, b.targets)
+        "focal frequency", lambda t: focal_frequency_loss(t.predictions, t.targets)
     ),
 }
 

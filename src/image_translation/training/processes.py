@@ -1,8 +1,8 @@
-"""Several processes that train one model together, through torch.distributed.
+"""Data parallelism: several processes that train one model, with torch.distributed.
 
-Every process holds the whole model and a share of each batch. What they compute is added
-up, so that they take the step that one process would take with the whole batch; batch
-statistics are each process's own.
+Every process holds the whole model and takes its part of each batch. Gradients are summed
+before each step, so that N processes take the step that one process would take with the
+whole batch. Batch statistics are each process's own.
 """
 
 from collections.abc import Sequence
@@ -13,10 +13,15 @@ from torch import Tensor, nn
 
 
 def rank_and_world() -> tuple[int, int]:
-    """The number of this process and how many there are; 0 of 1 when alone."""
+    """Rank of this process and number of processes; (0, 1) for a single process."""
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank(), dist.get_world_size()
     return 0, 1
+
+
+def is_first() -> bool:
+    """True in the process that writes files and reports to observers."""
+    return rank_and_world()[0] == 0
 
 
 def sum_over_processes(tensors: Sequence[Tensor]) -> None:
@@ -26,22 +31,31 @@ def sum_over_processes(tensors: Sequence[Tensor]) -> None:
         return
     flat = torch.cat([tensor.flatten() for tensor in tensors])
     dist.all_reduce(flat)
-    for tensor, part in zip(
-        tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True
-    ):
+    parts = flat.split([tensor.numel() for tensor in tensors])
+    for tensor, part in zip(tensors, parts, strict=True):
         tensor.copy_(part.view_as(tensor))
 
 
+def sum_gradients(network: nn.Module) -> None:
+    """Sum the gradients of a network over all processes; missing ones count as zero."""
+    if rank_and_world()[1] == 1:
+        return
+    for parameter in network.parameters():
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+    sum_over_processes([p.grad for p in network.parameters() if p.grad is not None])
+
+
 def share_buffers(network: nn.Module) -> None:
-    """Give all processes the first one's batch statistics."""
+    """Copy the batch statistics of the first process to all others."""
     _, world = rank_and_world()
     if world > 1:
         for buffer in network.buffers():
             dist.broadcast(buffer, src=0)
 
 
-def agree(value: bool) -> bool:
-    """Whether it holds in any of the processes."""
+def any_process(value: bool) -> bool:
+    """True if the value is true in at least one process; waits for all of them."""
     _, world = rank_and_world()
     if world == 1:
         return value

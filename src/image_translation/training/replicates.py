@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from image_translation.pairing.arrays import PairArrays
+from image_translation.training.fitting import fit
 from image_translation.training.launch import launch
-from image_translation.training.loop import find_finished, fit
 from image_translation.training.observer import Observer
+from image_translation.training.run_folder import RunFolder
 from image_translation.training.settings import ModelSettings
 from image_translation.training.trained import TrainedModel, TrainedReplicate
 
@@ -41,7 +42,9 @@ def _has_work(
     """Whether a replicate is to be trained, as far as one can tell before."""
     for replicate in range(settings.training.replicates):
         where = folder / f"replicate-{replicate}"
-        trained = find_finished(settings, train, validation, where, replicate)
+        trained = RunFolder(
+            where, settings, train, validation, replicate
+        ).find_finished()
         if trained is None or settings.training.force:
             return True
         if trained.failure is not None:

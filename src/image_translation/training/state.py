@@ -1,4 +1,4 @@
-"""All that changes while a model is trained."""
+"""Everything that changes while a model is trained."""
 
 import copy
 from dataclasses import dataclass, field
@@ -8,28 +8,33 @@ import torch
 from torch import Tensor, nn
 
 from image_translation.models import MultiScalePatchGAN, build_network
-from image_translation.training.settings import ModelSettings
+from image_translation.training.averaging import update_average
+from image_translation.training.processes import sum_gradients
+from image_translation.training.settings import ModelSettings, TrainingSettings
 
 BETA2 = 0.999
 """Adam's second decay rate, Isola et al. 2017, 3.3."""
 
+_PLAIN = ("history", "best_epoch", "batches", "seen", "seconds", "averaged")
+"""Attributes that a checkpoint holds as they are."""
+
 
 @dataclass
 class TrainingState:
-    """Networks, optimizers, chance and what has been reached.
+    """Networks, optimizers and progress.
 
     Attributes:
-        generator: Translates.
-        discriminator: Judges; None where the objective has no adversarial term.
-        optimizers: ``generator`` and ``discriminator``, as far as they are trained.
+        generator: Translates images.
+        discriminator: None if the objective has no adversarial loss.
+        optimizers: By name, ``generator`` and ``discriminator``; none for a baseline.
         average: The generator with moving averages of its weights, or None.
-        history: One row a finished epoch.
-        batches: Finished in the epoch under way.
-        sums: Of the losses over the pairs seen in the epoch under way; on the device,
-            since reading it makes the host wait for all that is queued.
-        seen: Pairs seen in the epoch under way.
-        seconds: Spent on the epoch under way.
-        best_epoch: The epoch whose weights are kept; None before the first.
+        history: One row for each finished epoch.
+        best_epoch: The epoch whose weights are saved; None before the first.
+        batches: Finished batches of the current epoch.
+        sums: Sums of the losses over the pairs of the current epoch, on the device:
+            reading them makes the host wait for the device.
+        seen: Pairs of the current epoch that were trained on.
+        seconds: Time spent on the current epoch.
         averaged: Steps in `average`.
     """
 
@@ -52,141 +57,132 @@ class TrainingState:
         """Build networks with the initial weights of a seed.
 
         Args:
-            settings: Which networks and optimizers.
+            settings: Of networks and optimizers.
             image_size: Height and width in pixels.
-            seed: Of all chance; sets torch's global random numbers.
-            device: Where the networks are put.
+            seed: Sets torch's global random numbers, for initial weights and dropout.
+            device: Device of the networks.
         """
-        torch.manual_seed(seed)  # initializes networks, and drops activations
-        network, objective = settings.network, settings.objective
+        torch.manual_seed(seed)
         # The generator comes first: the same seed gives the same one with and without
         # a discriminator.
-        generator = build_network(image_size=image_size, **network.model_dump())
-        discriminator = None
-        if objective.has_discriminator:
-            discriminator = MultiScalePatchGAN(
-                objective.discriminator_channels,
-                objective.scales,
-                image_size,
-                spectral_norm=objective.spectral_norm,
-            )
-        trained = {}
-        if settings.is_trainable:
-            trained["generator"] = generator
+        generator = build_network(
+            image_size=image_size, **settings.network.model_dump()
+        )
+        discriminator = _build_discriminator(settings, image_size)
+        trained = {"generator": generator} if settings.is_trainable else {}
         if discriminator is not None:
             trained["discriminator"] = discriminator
         for module in (generator, *trained.values()):
             module.to(device)
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        optimizers: dict[str, torch.optim.Optimizer] = {
-            name: torch.optim.Adam(
-                module.parameters(),
-                lr=settings.training.learning_rate,
-                betas=(settings.training.beta1, BETA2),
-                fused=True,
-            )
-            for name, module in trained.items()
-        }
         is_averaged = settings.training.ema and settings.is_trainable
-        average = copy.deepcopy(generator) if is_averaged else None
-        sums = torch.zeros(len(objective.logged_losses), device=device)
-        return cls(generator, discriminator, optimizers, average, sums=sums)
+        return cls(
+            generator,
+            discriminator,
+            {n: _optimizer(m, settings.training) for n, m in trained.items()},
+            average=copy.deepcopy(generator) if is_averaged else None,
+            sums=torch.zeros(len(settings.objective.logged_losses), device=device),
+        )
 
-    def compile(self) -> None:
-        """Have both networks compiled when they are first called (torch.compile).
-
-        Where that fails, as without a C++ compiler, torch says so and goes on without.
-        """
-        torch._dynamo.config.suppress_errors = True
-        for network in (self.generator, self.discriminator):
-            if network is not None:
-                network.compile()
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """All networks by name."""
+        found = {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "average": self.average,
+        }
+        return {name: module for name, module in found.items() if module is not None}
 
     @property
     def translator(self) -> nn.Module:
-        """What is validated and kept: the averaged generator where there is one."""
+        """The network that is validated and saved: the average if there is one."""
         return self.generator if self.average is None else self.average
 
     @property
     def epoch(self) -> int:
-        """The last epoch that was finished; 0 before the first."""
+        """The last finished epoch; 0 before the first."""
         return len(self.history)
 
-    def row(self, epoch: int) -> dict[str, float]:
-        """The history of one epoch."""
-        return next(row for row in self.history if row["epoch"] == epoch)
-
-    def dump(self) -> dict[str, Any]:
-        """Everything it takes to go on, as tensors, numbers and text."""
-        return {
-            "networks": {
-                name: module.state_dict() for name, module in self._networks().items()
-            },
-            "optimizers": {
-                name: optimizer.state_dict()
-                for name, optimizer in self.optimizers.items()
-            },
-            "chance": torch.get_rng_state(),
-            "cuda_chance": (
-                torch.cuda.get_rng_state() if torch.cuda.is_available() else None
-            ),
-            "history": self.history,
-            "best_epoch": self.best_epoch,
-            "batches": self.batches,
-            "sums": self.sums,
-            "seen": self.seen,
-            "seconds": self.seconds,
-            "averaged": self.averaged,
-        }
-
-    def restore(self, dumped: dict[str, Any]) -> None:
-        """Go back to where `dump` was called; sets torch's global random numbers."""
-        for name, module in self._networks().items():
-            module.load_state_dict(dumped["networks"][name])
-        for name, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(dumped["optimizers"][name])
-        torch.set_rng_state(dumped["chance"])
-        if dumped["cuda_chance"] is not None and torch.cuda.is_available():
-            torch.cuda.set_rng_state(dumped["cuda_chance"])
-        self.history = dumped["history"]
-        self.best_epoch = dumped["best_epoch"]
-        self.batches = dumped["batches"]
-        self.sums = dumped["sums"].to(self.sums.device)
-        self.seen = dumped["seen"]
-        self.seconds = dumped["seconds"]
-        self.averaged = dumped["averaged"]
-
     def set_learning_rate(self, rate: float) -> None:
-        """Set the rate of all optimizers."""
+        """Set the learning rate of all optimizers."""
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = rate
 
-    def begin_epoch(self) -> None:
-        """Forget what was counted in the epoch before."""
+    def step(self, name: str) -> None:
+        """Apply the gradients of all processes to a network, and clear them."""
+        sum_gradients(self.networks[name])
+        self.optimizers[name].step()
+        self.optimizers[name].zero_grad(set_to_none=True)
+
+    def update_average(self, decay: float) -> None:
+        """Update the moving average after a step of the generator."""
+        assert self.average is not None
+        self.averaged += 1
+        update_average(self.average, self.generator, decay, self.averaged)
+
+    def end_epoch(self, row: dict[str, float]) -> None:
+        """Add an epoch to the history, and reset what is counted within an epoch."""
+        self.history.append(row)
         self.sums.zero_()
         self.batches, self.seen, self.seconds = 0, 0, 0.0
 
-    @torch.no_grad()
-    def update_average(self, decay: float) -> None:
-        """Move the averages a step towards the generator's weights.
 
-        The decay rises from 2 / 11 with the steps, (1 + n) / (10 + n) at step n, until it
-        has reached ``decay``: the first weights, drawn at random, are soon forgotten
-        (`num_updates` of TensorFlow's ExponentialMovingAverage). Batch statistics are
-        left alone: `recompute_statistics` makes them before they are needed.
-        """
-        assert self.average is not None
-        self.averaged += 1
-        decay = min(decay, (1 + self.averaged) / (10 + self.averaged))
-        averages: list[Tensor] = list(self.average.parameters())
-        current: list[Tensor] = list(self.generator.parameters())
-        torch._foreach_lerp_(averages, current, 1 - decay)
+def dump(state: TrainingState) -> dict[str, Any]:
+    """Everything needed to resume, as tensors, numbers and text."""
+    has_cuda = torch.cuda.is_available()
+    return {
+        "networks": {n: module.state_dict() for n, module in state.networks.items()},
+        "optimizers": {n: o.state_dict() for n, o in state.optimizers.items()},
+        "rng_state": torch.get_rng_state(),
+        "cuda_rng_state": torch.cuda.get_rng_state() if has_cuda else None,
+        "sums": state.sums,
+        **{name: getattr(state, name) for name in _PLAIN},
+    }
 
-    def _networks(self) -> dict[str, nn.Module]:
-        networks = {"generator": self.generator}
-        if self.discriminator is not None:
-            networks["discriminator"] = self.discriminator
-        if self.average is not None:
-            networks["average"] = self.average
-        return networks
+
+def restore(state: TrainingState, dumped: dict[str, Any]) -> None:
+    """Set a state to a dumped one; sets torch's global random numbers."""
+    for name, module in state.networks.items():
+        module.load_state_dict(dumped["networks"][name])
+    for name, optimizer in state.optimizers.items():
+        optimizer.load_state_dict(dumped["optimizers"][name])
+    torch.set_rng_state(dumped["rng_state"])
+    if dumped["cuda_rng_state"] is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(dumped["cuda_rng_state"])
+    state.sums = dumped["sums"].to(state.sums.device)
+    for name in _PLAIN:
+        setattr(state, name, dumped[name])
+
+
+def compile_networks(state: TrainingState) -> None:
+    """Have generator and discriminator compiled on their first call (torch.compile).
+
+    If that fails, as without a C++ compiler, torch warns and runs them uncompiled.
+    """
+    torch._dynamo.config.suppress_errors = True
+    for network in (state.generator, state.discriminator):
+        if network is not None:
+            network.compile()
+
+
+def _build_discriminator(settings: ModelSettings, image_size: int) -> nn.Module | None:
+    objective = settings.objective
+    if not objective.has_discriminator:
+        return None
+    return MultiScalePatchGAN(
+        objective.discriminator_channels,
+        objective.scales,
+        image_size,
+        spectral_norm=objective.spectral_norm,
+    )
+
+
+def _optimizer(network: nn.Module, training: TrainingSettings) -> torch.optim.Optimizer:
+    return torch.optim.Adam(
+        network.parameters(),
+        lr=training.learning_rate,
+        betas=(training.beta1, BETA2),
+        fused=True,
+    )

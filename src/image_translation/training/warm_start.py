@@ -32,7 +32,7 @@ def digest_start(settings: ModelSettings) -> str | None:
     return PREVIOUS if named == PREVIOUS else file_digest(_find_named(named))
 
 
-def set_previous_aside(settings: ModelSettings, folder: Path) -> None:
+def keep_previous_weights(settings: ModelSettings, folder: Path) -> None:
     """Before a new training clears its folder: keep the weights it is to start from.
 
     Those set aside before are kept: the folder's are then of a training that was cut off.

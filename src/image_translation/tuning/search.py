@@ -155,11 +155,11 @@ def _budget(settings: ModelSettings, how: TuningSettings) -> ModelSettings:
 
 
 def _open(task: str, search: Search, folder: Path) -> Places:
-    from image_translation.training.loop import training_fingerprint
+    from image_translation.training.run_folder import RunFolder
 
     how = search.how
     facts = digest(
-        training_fingerprint(search.settings, search.train, search.validation, 0),
+        RunFolder(folder, search.settings, search.train, search.validation).fingerprint,
         {name: d.model_dump(mode="json") for name, d in search.space.items()},
         how.sampler,
         how.seed,
@@ -218,7 +218,7 @@ class _Trial:
         from optuna import TrialPruned
         from optuna.trial import TrialState
 
-        from image_translation.training.loop import fit
+        from image_translation.training.fitting import fit
 
         search = self.search
         values = suggest(self.trial, search.space, search.settings)
@@ -346,7 +346,7 @@ def _pruner(how: TuningSettings) -> "optuna.pruners.BasePruner":
 
 def remove_weights(places: Places) -> None:
     """Keep the weights of the best trial alone."""
-    from image_translation.training.loop import CHECKPOINT, PREVIOUS
+    from image_translation.training.checkpoint import CHECKPOINT, PREVIOUS
 
     best = places.best()
     for trial in places.trials():
