@@ -23,6 +23,7 @@ from kedro.framework.startup import ProjectMetadata
 from kedro.io import CatalogProtocol, MemoryDataset
 from kedro.utils import find_kedro_project
 
+from image_translation.common.files import LockedError, lock
 from image_translation.errors import InputError, causes, without_credentials
 from image_translation.hooks import send_task
 from image_translation.logged_datasets import models_folder
@@ -37,7 +38,6 @@ from image_translation.scheduling.journal import (
     Journal,
     bookkeeping,
 )
-from image_translation.scheduling.lock import LockedError, RunLock
 from image_translation.scheduling.state import TaskFolders
 from image_translation.tracking.store import connection, tell_failure
 from image_translation.training.interruption import SIGNALS, TrainingStoppedError
@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     from image_translation.tracking.promotion import Promotion
 
 logger = logging.getLogger(__name__)
+
+LOCKED = 75
+"""Exit code where another run holds the lock."""
 
 UNSENT = (
     "MLflow could not be reached to the end ({failure}). Everything is on disk; "
@@ -265,11 +268,11 @@ def nightly(
     """Run a task when nobody watches: one run at a time, a summary, an exit code."""
     folders = _folders(metadata.project_path, task, env)
     try:
-        with RunLock(folders.intermediate / LOCK), _signals_as_errors():
+        with lock(folders.intermediate / LOCK), _signals_as_errors():
             code = _run_watched(metadata.project_path, folders, env, params)
     except LockedError as error:
         click.echo(f"Not run: {error}", err=True)
-        code = error.exit_code
+        code = LOCKED
     raise SystemExit(code)
 
 

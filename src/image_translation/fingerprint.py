@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel
 
+from image_translation.common.files import write_text
 from image_translation.import_graph import find_modules, read_source
 
 T = TypeVar("T")
@@ -85,10 +86,7 @@ class Stamp:
 
     def write(self, fingerprint: str) -> None:
         """Declare the output finished."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(".tmp")
-        temporary.write_text(json.dumps({"fingerprint": fingerprint}) + "\n")
-        temporary.replace(self.path)
+        write_text(self.path, json.dumps({"fingerprint": fingerprint}) + "\n")
 
     def clear(self) -> None:
         """Declare the output unfinished."""

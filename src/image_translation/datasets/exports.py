@@ -1,7 +1,6 @@
 """Exported models, one folder each."""
 
 import logging
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import pandas as pd
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
+from image_translation.common.files import atomic_folder
 from image_translation.datasets.previews import preview_table
 from image_translation.export.package import VARIANTS, ModelExport
 from image_translation.fingerprint import STAMP_NAME, Deferred, Stamp
@@ -59,7 +59,10 @@ class ExportsDataset(
             if Stamp(folder).matches(deferred.fingerprint):
                 logger.info("%s is up to date", folder)
                 continue
-            _write_whole(deferred.make(), folder, deferred.fingerprint)
+            export = deferred.make()
+            with atomic_folder(folder) as temporary:
+                export.write(temporary)
+                Stamp(temporary).write(deferred.fingerprint)
             logger.info("Exported %s to %s", model, folder)
 
     def preview(self) -> TablePreview:
@@ -75,20 +78,3 @@ class ExportsDataset(
 
     def _exists(self) -> bool:
         return bool(self.load())
-
-
-def _write_whole(export: ModelExport, folder: Path, fingerprint: str) -> None:
-    """Write to a temporary folder, then rename: the old export is kept until the new
-    one is verified.
-    """
-    aside = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    try:
-        export.write(aside)
-        Stamp(aside).write(fingerprint)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
-    shutil.rmtree(folder, ignore_errors=True)
-    aside.rename(folder)

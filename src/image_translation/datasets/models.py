@@ -10,6 +10,7 @@ import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 
+from image_translation.common.files import write_text
 from image_translation.datasets.previews import preview_table
 from image_translation.errors import InputError
 from image_translation.training.observer import Observer
@@ -103,10 +104,7 @@ class TrainedModelDataset(AbstractDataset[TrainedModel, TrainedModel]):
 
     def save(self, data: TrainedModel) -> None:
         """Write the result of the training; the weights are already in the folder."""
-        self._filepath.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._filepath.with_suffix(".tmp")
-        temporary.write_text(data.to_json(), "utf-8")
-        temporary.replace(self._filepath)
+        write_text(self._filepath, data.to_json())
 
     def preview(self) -> TablePreview:
         """Status and cost of every training, one row per replicate."""

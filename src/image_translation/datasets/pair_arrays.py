@@ -11,6 +11,7 @@ from kedro.io import AbstractDataset
 from kedro_datasets._typing import ImagePreview
 from numpy.typing import NDArray
 
+from image_translation.common.files import atomic_write, write_text
 from image_translation.datasets.previews import COLUMNS, ROWS, preview_images
 from image_translation.errors import InputError
 from image_translation.fingerprint import Deferred, Stamp
@@ -148,10 +149,7 @@ class ScoredPairsDataset(AbstractDataset[ScoredPairs, ScoredPairs]):
     def save(self, data: ScoredPairs) -> None:
         """Write the name of the scored subset; its arrays already exist."""
         chosen = {"subset": data.subset, "test_set": data.test_set}
-        self._filepath.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._filepath.with_suffix(".tmp")
-        temporary.write_text(json.dumps(chosen) + "\n", "utf-8")
-        temporary.replace(self._filepath)
+        write_text(self._filepath, json.dumps(chosen) + "\n")
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}
@@ -167,19 +165,21 @@ def _write_arrays(stream: PairStream, folder: Path) -> None:
     Plain writes instead of a memory map: on a full disk they raise an error, whereas a
     memory map kills the process.
     """
-    aside = [folder / f"{name}.part" for name in (INPUTS, TARGETS)]
     total = len(stream.index)
     batches = progress(
         stream.batches(), f"preparing {folder.name}", total, "pairs", _count
     )
-    with aside[0].open("wb") as inputs, aside[1].open("wb") as targets:
+    with (
+        atomic_write(folder / INPUTS) as inputs_path,
+        atomic_write(folder / TARGETS) as targets_path,
+        inputs_path.open("wb") as inputs,
+        targets_path.open("wb") as targets,
+    ):
         for file in (inputs, targets):
             _write_header(file, (total, stream.image_size, stream.image_size, 3))
         for input_batch, target_batch in batches:
             inputs.write(np.ascontiguousarray(input_batch).data)
             targets.write(np.ascontiguousarray(target_batch).data)
-    for path, name in zip(aside, (INPUTS, TARGETS), strict=True):
-        path.replace(folder / name)
 
 
 def _write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:

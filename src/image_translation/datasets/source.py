@@ -7,6 +7,7 @@ import pandas as pd
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
+from image_translation.common.files import write_text
 from image_translation.datasets.previews import preview_table
 from image_translation.sources import Source
 
@@ -40,8 +41,7 @@ class SourceDataset(AbstractDataset[Source, Source]):
 
     def save(self, data: Source) -> None:
         """Write the source."""
-        self._filepath.parent.mkdir(parents=True, exist_ok=True)
-        self._filepath.write_text(data.to_json(), "utf-8")
+        write_text(self._filepath, data.to_json())
 
     def preview(self) -> TablePreview:
         """The source as a table of two columns."""

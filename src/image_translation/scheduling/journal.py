@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from image_translation.common.files import write_text
 from image_translation.errors import InputError, causes, without_credentials
 from image_translation.scheduling.state import TaskFolders, TaskState
 
@@ -192,11 +193,8 @@ class Journal:
             process=[os.getpid(), socket.gethostname()],
             before=TaskState.read(self.folders).to_dict(),
         )
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         (self.folders.reporting / SUMMARY).unlink(missing_ok=True)
-        temporary = self.path.with_suffix(".tmp")
-        temporary.write_text(line, "utf-8")
-        temporary.replace(self.path)
+        write_text(self.path, line)
         return self.read()
 
     def note_parent(self, run_id: str) -> None:

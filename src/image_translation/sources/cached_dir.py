@@ -1,9 +1,9 @@
 """A folder that is filled once per fingerprint."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from image_translation.common.files import atomic_folder
 from image_translation.fingerprint import Stamp
 
 
@@ -24,11 +24,8 @@ def cached_dir(folder: Path, fingerprint: str, fill: Callable[[Path], object]) -
     files, stamp = folder / "files", Stamp(folder)
     if stamp.matches(fingerprint) and files.is_dir():
         return files
-    temporary = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(temporary, ignore_errors=True)
-    (temporary / "files").mkdir(parents=True)
-    fill(temporary / "files")
-    shutil.rmtree(folder, ignore_errors=True)
-    temporary.rename(folder)
+    with atomic_folder(folder) as temporary:
+        (temporary / "files").mkdir()
+        fill(temporary / "files")
     stamp.write(fingerprint)
     return files

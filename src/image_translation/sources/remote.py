@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
+from image_translation.common.files import write_text
 from image_translation.errors import InputError
 from image_translation.fingerprint import digest
 from image_translation.progress import progress
@@ -88,9 +89,8 @@ class _Copy:
             return {"complete": False, "single": False, "states": {}}
 
     def write(self, states: Mapping[str, str], *, single: bool, complete: bool) -> None:
-        self._index.parent.mkdir(parents=True, exist_ok=True)
         index = {"complete": complete, "single": single, "states": dict(states)}
-        self._index.write_text(json.dumps(index), "utf-8")
+        write_text(self._index, json.dumps(index))
 
     def is_complete(self) -> bool:
         return self.read()["complete"]

@@ -6,10 +6,10 @@ what the store was not told is noted, line by line; several processes may do so 
 
 import json
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
+from image_translation.common.files import lock, write_text
 from image_translation.tracking.sending import is_behind, send
 from image_translation.tracking.store import client, connection, tolerate_store
 
@@ -107,7 +107,10 @@ def _send_run(
 
 def _note(models: Path, note: Note) -> None:
     models.mkdir(parents=True, exist_ok=True)
-    with _hold_notes(models), (models / NOTES).open("a", encoding="utf-8") as file:
+    with (
+        lock(models / LOCK, wait=True),
+        (models / NOTES).open("a", encoding="utf-8") as file,
+    ):
         # A line that a full disk has cut off then spoils no other.
         file.write("\n" + json.dumps(note))
 
@@ -134,20 +137,8 @@ def _parse(line: str) -> Note | None:
 def _forget(models: Path, is_done: Callable[[Note], bool]) -> None:
     if not (models / NOTES).exists():
         return
-    with _hold_notes(models):
+    with lock(models / LOCK, wait=True):
         left = [note for note in _read_notes(models) if not is_done(note)]
-        temporary = models / f"{NOTES}.tmp"
-        temporary.write_text("".join("\n" + json.dumps(note) for note in left), "utf-8")
-        temporary.replace(models / NOTES)
+        write_text(models / NOTES, "".join("\n" + json.dumps(note) for note in left))
         if not left:
             (models / NOTES).unlink()
-
-
-@contextmanager
-def _hold_notes(models: Path) -> Iterator[None]:
-    """Wait until no other process changes the notes."""
-    import fcntl
-
-    with (models / LOCK).open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

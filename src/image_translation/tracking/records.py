@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from image_translation.common.files import write_text
+
 FILE = "mlflow.json"
 
 
@@ -69,9 +71,7 @@ class RunRecord:
 
     def write(self, folder: Path) -> None:
         """Keep the record in a replicate's folder."""
-        temporary = folder / f"{FILE}.tmp"
-        temporary.write_text(json.dumps(asdict(self), indent=1) + "\n", "utf-8")
-        temporary.replace(folder / FILE)
+        write_text(folder / FILE, json.dumps(asdict(self), indent=1) + "\n")
 
     def change(self, folder: Path, **values: Any) -> "RunRecord":
         """The record with other values, kept in the folder."""

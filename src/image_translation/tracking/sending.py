@@ -7,7 +7,7 @@ twice, whether a training ends, goes on, or was missed by the store altogether.
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+from image_translation.common.files import LockedError, atomic_write, lock
 from image_translation.errors import InputError
 from image_translation.fingerprint import Stamp
 from image_translation.tracking.models import log_model
@@ -70,12 +71,10 @@ def _send(folder: Path, record: RunRecord) -> RunRecord:
 @contextmanager
 def hold(folder: Path) -> Iterator[bool]:
     """Keep others from writing the run of a replicate; says whether nobody did before."""
-    import fcntl
-
-    with (folder / LOCK).open("w") as file:
+    with ExitStack() as held:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            held.enter_context(lock(folder / LOCK))
+        except LockedError:
             logger.info("%s is being trained, or sent, by another process", folder)
             yield False
         else:
@@ -174,11 +173,8 @@ def send_picture(record: RunRecord, epoch: int, picture: NDArray[np.uint8]) -> N
 
 def keep_picture(folder: Path, epoch: int, picture: NDArray[np.uint8]) -> None:
     """Keep a picture that the store has not got."""
-    (folder / UNSENT).mkdir(exist_ok=True)
-    path = folder / UNSENT / f"{epoch:05}.png"
-    temporary = path.with_suffix(".tmp")
-    Image.fromarray(picture).save(temporary, "png")
-    temporary.replace(path)
+    with atomic_write(folder / UNSENT / f"{epoch:05}.png") as temporary:
+        Image.fromarray(picture).save(temporary, "png")
 
 
 def forget_pictures(folder: Path) -> None:

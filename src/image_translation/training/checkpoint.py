@@ -1,13 +1,14 @@
 """Files that are whole or not there, and all it takes to go on after a cut."""
 
 import logging
-import os
 import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from image_translation.common.files import atomic_write
 
 logger = logging.getLogger(__name__)
 
@@ -24,17 +25,8 @@ def write_whole(
         write: Writes to the path it is given.
         previous: Where the old one goes; it is lost if not given.
     """
-    aside = path.with_name(path.name + ".tmp")
-    try:
-        write(aside)
-        with aside.open("rb+") as file:
-            os.fsync(file.fileno())
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
-    if previous is not None and path.exists():
-        path.replace(previous)
-    aside.replace(path)
+    with atomic_write(path, previous) as temporary:
+        write(temporary)
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any], previous: Path) -> None:

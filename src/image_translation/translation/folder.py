@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path, PurePosixPath
 
+from image_translation.common.files import atomic_write, write_text
 from image_translation.errors import InputError
 from image_translation.fingerprint import code_digest, digest
 from image_translation.imaging.decoding import UnreadableImageError
@@ -87,7 +88,7 @@ def translate_folder(
         results = [result for file in files for result in work.translate(file)]
         outcome = Outcome(results, output)
         _write_table(results, output / TABLE)
-        _write(output / INDEX, _render(outcome, list(translators), title).encode())
+        write_text(output / INDEX, _render(outcome, list(translators), title))
     except OSError as error:
         raise InputError(
             f"output: {error.filename or output} cannot be written: {error.strerror}"
@@ -157,7 +158,8 @@ class _Work:
         )
         self._previews.write(result.input, result.model, photo, translated)
         self._ledger.add(result)
-        _write(target, data)
+        with atomic_write(target) as temporary:
+            temporary.write_bytes(data)
         return result
 
     def _output_name(self, file: str, form: str) -> str:
@@ -206,21 +208,14 @@ def _fingerprint(sha256: str, translator: Translator) -> str:
     )
 
 
-def _write(path: Path, data: bytes) -> None:
-    """Write aside and rename, so that there is a whole file or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.part")
-    aside.write_bytes(data)
-    aside.replace(path)
-
-
 def _write_table(results: Sequence[Result], path: Path) -> None:
-    aside = path.with_name(f".{path.name}.part")
-    with aside.open("w", encoding="utf-8", newline="") as file:
+    with (
+        atomic_write(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
         table = csv.DictWriter(file, [field.name for field in fields(Result)])
         table.writeheader()
         table.writerows(asdict(result) for result in results)
-    aside.replace(path)
 
 
 def _render(outcome: Outcome, models: Sequence[str], title: str) -> str:

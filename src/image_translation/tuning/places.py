@@ -21,8 +21,8 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
+from image_translation.common.files import LockedError, lock
 from image_translation.errors import InputError
-from image_translation.scheduling.lock import LockedError, RunLock
 
 if TYPE_CHECKING:
     import optuna
@@ -130,7 +130,7 @@ class Places:
 
         trial_id = trial._trial_id
         try:
-            held.enter_context(RunLock(self.trial_folder(trial.number) / LOCK))
+            held.enter_context(lock(self.trial_folder(trial.number) / LOCK))
         except LockedError:
             return False
         try:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from image_translation.common.files import write_text
 from image_translation.errors import InputError
 from image_translation.fingerprint import digest
 from image_translation.metrics import MEASURES
@@ -252,15 +253,13 @@ class _Trial:
 
     def _write(self, values: Mapping[str, Any]) -> None:
         """Say in the folder what it is of."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         content = {
             "study": self.places.study.study_name,
             "model": self.search.model,
             "trial": self.number,
             "parameters": dict(values),
         }
-        text = json.dumps(content, indent=1) + "\n"
-        (self.folder / TRIAL).write_text(text, "utf-8")
+        write_text(self.folder / TRIAL, json.dumps(content, indent=1) + "\n")
 
     def _describe(self, trained: TrainedReplicate) -> float | None:
         """Keep what the training came to; returns the score of its best epoch."""

@@ -1,0 +1,100 @@
+"""Atomic writes and file locks."""
+
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+
+@contextmanager
+def atomic_write(path: Path, previous: Path | None = None) -> Iterator[Path]:
+    """Replace a file as a whole: readers see the old content or the new one.
+
+    Args:
+        path: The file. Its folder is created where it is missing.
+        previous: Where the old file is moved; it is overwritten if not given.
+
+    Yields:
+        The path to write to. The file is flushed to disk and renamed when the block
+        ends, and removed when it raises.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if previous is not None and path.exists():
+        path.replace(previous)
+    temporary.replace(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a text file (UTF-8) as a whole."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, "utf-8")
+
+
+@contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """Replace a folder as a whole; the old one stays until the new one is complete.
+
+    Args:
+        folder: The folder. Its parent is created where it is missing.
+
+    Yields:
+        An empty folder to fill. It is renamed when the block ends, and removed when it
+        raises.
+    """
+    temporary = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+    temporary.replace(folder)
+
+
+class LockedError(Exception):
+    """Another process holds the lock; the message names it."""
+
+
+@contextmanager
+def lock(path: Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold a lock that the operating system releases when the process ends.
+
+    The lock file stays in place; its content only names the holder.
+
+    Args:
+        path: The lock file. Its folder is created where it is missing.
+        wait: Whether to wait for another holder.
+
+    Raises:
+        LockedError: Another process holds the lock, and `wait` is false.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file_lock = FileLock(path, blocking=wait, thread_local=False)
+    try:
+        file_lock.acquire()
+    except Timeout as error:
+        holder = path.read_text("utf-8").strip() or "a process that has just started"
+        raise LockedError(f"{path} is held by {holder}") from error
+    try:
+        now = datetime.now().astimezone().isoformat(" ", "seconds")
+        name = f"process {os.getpid()} on {socket.gethostname()} since {now}"
+        path.write_text(f"{name}\n", "utf-8")
+        yield
+    finally:
+        path.write_text("", "utf-8")
+        file_lock.release()
