@@ -17,7 +17,8 @@ from image_translation.cli import (
     site,
 )
 from image_translation.errors import InputError
-from image_translation.scheduling.journal import Failure, Journal
+from image_translation.runs.exit_codes import Failure
+from image_translation.scheduling.journal import Journal
 from image_translation.scheduling.state import TaskFolders
 from tests.conftest import PROJECT
 
@@ -56,7 +57,7 @@ def test_input_error_anywhere_in_the_chain_is_shown_without_traceback():
             raise RuntimeError("wrapped") from error
 
     result = CliRunner().invoke(command)
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert result.output == "Error: no folder x; pass another one\n"
 
 

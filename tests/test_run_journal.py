@@ -8,7 +8,8 @@ from kedro.runner import SequentialRunner, ThreadRunner
 from mlflow import MlflowClient
 
 from image_translation.run_journal import RunJournalHooks, take_over
-from image_translation.scheduling.journal import Failure, Journal
+from image_translation.runs.exit_codes import Failure
+from image_translation.scheduling.journal import Journal
 from image_translation.scheduling.state import TaskFolders
 
 MAKE, USE = "colorization.make", "colorization.use"

@@ -207,6 +207,6 @@ def test_bad_input_is_an_error_without_traceback(
     result = kedro(
         smoke_project, "run", "-p", pipeline, "-e", "smoke", "--params", parameters
     )
-    assert result.returncode == 1
+    assert result.returncode == 3
     assert message in result.stderr
     assert "Traceback" not in result.stderr

@@ -201,7 +201,7 @@ def test_findings_reach_the_report_and_mlflow_and_stop_the_run_where_fatal(
     ]
     command = ["run", "--pipeline=custom", "--env=smoke", "--params"]
     result = kedro(project, *command, ",".join([*where, "audit.fatal=unreadable"]))
-    assert result.returncode == 1
+    assert result.returncode == 4
     assert "audit.fatal" in result.stderr
     assert "unreadable: 1, such as out/0.png" in result.stderr
     assert "Traceback" not in result.stderr

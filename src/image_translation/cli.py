@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from kedro.framework.cli.project import run as kedro_run
@@ -24,17 +24,21 @@ from kedro.io import CatalogProtocol, MemoryDataset
 from kedro.utils import find_kedro_project
 
 from image_translation.common.files import LockedError, lock
-from image_translation.errors import InputError, causes, without_credentials
+from image_translation.errors import InputError, without_credentials
 from image_translation.hooks import send_task
 from image_translation.logged_datasets import models_folder
 from image_translation.pipeline_registry import OF_ONE_TASK, TASKS
 from image_translation.run_journal import take_over
-from image_translation.scheduling.conclusion import MODEL_FAILED, conclude
+from image_translation.runs.exit_codes import (
+    ExitCode,
+    Failure,
+    describe_failure,
+    known_failure,
+)
+from image_translation.scheduling.conclusion import conclude
 from image_translation.scheduling.journal import (
-    FAILED,
     LOCK,
     SUMMARY,
-    Failure,
     Journal,
     bookkeeping,
 )
@@ -47,9 +51,6 @@ if TYPE_CHECKING:
     from image_translation.tracking.promotion import Promotion
 
 logger = logging.getLogger(__name__)
-
-LOCKED = 75
-"""Exit code where another run holds the lock."""
 
 UNSENT = (
     "MLflow could not be reached to the end ({failure}). Everything is on disk; "
@@ -111,14 +112,25 @@ def choose_task(options: dict[str, Any]) -> dict[str, Any]:
     return {**options, "params": params, "namespaces": [task]}
 
 
-def _exit_code(outputs: Any) -> int:
-    """What an output that no dataset keeps wants the shell to know."""
-    found = [
-        getattr(output.load(), "exit_code", 0)
-        for output in (outputs or {}).values()
+def _has_failed_photos(outputs: Any) -> bool:
+    """True if a translation of a folder failed for some photographs."""
+    if not outputs:
+        return False
+    from image_translation.translation.ledger import Outcome
+
+    results = [
+        output.load()
+        for output in outputs.values()
         if isinstance(output, MemoryDataset)
     ]
-    return max(found, default=0)
+    return any(isinstance(result, Outcome) and result.failures for result in results)
+
+
+def _show(failure: Failure) -> NoReturn:
+    """Print a failure and exit with its code."""
+    is_error = failure.code not in (ExitCode.INTERRUPTED, ExitCode.TERMINATED)
+    click.echo(f"Error: {failure.error}" if is_error else failure.error, err=True)
+    raise SystemExit(failure.code)
 
 
 @contextmanager
@@ -155,20 +167,16 @@ def _with_readable_errors(function: Any) -> Callable[..., Any]:
         try:
             returned = function(*args, **choose_task(options))
         except Exception as error:
-            for cause in causes(error):
-                if isinstance(cause, InputError):
-                    raise click.ClickException(str(cause)) from error
-                if isinstance(cause, TrainingStoppedError):
-                    click.echo(str(cause), err=True)
-                    raise SystemExit(cause.exit_code) from error
+            if failure := known_failure(error):
+                _show(failure)
             if told := tell_failure(error):
                 raise click.ClickException(told) from error
             raise
         if connection.is_lost:
             click.echo(UNSENT.format(failure=connection.failure), err=True)
-            raise SystemExit(os.EX_TEMPFAIL)
-        if code := _exit_code(returned):
-            raise SystemExit(code)
+            raise SystemExit(ExitCode.MLFLOW_LOST)
+        if _has_failed_photos(returned):
+            raise SystemExit(ExitCode.PHOTOS_FAILED)
         return returned
 
     return wrapper
@@ -204,7 +212,7 @@ def _note_part(error: Exception, options: dict[str, Any]) -> None:
 @bookkeeping()
 def _note_error(journal: Journal, error: BaseException, node: str = "") -> None:
     """Note an error, unless a hook has: it came before the run, or tore it off."""
-    if Failure.of(error) not in journal.read().failures.values():
+    if describe_failure(error) not in journal.read().failures.values():
         journal.fail(error, node)
 
 
@@ -272,7 +280,7 @@ def nightly(
             code = _run_watched(metadata.project_path, folders, env, params)
     except LockedError as error:
         click.echo(f"Not run: {error}", err=True)
-        code = LOCKED
+        code = ExitCode.LOCKED
     raise SystemExit(code)
 
 
@@ -299,8 +307,8 @@ def _run_watched(
 
 def _tell(error: BaseException, task: str) -> Failure:
     """Tell why a run failed; how it came to that only where no remedy is known."""
-    failure = Failure.of(error)
-    if failure.code == FAILED:
+    failure = describe_failure(error)
+    if failure.code == ExitCode.FAILED:
         told = without_credentials("".join(traceback.format_exception(error)))
         logger.error("%s failed\n%s", task, told)
     click.echo(failure.error, err=True)
@@ -356,13 +364,13 @@ def end(metadata: ProjectMetadata, task: str, env: str | None) -> None:
     run_id = os.environ.get("MLFLOW_RUN_ID")
     if not run_id:
         _begin_unless_told(Journal(folders))
-    code, failure = FAILED, None
+    code, failure = int(ExitCode.FAILED), None
     try:
         nodes = [node.name for node in pipelines[task].nodes]
         code = conclude(folders, nodes)
     finally:
         if run_id:
-            is_fine = code in (0, MODEL_FAILED)
+            is_fine = code in (ExitCode.FINISHED, ExitCode.MODEL_FAILED)
             failure = _end_parent(metadata, folders, env, run_id, is_fine)
     if failure is not None:
         click.echo(UNSENT.format(failure=failure), err=True)

@@ -9,18 +9,11 @@ class InputError(ValueError):
 
     The message names the file or the parameter and the remedy; the command line
     shows it without a traceback.
-
-    Attributes:
-        exit_code: What a run ends with when nobody watches.
     """
-
-    exit_code = 3
 
 
 class FatalFindingsError(InputError):
     """The audit found in the data what the user calls fatal."""
-
-    exit_code = 4
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:

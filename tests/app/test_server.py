@@ -162,7 +162,7 @@ def test_nothing_is_left_when_the_app_has_ended(project, tmp_path):
 def test_port_that_is_taken_is_named(url, project, kedro):
     port = url.rstrip("/").rpartition(":")[2]
     result = kedro(project, "app", "--env=smoke", f"--port={port}")
-    assert result.returncode == 1
+    assert result.returncode == 3
     assert f"--port: {port} cannot be used at 127.0.0.1; pass another" in result.stderr
     assert "Traceback" not in result.stderr
 

@@ -2,9 +2,9 @@ import os
 
 import pytest
 
-from image_translation.errors import FatalFindingsError, InputError
-from image_translation.scheduling.journal import CutOff, Failure, Journal
-from image_translation.training.interruption import TrainingStoppedError
+from image_translation.errors import InputError
+from image_translation.runs.exit_codes import Failure
+from image_translation.scheduling.journal import CutOff, Journal
 
 
 def test_journal_tells_what_nodes_did(task):
@@ -140,28 +140,3 @@ def test_new_run_takes_the_summary_of_the_run_before_away(task):
 def test_without_a_run_there_is_no_record(task):
     with pytest.raises(InputError, match=r"run_journal\.jsonl tells of no run"):
         Journal(task.folders).read()
-
-
-@pytest.mark.parametrize(
-    ("cause", "code"),
-    [
-        (InputError("x"), 3),
-        (FatalFindingsError("x"), 4),
-        (TrainingStoppedError("x", 15), 143),
-    ],
-)
-def test_cause_of_a_failure_decides_its_code(cause, code):
-    try:
-        raise RuntimeError("wrapped") from cause
-    except RuntimeError as error:
-        assert Failure.of(error) == Failure("x", code)
-
-
-def test_credentials_are_not_told():
-    failure = Failure.of(ConnectionError("http://user:secret@host/api is gone"))
-    assert failure.error == "ConnectionError: http://host/api is gone"
-
-
-def test_error_without_words_is_still_named():
-    assert Failure.of(KeyboardInterrupt()) == Failure("KeyboardInterrupt()", 130)
-    assert Failure.of(MemoryError()) == Failure("MemoryError()", 1)

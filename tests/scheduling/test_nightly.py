@@ -14,7 +14,7 @@ import pytest
 from mlflow import MlflowClient
 
 from image_translation.pipeline_registry import MODELS
-from image_translation.scheduling.conclusion import STORE_LOST
+from image_translation.runs.exit_codes import ExitCode
 from image_translation.scheduling.journal import Journal
 from image_translation.scheduling.state import TaskFolders
 from tests.conftest import ENVIRONMENT
@@ -202,11 +202,11 @@ def test_end_of_a_shared_run_is_kept_for_a_server_that_does_not_take_it(
     config = {"server": {"mlflow_tracking_uri": f"http://user:secret@{host}"}}
     (project / "conf/smoke/mlflow.yml").write_text(json.dumps(config))
     result = join(project, "a" * 32, "shared-run", "end", *TASK)
-    assert result.returncode == STORE_LOST, result.stderr
+    assert result.returncode == ExitCode.MLFLOW_LOST, result.stderr
     assert "make send" in result.stderr
     assert "secret" not in result.stderr
     assert "Traceback" not in result.stderr
-    assert summary_of(project).startswith("# colorization: finished, but MLflow has")
+    assert summary_of(project).startswith("# colorization: finished, but MLflow lacks")
     notes = project / "data/smoke/06_models/colorization/unsent_runs.jsonl"
     assert json.loads(notes.read_text()) == {"run": "a" * 32, "status": "FINISHED"}
 
@@ -252,7 +252,7 @@ def test_shared_run_is_ended_also_when_nothing_can_be_told_of_it(project):
     run_id = begin_parent(client)
     journal_of(project).path.write_text("torn")
     result = join(project, run_id, "shared-run", "end", *TASK)
-    assert result.returncode == 1
+    assert result.returncode == ExitCode.BAD_INPUT
     assert "tells of no run" in result.stderr
     assert client.get_run(run_id).info.status == "FAILED"
 
@@ -265,6 +265,6 @@ def parents_of(client):
 
 def test_run_to_be_joined_must_be_there(project):
     result = join(project, "0" * 32, "run", "--env=smoke", "--tags=ingestion")
-    assert result.returncode == 1
+    assert result.returncode == ExitCode.BAD_INPUT
     assert "MLFLOW_RUN_ID: there is no run" in result.stderr
     assert "Traceback" not in result.stderr

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
+from image_translation.runs.exit_codes import ExitCode
 from tests.conftest import ENVIRONMENT, only
 
 EPOCHS = 4
@@ -99,7 +100,7 @@ def test_server_killed_in_a_training_gets_the_backlog(
         time.sleep(0.01)
     server.kill()  # after the first epoch
     _, said = running.communicate()
-    assert running.returncode == os.EX_TEMPFAIL, said
+    assert running.returncode == ExitCode.MLFLOW_LOST, said
     assert "MLflow cannot be reached any more" in said
     assert "make send" in said
     assert "Traceback" not in said

@@ -13,25 +13,9 @@ from image_translation.reporting.run_summary import (
     RunSummary,
     render_run_summary,
 )
-from image_translation.scheduling.journal import FAILED, SUMMARY, Journal, RunRecord
+from image_translation.runs.exit_codes import ExitCode
+from image_translation.scheduling.journal import SUMMARY, Journal, RunRecord
 from image_translation.scheduling.state import ModelState, TaskFolders, TaskState
-
-MODEL_FAILED = 5
-"""Exit code of a run that came to its end, but one of whose models has failed."""
-
-STORE_LOST = 6
-"""Exit code of a run whose MLflow server went away; what it has missed is sent later."""
-
-OUTCOMES = {
-    0: "finished",
-    FAILED: "failed",
-    3: "failed, the input cannot be used",
-    4: "stopped, the audit found what is fatal",
-    MODEL_FAILED: "finished, but a model has failed",
-    STORE_LOST: "finished, but MLflow has missed a part",
-    130: "interrupted",
-    143: "interrupted",
-}
 
 
 def conclude(
@@ -57,13 +41,15 @@ def conclude(
     missing = [node for node in expected if node not in known]
     if expected and record.seconds.keys() >= set(expected):
         record.failures.pop("", None)  # what had failed there was done in the end
-    code = _exit_code(record, after, missing) or (STORE_LOST if store_is_lost else 0)
+    code = _exit_code(record, after, missing)
+    if code == ExitCode.FINISHED and store_is_lost:
+        code = ExitCode.MLFLOW_LOST
     report = folders.reporting / "report.html"
     summary = RunSummary(
         task=folders.task,
         began=_local_time(record.began),
         seconds=record.ended - record.began,
-        outcome=OUTCOMES.get(code, "failed"),
+        outcome=code.meaning,
         code=code,
         cut_off=(_local_time(cut_off.began), cut_off.nodes) if cut_off else None,
         failures={node: failure.error for node, failure in record.failures.items()},
@@ -92,13 +78,15 @@ def _local_time(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds).astimezone()
 
 
-def _exit_code(record: RunRecord, after: TaskState, missing: Collection[str]) -> int:
+def _exit_code(
+    record: RunRecord, after: TaskState, missing: Collection[str]
+) -> ExitCode:
     if record.failures:
-        return next(iter(record.failures.values())).code
+        return ExitCode(next(iter(record.failures.values())).code)
     if missing or record.unfinished:
-        return FAILED
+        return ExitCode.FAILED
     failed = any(model.status == "failed" for model in after.models.values())
-    return MODEL_FAILED if failed else 0
+    return ExitCode.MODEL_FAILED if failed else ExitCode.FINISHED
 
 
 def _count_pairs(before: Mapping[str, str], after: Mapping[str, str]) -> PairCounts:

@@ -17,39 +17,13 @@ from typing import Any
 import psutil
 
 from image_translation.common.files import write_text
-from image_translation.errors import InputError, causes, without_credentials
+from image_translation.errors import InputError
+from image_translation.runs.exit_codes import Failure, describe_failure
 from image_translation.scheduling.state import TaskFolders, TaskState
 
 logger = logging.getLogger(__name__)
 
 JOURNAL, SUMMARY, LOCK = "run_journal.jsonl", "run_summary.md", "run.lock"
-
-FAILED, INTERRUPTED = 1, 130
-"""Exit codes of errors that say nothing better, and of Ctrl-C."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a node, or a run, did not come to its end.
-
-    Attributes:
-        error: What a person is told.
-        code: What the run's process ends with.
-    """
-
-    error: str
-    code: int
-
-    @classmethod
-    def of(cls, error: BaseException) -> "Failure":
-        """Tell an error, or what is known to have caused it."""
-        for cause in causes(error):
-            if hasattr(cause, "exit_code"):
-                return cls(str(cause), cause.exit_code)
-        if isinstance(error, KeyboardInterrupt):
-            return cls(repr(error), INTERRUPTED)
-        told = without_credentials(str(error))
-        return cls(f"{type(error).__name__}: {told}" if told else repr(error), FAILED)
 
 
 @dataclass(frozen=True)
@@ -220,7 +194,7 @@ class Journal:
 
     def fail(self, error: BaseException, node: str = "") -> None:
         """Note that a node, or the run outside of nodes, failed."""
-        failure = Failure.of(error)
+        failure = describe_failure(error)
         self._add(event="failed", node=node, error=failure.error, code=failure.code)
 
     def end(self) -> None:
@@ -285,4 +259,6 @@ def bookkeeping() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        logger.error("What the run did cannot be noted: %s", Failure.of(error).error)
+        logger.error(
+            "What the run did cannot be noted: %s", describe_failure(error).error
+        )

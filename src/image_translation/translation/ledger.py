@@ -8,9 +8,6 @@ from typing import Literal
 
 NAME = ".translations.jsonl"
 
-SOME_FAILED = 7
-"""Exit code of a run in which photographs could not be translated, but others were."""
-
 
 @dataclass(frozen=True)
 class Result:
@@ -61,11 +58,6 @@ class Outcome:
     def failures(self) -> list[Result]:
         """Those that came to nothing."""
         return [result for result in self.results if result.status == "failed"]
-
-    @property
-    def exit_code(self) -> int:
-        """0, or ``SOME_FAILED``."""
-        return SOME_FAILED if self.failures else 0
 
 
 class Ledger:

@@ -1,0 +1,96 @@
+"""Exit codes of all commands, and the errors that lead to them."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from image_translation.common.files import LockedError
+from image_translation.errors import (
+    FatalFindingsError,
+    InputError,
+    causes,
+    without_credentials,
+)
+from image_translation.training.interruption import TrainingStoppedError
+
+
+class ExitCode(IntEnum):
+    """The exit codes; each has the same meaning for every command."""
+
+    FINISHED = 0
+    FAILED = 1
+    USAGE = 2
+    BAD_INPUT = 3
+    FATAL_FINDINGS = 4
+    MODEL_FAILED = 5
+    MLFLOW_LOST = 6
+    PHOTOS_FAILED = 7
+    LOCKED = 75
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+    @property
+    def meaning(self) -> str:
+        """The outcome of a run in a few words."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    ExitCode.FINISHED: "finished",
+    ExitCode.FAILED: "failed",
+    ExitCode.USAGE: "failed: wrong usage of the command",
+    ExitCode.BAD_INPUT: "failed: unusable input",
+    ExitCode.FATAL_FINDINGS: "stopped: the audit has fatal findings",
+    ExitCode.MODEL_FAILED: "finished, but a model failed",
+    ExitCode.MLFLOW_LOST: "finished, but MLflow lacks a part of the results",
+    ExitCode.PHOTOS_FAILED: "finished, but photographs were not translated",
+    ExitCode.LOCKED: "not run: another run is active",
+    ExitCode.INTERRUPTED: "interrupted",
+    ExitCode.TERMINATED: "interrupted",
+}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The reason why a node, or a run, failed.
+
+    Attributes:
+        error: The message for the user.
+        code: The exit code of the run.
+    """
+
+    error: str
+    code: int
+
+
+def known_failure(error: BaseException) -> Failure | None:
+    """The failure with a code of its own among an error and its causes."""
+    for cause in causes(error):
+        code = _code_of(cause)
+        if code is not None:
+            return Failure(str(cause) or repr(cause), code)
+    return None
+
+
+def describe_failure(error: BaseException) -> Failure:
+    """Message and exit code of any error; errors without a known cause have code 1."""
+    known = known_failure(error)
+    if known is not None:
+        return known
+    text = without_credentials(str(error))
+    message = f"{type(error).__name__}: {text}" if text else repr(error)
+    return Failure(message, ExitCode.FAILED)
+
+
+def _code_of(error: BaseException) -> ExitCode | None:
+    match error:
+        case FatalFindingsError():
+            return ExitCode.FATAL_FINDINGS
+        case InputError():
+            return ExitCode.BAD_INPUT
+        case LockedError():
+            return ExitCode.LOCKED
+        case TrainingStoppedError():
+            return ExitCode(error.exit_code)
+        case KeyboardInterrupt():
+            return ExitCode.INTERRUPTED
+    return None
