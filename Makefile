@@ -41,7 +41,7 @@ test-browser: $(INSTALLED)
 
 # Runs the colorization DAG of the smoke environment in Airflow, twice.
 test-airflow: $(INSTALLED) $(AIRFLOW_INSTALLED)
-	$(BIN)/pytest -m airflow tests/scheduling
+	$(BIN)/pytest -m airflow tests/runs
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

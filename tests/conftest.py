@@ -87,7 +87,7 @@ def store(tmp_path_factory):
     """A store of its own with an experiment; making its tables takes seconds."""
     import mlflow
 
-    from image_translation.tracking.store import connection
+    from image_translation.runs.store import connection
 
     folder = tmp_path_factory.mktemp("store")
     before = mlflow.get_tracking_uri()

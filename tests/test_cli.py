@@ -8,18 +8,14 @@ import pytest
 from click.testing import CliRunner
 from mlflow.exceptions import MlflowException
 
-from image_translation.cli import (
-    _signals_as_errors,
-    _with_errors_noted,
-    _with_readable_errors,
-    parse_parameters,
-    run,
-    site,
-)
+from image_translation.cli.errors import signals_as_errors, with_readable_errors
+from image_translation.cli.options import parse_parameters
+from image_translation.cli.run import run, with_recorded_errors
+from image_translation.cli.site import site
 from image_translation.errors import InputError
 from image_translation.runs.exit_codes import Failure
-from image_translation.scheduling.journal import Journal
-from image_translation.scheduling.state import TaskFolders
+from image_translation.runs.pipeline_run import begin_run
+from image_translation.runs.task_state import TaskFolders
 from tests.conftest import PROJECT
 
 
@@ -49,7 +45,7 @@ def test_malformed_parameter_is_refused(text):
 
 def test_input_error_anywhere_in_the_chain_is_shown_without_traceback():
     @click.command()
-    @_with_readable_errors
+    @with_readable_errors
     def command():
         try:
             raise InputError("no folder x; pass another one")
@@ -63,7 +59,7 @@ def test_input_error_anywhere_in_the_chain_is_shown_without_traceback():
 
 def test_error_of_mlflow_is_shown_without_traceback_and_credentials():
     @click.command()
-    @_with_readable_errors
+    @with_readable_errors
     def command():
         raise MlflowException("API request to http://user:secret@host/api failed")
 
@@ -78,8 +74,8 @@ def test_signal_is_an_error_that_hooks_hear_of(number):
     before = signal.getsignal(number)
 
     @click.command()
-    @_with_readable_errors
-    @_signals_as_errors()
+    @with_readable_errors
+    @signals_as_errors()
     def command():
         try:
             os.kill(os.getpid(), number)
@@ -89,51 +85,51 @@ def test_signal_is_an_error_that_hooks_hear_of(number):
 
     result = CliRunner().invoke(command)
     assert result.exit_code == 128 + number
-    assert "goes on from there" in result.output
+    assert "resumes" in result.output
     assert len(heard) == 1
     assert signal.getsignal(number) == before
 
 
 @pytest.fixture
-def journal(tmp_path, monkeypatch):
-    """That of a shared run, of which this process does a part."""
+def shared(tmp_path, monkeypatch):
+    """A shared run of which this process does a part."""
     shutil.copytree(PROJECT / "conf/base", tmp_path / "conf/base")
     (tmp_path / "conf/local").mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_RUN_ID", "a" * 32)
-    journal = Journal(TaskFolders(tmp_path / "data", "monet"))
-    journal.begin("night 1")
-    return journal
+    shared = begin_run(TaskFolders(tmp_path / "data", "monet"), "night 1")
+    shared.run_id = "a" * 32
+    return shared
 
 
 @pytest.mark.parametrize(
     ("nodes", "named"), [(["monet.score"], "monet.score"), (["a", "b"], ""), ([], "")]
 )
-def test_error_before_the_hooks_of_a_part_is_told_to_its_journal(journal, nodes, named):
-    @_with_errors_noted
+def test_error_before_the_hooks_of_a_part_is_recorded(shared, nodes, named):
+    @with_recorded_errors
     def run_part(**options):
         os.environ.pop("MLFLOW_RUN_ID")  # as MLflow does
         raise InputError("training.epochs: at least 1")
 
     with pytest.raises(InputError):
         run_part(pipeline="", pipelines=["monet"], node_names=nodes, env=None)
-    assert journal.read().failures == {named: Failure("training.epochs: at least 1", 3)}
+    assert shared.read().failures == {named: Failure("training.epochs: at least 1", 3)}
 
 
-def test_error_that_a_hook_has_told_is_not_told_again(journal):
-    @_with_errors_noted
+def test_error_is_recorded_once(shared):
+    @with_recorded_errors
     def run_part(**options):
         error = InputError("no folder x")
-        journal.fail(error, "monet.list_source")
+        shared.fail(error, "monet.list_source")
         raise error
 
     with pytest.raises(InputError):
         run_part(pipelines=["monet"])
-    assert list(journal.read().failures) == ["monet.list_source"]
+    assert list(shared.read().failures) == ["monet.list_source"]
 
 
-def test_journal_that_is_not_there_hides_no_error(tmp_path, monkeypatch):
-    @_with_errors_noted
+def test_missing_log_hides_no_error(tmp_path, monkeypatch):
+    @with_recorded_errors
     def run_part(**options):
         raise InputError("no folder x")
 
@@ -145,7 +141,7 @@ def test_journal_that_is_not_there_hides_no_error(tmp_path, monkeypatch):
 
 def test_other_errors_keep_their_traceback():
     @click.command()
-    @_with_readable_errors
+    @with_readable_errors
     def command():
         raise RuntimeError("a bug")
 

@@ -8,7 +8,7 @@ from kedro.framework.project import configure_project
 def main() -> None:
     """Run with the options of ``kedro run``."""
     configure_project(Path(__file__).parent.name)
-    from image_translation.cli import run
+    from image_translation.cli.run import run
 
     run()
 

@@ -8,23 +8,22 @@ import yaml
 from kedro.framework.project import LOGGING
 from kedro.utils import find_kedro_project
 
-from image_translation.hooks import TrackingHooks
+from image_translation.hooks.kedro_viz import DatasetStatisticsHooks
+from image_translation.hooks.parent_run import ParentRunHooks
+from image_translation.hooks.run_events import RunEventHooks
+from image_translation.hooks.tracking import TrackingHooks
 from image_translation.parameters import LayeredConfigLoader
-from image_translation.parent_run import ParentRunHooks
-from image_translation.run_journal import RunJournalHooks
-from image_translation.run_status import DatasetStatisticsHooks, RunStatusHooks
 
-# The last one is asked first: the journal comes once kedro-mlflow has started its run.
+# Kedro calls the last one first: events are recorded once kedro-mlflow has started its run.
 HOOKS = (
     TrackingHooks(),
-    RunJournalHooks(),
+    RunEventHooks(),
     ParentRunHooks(),
-    RunStatusHooks(),
     DatasetStatisticsHooks(),
 )
 
-# kedro-viz would write to .viz/ with every run, also of an environment of its own; the
-# hooks of run_status do so where it is wanted. ParentRunHooks hold kedro-mlflow's.
+# kedro-viz would write to .viz/ with every run of every environment; the hooks write there
+# for environments that opt in. ParentRunHooks call kedro-mlflow's hooks.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz", "kedro_mlflow")
 
 CONFIG_LOADER_CLASS = LayeredConfigLoader

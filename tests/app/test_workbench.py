@@ -6,9 +6,9 @@ from PIL import Image
 from image_translation.app.settings import AppSettings
 from image_translation.app.workbench import TaskResults, Workbench
 from image_translation.errors import InputError
-from image_translation.tracking.observer import describe_run
+from image_translation.runs.backlog import send_training
+from image_translation.runs.training_run import describe_training, record_finished
 from image_translation.tracking.registry import promote, register
-from image_translation.tracking.sending import send
 from image_translation.training import train
 from image_translation.training.inference import prepare
 from image_translation.training.settings import InferenceSettings
@@ -232,13 +232,14 @@ def versions(store, models, tmp_path):  # noqa: F811
     registered = []
     for model in (models["unet"], other):
         (replicate,) = model.replicates
-        describe_run(
+        run = describe_training(
             "colorization", "unet", 0, model.settings, replicate.cost, HOW
-        ).write(replicate.folder)
-        record = send(replicate.folder)
-        tags = {"model": "unet", "replicate": "0", "run": record.run_id}
+        )
+        record_finished(replicate.folder, run)
+        sent = send_training(replicate.folder)
+        tags = {"model": "unet", "replicate": "0", "run": sent.run_id}
         registered.append(
-            register("colorization", replicate, record.inference, record.model_id, tags)
+            register("colorization", replicate, run.inference, sent.model_id, tags)
         )
     return registered
 

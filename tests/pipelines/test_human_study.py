@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from image_translation.cli import choose_task
+from image_translation.cli.options import choose_task
 from image_translation.datasets.predictions import Predictions, image_path
 from image_translation.errors import InputError
 from image_translation.pairing.arrays import PairArrays

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from image_translation.cli import choose_task
+from image_translation.cli.options import choose_task
 from image_translation.datasets.models import TrainedModelsDataset, Workspace
 from image_translation.errors import InputError
 from image_translation.pipelines.translate.nodes import translate_photographs
-from image_translation.tracking.observer import describe_run
+from image_translation.runs.backlog import send_training
+from image_translation.runs.training_run import describe_training, record_finished
 from image_translation.tracking.registry import promote, register
-from image_translation.tracking.sending import send
 from image_translation.training import train
 from tests.training.conftest import make_pairs, make_settings
 
@@ -100,13 +100,12 @@ def test_new_champion_is_used_for_translation(photographs, tmp_path):
         learnt = make_settings("unet", training__epochs=1, training__seed=seed)
         model = train("unet", learnt, *pairs, tmp_path / f"unet {seed}")
         (replicate,) = model.replicates
-        describe_run("colorization", "unet", 0, learnt, replicate.cost, HOW).write(
-            replicate.folder
-        )
-        record = send(replicate.folder)
-        tags = {"model": "unet", "replicate": "0", "run": record.run_id}
+        run = describe_training("colorization", "unet", 0, learnt, replicate.cost, HOW)
+        record_finished(replicate.folder, run)
+        sent = send_training(replicate.folder)
+        tags = {"model": "unet", "replicate": "0", "run": sent.run_id}
         versions.append(
-            register("colorization", replicate, record.inference, record.model_id, tags)
+            register("colorization", replicate, run.inference, sent.model_id, tags)
         )
     made = []
     for version in (versions[0], versions[0], versions[1], versions[0]):

@@ -13,8 +13,8 @@ from image_translation.metrics import score_images
 from image_translation.metrics.promotion import spend, unspent
 from image_translation.metrics.settings import PromotionSettings
 from image_translation.pairing.arrays import PairArrays
+from image_translation.runs.store import connection
 from image_translation.tracking import promotion, registry
-from image_translation.tracking.store import connection
 from image_translation.training.fitting import fit
 from image_translation.training.inference import translate
 from image_translation.training.trained import TrainedModel, TrainedReplicate

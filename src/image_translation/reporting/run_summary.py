@@ -1,4 +1,4 @@
-"""What a run did, on one page of Markdown, for people who did not watch it."""
+"""The summary of a run: one page of Markdown."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from image_translation.reporting import words
 from image_translation.reporting.hypothesis import judge_hypothesis
 
 LONGEST = 8
-"""Nodes whose durations are told."""
+"""Number of nodes whose durations are shown."""
 
 TIME = "%Y-%m-%d %H:%M:%S %Z"
 
 
 @dataclass(frozen=True)
 class PairCounts:
-    """Pairs of the manifest, and how they differ from those before the run."""
+    """Pairs of the manifest, and their changes since the previous run."""
 
     used: int
     left_out: int
@@ -29,26 +29,27 @@ class PairCounts:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What is told of a run.
+    """The content of a summary.
 
     Attributes:
         task: Name of the task.
-        began: When.
-        seconds: How long it took.
-        outcome: What became of it, in a few words.
-        code: What its process ended with.
-        cut_off: When the run before began, and in which nodes it was, if it was cut off.
-        failures: Node → why it failed; no name for what happened outside of nodes.
-        unfinished: Nodes that began, and neither failed nor came to their end.
-        missing: Nodes that were to run and did not begin.
-        pairs: How many there are.
-        models: Model → what was done for it.
+        began: Time of the start.
+        seconds: Duration.
+        outcome: The outcome in a few words.
+        code: The exit code.
+        cut_off: Start and running nodes of the previous run, if it was interrupted.
+        failures: Error of each failed node; the empty name is for errors outside of
+            nodes.
+        unfinished: Nodes that started, and neither failed nor finished.
+        missing: Nodes that were to run and did not start.
+        pairs: Numbers of pairs.
+        models: State of each model.
         promotion: ``promotion.json``, if there is one.
         verdicts: ``verdicts.csv``, if there is one.
         effects: ``effects.csv``, if there is one.
         report: File name of the report, if there is one.
         is_report_new: Whether this run wrote it.
-        durations: Node → seconds.
+        durations: Seconds of each node.
     """
 
     task: str
@@ -71,10 +72,10 @@ class RunSummary:
 
 
 def render_run_summary(summary: RunSummary) -> str:
-    """Write the page."""
+    """Render the page."""
     parts = [
         f"# {summary.task}: {summary.outcome}",
-        f"Began {summary.began:{TIME}}, took "
+        f"Started {summary.began:{TIME}}, took "
         f"{words.duration(summary.seconds)}, exit code {summary.code}.",
         _cut_off(*summary.cut_off) if summary.cut_off else "",
         _failures(summary),
@@ -82,7 +83,7 @@ def render_run_summary(summary: RunSummary) -> str:
         _pairs(summary.pairs),
         "## Models",
         _listed(f"{name}: {what}" for name, what in summary.models.items())
-        or "None was trained so far.",
+        or "No model has been trained yet.",
         "## Model in use",
         _promotion(summary.promotion),
         "## Answer",
@@ -98,21 +99,21 @@ def _listed(items: Any) -> str:
 
 def _cut_off(began: datetime, nodes: Sequence[str]) -> str:
     where = f" in {words.join_words(nodes)}" if nodes else ""
-    return f"The run before, begun {began:{TIME}}, was cut off{where}."
+    return f"The previous run, started {began:{TIME}}, was interrupted{where}."
 
 
 def _failures(summary: RunSummary) -> str:
-    told = [
+    errors = [
         f"**{node}**\n\n{_quoted(error)}" if node else _quoted(error)
         for node, error in summary.failures.items()
     ]
     if summary.unfinished:
         count = words.count(len(summary.unfinished), "node was", "nodes were")
-        told.append(f"{count} cut off: {words.join_words(summary.unfinished)}.")
+        errors.append(f"{count} interrupted: {words.join_words(summary.unfinished)}.")
     if summary.missing:
         count = words.count(len(summary.missing), "node")
-        told.append(f"{count} did not run: {words.join_words(summary.missing)}.")
-    return "\n\n".join(["## What went wrong", *told]) if told else ""
+        errors.append(f"{count} did not run: {words.join_words(summary.missing)}.")
+    return "\n\n".join(["## Errors", *errors]) if errors else ""
 
 
 def _quoted(error: str) -> str:
@@ -129,17 +130,17 @@ def _pairs(pairs: PairCounts) -> str:
         for number, what in (
             (pairs.new_used, "new and used"),
             (pairs.new_left_out, "new and left out"),
-            (pairs.gone, "gone"),
+            (pairs.gone, "removed"),
         )
         if number
     ]
-    changed = words.join_words(changes) if changes else "none is new"
-    return f"{total} Since the run before: {changed}."
+    changed = words.join_words(changes) if changes else "no changes"
+    return f"{total} Since the previous run: {changed}."
 
 
 def _promotion(promotion: Mapping[str, Any] | None) -> str:
     if promotion is None:
-        return "No decision was made in this run."
+        return "This run made no decision."
     in_use = promotion.get("in_use") or {}
     named = [
         f"version {in_use['version']}" if in_use.get("version") else "",
@@ -169,5 +170,5 @@ def _durations(durations: Mapping[str, float]) -> str:
     if not longest:
         return ""
     rows = [f"| {node} | {words.duration(seconds)} |" for node, seconds in longest]
-    head = ["## Where the time went", "", "| node | |", "|---|---:|"]
+    head = ["## Slowest nodes", "", "| node | |", "|---|---:|"]
     return "\n".join([*head, *rows])

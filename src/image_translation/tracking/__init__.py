@@ -1,1 +1,1 @@
-"""What goes to MLflow. The only room, besides the hooks, that knows it."""
+"""The model registry: promotion, rollback and the champion."""

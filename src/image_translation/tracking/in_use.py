@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from image_translation.errors import InputError, without_credentials
-from image_translation.tracking.records import read_run_id
+from image_translation.runs.sent import read_run_id
+from image_translation.runs.store import client
 from image_translation.tracking.registry import CHAMPION as IN_USE
 from image_translation.tracking.registry import champion, find_version
-from image_translation.tracking.store import client
 from image_translation.training.settings import InferenceSettings
 from image_translation.training.trained import TrainedModel, TrainedReplicate
 from image_translation.translation.choice import choose_trained

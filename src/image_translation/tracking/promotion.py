@@ -27,11 +27,14 @@ from image_translation.metrics.promotion import (
 from image_translation.metrics.registry import FUNCTIONS, score_stream
 from image_translation.metrics.settings import PromotionSettings
 from image_translation.pairing.arrays import PairArrays
+from image_translation.runs.backlog import send_training
+from image_translation.runs.store import connection
+from image_translation.runs.training_run import (
+    describe_training,
+    read_training,
+    record_finished,
+)
 from image_translation.tracking import registry
-from image_translation.tracking.observer import describe_run
-from image_translation.tracking.records import read_record
-from image_translation.tracking.sending import send
-from image_translation.tracking.store import connection
 from image_translation.training.settings import InferenceSettings
 from image_translation.training.trained import TrainedModel, TrainedReplicate
 
@@ -454,9 +457,12 @@ def _validation(
 def _register(
     case: _Case, chosen: Candidate, model: TrainedModel, trained: TrainedReplicate
 ) -> "ModelVersion":
-    if read_record(trained.folder) is None and model.settings is not None:
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
+
+    if read_training(trained.folder) is None and model.settings is not None:
         # trained where nothing was tracked
-        described = describe_run(
+        described = describe_training(
             case.task,
             chosen.model,
             chosen.replicate,
@@ -464,20 +470,24 @@ def _register(
             trained.cost,
             case.translation,
         )
-        described.write(trained.folder)
-    record = send(trained.folder)
-    if record is None or record.run_id is None or record.model_id is None:
-        raise InputError(f"{trained.folder} cannot be registered: it has no model")
+        record_finished(trained.folder, described)
+    sent, training = send_training(trained.folder), read_training(trained.folder)
+    if connection.is_lost:
+        raise ConnectionError(connection.failure)
+    if training is None or sent.run_id is None or sent.model_id is None:
+        raise MlflowException(
+            f"MLflow has no model of {trained.folder}", RESOURCE_DOES_NOT_EXIST
+        )
     tags = {
         "model": chosen.model,
         "replicate": str(chosen.replicate),
-        "run": record.run_id,
+        "run": sent.run_id,
     }
     version = registry.register(
-        case.task, trained, record.inference, record.model_id, tags
+        case.task, trained, training["inference"], sent.model_id, tags
     )
     if case.split is not None:
-        registry.keep_seen(record.run_id, _training_files(case.split))
+        registry.keep_seen(sent.run_id, _training_files(case.split))
     registry.set_challenger(version)
     return version
 

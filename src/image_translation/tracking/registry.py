@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from image_translation.errors import InputError
 from image_translation.fingerprint import digest
-from image_translation.tracking.models import FILES
-from image_translation.tracking.store import client
+from image_translation.runs.logged_model import FILES
+from image_translation.runs.store import client
 from image_translation.training.trained import CONFIG, WEIGHTS, TrainedReplicate
 
 if TYPE_CHECKING:

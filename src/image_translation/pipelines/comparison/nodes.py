@@ -97,7 +97,7 @@ def count_looks(
         known: The evaluations counted before, or None.
         **scorings: Evaluations of each model, by ``<model>.scorings``.
     """
-    from image_translation.tracking.parents import identify_run
+    from image_translation.runs.parent_runs import identify_run
 
     looks = gather_looks(known, by_model(scorings, "scorings"))
     if scored.is_sealed:

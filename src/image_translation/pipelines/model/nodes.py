@@ -123,7 +123,7 @@ def count_scoring(
     scores: pd.DataFrame, scored: ScoredPairs, scorings: pd.DataFrame | None
 ) -> pd.DataFrame:
     """Count evaluations with new scores of the test pairs; see `metrics.looks`."""
-    from image_translation.tracking.parents import identify_run
+    from image_translation.runs.parent_runs import identify_run
 
     if scored.is_sealed:
         scores = scores.head(0)

@@ -1,0 +1,67 @@
+"""``kedro app``: the page on which photographs are translated."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+from kedro.framework.cli.utils import env_option
+from kedro.framework.startup import ProjectMetadata
+from kedro.io import CatalogProtocol
+
+from image_translation.cli.errors import with_readable_errors
+from image_translation.cli.options import params_option
+from image_translation.cli.project import open_context
+from image_translation.errors import without_credentials
+from image_translation.pipeline_registry import TASKS
+
+if TYPE_CHECKING:
+    from image_translation.app.workbench import TaskResults
+
+
+@click.command()
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Interface to bind to."
+)
+@click.option("--port", default=7860, show_default=True, help="Port to bind to.")
+@env_option
+@params_option
+@click.pass_obj
+@with_readable_errors
+def app(
+    metadata: ProjectMetadata,
+    host: str,
+    port: int,
+    env: str | None,
+    params: dict[str, Any],
+) -> None:
+    """Serve a page to translate photographs and compare models."""
+    from image_translation.app.server import require_gradio, serve
+    from image_translation.app.settings import AppSettings
+    from image_translation.app.workbench import Workbench
+
+    require_gradio()
+    with open_context(metadata, env, params) as context:
+        tasks = {task: _results(context.catalog, task) for task in TASKS}
+        settings = AppSettings.model_validate(context.params["app"])
+        workbench = Workbench(tasks, settings, _mlflow_page(context))
+        serve(workbench, host, port, lambda url: click.echo(f"The app serves {url}"))
+
+
+def _results(catalog: CatalogProtocol, task: str) -> "TaskResults":
+    from image_translation.app.workbench import TaskResults
+
+    comparison = catalog[f"{task}.comparison"]
+    return TaskResults(
+        settings=catalog.load(f"params:{task}"),
+        trained=catalog[f"{task}.trained_models"].load,
+        champions=catalog.load(f"{task}.champion.workspace").folder,
+        exports=catalog[f"{task}.exports"].load,
+        comparison=lambda: comparison.load() if comparison.exists() else None,
+    )
+
+
+def _mlflow_page(context: Any) -> str:
+    """The address of MLflow's interface: its server, or that of ``make mlflow``."""
+    uri = context.mlflow.server.mlflow_tracking_uri or ""
+    if uri.startswith(("http://", "https://")):
+        return without_credentials(uri)
+    return f"http://{context.mlflow.ui.host}:{context.mlflow.ui.port}"

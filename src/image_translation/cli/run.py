@@ -1,0 +1,86 @@
+"""``kedro run``: parameters stay text, errors are readable."""
+
+import copy
+import functools
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from kedro.framework.cli.project import run as kedro_run
+from kedro.io import MemoryDataset
+from kedro.utils import find_kedro_project
+
+from image_translation.cli.errors import signals_as_errors, with_readable_errors
+from image_translation.cli.options import choose_task, parse_parameters
+from image_translation.cli.project import find_folders
+from image_translation.pipeline_registry import TASKS
+from image_translation.runs.events import guarded
+from image_translation.runs.exit_codes import ExitCode
+from image_translation.runs.pipeline_run import find_run
+
+
+def with_recorded_errors(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Record an error that stops a part of a shared run before its hooks are called."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **options: Any) -> Any:
+        run_id = os.environ.get("MLFLOW_RUN_ID")  # MLflow removes it
+        try:
+            return function(*args, **options)
+        except Exception as error:
+            if run_id is not None:
+                _record_error(error, run_id, options)
+            raise
+
+    return wrapper
+
+
+@guarded()
+def _record_error(error: Exception, run_id: str, options: dict[str, Any]) -> None:
+    chosen = [options.get("pipeline"), *(options.get("pipelines") or ())]
+    tasks = [name for name in chosen if name] or [TASKS[0]]
+    nodes: Sequence[str] = options.get("node_names") or ()
+    if len(tasks) == 1 and tasks[0] in TASKS:
+        project = find_kedro_project(Path.cwd()) or Path.cwd()
+        folders = find_folders(project, tasks[0], options.get("env"))
+        if (run := find_run(folders, run_id)) is not None:
+            run.fail_once(error, nodes[0] if len(nodes) == 1 else "")
+
+
+def _has_failed_photos(outputs: Any) -> bool:
+    """Whether a translation of a folder failed for some photographs."""
+    if not outputs:
+        return False
+    from image_translation.translation.ledger import Outcome
+
+    results = [
+        output.load()
+        for output in outputs.values()
+        if isinstance(output, MemoryDataset)
+    ]
+    return any(isinstance(result, Outcome) and result.failures for result in results)
+
+
+def _project_run() -> click.Command:
+    command = copy.copy(kedro_run)
+    callback: Any = kedro_run.callback
+    recorded = with_readable_errors(with_recorded_errors(signals_as_errors()(callback)))
+
+    @functools.wraps(callback)
+    def run_pipeline(*args: Any, **options: Any) -> Any:
+        outputs = recorded(*args, **choose_task(options))
+        if _has_failed_photos(outputs):
+            raise SystemExit(ExitCode.PHOTOS_FAILED)
+        return outputs
+
+    command.callback = run_pipeline
+    command.params = [copy.copy(option) for option in kedro_run.params]
+    for option in command.params:
+        if option.name == "params":
+            option.callback = parse_parameters
+    return command
+
+
+run = _project_run()

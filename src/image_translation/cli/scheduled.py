@@ -1,0 +1,190 @@
+"""``kedro nightly`` and ``kedro shared-run``: unattended runs, and runs of many processes."""
+
+import logging
+import os
+import traceback
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+from kedro.framework.cli.utils import env_option
+from kedro.framework.project import pipelines
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import ProjectMetadata
+
+from image_translation.cli.errors import (
+    report_unsent,
+    signals_as_errors,
+    with_readable_errors,
+)
+from image_translation.cli.options import params_option, task_option
+from image_translation.cli.project import find_folders, open_context
+from image_translation.common.files import LockedError, lock
+from image_translation.errors import InputError, without_credentials
+from image_translation.hooks.logged_datasets import log_dataset
+from image_translation.hooks.tracking import set_experiment
+from image_translation.runs.exit_codes import ExitCode, Failure, describe_failure
+from image_translation.runs.pipeline_run import (
+    PipelineRun,
+    begin_run,
+    find_run,
+    join_run,
+    list_runs,
+)
+from image_translation.runs.store import connection
+from image_translation.runs.summary import SUMMARY
+from image_translation.runs.task_state import TaskFolders
+
+logger = logging.getLogger(__name__)
+
+LOCK = "run.lock"
+
+
+@click.command()
+@task_option
+@env_option
+@params_option
+@click.pass_obj
+def nightly(
+    metadata: ProjectMetadata, task: str, env: str | None, params: dict[str, Any]
+) -> None:
+    """Run a task unattended: one run at a time, with a summary and an exit code."""
+    folders = find_folders(metadata.project_path, task, env)
+    try:
+        with lock(folders.intermediate / LOCK), signals_as_errors():
+            code = _run_task(metadata.project_path, folders, env, params)
+    except LockedError as error:
+        click.echo(f"Not run: {error}", err=True)
+        code = ExitCode.LOCKED
+    raise SystemExit(code)
+
+
+def _run_task(
+    project: Path, folders: TaskFolders, env: str | None, params: dict[str, Any]
+) -> ExitCode:
+    """Run a task and write its summary, whatever happens."""
+    run, failure = begin_run(folders), None
+    try:
+        session: Any = KedroSession.create(project, env=env, runtime_params=params)
+        with session:
+            session.run(pipeline_names=[folders.task])
+    except BaseException as error:
+        failure = _report(error, folders.task)
+        run.fail_once(error)
+    if not run.read().is_over:
+        run.log.append("ended", status="FAILED")
+    code = run.conclude(is_mlflow_lost=connection.is_lost)
+    if failure is None and connection.is_lost:
+        report_unsent(connection.failure)
+    _report_code(code, folders)
+    return code
+
+
+def _report(error: BaseException, task: str) -> Failure:
+    """Print the reason of a failed run; the log has the traceback of an unknown one."""
+    failure = describe_failure(error)
+    if failure.code == ExitCode.FAILED:
+        trace = without_credentials("".join(traceback.format_exception(error)))
+        logger.error("%s failed\n%s", task, trace)
+    click.echo(failure.error, err=True)
+    return failure
+
+
+def _report_code(code: ExitCode, folders: TaskFolders) -> None:
+    click.echo(f"Exit code {code:d}; see {folders.reporting / SUMMARY}", err=True)
+
+
+@click.group("shared-run")
+def shared_run() -> None:
+    """A run made of several processes: one MLflow run, one summary."""
+
+
+@shared_run.command()
+@task_option
+@env_option
+@click.option("--key", required=True, help="The scheduler's name of the run.")
+@click.pass_obj
+def begin(metadata: ProjectMetadata, task: str, env: str | None, key: str) -> None:
+    """Start a shared run and print its id (export it as MLFLOW_RUN_ID)."""
+    run = begin_run(find_folders(metadata.project_path, task, env), key)
+    try:
+        run_id = _begin_shared(metadata, run, env, key)
+    except Exception as error:
+        failure = _report(error, task)
+        run.fail_once(error)
+        raise SystemExit(failure.code) from error
+    click.echo(run_id)
+
+
+def _begin_shared(
+    metadata: ProjectMetadata, run: PipelineRun, env: str | None, key: str
+) -> str:
+    """Start a shared run if its parameters are valid; returns its id in MLflow."""
+    from image_translation.runs.backlog import send_backlog
+    from image_translation.runs.parent_runs import begin_parent
+
+    task = run.folders.task
+    with open_context(metadata, env) as context:
+        _ = context.params  # the same for all nodes
+        experiment_id = set_experiment(context, task)
+        run.run_id = run_id = begin_parent(experiment_id, task, key, run.run_id)
+        send_backlog(run.folders, partial(log_dataset, context.catalog))
+    return run_id
+
+
+@shared_run.command()
+@task_option
+@env_option
+@click.pass_obj
+@with_readable_errors
+def end(metadata: ProjectMetadata, task: str, env: str | None) -> None:
+    """End a shared run: write its summary, and exit with its status."""
+    folders = find_folders(metadata.project_path, task, env)
+    run_id = os.environ.get("MLFLOW_RUN_ID")
+    nodes = [node.name for node in pipelines[task].nodes]
+    run = _find_ended(folders, run_id)
+    try:
+        code = run.conclude(nodes)
+    except InputError as error:
+        click.echo(str(error), err=True)
+        code = ExitCode.FAILED
+    is_fine = code in (ExitCode.FINISHED, ExitCode.MODEL_FAILED)
+    status = "FINISHED" if is_fine else "FAILED"
+    run.log.append("ended", status=status, shared_by=task)
+    if run_id and (failure := _send_end(metadata, run, env)) is not None:
+        report_unsent(failure)
+        if is_fine:
+            code = run.conclude(nodes, is_mlflow_lost=True)
+    _report_code(code, folders)
+    raise SystemExit(code)
+
+
+def _find_ended(folders: TaskFolders, run_id: str | None) -> PipelineRun:
+    """The run to end; without an id, the latest one if it failed before it had one."""
+    if run_id:
+        return find_run(folders, run_id) or join_run(folders, run_id)
+    with suppress(InputError, IndexError):
+        run = list_runs(folders)[-1]
+        record = run.read()
+        if set(record.failures) == {""} and not (record.seconds or record.is_over):
+            return run
+    return begin_run(folders)
+
+
+def _send_end(
+    metadata: ProjectMetadata, run: PipelineRun, env: str | None
+) -> str | None:
+    """Send the end of a shared run to MLflow; returns the reason of a failure."""
+    from mlflow.exceptions import MlflowException
+
+    from image_translation.runs.backlog import send_run
+
+    try:
+        with open_context(metadata, env) as context:
+            set_experiment(context, run.folders.task)
+            send_run(run.folder, partial(log_dataset, context.catalog))
+    except (InputError, MlflowException) as error:
+        return without_credentials(str(error)).splitlines()[0]
+    return connection.failure

@@ -1,0 +1,86 @@
+"""The datasets that MLflow receives, and how each is logged.
+
+Each is loaded from the catalog, so it can be logged later as well.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from kedro.io import CatalogProtocol
+
+
+def is_logged(dataset: str) -> bool:
+    """Whether MLflow receives a dataset."""
+    return dataset.endswith(tuple(_LOGGERS))
+
+
+def log_dataset(catalog: CatalogProtocol, run_id: str, dataset: str) -> None:
+    """Log a saved dataset, and its siblings, to a parent run.
+
+    Args:
+        catalog: The catalog that has it.
+        run_id: The parent run.
+        dataset: A name for which `is_logged` is true.
+    """
+    suffix = next(suffix for suffix in _LOGGERS if dataset.endswith(suffix))
+    _LOGGERS[suffix](catalog, run_id, dataset.removesuffix(suffix))
+
+
+def _log_scores(catalog: CatalogProtocol, run_id: str, namespace: str) -> None:
+    from image_translation.runs.mlflow_logging import link_replicates, log_scores
+
+    trained = catalog.load(f"{namespace}.trained")
+    link_replicates(run_id, namespace.split(".")[1], trained)
+    log_scores(trained, catalog.load(f"{namespace}.scores"))
+
+
+def _log_findings(catalog: CatalogProtocol, run_id: str, task: str) -> None:
+    from image_translation.runs.mlflow_logging import log_findings
+
+    log_findings(run_id, catalog.load(f"{task}.findings"))
+
+
+def _log_promotion(catalog: CatalogProtocol, run_id: str, task: str) -> None:
+    from image_translation.runs.mlflow_logging import log_promotion
+
+    log_promotion(run_id, catalog.load(f"{task}.promotion"))
+
+
+def _log_report(catalog: CatalogProtocol, run_id: str, task: str) -> None:
+    from image_translation.runs.mlflow_logging import log_comparison
+
+    folder = _file(catalog, f"{task}.report").parent
+    log_comparison(run_id, catalog.load(f"{task}.comparison"), folder)
+
+
+def _log_study(catalog: CatalogProtocol, run_id: str, task: str) -> None:
+    from image_translation.runs.mlflow_logging import log_study
+
+    log_study(run_id, catalog.load(f"{task}.human_study"))
+
+
+def _log_tuning(catalog: CatalogProtocol, run_id: str, task: str) -> None:
+    from image_translation.runs.mlflow_logging import log_tuning
+
+    names = [
+        f"{task}.tuning.{name}"
+        for name in ("trials", "history", "importance", "overlay")
+    ]
+    files = [_file(catalog, name) for name in names]
+    log_tuning(run_id, catalog.load(names[0]), files)
+
+
+def _file(catalog: Any, dataset: str) -> Path:
+    return Path(catalog[dataset]._describe()["filepath"])
+
+
+_LOGGERS: dict[str, Callable[[CatalogProtocol, str, str], None]] = {
+    ".scores": _log_scores,
+    ".findings": _log_findings,
+    ".promotion": _log_promotion,
+    ".sample_grid": _log_report,  # the last of its files
+    ".human_agreement": _log_study,  # the last of its files
+    ".tuning.overlay": _log_tuning,  # the last of its files
+}
+"""By the end of the dataset's name."""

@@ -1,0 +1,74 @@
+"""kedro-mlflow's hooks, wrapped to survive an unavailable server."""
+
+from typing import TYPE_CHECKING, Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+
+from image_translation.runs.store import require_store, tolerate_store
+
+if TYPE_CHECKING:
+    from kedro_mlflow.framework.hooks import MlflowHook
+
+
+class ParentRunHooks:
+    """Lets kedro-mlflow start and end the run of a pipeline, and nothing else.
+
+    Its other hooks would log the parameters of every node one by one; this project logs
+    those of all nodes at the start.
+    """
+
+    def __init__(self) -> None:
+        self._hook: MlflowHook = None
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Connect to the store."""
+        from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
+
+        self._hook = MlflowHook()
+        require_store(self._hook.after_context_created)(context)
+
+    @hook_impl
+    def after_catalog_created(
+        self,
+        catalog: CatalogProtocol,
+        conf_catalog: dict[str, Any],
+        conf_creds: dict[str, Any],
+        parameters: dict[str, Any],
+        save_version: str,
+        load_versions: dict[str, str],
+    ) -> None:
+        """Name the metrics in a user's catalog."""
+        self._hook.after_catalog_created(
+            catalog, conf_catalog, conf_creds, parameters, save_version, load_versions
+        )
+
+    @hook_impl
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
+    ) -> None:
+        """Start the run."""
+        require_store(self._hook.before_pipeline_run)(run_params, pipeline, catalog)
+
+    @hook_impl
+    def after_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
+    ) -> None:
+        """End the run."""
+        tolerate_store(self._hook.after_pipeline_run)(run_params, pipeline, catalog)
+
+    @hook_impl
+    def on_pipeline_error(
+        self,
+        error: Exception,
+        run_params: dict[str, Any],
+        pipeline: Pipeline,
+        catalog: CatalogProtocol,
+    ) -> None:
+        """Mark the run as failed."""
+        tolerate_store(self._hook.on_pipeline_error)(
+            error, run_params, pipeline, catalog
+        )

@@ -1,0 +1,188 @@
+"""Kedro hooks that record a run in the event log of its task."""
+
+import logging
+import os
+import time
+from functools import partial
+from typing import Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+
+from image_translation.hooks.kedro_viz import write_status
+from image_translation.hooks.logged_datasets import is_logged, log_dataset
+from image_translation.hooks.project import choose_task, is_of_task, task_folders
+from image_translation.runs.events import guarded
+from image_translation.runs.pipeline_run import (
+    PipelineRun,
+    begin_run,
+    is_busy,
+    join_run,
+)
+from image_translation.schema import flatten
+
+logger = logging.getLogger(__name__)
+
+
+class RunEventHooks:
+    """Appends an event for each step of a run, and sends the events to MLflow.
+
+    With ``MLFLOW_RUN_ID`` this process does a part of a shared run: it appends to the
+    log of that run; the process that ends the run writes the summary.
+    """
+
+    def __init__(self) -> None:
+        self._context: Any = None
+        self._catalog: Any = None
+        self._pipeline = Pipeline([])
+        self._run: PipelineRun | None = None
+        self._shared_run_id: str | None = None
+        self._has_summary = self._has_failed = False
+        self._started: dict[str, float] = {}
+        self._unsaved: dict[str, set[str]] = {}
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Read the id of a shared run before MLflow removes it from the environment."""
+        self._context = context
+        self._shared_run_id = os.environ.get("MLFLOW_RUN_ID")
+
+    @hook_impl
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
+    ) -> None:
+        """Begin the log, and send what MLflow lacks of earlier runs."""
+        from image_translation.runs.backlog import send_backlog
+        from image_translation.runs.store import connection
+
+        self._catalog, self._pipeline = catalog, pipeline
+        self._run, self._unsaved, self._has_failed = None, {}, False
+        connection.renew()
+        with guarded():
+            self._run = self._begin(choose_task(run_params), run_params)
+            if self._run.run_id is not None:
+                self._append("described", **self._describe(self._run.folders.task))
+                send_backlog(self._run.folders, partial(log_dataset, catalog))
+
+    def _begin(self, task: str, run_params: dict[str, Any]) -> PipelineRun:
+        from image_translation.runs.parent_runs import current_parent
+
+        folders = task_folders(self._context, task)
+        self._has_summary = is_of_task(run_params, self._pipeline)
+        if self._shared_run_id is not None:
+            self._has_summary = False
+            return join_run(folders, self._shared_run_id)
+        if self._has_summary and is_busy(folders):
+            logger.warning(
+                "Another run of %s is active; it will write the summary", task
+            )
+            self._has_summary = False
+        run, run_id = (
+            begin_run(folders, has_summary=self._has_summary),
+            current_parent(),
+        )
+        if run_id is not None:
+            run.run_id = run_id
+        return run
+
+    def _describe(self, task: str) -> dict[str, Any]:
+        """Parameters and tags of the run in MLflow."""
+        from image_translation.reporting.environment import read_commit
+
+        parameters = dict(self._catalog.load(f"params:{task}"))
+        del parameters["tuning"]  # a database's address may hold a password
+        values = {name: str(v) for name, v in flatten({task: parameters}).items()}
+        tags = {
+            "task": task,
+            "environment": self._context.env or "local",
+            "code_version": read_commit(),
+        }
+        return {"parameters": values, "tags": tags}
+
+    @hook_impl
+    def before_node_run(self, node: Node) -> None:
+        """Record the start of a node."""
+        self._started[node.name] = time.perf_counter()
+        self._unsaved[node.name] = set(node.outputs)
+        self._append("started", node=node.name)
+
+    @hook_impl
+    def after_node_run(self, node: Node) -> None:
+        """Record the end of a node without outputs."""
+        if not node.outputs:
+            self._finish(node)
+
+    @hook_impl(trylast=True)
+    def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
+        """Record a dataset, and the end of a node with its last output.
+
+        The outputs of most nodes are computed while they are saved.
+        """
+        if is_logged(dataset_name):
+            self._append("saved", dataset=dataset_name)
+            self._send()
+        unsaved = self._unsaved.get(node.name, set())
+        unsaved.discard(dataset_name)
+        if not unsaved:
+            self._finish(node)
+
+    def _finish(self, node: Node) -> None:
+        self._unsaved.pop(node.name, None)
+        seconds = time.perf_counter() - self._started[node.name]
+        self._append("finished", node=node.name, seconds=round(seconds, 3))
+
+    @hook_impl
+    def on_node_error(self, error: Exception, node: Node) -> None:
+        """Record the failure of a node."""
+        self._has_failed = True
+        with guarded():
+            if self._run is not None:
+                self._run.fail(error, node.name)
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Record the end, and write the summary."""
+        self._end("FINISHED")
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception) -> None:
+        """Record the failure and the end, and write the summary."""
+        with guarded():
+            if self._run is not None and not self._has_failed:
+                self._fail(self._run, error)
+        self._end("FAILED")
+
+    def _fail(self, run: PipelineRun, error: Exception) -> None:
+        """Record an error that no node hook has received, as one in saving."""
+        only = self._pipeline.nodes[0].name if len(self._pipeline.nodes) == 1 else ""
+        for node in list(self._unsaved) or [only]:
+            run.fail(error, node)
+
+    def _end(self, status: str) -> None:
+        from image_translation.runs.store import connection
+
+        if self._shared_run_id is None:
+            self._append("ended", status=status)
+        self._send()
+        with guarded():
+            if self._run is not None and self._has_summary:
+                self._run.conclude(is_mlflow_lost=connection.is_lost)
+        with guarded():
+            if self._run is not None:
+                events = self._run.log.read()
+                write_status(self._context, events, self._pipeline, self._catalog)
+
+    def _append(self, event: str, **values: Any) -> None:
+        with guarded():
+            if self._run is not None:
+                self._run.log.append(event, **values)
+
+    def _send(self) -> None:
+        from image_translation.runs.backlog import send_run
+
+        with guarded():
+            if self._run is not None and self._run.run_id is not None:
+                send_run(self._run.folder, partial(log_dataset, self._catalog))

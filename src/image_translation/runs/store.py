@@ -1,0 +1,213 @@
+"""The configured MLflow store: its address, and whether it answers."""
+
+import functools
+import logging
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from image_translation.errors import InputError, causes, without_credentials
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+logger = logging.getLogger(__name__)
+
+Method = TypeVar("Method", bound=Callable[..., None])
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+SQLITE = "sqlite:///"
+REACHABLE_WITHIN = 5.0  # seconds
+TEMPORARY = 401, 403, 408, 429  # expired tokens and rate limits
+REMEDY = (
+    "Look at server.mlflow_tracking_uri in conf/local/mlflow.yml, and at"
+    " MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+)
+SHORT_TIMEOUTS = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "1",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+}
+
+
+def anchor_store(config: Mapping[str, Any], project: Path) -> dict[str, Any]:
+    """The configuration of kedro-mlflow with local paths under the project.
+
+    Paths would otherwise be relative to the working directory.
+
+    Args:
+        config: The content of ``mlflow.yml``.
+        project: Root of the project.
+    """
+    server = dict(config.get("server") or {})
+    tracking = dict(config.get("tracking") or {})
+    experiment = dict(tracking.get("experiment") or {})
+    creation = dict(experiment.get("create_experiment_kwargs") or {})
+    uri = server.get("mlflow_tracking_uri") or ""
+    if uri.startswith(SQLITE):
+        database = project / uri.removeprefix(SQLITE)
+        database.parent.mkdir(parents=True, exist_ok=True)
+        server["mlflow_tracking_uri"] = f"{SQLITE}{database}"
+        location = creation.get("artifact_location")
+        if location and "://" not in location:
+            creation["artifact_location"] = (project / location).as_uri()
+    else:
+        # The server decides where it keeps artifacts.
+        creation.pop("artifact_location", None)
+    experiment["create_experiment_kwargs"] = creation
+    tracking["experiment"] = experiment
+    return {**config, "server": server, "tracking": tracking}
+
+
+def check_store(uri: str) -> None:
+    """Check that a tracking server answers.
+
+    Args:
+        uri: The tracking URI; only ``http`` and ``https`` are checked.
+
+    Raises:
+        InputError: The server did not answer within five seconds.
+    """
+    if not uri.startswith(("http://", "https://")):
+        return
+    address = without_credentials(uri)  # urllib would take them for a part of the host
+    try:
+        urllib.request.urlopen(
+            f"{address.rstrip('/')}/health", timeout=REACHABLE_WITHIN
+        )
+    except urllib.error.HTTPError:
+        return  # it answers; permissions show when logging
+    except OSError as error:
+        reason = getattr(error, "reason", error)
+        raise InputError(
+            f"The MLflow server {address} cannot be reached: {reason}."
+            " Start it, or set server.mlflow_tracking_uri in conf/local/mlflow.yml"
+        ) from error
+
+
+def describe_mlflow_error(error: BaseException) -> str | None:
+    """The message of an error that MLflow caused, or None for other errors."""
+    from mlflow.exceptions import MlflowException
+
+    for cause in causes(error):
+        if isinstance(cause, MlflowException):
+            return f"MLflow: {without_credentials(str(cause).strip())}"
+    return None
+
+
+def require_store(function: Function) -> Function:
+    """Raise `InputError` when MLflow rejects a call that a run needs to begin."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return function(*args, **kwargs)
+        except MlflowException as error:
+            raise InputError(f"{describe_mlflow_error(error)}\n{REMEDY}") from error
+
+    return wrapper  # type: ignore[return-value]
+
+
+def client() -> "MlflowClient":
+    """A client of the configured store."""
+    from mlflow import MlflowClient
+
+    return MlflowClient()
+
+
+def find_run(run_id: str) -> Any:
+    """The run in MLflow, or None where the store does not have it (any more)."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        run = client().get_run(run_id)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise
+    return run if run.info.lifecycle_stage == "active" else None
+
+
+class Connection:
+    """Whether the store still answers: after a failure it is not called again.
+
+    With a lost server every call would wait for its timeout and its retries.
+    """
+
+    def __init__(self) -> None:
+        self.failure: str | None = None
+        self._timeouts: dict[str, str | None] = {}
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the store failed since `renew`."""
+        return self.failure is not None
+
+    def renew(self) -> None:
+        """Call the store again."""
+        self.failure = None
+        for name, value in self._timeouts.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        self._timeouts = {}
+
+    def note(self, error: Exception) -> None:
+        """Classify an error of the store as outage or rejection."""
+        if self.is_lost:
+            return
+        reason = without_credentials(str(error).strip() or repr(error))
+        if _is_rejection(error):
+            logger.warning("MLflow rejected a part of the results (%s)", reason)
+            return
+        self.failure = reason.splitlines()[0]
+        self._shorten_timeouts()
+        logger.error(
+            "MLflow cannot be reached any more (%s). Continuing; unsent results are kept"
+            " and uploaded later",
+            self.failure,
+        )
+
+    def _shorten_timeouts(self) -> None:
+        """Shorten the timeouts of calls that MLflow itself still makes."""
+        for name, value in SHORT_TIMEOUTS.items():
+            self._timeouts.setdefault(name, os.environ.get(name))
+            os.environ[name] = value
+
+
+def _is_rejection(error: Exception) -> bool:
+    """Whether the content was rejected, so that a retry would fail the same way."""
+    from mlflow.exceptions import MlflowException
+
+    if isinstance(error, MlflowException):
+        status = error.get_http_status_code()
+    else:
+        status = getattr(getattr(error, "response", None), "status_code", 0)
+    is_rejected = 0 < status < 500 and status not in TEMPORARY
+    return is_rejected or isinstance(error, FileNotFoundError)
+
+
+connection = Connection()
+"""The connection of this process to the configured store."""
+
+
+def tolerate_store(method: Method) -> Method:
+    """Make a method survive a failing store, and skip it after a failure."""
+
+    @functools.wraps(method)
+    def wrapper(*args: Any, **kwargs: Any) -> None:
+        from mlflow.exceptions import MlflowException
+
+        if connection.is_lost:
+            return
+        try:
+            method(*args, **kwargs)
+        except (MlflowException, OSError) as error:
+            connection.note(error)
+
+    return wrapper  # type: ignore[return-value]

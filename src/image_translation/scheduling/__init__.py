@@ -1,1 +1,0 @@
-"""Runs that nobody watches: one at a time, with a record, a summary and an exit code."""

@@ -1,0 +1,126 @@
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import requests
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import (
+    INVALID_PARAMETER_VALUE,
+    PERMISSION_DENIED,
+    REQUEST_LIMIT_EXCEEDED,
+    UNAUTHENTICATED,
+)
+
+from image_translation.errors import InputError
+from image_translation.runs.store import (
+    Connection,
+    anchor_store,
+    check_store,
+    require_store,
+)
+
+
+def config(uri, location="mlflow/artifacts"):
+    return {
+        "server": {"mlflow_tracking_uri": uri},
+        "tracking": {
+            "experiment": {
+                "name": "Default",
+                "create_experiment_kwargs": {"artifact_location": location},
+            }
+        },
+    }
+
+
+def artifact_location(anchored):
+    experiment = anchored["tracking"]["experiment"]
+    return experiment["create_experiment_kwargs"].get("artifact_location")
+
+
+def test_local_store_lies_under_the_project(tmp_path):
+    anchored = anchor_store(config("sqlite:///mlflow/mlflow.db"), tmp_path)
+    expected = f"sqlite:///{tmp_path}/mlflow/mlflow.db"
+    assert anchored["server"]["mlflow_tracking_uri"] == expected
+    assert artifact_location(anchored) == (tmp_path / "mlflow/artifacts").as_uri()
+    assert (tmp_path / "mlflow").is_dir()
+
+
+def test_absolute_database_stays_where_it_is(tmp_path):
+    uri = f"sqlite:///{tmp_path / 'elsewhere' / 'runs.db'}"
+    anchored = anchor_store(config(uri), tmp_path / "project")
+    assert anchored["server"]["mlflow_tracking_uri"] == uri
+
+
+def test_server_decides_about_artifacts_itself(tmp_path):
+    anchored = anchor_store(config("http://localhost:5000"), tmp_path)
+    assert artifact_location(anchored) is None
+
+
+def test_given_configuration_is_not_changed(tmp_path):
+    given = config("sqlite:///mlflow.db")
+    anchor_store(given, tmp_path)
+    assert given == config("sqlite:///mlflow.db")
+
+
+def test_server_that_is_not_there_is_named_without_credentials():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(InputError, match=f"127.0.0.1:{port}") as error:
+        check_store(f"http://user:secret@127.0.0.1:{port}")
+    assert "secret" not in str(error.value)
+    assert "mlflow.yml" in str(error.value)
+
+
+def test_server_with_credentials_in_its_address_is_found():
+    class Health(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if self.path == "/health" else 404)
+            self.end_headers()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Health) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        check_store(f"http://user:secret@127.0.0.1:{server.server_port}/")
+        server.shutdown()
+
+
+def test_local_store_is_not_asked():
+    check_store("sqlite:///anything.db")
+
+
+def answer(status):
+    response = requests.Response()
+    response.status_code = status
+    return requests.HTTPError("no", response=response)
+
+
+def test_store_that_a_run_needs_to_begin_is_an_input():
+    @require_store
+    def begin():
+        raise MlflowException("http://user:secret@host says 401")
+
+    with pytest.raises(InputError, match=r"http://host says 401\n.*mlflow\.yml"):
+        begin()
+
+
+@pytest.mark.parametrize(
+    ("error", "is_lost"),
+    [
+        (MlflowException("no", error_code=INVALID_PARAMETER_VALUE), False),
+        # a token that has expired: nothing more gets through
+        (MlflowException("no", error_code=UNAUTHENTICATED), True),
+        (MlflowException("no", error_code=PERMISSION_DENIED), True),
+        (MlflowException("no", error_code=REQUEST_LIMIT_EXCEEDED), True),
+        (answer(413), False),  # an artifact that a proxy finds too large
+        (answer(503), True),
+        (requests.ConnectionError("no"), True),
+        (FileNotFoundError("report.html"), False),
+        (OSError(), True),
+    ],
+)
+def test_store_is_lost_if_sending_the_same_again_later_may_help(error, is_lost):
+    connection = Connection()
+    connection.note(error)
+    assert connection.is_lost is is_lost
+    connection.renew()
