@@ -1,3 +1,3 @@
-"""Which model translates these images best, by how much, and can I trust it?"""
+"""Train, compare and deploy models for paired image-to-image translation."""
 
 __version__ = "0.1.0"

@@ -6,7 +6,7 @@ from kedro.framework.project import configure_project
 
 
 def main() -> None:
-    """Run with the options of ``kedro run``."""
+    """Run a pipeline; accepts the options of ``kedro run``."""
     configure_project(Path(__file__).parent.name)
     from image_translation.cli.run import run
 

@@ -1,11 +1,11 @@
-"""What is meant for the user's eyes, and what for nobody's."""
+"""Errors shown to users, and redaction of credentials."""
 
 import re
 from collections.abc import Iterator
 
 
 class InputError(ValueError):
-    """Input of the user's that cannot be worked with.
+    """Invalid input from the user.
 
     The message names the file or the parameter and the remedy; the command line
     shows it without a traceback.
@@ -13,16 +13,16 @@ class InputError(ValueError):
 
 
 class FatalFindingsError(InputError):
-    """The audit found in the data what the user calls fatal."""
+    """The audit reported a finding that the parameters declare fatal."""
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, what caused it, what caused that, and so on."""
+    """Iterate over an error and its chain of causes."""
     while error is not None:
         yield error
         error = error.__cause__
 
 
 def without_credentials(text: str) -> str:
-    """A text with what stands for user and password in its addresses left out."""
+    """Remove user names and passwords from all URLs in a text."""
     return re.sub(r"(?<=://)[^/\s]*@", "", text)

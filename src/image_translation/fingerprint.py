@@ -1,8 +1,8 @@
-"""Fingerprints: what an output was made from, so that nothing is made twice.
+"""Fingerprints of outputs, used to skip outputs that are up to date.
 
-A fingerprint is a digest of the inputs, the parameters and the code behind an output.
-It is kept in a stamp beside the output. Where the stamp still matches, the output is
-up to date; a stamp is written last, so an output that was cut off never matches.
+A fingerprint is a digest of the inputs, the parameters and the code behind an output,
+stored in a stamp file next to it. An output is up to date if its stamp matches. The
+stamp is written last, so an incomplete output never matches.
 """
 
 import hashlib
@@ -29,9 +29,9 @@ PAGES = (".html", ".css", ".js")
 
 @dataclass(frozen=True)
 class Deferred(Generic[T]):
-    """An output whose fingerprint is known before it is made.
+    """Output with a fingerprint that is known before it is computed.
 
-    The dataset that saves it calls ``make`` only where its stamp does not match.
+    The dataset that saves it calls ``make`` only if the stamp does not match.
     """
 
     fingerprint: str
@@ -41,12 +41,12 @@ class Deferred(Generic[T]):
 def deferred_parts(
     fingerprint: str, make: Callable[[], Sequence[Any]], count: int
 ) -> tuple[Deferred[Any], ...]:
-    """Outputs that are made together: what is made for one of them serves the others.
+    """Split one computation with several results into one deferred output each.
 
     Args:
-        fingerprint: Of all of them.
-        make: Makes them.
-        count: How many there are.
+        fingerprint: Common fingerprint of all outputs.
+        make: Computes all outputs; called at most once.
+        count: Number of outputs.
     """
     once = cache(make)
     parts = (partial(_part_of, once, number) for number in range(count))
@@ -58,11 +58,11 @@ def _part_of(make: Callable[[], Sequence[Any]], number: int) -> Any:
 
 
 class Stamp:
-    """The fingerprint beside an output.
+    """File with the fingerprint of an output.
 
     Args:
-        output: The output's folder or file. A folder holds its stamp, a file has it
-            as a hidden neighbour.
+        output: Folder or file of the output. The stamp of a folder is inside it, the
+            stamp of a file is a hidden file next to it.
     """
 
     def __init__(self, output: Path) -> None:
@@ -74,31 +74,31 @@ class Stamp:
         )
 
     def read(self) -> str | None:
-        """The stored fingerprint, or None where there is none that can be read."""
+        """Return the stored fingerprint, or None if it is missing or unreadable."""
         try:
             return json.loads(self.path.read_text())["fingerprint"]
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def matches(self, fingerprint: str) -> bool:
-        """Whether the output beside the stamp was made from the same things."""
+        """True if the output is complete and has this fingerprint."""
         return self.read() == fingerprint
 
     def write(self, fingerprint: str) -> None:
-        """Declare the output finished."""
+        """Mark the output as complete."""
         write_text(self.path, json.dumps({"fingerprint": fingerprint}) + "\n")
 
     def clear(self) -> None:
-        """Declare the output unfinished."""
+        """Mark the output as incomplete."""
         self.path.unlink(missing_ok=True)
 
 
 def digest(*parts: object) -> str:
-    """Digest of values, independent of the machine, the process and the clock.
+    """SHA-256 of values, independent of the machine, the process and the time.
 
     Args:
         *parts: JSON values, paths (by name), pydantic models, arrays, data frames, or
-            anything that has a ``fingerprint``.
+            objects with a ``fingerprint`` attribute.
 
     Returns:
         64 hexadecimal digits.
@@ -111,21 +111,21 @@ def digest(*parts: object) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file's content, 64 hexadecimal digits."""
+    """SHA-256 of the content of a file, 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @cache
 def code_digest(*modules: str) -> str:
-    """Digest of the code of modules and of all that they import of their package.
+    """SHA-256 of the code of modules and of their imports within their package.
 
-    Comments, docstrings and layout do not count, nor do modules that change no output
+    Excludes comments, docstrings, layout, and modules that change no output
     (`import_graph.NEUTRAL`).
 
     Args:
-        *modules: Dotted names; a package is all modules in it. Pages and scripts count
-            with the modules beside them.
+        *modules: Dotted names; a package includes all of its modules. Pages and
+            scripts in the folders of modules are included.
     """
     files = find_modules(*modules).values()
     folders = sorted({file.parent for file in files})
@@ -158,4 +158,4 @@ def _jsonable(value: object) -> object:
         return value.model_dump(mode="json")
     if isinstance(value, Path):
         return value.as_posix()
-    raise TypeError(f"no fingerprint for a {type(value).__name__}")
+    raise TypeError(f"cannot fingerprint a value of type {type(value).__name__}")

@@ -1,4 +1,4 @@
-"""How the C library treats memory that is freed and wanted again at once."""
+"""Keep freed memory in the process (``mallopt`` of glibc)."""
 
 import ctypes
 import logging
@@ -14,12 +14,13 @@ _NEVER = (1 << 31) - 1
 
 @cache
 def keep_freed_memory() -> None:
-    """Have freed memory kept by the process instead of handed back to the system.
+    """Keep freed memory in the process instead of returning it to the system.
 
-    Every step of a training, and every metric of a few images, frees the arrays that the
-    next one asks for. By default glibc hands them back, and the kernel clears every page
-    anew: up to a third of a step on a CPU, and half of CIEDE2000. The peak of what is
-    used stays the same. Elsewhere than on Linux with glibc this does nothing.
+    Each training step and each chunk of images scored by a metric frees arrays that the
+    next one allocates again. By default glibc returns them to the kernel, which clears
+    every page before it is used again. That takes up to a third of a training step on a
+    CPU, and half of the time of CIEDE2000. Peak memory does not change. Without glibc
+    on Linux this function does nothing.
     """
     if not sys.platform.startswith("linux"):
         return
@@ -28,4 +29,4 @@ def keep_freed_memory() -> None:
         libc.mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT)
         libc.mallopt(_TRIM_THRESHOLD, _NEVER)
     except (OSError, AttributeError):  # another C library
-        logger.debug("memory is handled as this system does by default")
+        logger.debug("mallopt is not available; keeping the default of this system")

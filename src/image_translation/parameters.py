@@ -1,10 +1,10 @@
-"""Parameters: read in layers, checked as a whole, typed before any node runs.
+"""Layered parameters, validated and typed before any node runs.
 
-A value is looked for, lowest first, in the base environment, in the run's environment
-and on the command line; within each of these in what is shared by all, in what is set
-for a task, and in what is set for a model of a task. What comes out is one complete
-block a task, ``<task>.<section>`` and ``<task>.<model>.<section>``, beside the sections
-that belong to no task.
+Sources, lowest precedence first: the base environment, the environment of the run, the
+command line. Within each source, values shared by all tasks come first, then values of a
+task, then values of a model of a task. The result is one complete block per task with
+``<task>.<section>`` and ``<task>.<model>.<section>``, plus the sections that belong to no
+task.
 """
 
 import difflib
@@ -74,21 +74,21 @@ ALL_MODELS = (*MODELS, *BASELINES)
 
 @dataclass(frozen=True)
 class Layer:
-    """Parameters from one place: an environment, or the command line."""
+    """Parameters from one source: an environment or the command line."""
 
     name: str
     values: Mapping[str, Any]
 
 
 class LayeredConfigLoader(OmegaConfigLoader):
-    """Kedro's loader, with this project's precedence for parameters.
+    """Kedro's configuration loader with layered parameters.
 
-    Scalars in parameter files are read as text and typed by the schema, so that a
-    folder may be called ``2024`` or ``on``.
+    Scalars in parameter files are read as text and converted by the schema, so that
+    ``2024`` and ``on`` are valid folder names.
     """
 
     def __getitem__(self, key: str) -> dict[str, Any]:
-        """Configuration by key; ``parameters`` resolved and checked."""
+        """Configuration by key; ``parameters`` are resolved and validated."""
         if key != "parameters" or key in self.data:
             return super().__getitem__(key)
         environments = dict.fromkeys([self.base_env, self.env or self.default_run_env])
@@ -118,19 +118,19 @@ class LayeredConfigLoader(OmegaConfigLoader):
 
 
 def resolve_parameters(layers: Sequence[Layer]) -> dict[str, Any]:
-    """Merge layers, lowest first, into one checked block a task.
+    """Merge layers into one validated block per task.
 
     Args:
-        layers: Where parameters come from. Each holds sections shared by all tasks,
-            ``models.<model>`` blocks and task blocks, which hold the same again and
-            ``<model>`` blocks.
+        layers: Parameters by source, lowest precedence first. Each layer may contain
+            sections shared by all tasks, ``models.<model>`` blocks and task blocks. A
+            task block may contain the same sections and ``<model>`` blocks.
 
     Returns:
         ``{task: {section: …, model: {section: …}}, section: …}`` with typed values.
 
     Raises:
-        InputError: A name is unknown, or a value is out of range. All that is wrong
-            is named at once, with where it was set.
+        InputError: A name is unknown or a value is invalid. The message lists all
+            problems and the layer in which each value was set.
     """
     problems = [
         problem
@@ -146,7 +146,7 @@ def resolve_parameters(layers: Sequence[Layer]) -> dict[str, Any]:
             resolved[name] = _typed(schema, value, ("", name), layers, problems)
     if problems:
         listed = "\n".join(f"  - {problem}" for problem in dict.fromkeys(problems))
-        raise InputError(f"Parameters cannot be used:\n{listed}")
+        raise InputError(f"Invalid parameters:\n{listed}")
     return resolved
 
 
@@ -187,7 +187,7 @@ def _resolve_task(
 def _unsuitable(
     task: str, model: str, block: Mapping[str, Any], layers: Sequence[Layer]
 ) -> Iterator[str]:
-    """What is right by itself, but not for images of the size that was set."""
+    """Settings that are valid by themselves, but not for the image size."""
     if block[model] is None or block["preparation"] is None:
         return
     settings = ModelSettings.model_validate(block[model])
@@ -199,7 +199,7 @@ def _unsuitable(
 def _gather(
     layers: Sequence[Layer], scopes: Sequence[tuple[str, Collection[str]]]
 ) -> dict[str, Any]:
-    """Merge the named sections of every scope of every layer, lowest first."""
+    """Merge the given sections of all layers and scopes, lowest precedence first."""
     gathered: dict[str, Any] = {}
     for layer in layers:
         for prefix, sections in scopes:
@@ -233,7 +233,7 @@ def _typed(
     layers: Sequence[Layer],
     problems: list[str],
 ) -> Any:
-    """The value in its types, as plain data; what is wrong goes to ``problems``."""
+    """Validated value as plain data; None and new ``problems`` if it is invalid."""
     try:
         typed = TypeAdapter(schema).validate_python(value)
     except ValidationError as error:
@@ -248,7 +248,7 @@ def _typed(
 
 
 def _where_set(task: str, path: str, layers: Sequence[Layer]) -> tuple[str, str]:
-    """The name under which, and the layer in which, a value was set."""
+    """Name under which a value was set, and its layer."""
     model, _, inner = path.partition(".")
     names = [f"{task}.{path}", path] if task else [path]
     if model in ALL_MODELS:
@@ -262,7 +262,7 @@ def _where_set(task: str, path: str, layers: Sequence[Layer]) -> tuple[str, str]
 
 
 def _known_names() -> dict[str, Any]:
-    """The tree of parameter names; a leaf is None."""
+    """Tree of all parameter names, with None as leaves."""
     models = {model: _names_of(ModelSettings) for model in ALL_MODELS}
     shared = {name: _names_of(TASK_SECTIONS[name]) for name in TASK_SECTIONS}
     for name in SHARED_MODEL_SECTIONS:
@@ -299,7 +299,7 @@ def _unknown_names(
 
 
 def _absolute_source(source: str | None) -> str | None:
-    """A folder counts from where the command was started; other sources stay."""
+    """Resolve a folder against the working directory; keep other sources."""
     if source is None or not is_path(source):
         return source
     return os.path.abspath(Path(source).expanduser())

@@ -1,28 +1,27 @@
-"""The tasks, the models, and the pipelines made of them."""
+"""Names of tasks and models, and the registered pipelines."""
 
 from kedro.pipeline import Pipeline
 
 TASKS = ("colorization", "monet", "cartoon", "hidden_digits", "custom")
-"""Every task is a name here and a block in ``parameters_<task>.yml``."""
+"""Each task has a name here and a block in ``parameters_<task>.yml``."""
 
 MODELS = ("pix2pix", "unet", "autoencoder", "autoencoder_gan", "recommended")
-"""Every model is a name here and a block under ``models`` in ``parameters.yml``."""
+"""Each model has a name here and a block under ``models`` in ``parameters.yml``."""
 
 BASELINES = ("copy_input", "mean_target")
-"""Models without training that stand in every table."""
-
+"""Models without training, included in every table."""
 
 HUMAN_STUDY, TRANSLATE, TUNING, EXPORT = "human_study", "translate", "tuning", "export"
 CALIBRATION = "calibration"
 
 OF_ONE_TASK = (HUMAN_STUDY, TRANSLATE, TUNING, EXPORT, CALIBRATION)
-"""Pipelines that are there for every task; ``task=<task>`` in ``--params`` chooses one.
-They read the votes of a blind test, translate photographs, tune and export models, and
-compare a model with itself."""
+"""Pipelines with one namespace per task, selected by ``task=<task>`` in ``--params``.
+They evaluate the votes of a blind test, translate photographs, tune and export models,
+and compare a model with itself."""
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """One pipeline a task, ``colorization`` by default, and those ``OF_ONE_TASK``."""
+    """Pipelines of all tasks and ``OF_ONE_TASK``; the default is ``colorization``."""
     from image_translation.pipelines import (
         calibration,
         export,

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, a line now and then in a log."""
+"""Progress of long operations: a bar on a terminal, log lines elsewhere."""
 
 import logging
 import sys
@@ -22,17 +22,17 @@ def progress(
     unit: str,
     size: Callable[[T], int] = lambda _: 1,
 ) -> Iterator[T]:
-    """Hand on the items of an iterable and show how far it has come.
+    """Iterate over the items and report progress.
 
-    On a terminal this is a bar; elsewhere a log line at most every
-    ``SECONDS_BETWEEN_LINES``, none for work that is shorter.
+    On a terminal this shows a bar. Otherwise it logs a line at most every
+    ``SECONDS_BETWEEN_LINES`` seconds, and no line for shorter operations.
 
     Args:
-        iterable: The work.
-        description: What is being done, such as ``"checking images"``.
-        total: How many units there are in all.
-        unit: What is counted, in the plural, such as ``"images"``.
-        size: How many units an item stands for.
+        iterable: Items to iterate over.
+        description: Name of the operation, such as ``"checking images"``.
+        total: Total number of units.
+        unit: Unit in the plural, such as ``"images"``.
+        size: Number of units of an item; 1 by default.
     """
     if sys.stderr.isatty():
         yield from _with_bar(iterable, description, total, unit, size)

@@ -1,4 +1,4 @@
-"""What every block of parameters has in common."""
+"""Base class and field types of all settings."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -25,19 +25,19 @@ def _as_absolute(value: str | None) -> str | None:
 
 
 Text = Annotated[str, BeforeValidator(_as_text)]
-"""Text, also where YAML read a number."""
+"""Text; numbers, as YAML reads them, are converted to text."""
 
 Nullable = BeforeValidator(_as_optional)
-"""For what may be nothing, also where nothing is written as text."""
+"""Validator for optional values: an empty text, ``null`` and ``~`` become None."""
 
 Whole = BeforeValidator(_as_whole)
-"""For a choice of whole numbers, also where one is written as text."""
+"""Validator for a choice of integers: decimal digits as text become an integer."""
 
 OptionalText = Annotated[str | None, BeforeValidator(_as_text), Nullable]
-"""Text or nothing."""
+"""Text or None."""
 
 OptionalPath = Annotated[OptionalText, AfterValidator(_as_absolute)]
-"""A path or nothing; a relative one counts from where the command was started."""
+"""Path or None; a relative path is resolved against the working directory."""
 
 
 class OneOf:
@@ -55,16 +55,16 @@ class OneOf:
 
 
 class Settings(BaseModel):
-    """A block of parameters: typed, complete, closed to unknown names.
+    """Base class of parameter blocks: typed, complete, without unknown names.
 
-    Values that are written as text, as on a command line, are converted.
+    Text, for example from the command line, is converted to the declared types.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def flatten(block: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested values by dotted name."""
+    """Map dotted names to the values of nested mappings."""
     return dict(_flat_items(block, prefix))
 
 

@@ -35,10 +35,10 @@ CONFIG_LOADER_ARGS = {
         "mlflow": ["mlflow*", "mlflow*/**", "**/mlflow*"],
         "airflow": ["airflow*", "airflow*/**"],
     },
-    "merge_strategy": {"airflow": "soft"},  # an environment only says what differs
+    "merge_strategy": {"airflow": "soft"},  # an environment contains differences only
 }
 
-# A server that is not there is to be found out in seconds; nobody is to be told of runs.
+# Detect an unreachable server within seconds; send no telemetry.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -46,14 +46,14 @@ os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 
-# Kedro 1.7 itself registers resolvers by a name that OmegaConf 2.4 deprecates.
+# Kedro 1.7 registers resolvers by a name that OmegaConf 2.4 deprecates.
 warnings.filterwarnings("ignore", message="register_new_resolver")
-# kedro-mlflow has a model class without type hints.
+# kedro-mlflow contains a model class without type hints.
 warnings.filterwarnings("ignore", message=".*Add type hints to the `predict`")
-# Names inside a task are short; Kedro's are <task>.<model>.<thing>.
+# Dataset names contain dots: <task>.<model>.<name>.
 warnings.filterwarnings("ignore", message="One or more dataset names contain")
 
-# Kedro finds the logging configuration only when it is started in the project's root.
+# Kedro finds the logging configuration only if it starts in the root of the project.
 _project = find_kedro_project(Path.cwd())
 _logging = _project / "conf" / "logging.yml" if _project else None
 if _logging and _logging.is_file() and "KEDRO_LOGGING_CONFIG" not in os.environ:
