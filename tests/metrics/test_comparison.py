@@ -164,7 +164,7 @@ class TestModels:
         row = table.set_index("model").loc["pix2pix"]
         assert row[["mean", "ci_low", "ci_high"]].isna().all()
         assert row[["n_images", "n_groups", "n_replicates"]].eq(0).all()
-        assert caplog.messages == ["pix2pix has no scores: shown as missing"]
+        assert caplog.messages == ["pix2pix has no scores; its rows are empty"]
 
     def test_models_that_all_lack_scores_have_all_rows(self):
         scores = {"unet": NOT_RUN, "pix2pix": pd.DataFrame()}
@@ -193,7 +193,7 @@ class TestModels:
         row = only(compare_models({"unet": scores}))
         assert (row["n_images"], row["n_groups"]) == (56, 28)
         assert row["mean"] == pytest.approx(values[4:].mean())
-        assert "unet: 4 images are left out of psnr" in caplog.text
+        assert "unet: ignoring 4 images for psnr" in caplog.text
 
     def test_column_of_a_set_metric_is_compared(self):
         columns = {"spectrum_distance": noise(), "swd_32": noise()}
@@ -403,7 +403,7 @@ class TestPairs:
             (lambda s: s.drop(columns="group"), "scores of b lack the columns"),
             (
                 lambda s: pd.concat([s, s]),
-                "scores of b hold a pair and replicate twice",
+                "scores of b contain a pair and replicate twice",
             ),
             (lambda s: s.assign(group="other"), "in more than one group"),
         ],

@@ -159,8 +159,8 @@ GOOD = np.zeros((2, 16, 16, 3), np.uint8)
         (GOOD.astype(np.float32), GOOD, "predictions must be uint8.*float32"),
         (GOOD, GOOD.astype(np.int16), "targets must be uint8.*int16"),
         (GOOD[0], GOOD[0], "N×H×W×C"),
-        (GOOD, GOOD[:1], "one shape"),
-        (GOOD[:, :0], GOOD[:, :0], "without pixels"),
+        (GOOD, GOOD[:1], "the same shape"),
+        (GOOD[:, :0], GOOD[:, :0], "no pixels"),
     ],
 )
 def test_wrong_arrays_are_refused(metric, predictions, targets, message):
@@ -170,7 +170,7 @@ def test_wrong_arrays_are_refused(metric, predictions, targets, message):
 
 def test_ssim_refuses_images_smaller_than_its_window():
     small = np.zeros((1, 10, 30, 3), np.uint8)
-    with pytest.raises(ValueError, match="at least 11×11 pixels, these are 10×30"):
+    with pytest.raises(ValueError, match="at least 11×11 pixels, not 10×30"):
         ssim(small, small)
 
 

@@ -347,8 +347,8 @@ def test_broken_files_are_refused(alexnet, tmp_path):
     broken = tmp_path / "broken.pth"
     broken.write_bytes(b"no weights")
     paths = {"lpips_backbone": str(broken), "lpips_heads": alexnet[0].lpips_heads}
-    with pytest.raises(InputError, match="cannot be read as weights"):
+    with pytest.raises(InputError, match="cannot read weights"):
         load_learned_metrics(LearnedMetricsSettings(**{**NONE, **paths}))
     settings = LearnedMetricsSettings(**{**NONE, "inception": str(broken)})
-    with pytest.raises(InputError, match="no TorchScript program"):
+    with pytest.raises(InputError, match="not a TorchScript program"):
         score_features([PREDICTIONS], TARGETS, range(5), settings)

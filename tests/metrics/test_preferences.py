@@ -176,7 +176,7 @@ def test_fooling_rate_is_the_share_that_took_the_model_for_real():
     ("choice", "verdict"),
     [
         ("left", "taken for real more often than the real one"),
-        ("right", "told from the real one"),
+        ("right", "distinguishable from the target"),
     ],
 )
 def test_reality_verdicts(choice, verdict):

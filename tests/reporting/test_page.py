@@ -372,7 +372,7 @@ def test_what_people_said_stands_in_the_report_once_they_said_it(content):
     assert "3 judges gave 30 votes in a blind test" in text
     assert "80 % of cases; Krippendorff’s alpha is 0.60" in text
     assert "pix2pix is preferred" in text and "70 % to 97 %" in text
-    assert "too few judges or images" in text and "told from" not in text
+    assert "too few judges or images" in text and "distinguishable from" not in text
     assert "over judges" in text
     assert "Judged by eye" not in Page(render_report(slim(content))).text
 

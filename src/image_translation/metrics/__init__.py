@@ -1,6 +1,6 @@
-"""Scores of predictions, and what may be concluded from them.
+"""Metrics of predictions, and statistical comparison of models.
 
-Plain NumPy, SciPy and pandas: usable from a script or notebook without Kedro.
+Based on NumPy, SciPy and pandas; works in scripts and notebooks without Kedro.
 """
 
 from image_translation.metrics.colour import (

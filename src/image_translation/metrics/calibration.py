@@ -1,7 +1,7 @@
-"""Do verdicts keep their promise on these images? A model is compared with itself.
+"""Measure the false claim rate of verdicts by comparing a model with itself.
 
-Trainings of one model that differ in their seed alone are dealt to pretended models.
-Whatever is then called better is a false claim.
+Trainings of one model that differ only in their seeds are dealt to pretended models.
+Every verdict that names a better model is then a false claim.
 """
 
 from collections.abc import Mapping
@@ -26,16 +26,16 @@ _SEED = 20260
 
 
 class CalibrationSummary(NamedTuple):
-    """What came of all deals together.
+    """Totals over all deals.
 
     Attributes:
-        model: The model that was compared with itself.
-        trainings: Trainings of it that were dealt.
-        replicates: Trainings of a pretended model.
-        comparisons: All comparisons.
-        false_claims: Those that claimed a difference.
-        deals: Number of deals, each as large as a task.
-        deals_with_claim: Deals with any false claim; 5 % are promised at most.
+        model: Name of the model that was compared with itself.
+        trainings: Number of its trainings that were dealt.
+        replicates: Trainings per pretended model.
+        comparisons: Number of comparisons.
+        false_claims: Comparisons that claimed a difference.
+        deals: Number of deals; each is corrected like one task.
+        deals_with_claim: Deals with at least one false claim; the nominal bound is 5 %.
     """
 
     model: str
@@ -55,20 +55,21 @@ def calibrate(
     *,
     margins: Mapping[str, float | None] = MappingProxyType({}),
 ) -> pd.DataFrame:
-    """Compare trainings of one model as if they were of several.
+    """Compare trainings of one model as if they belonged to several models.
 
     Args:
-        scores: ``scores.csv`` of one model, with at least twice as many replicates.
-        model: Its name.
-        replicates: Trainings of each pretended model.
-        deals: How often the trainings are dealt anew; the same trainings come up again
-            and again, so many deals tell little more than some hundred.
+        scores: ``scores.csv`` of one model, with at least ``2 * replicates`` trainings.
+        model: Name of the model.
+        replicates: Trainings per pretended model.
+        deals: Number of random assignments of trainings to pretended models. All deals
+            reuse the same trainings, so more than a few hundred add little information.
         margins: As for `compare_pairs`.
 
     Returns:
-        One row a deal: ``model, deal, replicates, models, comparisons, false_claims``. A
-        claim that trainings differ counts, although it is true, where ``replicates`` is
-        1: it shows what would be claimed of models.
+        One row per deal: ``model, deal, replicates, models, comparisons,
+        false_claims``. If ``replicates`` is 1, verdicts that trainings differ count as
+        false claims. They are true, but show how often a test that ignores the seeds
+        would claim a difference between models.
 
     Raises:
         ValueError: There are too few replicates for two pretended models.
@@ -77,8 +78,8 @@ def calibrate(
     models = len(seeds) // replicates
     if models < 2:
         raise ValueError(
-            f"{len(seeds)} trainings of {model} are too few for two pretended models of "
-            f"{replicates}; train at least {2 * replicates}"
+            f"{len(seeds)} trainings of {model} are too few for two pretended models with "
+            f"{replicates} each; train at least {2 * replicates}"
         )
     random = np.random.default_rng(_SEED)
     rows = []
@@ -91,7 +92,7 @@ def calibrate(
 
 
 def summarise_calibration(table: pd.DataFrame) -> CalibrationSummary:
-    """Add up the deals of `calibrate`."""
+    """Sum up the table of `calibrate`."""
     first = table.iloc[0]
     return CalibrationSummary(
         model=str(first["model"]),
@@ -107,7 +108,7 @@ def summarise_calibration(table: pd.DataFrame) -> CalibrationSummary:
 def _deal(
     scores: pd.DataFrame, seeds: np.ndarray, replicates: int, models: int
 ) -> dict[str, pd.DataFrame]:
-    """Pretended models, each with its own trainings, numbered from 0."""
+    """Scores by pretended model, with replicates numbered from 0."""
     dealt = {}
     for model in range(models):
         own = seeds[model * replicates : (model + 1) * replicates]

@@ -1,4 +1,4 @@
-"""Scoring a few images at a time, on all cores, in bounded memory."""
+"""Score images in small chunks, on all cores and in bounded memory."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from threadpoolctl import ThreadpoolController
 from image_translation.memory import keep_freed_memory
 
 VALUES_AT_ONCE = 2**16
-"""Of a chunk: measured, what stays in a core's cache."""
+"""Values per chunk; measured: chunks of this size stay in the cache of a core."""
 
 Images = NDArray[np.uint8]
 Scores = NDArray[np.float64]
@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 
 class Chunk:
-    """A few predictions with their targets, and what several metrics need of them.
+    """A few predictions with their targets, and intermediate results of metrics.
 
     Attributes:
         predictions: uint8, n×H×W×C.
@@ -34,7 +34,7 @@ class Chunk:
         self._made: dict[Callable[[Chunk], Any], Any] = {}
 
     def once(self, make: "Callable[[Chunk], Result]") -> Result:
-        """What a function makes of this chunk; asked again, the same as before."""
+        """Return ``make(self)``; computed once per chunk and function."""
         if make not in self._made:
             self._made[make] = make(self)
         return self._made[make]
@@ -43,15 +43,18 @@ class Chunk:
 def score_in_chunks(
     function: Callable[[Chunk], Scores], predictions: Images, targets: Images
 ) -> Scores:
-    """One value an image, by a function of chunks of both.
+    """Score every image by a function of chunks.
 
     Args:
-        function: Gives n values for a chunk of n images.
+        function: Returns n values for a chunk of n images.
         predictions: uint8, N×H×W×C.
         targets: uint8, N×H×W×C.
 
+    Returns:
+        N values.
+
     Raises:
-        ValueError: The arrays are not uint8, not N×H×W×C or not of one shape.
+        ValueError: The arrays are not uint8, not N×H×W×C, or differ in shape.
     """
     parts = map_chunks(function, predictions, targets)
     return np.concatenate([np.empty(0), *parts])
@@ -60,10 +63,11 @@ def score_in_chunks(
 def map_chunks(
     function: Callable[[Chunk], Result], predictions: Images, targets: Images
 ) -> list[Result]:
-    """What a function gives for every chunk of both, in order.
+    """Apply a function to every chunk and return the results in order.
 
-    NumPy releases the interpreter's lock in its inner loops, so threads do. Its matrix
-    products have threads of their own, which would get into the way of these.
+    Chunks run in threads, because NumPy releases the interpreter's lock in its inner
+    loops. BLAS is limited to one thread each, so that its threads do not compete with
+    these.
 
     Raises:
         ValueError: As for `score_in_chunks`.
@@ -86,7 +90,7 @@ def map_chunks(
 
 @cache
 def _thread_pools() -> ThreadpoolController:
-    """Those of the libraries that are loaded; to look for them takes milliseconds."""
+    """Thread pools of the loaded libraries; cached, as the search takes milliseconds."""
     return ThreadpoolController()
 
 
@@ -103,12 +107,12 @@ def _checked(predictions: Images, targets: Images) -> tuple[Images, Images]:
         if images.dtype != np.uint8:
             raise ValueError(f"{name} must be uint8 in 0–255, not {images.dtype}")
         if images.ndim != 4:
-            raise ValueError(f"{name} must be N×H×W×C, not of shape {images.shape}")
+            raise ValueError(f"{name} must be N×H×W×C, not {images.shape}")
     if predictions.shape != targets.shape:
         raise ValueError(
-            f"predictions and targets must have one shape, "
+            f"predictions and targets must have the same shape, "
             f"not {predictions.shape} and {targets.shape}"
         )
     if 0 in predictions.shape[1:]:
-        raise ValueError(f"images without pixels: shape {predictions.shape}")
+        raise ValueError(f"images have no pixels: shape {predictions.shape}")
     return predictions, targets

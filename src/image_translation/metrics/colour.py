@@ -1,7 +1,7 @@
-"""Colour: how far a prediction's colours are from its target's, as people see them.
+"""Perceptual colour differences between predictions and targets.
 
-Every function takes 8-bit sRGB (uint8, N×H×W×3) and gives one value an image (float64,
-N). Lab is CIE 1976 L*a*b* under D65 for the 2° observer.
+All metrics take 8-bit sRGB images (uint8, N×H×W×3) and return one value per image
+(float64, N). Lab is CIE 1976 L*a*b* with illuminant D65 and the 2° observer.
 """
 
 import math
@@ -20,7 +20,7 @@ _FROM_SRGB = np.array(
     ],
     dtype=np.float32,
 )
-"""Linear light of 8-bit values, IEC 61966-2-1."""
+"""Linear intensities of 8-bit sRGB values, IEC 61966-2-1."""
 
 _WHITE = np.array([0.95047, 1.0, 1.08883])
 _TO_XYZ = np.array(
@@ -33,7 +33,7 @@ _TO_XYZ = np.array(
 _TO_RELATIVE_XYZ = (_TO_XYZ / _WHITE[:, np.newaxis]).astype(np.float32)
 
 _DARK = np.float32(216 / 24389)
-"""Up to here f of CIE 1976 is a straight line, not a cube root."""
+"""Up to this value, f of CIE 1976 is linear; above, it is the cube root."""
 
 _SEVENTH_POWER = 25.0**7
 _HUE_25 = math.radians(25)
@@ -45,32 +45,32 @@ def ciede2000(predictions: Images, targets: Images) -> Scores:
 
     Sharma, Wu & Dalal (2005), "The CIEDE2000 color-difference formula: implementation
     notes, supplementary test data, and mathematical observations", with all weights 1.
-    About 1 is just noticeable side by side.
+    A difference of about 1 is just noticeable side by side.
 
     Args:
         predictions: uint8, N×H×W×3, sRGB.
         targets: uint8, N×H×W×3, sRGB.
 
     Returns:
-        N values, 0 or above; 0 for equal images.
+        N values in [0, ∞); 0 for equal images.
 
     Raises:
-        ValueError: The arrays are not uint8, not N×H×W×3 or not of one shape.
+        ValueError: The arrays are not uint8, not N×H×W×3, or differ in shape.
     """
     return score_in_chunks(ciede2000_of_chunk, predictions, targets)
 
 
 def chroma_error(predictions: Images, targets: Images) -> Scores:
-    """Mean distance of the pixels' colours in the plane of a* and b*.
+    """Mean distance between the pixels in the plane of a* and b*.
 
-    What ΔE76 (CIE 1976) is without lightness, so that colour alone is judged.
+    This is ΔE76 (CIE 1976) without lightness.
 
     Args:
         predictions: uint8, N×H×W×3, sRGB.
         targets: uint8, N×H×W×3, sRGB.
 
     Returns:
-        N values, 0 or above; 0 for equal images.
+        N values in [0, ∞); 0 for equal images.
 
     Raises:
         ValueError: As for `ciede2000`.
@@ -79,10 +79,10 @@ def chroma_error(predictions: Images, targets: Images) -> Scores:
 
 
 def colourfulness_difference(predictions: Images, targets: Images) -> Scores:
-    """How far the colourfulness of a prediction is from its target's.
+    """Absolute difference in colourfulness between prediction and target.
 
-    The absolute difference of M3 in Hasler & Süsstrunk (2003), "Measuring colorfulness
-    in natural images", section 7; M3 is 0 for grey and about 100 for the most colourful
+    Colourfulness is M3 of Hasler & Süsstrunk (2003), "Measuring colorfulness in natural
+    images", section 7: 0 for grey images and about 100 for the most colourful
     photographs.
 
     Args:
@@ -90,7 +90,7 @@ def colourfulness_difference(predictions: Images, targets: Images) -> Scores:
         targets: uint8, N×H×W×3, sRGB.
 
     Returns:
-        N values, 0 or above; 0 for equal images.
+        N values in [0, ∞); 0 for equal images.
 
     Raises:
         ValueError: As for `ciede2000`.
@@ -99,18 +99,18 @@ def colourfulness_difference(predictions: Images, targets: Images) -> Scores:
 
 
 def saturation_bias(predictions: Images, targets: Images) -> Scores:
-    """How far the mean chroma C*ab (CIE 1976) of a prediction is from its target's.
+    """Absolute difference in mean chroma C*ab (CIE 1976) of prediction and target.
 
-    Large for predictions that are washed out as a whole, as losses that average over
-    possible colours make them (Zhang, Isola & Efros 2016, "Colorful image colorization",
-    section 2), and for those that are too bright in colour.
+    Large for washed-out predictions, which result from losses that average over possible
+    colours (Zhang, Isola & Efros 2016, "Colorful image colorization", section 2), and for
+    oversaturated predictions.
 
     Args:
         predictions: uint8, N×H×W×3, sRGB.
         targets: uint8, N×H×W×3, sRGB.
 
     Returns:
-        N values, 0 or above; 0 for equal images.
+        N values in [0, ∞); 0 for equal images.
 
     Raises:
         ValueError: As for `ciede2000`.
@@ -119,7 +119,7 @@ def saturation_bias(predictions: Images, targets: Images) -> Scores:
 
 
 def to_lab(images: Images) -> Floats:
-    """CIE L*a*b* of sRGB, in planes.
+    """Convert sRGB to CIE L*a*b*, channels first.
 
     Args:
         images: uint8, …×3.
@@ -138,11 +138,18 @@ def to_lab(images: Images) -> Floats:
 
 
 def delta_e2000(first: NDArray, second: NDArray) -> NDArray:
-    """ΔE00 of colours in Lab, 3×… each; the steps and names of Sharma et al. (2005).
+    """Colour difference ΔE00, with the steps and names of Sharma et al. (2005).
 
-    Hues are unit vectors here, not angles: a difference of hues is a chord and their
-    mean a sum, and the cosines of multiples follow from those of the angle itself. Six
-    of the eight trigonometric functions of a pixel are spared.
+    Hues are represented by unit vectors instead of angles. The difference of two hues is
+    then a chord, their mean is a normalised sum, and cosines of multiple angles are
+    polynomials. This saves six of the eight trigonometric functions per pixel.
+
+    Args:
+        first: Colours in Lab, 3×….
+        second: Colours in Lab, 3×….
+
+    Returns:
+        Differences of the shape ….
     """
     (l1, a1, b1), (l2, a2, b2) = first, second
     mean_c = (_length(a1, b1) + _length(a2, b2)) / 2
@@ -170,7 +177,7 @@ def delta_e2000(first: NDArray, second: NDArray) -> NDArray:
 
 
 def _direction(a: NDArray, b: NDArray, length: NDArray) -> tuple[NDArray, NDArray]:
-    """Cosine and sine of a hue; both 0 for grey, which has none."""
+    """Cosine and sine of a hue; both 0 for grey, which has no hue."""
     divisor = np.where(length > 0, length, 1)
     return a / divisor, b / divisor
 
@@ -178,14 +185,14 @@ def _direction(a: NDArray, b: NDArray, length: NDArray) -> tuple[NDArray, NDArra
 def _mean_direction(
     first: tuple[NDArray, NDArray], second: tuple[NDArray, NDArray]
 ) -> tuple[NDArray, NDArray]:
-    """Half-way between two hues, the shorter way; of grey and a colour the colour's.
+    """Mean hue on the shorter arc; the hue of the other colour if one is grey.
 
-    Between opposite hues both ways are equally short; the mean of their angles, each
-    from 0° to below 360°, is the lesser angle plus 90° (Sharma et al. 2005, eq. 14).
+    For opposite hues both arcs are equally long. The mean of their angles in [0°, 360°)
+    is then the smaller angle plus 90° (Sharma et al. 2005, eq. 14).
     """
     x, y = first[0] + second[0], first[1] + second[1]
     length = _length(x, y)
-    if not length.all():  # opposite hues, or grey on both sides
+    if not length.all():  # opposite hues, or two grey pixels
         is_opposite = length == 0
         has_lesser_angle = (first[1] > 0) | ((first[1] == 0) & (first[0] > 0))
         turned_x = np.where(has_lesser_angle, -first[1], first[1])
@@ -196,7 +203,7 @@ def _mean_direction(
 
 
 def _hue_weight(cos: NDArray, sin: NDArray) -> NDArray:
-    """T of a mean hue h: 1 and cosines of h, 2h, 3h and 4h with their phases."""
+    """Factor T of the mean hue h: 1 plus cosines of h, 2h, 3h and 4h with phases."""
     cos2, sin2 = 2 * cos * cos - 1, 2 * sin * cos
     cos3, sin3 = cos * (2 * cos2 - 1), sin * (2 * cos2 + 1)
     cos4, sin4 = 2 * cos2 * cos2 - 1, 2 * sin2 * cos2
@@ -213,12 +220,12 @@ def _hue_weight(cos: NDArray, sin: NDArray) -> NDArray:
 
 
 def _planes(images: NDArray) -> NDArray:
-    """…×3 to 3×…"""
+    """Move channels first: …×3 to 3×…."""
     return np.ascontiguousarray(np.moveaxis(images, -1, 0))
 
 
 def _cube_root(relative: Floats) -> Floats:
-    """Of what is not dark; as np.cbrt to six digits, and three times as fast."""
+    """Cube root of values above `_DARK`; six digits, three times as fast as np.cbrt."""
     root = np.maximum(relative, _DARK)
     np.log(root, out=root)
     root *= np.float32(1 / 3)
@@ -226,7 +233,7 @@ def _cube_root(relative: Floats) -> Floats:
 
 
 def _length(a: NDArray, b: NDArray) -> NDArray:
-    """As np.hypot, which guards against overflow and is five times slower."""
+    """Like np.hypot without overflow protection, and five times as fast."""
     return np.sqrt(a * a + b * b)
 
 
@@ -237,26 +244,26 @@ def _seventh_share(chroma: NDArray) -> NDArray:
 
 
 def ciede2000_of_chunk(chunk: Chunk) -> Scores:
-    """`ciede2000` of a few images."""
+    """`ciede2000` of a chunk."""
     predicted, wanted = chunk.once(_lab_of_both)
     return delta_e2000(wanted, predicted).mean(axis=(1, 2), dtype=np.float64)
 
 
 def chroma_error_of_chunk(chunk: Chunk) -> Scores:
-    """`chroma_error` of a few images."""
+    """`chroma_error` of a chunk."""
     predicted, wanted = chunk.once(_lab_of_both)
     _, a, b = predicted - wanted
     return _length(a, b).mean(axis=(1, 2), dtype=np.float64)
 
 
 def saturation_bias_of_chunk(chunk: Chunk) -> Scores:
-    """`saturation_bias` of a few images."""
+    """`saturation_bias` of a chunk."""
     predicted, wanted = chunk.once(_lab_of_both)
     return np.abs(_mean_chroma(predicted) - _mean_chroma(wanted))
 
 
 def colourfulness_difference_of_chunk(chunk: Chunk) -> Scores:
-    """`colourfulness_difference` of a few images."""
+    """`colourfulness_difference` of a chunk."""
     predicted, wanted = _colourfulness(chunk.predictions), _colourfulness(chunk.targets)
     return np.abs(predicted - wanted)
 

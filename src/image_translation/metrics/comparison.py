@@ -1,8 +1,8 @@
-"""All models of a task side by side: tables of means, of verdicts and of effects.
+"""Compare all models of a task: tables of means, verdicts and effects.
 
-Scores of a model are a data frame with the columns of ``scores.csv``: ``pair_id, group,
-replicate`` and one column a metric, one row a test image and replicate. An empty frame
-stands for a model that was not run or failed.
+The scores of a model are a data frame with the columns of ``scores.csv``: ``pair_id,
+group, replicate`` and one column per metric, with one row per test image and replicate.
+An empty frame represents a model that was not run or failed.
 """
 
 import logging
@@ -42,20 +42,20 @@ from image_translation.metrics.statistics import (
 logger = logging.getLogger(__name__)
 
 SIGNIFICANCE = 0.05
-"""Probability of any false claim among all comparisons of a task."""
+"""Familywise error rate: probability of any false claim among all comparisons of a task."""
 
 PRIMARY_SHARE = 0.5
-"""Of that error, for the study's question; the rest is for all other comparisons."""
+"""Share of the error for the study's question; all other comparisons get the rest."""
 
 MIN_GROUPS = 10
-"""Fewer independent test groups than this give no verdict: the skew of so few differences
-cannot be seen, and the error of a test may be far above what it says."""
+"""Minimum number of independent test groups for a verdict. With fewer groups, skewed
+differences cannot be recognised, and the error of a test can be far above its level."""
 
 BASELINES = ("copy_input", "mean_target")
-"""Models without training: nothing varies from seed to seed."""
+"""Models without training; their scores do not vary between seeds."""
 
 STUDY = ("pix2pix", "autoencoder")
-"""The pair that the study compared."""
+"""Pair of models that the study compared."""
 
 COMPARISON_COLUMNS = [
     "model",
@@ -113,11 +113,11 @@ EFFECTS: Mapping[str, Mapping[str, float]] = MappingProxyType(
         },
     }
 )
-"""Effects of the 2×2 as weights of its models' scores.
+"""Effects of the 2×2 design as weights of the scores of its models.
 
-U-Net instead of encoder–decoder and with instead of without the adversarial loss, each
-averaged over the other; and by how much more the adversarial loss changes the U-Net's
-score than the encoder–decoder's.
+``architecture`` is U-Net minus encoder–decoder, ``adversarial`` is with minus without the
+adversarial loss, each averaged over the other factor. ``interaction`` is the effect of
+the adversarial loss on the U-Net minus its effect on the encoder–decoder.
 """
 
 MAIN_EFFECTS = ("architecture", "adversarial")
@@ -126,11 +126,11 @@ TOO_FEW_GROUPS = "too few independent photographs"
 UNDECIDED = "undecided"
 EQUAL = "practically equal"
 TRAININGS_DIFFER = "these trainings differ"
-"""What a verdict begins with that is not that a model is better."""
+"""First words of all verdicts other than ``<model> is better``."""
 
 
 class TaskResults(NamedTuple):
-    """What the comparison of one task found: the frames of these functions."""
+    """Tables of `compare_models`, `compare_pairs` and `compare_effects` for one task."""
 
     comparison: pd.DataFrame
     verdicts: pd.DataFrame
@@ -143,12 +143,13 @@ def compare_task(
     margins: Mapping[str, float | None] = MappingProxyType({}),
     failed: Collection[str] = (),
 ) -> TaskResults:
-    """Compare all models of a task: means, verdicts and effects of the 2×2.
+    """Compare all models of a task: means, verdicts and effects of the 2×2 design.
 
     Args:
-        scores: The scores of each model, empty for one that has none.
-        margins: Differences that count as equal, in place of those of the metrics.
-        failed: Models of which a training failed; they get no verdict.
+        scores: Scores by model; empty for a model without scores.
+        margins: Margins of practical equality by metric; metrics that are not listed use
+            their default.
+        failed: Models with a failed training; they get no verdict.
 
     Raises:
         ValueError: As for `compare_models`.
@@ -160,21 +161,22 @@ def compare_task(
 def compare_models(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Mean score of every model with its 95 % interval.
 
-    The mean is over images, of the mean over replicates; the interval holds the
+    The mean is taken over replicates, then over images. The interval accounts for the
     variation between groups of images and between seeds
-    (`image_translation.metrics.inference`), and ends where the metric does. ``group_deviation`` is the standard deviation
-    between the groups' means, ``seed_deviation`` that between the replicates'. A model
-    without scores keeps its rows, with no mean and 0 images.
+    (`image_translation.metrics.inference`), and is clipped to the range of the metric.
+    ``group_deviation`` is the standard deviation between the means of groups,
+    ``seed_deviation`` that between the means of replicates. A model without scores keeps
+    its rows, with NaN means and 0 images.
 
     Args:
-        scores: The scores of each model, empty for one that has none.
+        scores: Scores by model; empty for a model without scores.
 
     Returns:
-        One row a model and metric, with the columns of ``comparison.csv``.
+        One row per model and metric, with the columns of ``comparison.csv``.
 
     Raises:
-        ValueError: A frame lacks a column, has an image twice, or two models disagree
-            on an image's group.
+        ValueError: A frame lacks a column or contains a pair and replicate twice, or two
+            models assign an image to different groups.
     """
     groups = _groups(scores)
     entries = _collect(scores, groups.index)
@@ -191,7 +193,7 @@ def compare_models(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         ]
     table = pd.DataFrame(rows, columns=COMPARISON_COLUMNS)
     for model in table.loc[table["n_images"] == 0, "model"].unique():
-        logger.warning("%s has no scores: shown as missing", model)
+        logger.warning("%s has no scores; its rows are empty", model)
     return table
 
 
@@ -201,35 +203,41 @@ def compare_pairs(
     margins: Mapping[str, float | None] = MappingProxyType({}),
     failed: Collection[str] = (),
 ) -> pd.DataFrame:
-    """Verdict on every two models that have scores, on the images that both have.
+    """Compare all pairs of models with scores, on their common images.
 
-    ``difference`` is the mean over images of a - b with its 95 % interval; ``p_value``
-    belongs to the same quantity, with the variation between groups and between seeds
-    (`image_translation.metrics.inference.estimate`). ``p_adjusted`` is corrected for all
-    comparisons of the task (step-down maximum of the joint reference): half of the error
-    is for the study's question, the primary family, half for all others, which also get
-    the first half where every primary difference is claimed. ``bound_low`` and
-    ``bound_high`` tell the signs of all differences, and which lie within a margin, at
-    once: one of them is 0 where a difference is claimed by a later step alone, which
-    says nothing of its size. ``win_rate`` is the share of
-    images where a is better, ties half; ``effect_size`` is the difference in standard
-    deviations between groups.
+    ``difference`` is the mean over images of a - b with its 95 % interval, and
+    ``p_value`` tests the same quantity. Both account for the variation between groups
+    and between seeds (`image_translation.metrics.inference.estimate`). ``p_adjusted`` is
+    corrected for all comparisons of the task by the step-down maximum of the joint
+    reference distribution. Half of the error is for the study's question, the primary
+    family, and half for all other comparisons; these get all of it if every primary
+    difference is claimed. ``bound_low`` and ``bound_high`` are simultaneous bounds of all
+    differences, for claims on their signs and on practical equality. If a later step of
+    the correction claims a difference, one bound can be 0, since such a claim gives a sign
+    but no size. ``win_rate`` is the share of images where a is better; ties count half.
+    ``effect_size`` is the difference in units of the standard deviation between groups.
 
-    A verdict is ``<model> is better`` where ``p_adjusted`` is below 0.05; ``practically
-    equal`` where the bounds lie within the metric's margin; ``these trainings differ`` in
-    place of the former where a trained model has one training alone, so that nothing is
-    known of its seeds; otherwise ``undecided``, with the true difference that would be
-    found in four cases out of five, or ``too few independent photographs`` with fewer
-    than 10 groups. Baselines are not compared with each other.
+    Verdicts:
+
+    - ``too few independent photographs``: there are fewer than 10 groups.
+    - ``<model> is better``: ``p_adjusted`` is below 0.05.
+    - ``these trainings differ``: the same, but a trained model has a single training, so
+      that its variation between seeds is unknown.
+    - ``practically equal``: the bounds are within the margin of the metric.
+    - ``undecided``: none of these, with the true difference that the test finds with a
+      power of 80 %; or a training of one of the models failed; or the bounds are within
+      the margin, but a trained model has a single training.
+
+    Baselines are not compared with each other.
 
     Args:
-        scores: The scores of each model, empty for one that has none.
-        margins: Differences that count as equal, in place of those of the metrics; None
-            for a metric without one.
-        failed: Models of which a training failed; they get no verdict.
+        scores: Scores by model; empty for a model without scores.
+        margins: Margins of practical equality by metric, None for no margin; metrics
+            that are not listed use their default.
+        failed: Models with a failed training; they get no verdict.
 
     Returns:
-        One row for two models and a metric, with the columns of ``verdicts.csv``.
+        One row per pair of models and metric, with the columns of ``verdicts.csv``.
 
     Raises:
         ValueError: As for ``compare_models``.
@@ -243,35 +251,35 @@ def compare_effects(
     margins: Mapping[str, float | None] = MappingProxyType({}),
     failed: Collection[str] = (),
 ) -> pd.DataFrame:
-    """The effects of the 2×2 (``EFFECTS``), by the tests of `compare_pairs`.
+    """Test the effects of the 2×2 design (``EFFECTS``) like `compare_pairs`.
 
-    ``win_rate`` is the share of images that the effect improves, ties half; NaN for the
-    interaction, which is neither good nor bad.
+    ``win_rate`` is the share of images that the effect improves; ties count half. It is
+    NaN for the interaction, which has no better direction.
 
     Args:
-        scores: The scores of each model, empty for one that has none.
+        scores: Scores by model; empty for a model without scores.
         margins: As for `compare_pairs`.
         failed: As for `compare_pairs`.
 
     Returns:
-        One row an effect and metric, with the columns of ``effects.csv``; none where one
-        of the four models has no scores.
+        One row per effect and metric, with the columns of ``effects.csv``; no rows if
+        one of the four models has no scores.
     """
     return _test_all(scores, margins, failed).effects
 
 
 def correct_for_tasks(table: pd.DataFrame, tasks: int) -> pd.DataFrame:
-    """Verdicts or effects of one task, where several tasks are read together.
+    """Correct verdicts or effects of one task for a number of tasks (Bonferroni).
 
-    After Bonferroni: each task gets its share of the error. What is no claim then becomes
-    undecided. Verdicts of equality keep the error of their own task.
+    Claims that are no longer significant become undecided. Verdicts of practical equality
+    are not corrected.
 
     Args:
         table: ``verdicts.csv`` or ``effects.csv``.
         tasks: Number of tasks.
 
     Returns:
-        The same rows with other ``p_adjusted`` and ``verdict``.
+        The same rows with new ``p_adjusted`` and ``verdict``.
     """
     p_adjusted = np.minimum(table["p_adjusted"] * tasks, 1)
     lost = (table["p_adjusted"] < SIGNIFICANCE) & (p_adjusted >= SIGNIFICANCE)
@@ -292,7 +300,7 @@ def _test_all(
     margins: Mapping[str, float | None],
     failed: Collection[str],
 ) -> _Tests:
-    """Every comparison of a task, corrected together."""
+    """All comparisons of a task, corrected jointly."""
     groups = _groups(scores)
     with_scores = {model: frame for model, frame in scores.items() if len(frame)}
     entries = [
@@ -311,11 +319,10 @@ def _test_all(
         [_contrast_row(contrast, found, row) for row, contrast in enumerate(contrasts)]
     )
     table = table.assign(**_correct(table["family"].to_numpy(), found))
-    told = [
-        _tell(contrast, row, margins, failed)
+    table["verdict"] = [
+        _verdict_of(contrast, row, margins, failed)
         for contrast, row in zip(contrasts, table.to_dict("records"), strict=True)
     ]
-    table["verdict"] = told
     table.loc[table["effect"] == "interaction", "win_rate"] = np.nan
     verdicts, effects_table = table[: len(pairs)], table[len(pairs) :]
     return _Tests(
@@ -325,7 +332,7 @@ def _test_all(
 
 
 _LEVELS = {name for name in SET_METRICS if name.startswith("swd_")}
-"""Shown beside the mean over all levels, but not tested."""
+"""Levels of the sliced Wasserstein distance: reported next to their mean, not tested."""
 
 
 def _pair_contrasts(entries: Sequence[ModelScores]) -> list[Contrast]:
@@ -353,7 +360,7 @@ def _effect_contrasts(entries: Sequence[ModelScores]) -> list[Contrast]:
 
 
 def _is_primary(contrast: Contrast) -> bool:
-    """Whether it belongs to the study's question: its pair, and the two causes."""
+    """True for the study's question: its pair of models, and the two main effects."""
     names = contrast.names
     models = {names.get("model_a"), names.get("model_b")}
     asked = models == set(STUDY) or names["effect"] in MAIN_EFFECTS
@@ -361,7 +368,7 @@ def _is_primary(contrast: Contrast) -> bool:
 
 
 def _pool(entries: Sequence[ModelScores]) -> list[ModelScores]:
-    """Models whose seeds tell how much seeds matter."""
+    """Trained models, which are pooled to estimate the variance between seeds."""
     return [entry for entry in entries if entry.model not in BASELINES]
 
 
@@ -402,7 +409,7 @@ def _correct(families: NDArray, found: Estimates) -> dict[str, Any]:
         p_adjusted[primary] = np.minimum(p_values / share, 1)
     if secondary.any():
         rest = 1 - share
-        # What the primary family has not spent is left to the others.
+        # The secondary family inherits the error that the primary family has not spent.
         least = p_adjusted[primary].max(initial=0.0)
         level = SIGNIFICANCE * (1.0 if least < SIGNIFICANCE else rest)
         p_values, critical[secondary], widest[secondary] = _step_down(
@@ -425,7 +432,7 @@ def _correct(families: NDArray, found: Estimates) -> dict[str, Any]:
 def _step_down(
     found: Estimates, chosen: NDArray[np.bool_], level: float
 ) -> tuple[NDArray, NDArray, NDArray]:
-    """Corrected p-values; t statistics above which each, and all at once, are claimed."""
+    """Corrected p-values; critical t statistics of each alone and of all jointly."""
     p_values, critical = step_down(
         np.abs(found.statistic[chosen]), np.abs(found.reference[:, chosen]), level
     )
@@ -440,11 +447,12 @@ def _step_down(
 def _bounds(
     found: Estimates, critical: NDArray, claimed: NDArray[np.bool_]
 ) -> tuple[NDArray, NDArray]:
-    """Simultaneous bounds; what the steps claim in addition has a bound of 0.
+    """Simultaneous bounds of all differences, compatible with the step-down claims.
 
-    Later steps say that a difference is not 0, not how large it is (Strassburger & Bretz
-    2008, "Compatible simultaneous lower confidence bounds for the Holm procedure and
-    other Bonferroni-based closed tests").
+    A difference that is claimed by a later step only has a bound of 0: such a step shows
+    that it is not 0, but not how large it is (Strassburger & Bretz 2008, "Compatible
+    simultaneous lower confidence bounds for the Holm procedure and other
+    Bonferroni-based closed tests").
     """
     unlimited = np.isinf(critical)
     margin = np.where(unlimited, np.inf, np.where(unlimited, 0, critical) * found.error)
@@ -455,7 +463,7 @@ def _bounds(
 
 
 def _groups(scores: Mapping[str, pd.DataFrame]) -> pd.Series:
-    """The group of every image that any model has a score for, by pair_id."""
+    """Group of every image that any model has a score for, by pair_id."""
     known = []
     for model, frame in scores.items():
         if frame.empty:
@@ -465,7 +473,7 @@ def _groups(scores: Mapping[str, pd.DataFrame]) -> pd.Series:
         if missing:
             raise ValueError(f"scores of {model} lack the columns {missing}")
         if frame.duplicated(keys).any():
-            raise ValueError(f"scores of {model} hold a pair and replicate twice")
+            raise ValueError(f"scores of {model} contain a pair and replicate twice")
         known.append(frame[["pair_id", "group"]])
     if not known:
         return pd.Series(dtype=object)
@@ -477,7 +485,7 @@ def _groups(scores: Mapping[str, pd.DataFrame]) -> pd.Series:
 
 
 def _collect(scores: Mapping[str, pd.DataFrame], images: pd.Index) -> list[ModelScores]:
-    """Scores of every model by every metric, in that order."""
+    """Scores of all models by all metrics, ordered by model, then by metric."""
     scored = [frame for frame in scores.values() if not frame.empty]
     metrics = [
         metric
@@ -503,7 +511,7 @@ def _by_replicate(
     lacking = np.any(missing, axis=1)
     if partly := int((lacking & ~np.all(missing, axis=1)).sum()):
         logger.warning(
-            "%s: %s images are left out of %s, as not every replicate has a score",
+            "%s: ignoring %s images for %s, since a replicate has no score for them",
             model,
             partly,
             metric,
@@ -517,7 +525,7 @@ def _comparison_row(
     values = image_means(entry)
     scored = ~np.isnan(values)
     measure = MEASURES[entry.metric]
-    # With few groups an interval may reach beyond what the metric can be.
+    # With few groups an interval may exceed the range of the metric.
     low, high = np.clip([means.low[row], means.high[row]], *measure.range)
     return {
         "model": entry.model,
@@ -541,13 +549,13 @@ def _win_rate(metric: str, differences: NDArray[np.float64]) -> float:
     return float((better.mean() + 1) / 2)
 
 
-def _tell(
+def _verdict_of(
     contrast: Contrast,
     row: Mapping[Any, Any],
     margins: Mapping[str, float | None],
     failed: Collection[str],
 ) -> str:
-    """What is claimed, or why nothing is."""
+    """Verdict: the claim, or the reason why there is none."""
     measure = MEASURES[contrast.metric]
     models = [scores.model for _, scores in contrast.parts]
     unfinished = [model for model in models if model in failed]
@@ -588,5 +596,5 @@ def _could_be_found(row: Mapping[Any, Any], unit: str) -> str:
 
 
 def _significant(value: float) -> str:
-    """Two significant digits, never in powers of ten."""
+    """Format with two significant digits, without an exponent."""
     return np.format_float_positional(value, precision=2, fractional=False, trim="-")

@@ -1,8 +1,8 @@
-"""Fidelity: how close a prediction is to its target, pixel by pixel.
+"""Fidelity of predictions to their targets: MSE, MAE, PSNR, SSIM, MS-SSIM and GMSD.
 
-Every function takes 8-bit predictions and targets (uint8, N×H×W×C) and gives one value
-an image (float64, N). Images are worked through in chunks, so memory stays bounded, also
-where the arrays are memory-mapped.
+All metrics take 8-bit predictions and targets (uint8, N×H×W×C) and return one value per
+image (float64, N). Images are processed in chunks, so memory is bounded even for
+memory-mapped arrays.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from image_translation.metrics.chunks import Chunk, Images, Scores, score_in_chunks
 
 DATA_RANGE = 255
-"""Difference between the brightest and the darkest 8-bit value."""
+"""Difference between the largest and the smallest 8-bit value."""
 
 SSIM_WINDOW = 11
 SSIM_SIGMA = 1.5
@@ -19,10 +19,10 @@ SSIM_K1 = 0.01
 SSIM_K2 = 0.03
 
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-"""Of the scales, the finest first; Wang, Simoncelli & Bovik 2003, section 3.2."""
+"""Exponents by scale, finest first; Wang, Simoncelli & Bovik 2003, section 3.2."""
 
 GMSD_C = 170
-"""Keeps the similarity of small gradients stable; Xue et al. 2014, section III."""
+"""Stabilises the similarity of small gradients; Xue et al. 2014, section III."""
 
 GMSD_SMALLEST = 4
 
@@ -32,8 +32,8 @@ _C1 = (SSIM_K1 * DATA_RANGE) ** 2
 _C2 = (SSIM_K2 * DATA_RANGE) ** 2
 _MARGIN = SSIM_WINDOW - 1
 
-# Measured: what is fastest on one core. The tile of a chunk stays in the core's cache,
-# and the matrix products are so small that BLAS starts no threads of its own in ours.
+# Measured on one core: the fastest sizes. A tile fits into the cache of the core, and the
+# matrix products are too small for BLAS to start threads inside ours.
 _TILE_HEIGHT = 48
 _TILE_WIDTH = 246
 _ROWS_A_PRODUCT = 8
@@ -51,7 +51,7 @@ def mse(predictions: Images, targets: Images) -> Scores:
         N values in [0, 1]; 0 for equal images.
 
     Raises:
-        ValueError: The arrays are not uint8, not N×H×W×C or not of one shape.
+        ValueError: The arrays are not uint8, not N×H×W×C, or differ in shape.
     """
     return score_in_chunks(mse_of_chunk, predictions, targets)
 
@@ -67,23 +67,23 @@ def mae(predictions: Images, targets: Images) -> Scores:
         N values in [0, 1]; 0 for equal images.
 
     Raises:
-        ValueError: The arrays are not uint8, not N×H×W×C or not of one shape.
+        ValueError: The arrays are not uint8, not N×H×W×C, or differ in shape.
     """
     return score_in_chunks(mae_of_chunk, predictions, targets)
 
 
 def psnr(predictions: Images, targets: Images) -> Scores:
-    """Peak signal-to-noise ratio of each image, with a peak of 255.
+    """Peak signal-to-noise ratio of each image, for a peak value of 255.
 
     Args:
         predictions: uint8, N×H×W×C.
         targets: uint8, N×H×W×C.
 
     Returns:
-        N values in dB, 0 or above; infinite for equal images.
+        N values in dB, in [0, ∞]; infinite for equal images.
 
     Raises:
-        ValueError: The arrays are not uint8, not N×H×W×C or not of one shape.
+        ValueError: The arrays are not uint8, not N×H×W×C, or differ in shape.
     """
     return score_in_chunks(psnr_of_chunk, predictions, targets)
 
@@ -93,10 +93,10 @@ def ssim(predictions: Images, targets: Images) -> Scores:
 
     The form of Wang et al. (2004), "Image quality assessment: from error visibility to
     structural similarity", section III: 11×11 Gaussian window with sigma 1.5, K1 0.01,
-    K2 0.03, population covariance, data range 255. Only windows that lie inside the
-    image count, so no padding is involved. Equal to scikit-image with
-    ``gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255,
-    channel_axis=-1``.
+    K2 0.03, population covariance, data range 255. Only windows inside the image are
+    averaged, so there is no padding. Equal to scikit-image's ``structural_similarity``
+    with ``gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+    data_range=255, channel_axis=-1``.
 
     Args:
         predictions: uint8, N×H×W×C, height and width at least 11 pixels.
@@ -106,21 +106,22 @@ def ssim(predictions: Images, targets: Images) -> Scores:
         N values in [-1, 1]; 1 for equal images.
 
     Raises:
-        ValueError: The arrays are not uint8, not N×H×W×C, not of one shape, or smaller
-            than the window.
+        ValueError: The arrays are not uint8, not N×H×W×C, differ in shape, or are
+            smaller than the window.
     """
     return score_in_chunks(ssim_of_chunk, predictions, targets)
 
 
 def ms_ssim(predictions: Images, targets: Images) -> Scores:
-    """Structural similarity over several scales.
+    """Multi-scale structural similarity.
 
     Wang, Simoncelli & Bovik (2003), "Multi-scale structural similarity for image quality
-    assessment", equation 7: contrast and structure of every scale, luminance of the
-    coarsest, to the power of their published weights; window and constants as in
-    `ssim`, halved by means of 2×2 pixels. Images too small for five scales have as many
-    as the window fits in, the weights of those scaled to a sum of 1. Negative means of
-    contrast and structure count as 0. Each channel by itself, then averaged.
+    assessment", equation 7: the product of contrast and structure at every scale and
+    luminance at the coarsest scale, each raised to its published weight. Window and
+    constants are those of `ssim`; images are downsampled by averages of 2×2 pixels.
+    Images too small for five scales use as many scales as the window fits into, with
+    weights rescaled to a sum of 1. Negative means of contrast and structure count as 0.
+    Channels are scored separately, then averaged.
 
     Args:
         predictions: uint8, N×H×W×C, height and width at least 11 pixels.
@@ -136,10 +137,10 @@ def ms_ssim(predictions: Images, targets: Images) -> Scores:
 
 
 def ms_ssim_weights(side: int) -> list[float]:
-    """Weights of the scales that fit images, the finest first; their sum is 1.
+    """Weights of the scales that fit into an image, finest first, with a sum of 1.
 
     Args:
-        side: The shorter side of the images in pixels, at least 11.
+        side: Smaller of height and width in pixels, at least 11.
     """
     fitting = 1 + int(np.log2(side / SSIM_WINDOW))
     weights = MS_SSIM_WEIGHTS[:fitting]
@@ -147,7 +148,7 @@ def ms_ssim_weights(side: int) -> list[float]:
 
 
 def ssim_window() -> list[float]:
-    """The Gaussian window of `ssim` along one axis; its sum is 1."""
+    """Gaussian window of `ssim` along one axis, with a sum of 1."""
     return _gaussian().tolist()
 
 
@@ -155,49 +156,50 @@ def gmsd(predictions: Images, targets: Images) -> Scores:
     """Gradient magnitude similarity deviation.
 
     Xue, Zhang, Mou & Bovik (2014), "Gradient magnitude similarity deviation: a highly
-    efficient perceptual image quality index", section II: luma (BT.601), halved by means
-    of 2×2 pixels, gradients by Prewitt's operator, c = 170; the standard deviation of
-    the map of similarities. As in the authors' code, zeros follow an odd last row or
-    column.
+    efficient perceptual image quality index", section II: the standard deviation of the
+    similarity map of gradient magnitudes (Prewitt operator, c = 170) of luma (BT.601),
+    downsampled by averages of 2×2 pixels. As in the authors' code, images with an odd
+    height or width are padded with zeros.
 
     Args:
         predictions: uint8, N×H×W×3, height and width at least 4 pixels.
         targets: uint8, N×H×W×3.
 
     Returns:
-        N values, 0 or above, hardly above 0.35; 0 for equal images.
+        N values, at least 0 and rarely above 0.35; 0 for equal images.
 
     Raises:
-        ValueError: The arrays are not uint8, not N×H×W×3, not of one shape or too small.
+        ValueError: The arrays are not uint8, not N×H×W×3, differ in shape, or are
+            smaller than 4×4 pixels.
     """
     return score_in_chunks(gmsd_of_chunk, predictions, targets)
 
 
 def mse_of_chunk(chunk: Chunk) -> Scores:
-    """`mse` of a few images."""
+    """`mse` of a chunk."""
     return chunk.once(_mean_squares)
 
 
 def psnr_of_chunk(chunk: Chunk) -> Scores:
-    """`psnr` of a few images."""
+    """`psnr` of a chunk."""
     with np.errstate(divide="ignore"):
-        # Adding 0 turns the -0.0 of the largest possible error into 0.0.
+        # The largest possible error gives -0.0; adding 0 turns it into 0.0.
         return -10 * np.log10(mse_of_chunk(chunk)) + 0.0
 
 
 def mae_of_chunk(chunk: Chunk) -> Scores:
-    """`mae` of a few images."""
+    """`mae` of a chunk."""
     errors = np.subtract(chunk.predictions, chunk.targets, dtype=np.int16)
     return np.abs(errors).mean(axis=(1, 2, 3)) / DATA_RANGE
 
 
 def ssim_of_chunk(chunk: Chunk) -> Scores:
-    """`ssim` of a few images."""
+    """`ssim` of a chunk."""
     return chunk.once(_full_size)[1].mean(axis=1)
 
 
 def ms_ssim_of_chunk(chunk: Chunk) -> Scores:
-    """`ms_ssim` of a few images."""
+    """`ms_ssim` of a chunk."""
     structure, similarity = chunk.once(_full_size)
     sides: tuple[NDArray, NDArray] = chunk.once(_planes_of_both)
     weights = ms_ssim_weights(min(sides[0].shape[2:]))
@@ -213,7 +215,7 @@ def ms_ssim_of_chunk(chunk: Chunk) -> Scores:
 
 
 def gmsd_of_chunk(chunk: Chunk) -> Scores:
-    """`gmsd` of a few images."""
+    """`gmsd` of a chunk."""
     if min(chunk.targets.shape[1:3]) < GMSD_SMALLEST:
         raise ValueError(
             f"GMSD needs images of at least {GMSD_SMALLEST}×{GMSD_SMALLEST} pixels"
@@ -227,7 +229,7 @@ def gmsd_of_chunk(chunk: Chunk) -> Scores:
 
 
 def _mean_squares(chunk: Chunk) -> Scores:
-    # Whole numbers: their squares and sums are exact in float64.
+    # The squares are integers, so their sums are exact in float64.
     errors = np.subtract(chunk.predictions, chunk.targets, dtype=np.float64)
     flat = errors.reshape(len(errors), -1)
     return np.einsum("ij,ij->i", flat, flat) / (flat.shape[1] * DATA_RANGE**2)
@@ -238,7 +240,7 @@ def _full_size(chunk: Chunk) -> tuple[Scores, Scores]:
     if min(height, width) < SSIM_WINDOW:
         raise ValueError(
             f"SSIM needs images of at least {SSIM_WINDOW}×{SSIM_WINDOW} pixels, "
-            f"these are {height}×{width}"
+            f"not {height}×{width}"
         )
     return _ssim_means(*chunk.once(_planes_of_both))
 
@@ -248,7 +250,7 @@ def _planes_of_both(chunk: Chunk) -> tuple[Images, Images]:
 
 
 def _gradients(images: Scores) -> Scores:
-    """Magnitudes by Prewitt's operator, zeros outside: N×H×W."""
+    """Gradient magnitudes by the Prewitt operator with zero padding, N×H×W."""
     padded = np.pad(images, ((0, 0), (1, 1), (1, 1)))
     down = padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]
     across = padded[..., :-2] + padded[..., 1:-1] + padded[..., 2:]
@@ -258,13 +260,13 @@ def _gradients(images: Scores) -> Scores:
 
 
 def _pad_to_even(images: Scores) -> Scores:
-    """N×H×W with a row and a column of zeros more where their number is odd."""
+    """Append a row or column of zeros where height or width is odd, N×H×W."""
     height, width = images.shape[1:]
     return np.pad(images, ((0, 0), (0, height % 2), (0, width % 2)))
 
 
 def _halve(images: NDArray) -> Scores:
-    """Means of 2×2 pixels of the last two axes; an odd last row or column is left out."""
+    """Average 2×2 pixels of the last two axes; drop an odd last row or column."""
     height, width = (side // 2 * 2 for side in images.shape[-2:])
     even = images[..., :height, :width].astype(np.float64)
     rows = even[..., ::2, :] + even[..., 1::2, :]
@@ -272,12 +274,12 @@ def _halve(images: NDArray) -> Scores:
 
 
 def _planes(images: Images) -> Images:
-    """N×H×W×C to N×C×H×W."""
+    """Move channels before height: N×H×W×C to N×C×H×W."""
     return np.ascontiguousarray(np.moveaxis(images, -1, 1))
 
 
 def _ssim_means(a: NDArray, b: NDArray) -> tuple[Scores, Scores]:
-    """Means over all windows of N×C×H×W: of contrast and structure, and of SSIM, N×C."""
+    """Means over all windows of contrast-structure and of SSIM: N×C of N×C×H×W."""
     height, width = (side - _MARGIN for side in a.shape[2:])
     totals = np.zeros((2, *a.shape[:2]))
     for top in range(0, height, _TILE_HEIGHT):
@@ -291,12 +293,12 @@ def _ssim_means(a: NDArray, b: NDArray) -> tuple[Scores, Scores]:
 
 
 def _ssim_maps(a: NDArray, b: NDArray) -> tuple[Scores, Scores]:
-    """Contrast and structure, and SSIM, of every window: N×C×(H-10)×(W-10) of N×C×H×W.
+    """Contrast-structure and SSIM of every window: N×C×(H-10)×(W-10) of N×C×H×W.
 
-    SSIM = (2 μa μb + C1) (2 σab + C2) / ((μa² + μb² + C1) (σa² + σb² + C2)), the second
-    factors being contrast and structure, with the (co)variances as E[ab] - μa μb. That
-    difference of large numbers needs float64: in float32 flat bright regions miss the
-    promised 1e-5.
+    SSIM = (2 μa μb + C1) (2 σab + C2) / ((μa² + μb² + C1) (σa² + σb² + C2)). The second
+    factors are contrast and structure. Covariances are computed as E[ab] - μa μb. This
+    difference of large numbers needs float64: in float32 the error in flat bright
+    regions exceeds 1e-5.
     """
     maps = np.empty((4, *a.shape))
     maps[0], maps[1] = a, b
@@ -315,7 +317,7 @@ def _ssim_maps(a: NDArray, b: NDArray) -> tuple[Scores, Scores]:
     energy += mean_b  # becomes μa² + μb² + C1
     energy += _C1
 
-    # E[a² + b²] + C1 + C2 less the energy is σa² + σb² + C2; covariance likewise.
+    # E[a² + b²] + C1 + C2 minus the energy is σa² + σb² + C2; same for the covariance.
     product *= 2
     product += _C1 + _C2
     product -= similarity
@@ -332,8 +334,8 @@ def _ssim_maps(a: NDArray, b: NDArray) -> tuple[Scores, Scores]:
 def _window_means(maps: Scores) -> Scores:
     """Gaussian-weighted means of all windows: 4×N×C×H×W to 4×N×C×(H-10)×(W-10).
 
-    Separable, each axis as products with a band matrix. BLAS does these several times
-    faster than a direct convolution, zeros of the band included.
+    The filter is separable; each axis is a product with a band matrix. Despite the zeros
+    in the band, BLAS is several times faster than a direct convolution.
     """
     *leading, channels, height, width = maps.shape
     height, width = height - _MARGIN, width - _MARGIN
@@ -343,7 +345,7 @@ def _window_means(maps: Scores) -> Scores:
         rows = maps[..., start : start + count + _MARGIN, :]
         np.matmul(_band(count), rows, out=down[..., start : start + count, :])
 
-    # Here all rows of all channels can stand in one product.
+    # Along this axis, one product covers all rows of all channels.
     down = down.reshape(*leading, channels * height, width + _MARGIN)
     means = np.empty((*leading, channels * height, width))
     for start in range(0, width, _COLUMNS_A_PRODUCT):
@@ -354,7 +356,7 @@ def _window_means(maps: Scores) -> Scores:
 
 
 def _band(count: int) -> Scores:
-    """The matrix (count × count + 10) that takes values to their window means."""
+    """Band matrix, count × (count + 10), from values to window means."""
     return _BAND[:count, : count + _MARGIN]
 
 

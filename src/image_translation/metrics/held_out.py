@@ -1,21 +1,22 @@
-"""Distances between sets, free of the bias that finite sets give them.
+"""Distances between sets of images, without the bias of finite sets.
 
-A distance between two distributions is the largest difference of means that a critic can
-find: a function with slopes of at most 1 for the Wasserstein distance (Kantorovich &
-Rubinstein 1958), a direction for the Euclidean distance of two means. A critic that is
-chosen on the images that it judges also finds what is chance, so that two sets of one
-distribution are never 0 apart. Here every group is judged by the critic that the other
-groups choose (cross-fitting: Chernozhukov et al. 2018, "Double/debiased machine
+A distance between two distributions is the largest difference in means over a class of
+critics: functions with slopes of at most 1 for the Wasserstein distance (Kantorovich &
+Rubinstein 1958), directions for the Euclidean distance of two means. A critic fitted to
+the images that it evaluates also fits chance, so the distance between two finite sets of
+one distribution is always positive. Here each group is evaluated by a critic fitted to
+the other groups (cross-fitting; Chernozhukov et al. 2018, "Double/debiased machine
 learning", section 3). For equal distributions the expectation is then exactly 0. A
-distance that is small against its own error is shrunk towards 0, never inflated.
+distance that is small relative to its standard error is shrunk towards 0, never inflated.
 
-The result is one contribution a group. Their mean, weighted by the groups' images, is
-the distance; their variance gives its error. For the latter a contribution also holds
-what the group changes in the critic of the others: the derivative of the distance with
-respect to the group's weight (infinitesimal jackknife, Efron 1982, "The jackknife, the
-bootstrap and other resampling plans", section 6.3). It is what a delete-a-group jackknife
-with unequal groups (Busing, Meijer & van der Leeden 1999) tends to, in time that grows
-with the number of groups, not with its square.
+The result is one contribution per group. The mean of the contributions, weighted by the
+numbers of images, is the distance; their variance gives its standard error. For the
+latter, a contribution includes the effect of the group on the critics of the other
+groups: the derivative of the distance with respect to the weight of the group
+(infinitesimal jackknife; Efron 1982, "The jackknife, the bootstrap and other resampling
+plans", section 6.3). It approximates a delete-a-group jackknife with unequal groups
+(Busing, Meijer & van der Leeden 1999) in time linear in the number of groups instead of
+quadratic.
 """
 
 import numpy as np
@@ -25,11 +26,11 @@ from numpy.typing import ArrayLike, NDArray
 from image_translation.metrics.statistics import CONFIDENCE, Interval
 
 SHARPNESS = 2.0
-"""How soon the critic of a Wasserstein distance trusts a difference of the distribution
-functions: its slope is ±0.71 where the difference is half its standard error."""
+"""Steepness of the critic of a Wasserstein distance: its slope is ±0.71 where the
+difference between the distribution functions is half of its standard error."""
 
 SPLITS = 20
-"""Random halves of the groups that a floor is averaged over."""
+"""Number of random splits into halves over which a floor is averaged."""
 
 _SEED = 20260
 
@@ -37,15 +38,15 @@ Doubles = NDArray[np.float64]
 
 
 def wasserstein_contributions(differences: Doubles, weights: Doubles) -> Doubles:
-    """Contributions to the Wasserstein-1 distance of two sets of numbers.
+    """Contributions of groups to the Wasserstein-1 distance of two sets of numbers.
 
     The slope of the critic in a bin is d / √(d² + (SE / 2)²), where d is the difference
-    of the distribution functions in the other groups and SE its standard error.
+    between the distribution functions in the other groups and SE its standard error.
 
     Args:
-        differences: G×B; the distribution function of a group's predictions minus that
-            of its targets, integrated over each of B bins.
-        weights: Share of each group in all images; they add up to 1.
+        differences: G×B; for each group, the distribution function of the predictions
+            minus that of the targets, integrated over each of B bins.
+        weights: Share of each group in all images, G values with a sum of 1.
 
     Returns:
         G values; NaN for fewer than two groups.
@@ -61,13 +62,13 @@ def wasserstein_contributions(differences: Doubles, weights: Doubles) -> Doubles
 
 
 def euclidean_contributions(differences: Doubles, weights: Doubles) -> Doubles:
-    """Contributions to the Euclidean distance of the means of two sets of vectors.
+    """Contributions of groups to the Euclidean distance of the means of two vector sets.
 
     The critic is the direction of the mean difference in the other groups.
 
     Args:
-        differences: G×D; mean of a group's predictions minus that of its targets.
-        weights: Share of each group in all images; they add up to 1.
+        differences: G×D; mean of each group's predictions minus mean of its targets.
+        weights: Share of each group in all images, G values with a sum of 1.
 
     Returns:
         G values; NaN for fewer than two groups.
@@ -84,14 +85,14 @@ def euclidean_contributions(differences: Doubles, weights: Doubles) -> Doubles:
 
 
 def interval(contributions: ArrayLike, weights: ArrayLike) -> Interval:
-    """The distance with its 95 % interval, t(G - 1) standard errors wide.
+    """Distance with its 95 % interval from Student's t with G - 1 degrees of freedom.
 
     Args:
-        contributions: One value a group.
-        weights: Share of each group in all images; they add up to 1.
+        contributions: G values, one per group.
+        weights: Share of each group in all images, G values with a sum of 1.
 
     Returns:
-        NaN ends for fewer than two groups.
+        Distance and interval; the ends are NaN for fewer than two groups.
     """
     values, shares = np.asarray(contributions), np.asarray(weights)
     mean, groups = float(shares @ values), len(values)
@@ -104,15 +105,15 @@ def interval(contributions: ArrayLike, weights: ArrayLike) -> Interval:
 
 
 def draw_halves(counts: ArrayLike) -> Doubles:
-    """Weights of the groups in differences between random halves of them.
+    """Weights of the groups in differences between two random halves of the groups.
 
     Args:
-        counts: Images of each group.
+        counts: Number of images in each group, G values.
 
     Returns:
-        `SPLITS`×G; a row's weights are positive in one half of the groups, where they
-        add up to 1, and negative in the other, where they add up to -1. No rows for
-        fewer than two groups.
+        `SPLITS`×G. In each row, the weights of one half are positive with a sum of 1,
+        and those of the other half are negative with a sum of -1. No rows for fewer
+        than two groups.
     """
     images = np.asarray(counts, dtype=np.float64)
     if len(images) < 2:
@@ -127,7 +128,7 @@ def draw_halves(counts: ArrayLike) -> Doubles:
 
 
 def _means_of_others(values: Doubles, weights: Doubles) -> Doubles:
-    """Of each group, the mean over all groups but it: G×B."""
+    """For each group, the mean over all other groups: G×B."""
     shares = weights[:, np.newaxis]
     return (weights @ values - shares * values) / (1 - shares)
 
@@ -138,7 +139,7 @@ def _errors_of_others(values: Doubles, others: Doubles, weights: Doubles) -> Dou
     squares = weights @ values**2 - shares * values**2
     spread = np.maximum(squares / (1 - shares) - others**2, 0)
     concentration = (weights @ weights - shares**2) / (1 - shares) ** 2
-    rest = 1 - concentration  # 0 for a single other group, whose error is not known
+    rest = 1 - concentration  # 0 for a single other group, which has no standard error
     factor = np.divide(concentration, rest, out=np.zeros_like(rest), where=rest > 1e-9)
     return factor * spread
 
@@ -146,10 +147,10 @@ def _errors_of_others(values: Doubles, others: Doubles, weights: Doubles) -> Dou
 def _add_learning(
     values: Doubles, changes: Doubles, differences: Doubles, weights: Doubles
 ) -> Doubles:
-    """Add what each group teaches the critics of the others; the mean stays.
+    """Add the effect of each group on the critics of the others, without a new mean.
 
-    ``changes`` is the derivative of each group's value with respect to the mean
-    difference in the others, G×B.
+    ``changes`` is the derivative of the value of each group with respect to the mean
+    difference of the others, G×B.
     """
     changes = weights[:, np.newaxis] * changes
     learning = ((changes.sum(axis=0) - changes) * differences).sum(axis=1)

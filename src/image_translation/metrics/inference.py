@@ -1,10 +1,10 @@
-"""One test that holds images and seeds.
+"""Inference on mean scores that accounts for images and for seeds.
 
 A score depends on the photograph and on the training. Crops of one photograph are not
-independent, so groups of images are resampled, never images; a model trained again with
-another seed scores otherwise, so the variance between trainings is a part of every
-error. Estimate, interval, p-value and effect size of a row are of one quantity: a
-weighted sum of models' means over images.
+independent, so groups of images are resampled instead of images. Scores change between
+trainings with different seeds, so every standard error includes the variance between
+trainings. Estimate, interval, p-value and effect size of a row refer to the same
+quantity: a weighted sum of the models' means over images.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,24 +27,24 @@ from image_translation.metrics.statistics import (
 DRAWS = 4_999
 
 MIN_RESAMPLED = 8
-"""Groups from which intervals are of resamples; of fewer they are Student's t."""
+"""Minimum number of groups for bootstrap intervals; below, Student's t is used."""
 
 MIN_RESAMPLED_TEST = 16
-"""Groups from which tests use resamples. Resamples of fewer groups have little power:
-there signs are flipped, which assumes symmetric differences of equal models."""
+"""Minimum number of groups for bootstrap tests. Below, they have little power, and signs
+are flipped instead, which assumes symmetric differences between equal models."""
 
 FEW_DRAWS = 10
-"""Draws that are as large: fewer tell a p-value only roughly."""
+"""A p-value from fewer draws that reach the statistic is imprecise."""
 
 SEED_SPREAD = 0.2
-"""Least standard deviation, between models, of the logarithm of the seed deviation in
-the reference of tests: the models of a task vary unequally from seed to seed."""
+"""Minimum standard deviation, between models, of the logarithm of the seed deviation in
+the reference distribution: the models of a task vary unequally between seeds."""
 
 ROUNDING = 1e-9
-"""Of the scores: a smaller difference between them is none."""
+"""Relative tolerance: smaller differences between scores are treated as 0."""
 
 ROUNDING_OF_DRAWS = 1e-12
-"""Of the sums of squares from which the variance of a draw is a difference."""
+"""Relative tolerance of the variance of a draw, a difference of sums of squares."""
 
 _SEED = 20260
 _CELLS_AT_ONCE = 2**22
@@ -56,8 +56,8 @@ class ModelScores(NamedTuple):
     Attributes:
         model: The model's name.
         metric: The metric's name.
-        values: Images × replicates; an image without a score in one of the replicates
-            is NaN in all of them, so that every replicate is judged on the same images.
+        values: Images × replicates. An image that lacks a score in one replicate is NaN
+            in all of them, so that all replicates are evaluated on the same images.
     """
 
     model: str
@@ -69,9 +69,9 @@ class Contrast(NamedTuple):
     """A weighted sum of models' mean scores by one metric.
 
     Attributes:
-        names: The first cells of its row.
-        metric: The metric's name.
-        parts: Weights and scores.
+        names: First cells of its table row, by column.
+        metric: Name of the metric.
+        parts: Pairs of weight and scores.
     """
 
     names: Mapping[str, str]
@@ -79,7 +79,7 @@ class Contrast(NamedTuple):
     parts: Sequence[tuple[float, ModelScores]]
 
     def image_values(self) -> Floats:
-        """The weighted sum of each image; exactly 0 where rounding alone is left."""
+        """Weighted sum of each image; differences within rounding are exactly 0."""
         parts = np.stack([weight * image_means(s) for weight, s in self.parts])
         total = parts.sum(axis=0)
         largest = np.abs(parts).max(axis=0)
@@ -88,22 +88,22 @@ class Contrast(NamedTuple):
 
 @dataclass(frozen=True)
 class Estimates:
-    """Estimates of m contrasts, and how each would vary.
+    """Estimates of m contrasts, with their errors and reference distribution.
 
     Attributes:
         value: Weighted mean over images.
-        error: Standard error: images and seeds together.
+        error: Standard error over images and seeds.
         df: Degrees of freedom of the error, after Satterthwaite (1946), "An approximate
             distribution of estimates of variance components".
         low: Lower end of the 95 % interval; NaN for fewer than two groups.
-        high: Upper end.
-        group_deviation: Standard deviation between groups that gives the images' part
-            of the error.
+        high: Upper end of the 95 % interval; NaN for fewer than two groups.
+        group_deviation: Standard deviation between groups that corresponds to the
+            images' part of the error.
         n_groups: Number of groups.
-        p_value: Two-sided, of each contrast by itself; NaN for fewer than two groups.
-        statistic: ``value / error`` as a normal score; 0 where nothing differs, infinite
-            where all groups differ alike.
-        reference: Draws × m, the statistic where no contrast differs from 0.
+        p_value: Two-sided, uncorrected; NaN for fewer than two groups.
+        statistic: ``value / error`` as a normal score; 0 if the value is 0, infinite if
+            all groups have the same difference and the error is 0.
+        reference: Draws × m, statistics under the hypothesis that all contrasts are 0.
     """
 
     value: Floats
@@ -119,14 +119,14 @@ class Estimates:
 
 
 def image_means(scores: ModelScores) -> Floats:
-    """Mean over replicates of each image; NaN where there is no score."""
+    """Mean over replicates of each image; NaN for an image without a score."""
     if scores.values.shape[1] == 0:
         return np.full(len(scores.values), np.nan)
     return scores.values.mean(axis=1)
 
 
 def replicate_means(scores: ModelScores) -> Floats:
-    """Mean over images of each replicate; empty where there is no score."""
+    """Mean over images of each replicate; empty without scores."""
     scored = ~np.isnan(image_means(scores))
     return scores.values[scored].mean(axis=0) if scored.any() else np.empty(0)
 
@@ -137,13 +137,13 @@ def bootstrap_mean(
     """Mean over images with its 95 % interval.
 
     Args:
-        values: One finite value an image, or an image and replicate.
-        groups: The group of each value.
-        replicates: The replicate of each value; every image must have a value in every
+        values: One finite value per image, or per image and replicate.
+        groups: Group of each value.
+        replicates: Replicate of each value. Every image must have a value in every
             replicate, in the same order of images.
 
     Returns:
-        Mean and interval, as `estimate` gives them. NaN ends for a single group.
+        Mean and interval as computed by `estimate`; the ends are NaN for a single group.
 
     Raises:
         ValueError: The arguments differ in length, or a group is missing.
@@ -164,35 +164,38 @@ def estimate(
 ) -> Estimates:
     """Estimate contrasts with their errors, intervals and reference distribution.
 
-    The variance is that of groups plus that of seeds, less what both hold (two-way
-    clustering; Cameron, Gelbach & Miller 2011, "Robust inference with multiway
-    clustering", section 2). The groups' part is the cluster-robust variance of a mean
-    over images, unbiased where groups vary alike (Bell & McCaffrey 2002, "Bias reduction
-    in standard errors for linear regression with multi-stage samples"). The seeds' part
-    takes the variance between replicates pooled over all models of the metric, or that
-    of the contrast's own models where it is larger: three trainings say too little of
-    their own variance.
+    The variance is the sum of the variances over groups and over seeds, minus the
+    variance that both contain (two-way clustering; Cameron, Gelbach & Miller 2011,
+    "Robust inference with multiway clustering", section 2). The groups' part is the
+    cluster-robust variance of a mean over images, unbiased if all groups have the same
+    variance (Bell & McCaffrey 2002, "Bias reduction in standard errors for linear
+    regression with multi-stage samples"). The seeds' part uses the variance between
+    replicates pooled over all models of the metric, or that of the contrast's own models
+    if it is larger: three trainings alone give a poor estimate of their variance.
 
     The interval adds two independent errors (the Behrens-Fisher solution; Barnard 1984,
-    "Comparing the means of two independent samples"). That of the images is a bootstrap-t
-    (Efron & Tibshirani 1993, "An introduction to the bootstrap", section 12.5): whole
-    groups are drawn with replacement and each draw is divided by its own error; the
-    result is widened by √(g / (g - 1)) for g groups (Hesterberg 2015, "What teachers
-    should know about the bootstrap", section 4.3). It covers the mean of skewed scores
-    better than Student's t, which is used below 8 groups. The error of the seeds follows
-    Student's t with the degrees of freedom of the pooled variance.
+    "Comparing the means of two independent samples"). The error of the images is a
+    bootstrap-t (Efron & Tibshirani 1993, "An introduction to the bootstrap", section
+    12.5): whole groups are drawn with replacement and each draw is divided by its own
+    standard error. The result is widened by √(g / (g - 1)) for g groups (Hesterberg
+    2015, "What teachers should know about the bootstrap", section 4.3). For skewed
+    scores its coverage is better than that of Student's t, which is used below 8 groups.
+    The error of the seeds follows Student's t with the degrees of freedom of the pooled
+    variance.
 
     The reference distribution of tests adds seed effects to the resampled images and
-    divides by the error of both. Statistics are normal scores of Student's t with the
-    degrees of freedom of each draw: in the largest of many, a comparison with few degrees
-    of freedom then hides no other. The seed deviations of the models differ in it as much
-    as those observed, and at least by `SEED_SPREAD`. With fewer than 16 groups, signs of
-    whole groups are flipped instead: exact for differences of exchangeable models.
+    divides the sum by its standard error. Statistics are normal scores of Student's t
+    with the degrees of freedom of each draw; otherwise comparisons with few degrees of
+    freedom would dominate the maximum over all comparisons. The seed deviations vary
+    between models as much as the observed ones, and at least by `SEED_SPREAD`. With fewer
+    than 16 groups, the signs of whole groups are flipped instead, which is exact for
+    differences between exchangeable models.
 
     Args:
-        contrasts: What to estimate, m of them.
-        groups: The group of each image.
-        pool: Scores of all models of the comparison, whose seeds are pooled by metric.
+        contrasts: m contrasts to estimate.
+        groups: Group of each image.
+        pool: Scores of all models of the comparison; their seed variances are pooled by
+            metric.
     """
     values = np.stack([contrast.image_values() for contrast in contrasts], axis=1)
     sums, counts = sum_groups(values, groups)
@@ -221,21 +224,25 @@ def estimate(
 def _p_values(
     statistic: Floats, df: Floats, groups: NDArray, reference: NDArray[np.float32]
 ) -> Floats:
-    """From the draws; from Student's t beyond them, where hardly any is as large."""
+    """Share of draws that reach the statistic; if few do, at most Student's p-value."""
     reached = (np.abs(reference) >= np.abs(statistic) * REACHED).sum(axis=0)
     drawn = (reached + 1) / (len(reference) + 1)
     student = 2 * scipy.special.stdtr(df, -np.abs(student_statistics(statistic, df)))
     p_values = np.where(reached < FEW_DRAWS, np.minimum(drawn, student), drawn)
-    # So many flips of signs there are.
+    # The number of distinct sign flips limits the p-value.
     least = np.where(groups < MIN_RESAMPLED_TEST, 2.0 ** (1.0 - groups), 0.0)
     return np.where(groups < 2, np.nan, np.maximum(p_values, least))
 
 
 def normal_scores(statistics: ArrayLike, df: ArrayLike) -> Floats:
-    """Normal quantiles of the probabilities of Student's t statistics.
+    """Convert Student's t statistics to normal quantiles of the same probability.
 
-    Within 0.03 of the exact quantile from 8 degrees of freedom on (Wallace 1959, "Bounds on normal
-    approximations to Student's and the chi-square distributions").
+    The error is at most 0.03 for 8 or more degrees of freedom (Wallace 1959, "Bounds on
+    normal approximations to Student's and the chi-square distributions").
+
+    Args:
+        statistics: Student's t statistics.
+        df: Degrees of freedom.
     """
     statistics, df = np.asarray(statistics), np.asarray(df)
     scale = (8 * df + 1) / (8 * df + 3)
@@ -244,7 +251,7 @@ def normal_scores(statistics: ArrayLike, df: ArrayLike) -> Floats:
 
 
 def student_statistics(scores: ArrayLike, df: ArrayLike) -> Floats:
-    """The Student's t statistics of normal scores: the inverse of `normal_scores`."""
+    """Convert normal scores to Student's t statistics: the inverse of `normal_scores`."""
     scores, df = np.asarray(scores, dtype=np.float64), np.asarray(df)
     scaled = scores * (8 * df + 3) / (8 * df + 1)
     with np.errstate(over="ignore"):
@@ -259,7 +266,7 @@ def _satterthwaite(
     own: Floats,
     pooled: Floats,
 ) -> Floats:
-    """Degrees of freedom of the sum of both variances, …×m."""
+    """Degrees of freedom of the sum of the images' and the seeds' variance, …×m."""
     both = of_images + seeds.variance(own, pooled)
     of_seeds = seeds.variance(own, pooled, less_noise=False)
     inverse = of_images**2 / images.df + of_seeds**2 / np.maximum(seeds.df, 1)
@@ -274,7 +281,7 @@ def _interval(
     with np.errstate(invalid="ignore"):  # between two infinite draws
         low, high = np.quantile(errors, [tail, 1 - tail], axis=0)
     student = scipy.special.stdtrit(df, 1 - tail) * error
-    # Where nearly all groups are equal, draws of these alone are without any spread.
+    # If nearly all groups are equal, some draws contain these only and have no spread.
     few = (images.n_groups < MIN_RESAMPLED) | ~np.isfinite(low) | ~np.isfinite(high)
     low, high = np.where(few, -student, low), np.where(few, student, high)
     lower, upper = images.value - high, images.value - low
@@ -283,7 +290,7 @@ def _interval(
 
 
 class _Images:
-    """The images' part: group sums and counts of m contrasts, groups × m."""
+    """Images' part of the error, from group sums and counts of m contrasts, groups × m."""
 
     def __init__(self, sums: Floats, counts: Floats) -> None:
         number = counts.shape[1]
@@ -305,7 +312,7 @@ class _Images:
             self.df[columns] = pattern.df
 
     def draw(self, random: np.random.Generator, rows: int) -> tuple["_Draws", "_Draws"]:
-        """Resamples, and draws where no contrast differs from 0: flips if few groups."""
+        """Bootstrap draws, and draws under the null hypothesis (sign flips if few groups)."""
         shape = rows, len(self.value)
         resampled = _Draws(np.zeros(shape), np.zeros(shape))
         equal = _Draws(np.zeros(shape), np.zeros(shape))
@@ -321,18 +328,18 @@ class _Images:
 
 
 class _Draws(NamedTuple):
-    """Means of m contrasts and the variances of these, rows × m each."""
+    """Means of m contrasts and their variances, rows × m each."""
 
     means: Floats
     variances: Floats
 
     def studentize(self) -> Floats:
-        """Means in units of their errors."""
+        """Means divided by their standard errors."""
         return _studentize(self.means, np.sqrt(self.variances))
 
 
 class _Pattern:
-    """Contrasts on the same images: sums g×k, and g numbers of images."""
+    """k contrasts on the same images: sums of g groups, g×k, and g numbers of images."""
 
     def __init__(self, sums: Floats, counts: Floats) -> None:
         self.counts = counts
@@ -358,7 +365,7 @@ class _Pattern:
         return _Draws(means, _drop_rounding(variances, squares))
 
     def resample(self, random: np.random.Generator, rows: int) -> _Draws:
-        """Draw whole groups with replacement, about the mean."""
+        """Draw whole groups with replacement, relative to the mean."""
         groups = len(self.counts)
         drawn = random.integers(groups, size=(rows, groups))
         drawn += np.arange(rows)[:, np.newaxis] * groups
@@ -377,27 +384,27 @@ class _Pattern:
 
 
 def _drop_rounding(variances: Floats, squares: Floats) -> Floats:
-    """Variances as differences of squares; 0 where rounding alone is left."""
+    """Set variances to 0 that are within rounding of the sums of squares."""
     return np.where(variances > ROUNDING_OF_DRAWS * squares, variances, 0.0)
 
 
 def _studentize(values: Floats, errors: Floats) -> Floats:
-    """``values / errors``; a value of 0 gives 0, any other infinity by an error of 0."""
+    """``values / errors``: 0 for a value of 0, else infinite for an error of 0."""
     with np.errstate(divide="ignore"):
         return np.divide(values, errors, out=np.zeros_like(values), where=values != 0)
 
 
 def _bell_mccaffrey(weights: Floats) -> tuple[Floats, float]:
-    """Factors of the groups' squared deviations in the variance of a weighted mean.
+    """Weights of squared group deviations in the variance of a weighted mean, and its df.
 
-    And its degrees of freedom; 1 / (g (g - 1)) and g - 1 for g groups of one size.
+    For g groups of equal size these are 1 / (g (g - 1)) and g - 1.
     """
     squares = (weights**2).sum()
     leverage = 1 - 2 * weights + squares
     factors = weights**2 / leverage
-    # Deviations of groups i and j have the covariance squares - weight i - weight j, in
-    # units of their variance. Its squares, weighted by both factors, are added up here
-    # without the g×g matrix; the last line puts the variances on the diagonal.
+    # The deviations of groups i and j have the covariance squares - weight i - weight j,
+    # in units of their variance. The sum of its squares, weighted by both factors, is
+    # computed without the g×g matrix; the last line corrects the diagonal.
     total, first, second = (factors @ weights**power for power in (0, 1, 2))
     spread = (squares * total) ** 2 - 4 * squares * total * first
     spread += 2 * total * second + 2 * first**2
@@ -406,18 +413,18 @@ def _bell_mccaffrey(weights: Floats) -> tuple[Floats, float]:
 
 
 class _Seeds(NamedTuple):
-    """The seeds' part: models × metrics as cells, c of them.
+    """Seeds' part of the error; each of c cells is a model and metric with replicates.
 
     Attributes:
-        shares: m×c; a contrast's squared weights by the numbers of replicates, 0 for
-            cells of one replicate.
-        weights: m×c; a contrast's weights, 0 for cells of one replicate.
+        shares: m×c; squared weights of a contrast divided by the numbers of replicates;
+            0 for scores with a single replicate.
+        weights: m×c; weights of a contrast; 0 for scores with a single replicate.
         own: c; variance between the replicates of a cell.
-        noise: c; the part of it that images bring in, which the images' part holds.
-        pooled: c; the variance pooled over the models of the cell's metric.
-        pooled_noise: c; the noise pooled alike.
-        replicates: c.
-        models: c; number of the cell's model.
+        noise: c; part of ``own`` due to images, which the images' part contains.
+        pooled: c; variance pooled over all models of the cell's metric.
+        pooled_noise: c; noise pooled in the same way.
+        replicates: c; number of replicates.
+        models: c; index of the cell's model.
         pooling: c×c; shares of the cells in the pooled variance of each cell.
         df: m; degrees of freedom of the pooled variance.
     """
@@ -473,7 +480,7 @@ class _Seeds(NamedTuple):
     def variance(
         self, own: Floats, pooled: Floats, *, less_noise: bool = True
     ) -> Floats:
-        """Variance of contrasts, …×m, from variances of cells, …×c."""
+        """Variance of contrasts, …×m, from the variances of cells, …×c."""
         if less_noise:
             own = np.maximum(own - self.noise, 0)
             pooled = np.maximum(pooled - self.pooled_noise, 0)
@@ -482,9 +489,9 @@ class _Seeds(NamedTuple):
     def spread(self) -> float:
         """Standard deviation, between models, of the logarithm of the seed deviation.
 
-        The variance between the models' logarithms, less what the estimation of each
-        adds (Smyth 2004, "Linear models and empirical Bayes methods", section 6.2),
-        averaged over metrics; at least `SEED_SPREAD`.
+        From the variance of the logarithms between models minus their sampling variance
+        (Smyth 2004, "Linear models and empirical Bayes methods", section 6.2), averaged
+        over metrics; at least `SEED_SPREAD`.
         """
         found = []
         for metric in np.unique(self.pooling > 0, axis=0):
@@ -502,8 +509,8 @@ class _Seeds(NamedTuple):
     ) -> tuple[Floats, Floats]:
         """Sums of seed effects, rows×m, and variances of cells, rows×c.
 
-        Metrics are drawn apart: few seeds do not tell how they move together, and this
-        errs on the safe side.
+        Metrics are drawn independently. Their correlation between seeds cannot be
+        estimated from few seeds, and independence is conservative.
         """
         models = int(self.models.max(initial=-1)) + 1
         scale = np.exp(spread * random.standard_normal((rows, models)))[:, self.models]
@@ -517,7 +524,7 @@ class _Seeds(NamedTuple):
 
 
 def _replicate_variance(scores: ModelScores) -> float:
-    """Variance between replicate means; exactly 0 where rounding alone is left."""
+    """Variance between replicate means; exactly 0 for differences within rounding."""
     means = replicate_means(scores)
     if np.ptp(means) <= ROUNDING * np.abs(means).max():
         return 0.0
@@ -525,7 +532,7 @@ def _replicate_variance(scores: ModelScores) -> float:
 
 
 def _image_noise(scores: ModelScores, groups: ArrayLike) -> float:
-    """Variance between replicate means that comes from images, not from seeds."""
+    """Part of the variance between replicate means that is due to images, not seeds."""
     sums, counts = sum_groups(scores.values, groups)
     present = counts[:, 0] > 0
     means = sums[present] / counts[present]  # groups × replicates
@@ -541,13 +548,13 @@ def _image_noise(scores: ModelScores, groups: ArrayLike) -> float:
 def _draw(
     images: _Images, seeds: _Seeds
 ) -> Iterator[tuple[Floats, NDArray[np.float32]]]:
-    """Errors of m contrasts, and statistics where none differs from 0, draws × m each.
+    """Errors of m contrasts, and statistics under the null hypothesis, draws × m each.
 
-    In batches, to bound the memory.
+    Yields batches of draws to bound the memory.
     """
     random = np.random.default_rng(_SEED)
     images_error = np.sqrt(images.variance)
-    # So few groups resampled are less spread than their population; wider by as much.
+    # Resamples of few groups vary less than the population; correct for that.
     images_error *= np.sqrt(images.n_groups / np.maximum(images.n_groups - 1, 1))
     seeds_error = np.sqrt(seeds.variance(seeds.own, seeds.pooled))
     spread = seeds.spread()
@@ -569,7 +576,7 @@ def _draw(
 
 
 def _student_quantiles(df: Floats, probabilities: Floats) -> Floats:
-    """Quantiles of Student's t, probabilities × m; for no degrees of freedom, of one."""
+    """Quantiles of Student's t, probabilities × m, for at least 1 degree of freedom."""
     values, index = np.unique(np.maximum(df, 1), return_inverse=True)
     columns = scipy.special.stdtrit(values, probabilities[:, np.newaxis])
     return columns[:, index]

@@ -1,8 +1,9 @@
-"""Learned metrics: what trained networks make of images, for users who have the weights.
+"""Metrics based on trained networks: LPIPS, DISTS, FID and KID.
 
-Nothing is downloaded. LPIPS and DISTS judge single predictions, FID and KID the set.
-Weights are read as tensors only; the Inception network is a TorchScript program, which
-runs what its file says: take it from a place that you trust.
+LPIPS and DISTS score single predictions, FID and KID score the set. The user supplies
+the weights; nothing is downloaded. Weight files are loaded as tensors only. The Inception
+network is a TorchScript program, which can execute arbitrary code: use a file from a
+trusted source.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -29,16 +30,16 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 BATCH = 16
-"""Images at once."""
+"""Images per batch."""
 
 FLOOR_SPLITS = 5
-"""Random halves that the floors of FID and KID are averaged over."""
+"""Number of random splits into halves over which the floors of FID and KID are averaged."""
 
 Doubles = NDArray[np.float64]
 Weights = Mapping[str, Any]
 """Tensors by name."""
 
-# Of torchvision's AlexNet: name, stride, padding, whether a maximum of 3×3 comes before.
+# torchvision's AlexNet: name, stride, padding, whether 3×3 max pooling precedes it.
 _ALEXNET = (
     ("features.0", 4, 2, False),
     ("features.3", 1, 2, True),
@@ -49,7 +50,7 @@ _ALEXNET = (
 _LPIPS_SHIFT = (-0.030, -0.088, -0.188)
 _LPIPS_SCALE = (0.458, 0.448, 0.450)
 
-# Of torchvision's VGG16: the convolutions of its five stages.
+# torchvision's VGG16: the convolutions of its five stages.
 _VGG16 = ((0, 2), (5, 7), (10, 12, 14), (17, 19, 21), (24, 26, 28))
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
@@ -59,17 +60,17 @@ _DISTS_C = 1e-6
 def load_learned_metrics(
     settings: LearnedMetricsSettings,
 ) -> dict[str, Callable[[Images, Images], Scores]]:
-    """The metrics of single images that there are weights for.
+    """Load the metrics of single images whose weights are configured.
 
     Args:
-        settings: Where the weights are.
+        settings: Paths of the weights.
 
     Returns:
-        ``lpips`` and ``dists``, as far as there are weights, each
+        ``lpips`` and ``dists``, as far as configured, each a function
         ``(predictions, targets) -> N values`` for uint8, N×H×W×3.
 
     Raises:
-        InputError: A file does not hold what it should.
+        InputError: A file does not contain the expected weights.
     """
     found: dict[str, Callable[[Images, Images], Scores]] = {}
     if settings.lpips_backbone and settings.lpips_heads:
@@ -84,20 +85,21 @@ def load_learned_metrics(
 
 
 def lpips(backbone: Weights, heads: Weights, a: "Tensor", b: "Tensor") -> "Tensor":
-    """Learned perceptual distance, version 0.1 on AlexNet.
+    """Learned perceptual image patch similarity, version 0.1 with AlexNet.
 
     Zhang, Isola, Efros, Shechtman & Wang (2018), "The unreasonable effectiveness of deep
-    features as a perceptual metric", equation 1: squared differences of features of unit
-    length, weighted by channel, averaged over places, summed over layers.
+    features as a perceptual metric", equation 1: squared differences between features
+    normalised to unit length, weighted by channel, averaged over positions and summed
+    over layers.
 
     Args:
-        backbone: State of torchvision's AlexNet.
-        heads: The published linear weights (``alex.pth``).
-        a: N×3×H×W in [0, 1].
-        b: N×3×H×W in [0, 1].
+        backbone: State dict of torchvision's AlexNet.
+        heads: Published linear weights (``alex.pth``).
+        a: float32, N×3×H×W in [0, 1].
+        b: float32, N×3×H×W in [0, 1].
 
     Returns:
-        N values, 0 for equal images.
+        N values, at least 0; 0 for equal images.
     """
     import torch
 
@@ -116,16 +118,16 @@ def dists(backbone: Weights, weights: Weights, a: "Tensor", b: "Tensor") -> "Ten
     """Deep image structure and texture similarity.
 
     Ding, Ma, Wang & Simoncelli (2020), "Image quality assessment: unifying structure and
-    texture similarity", equations 4 to 6, on VGG16 with l2 pooling.
+    texture similarity", equations 4 to 6, with VGG16 and l2 pooling.
 
     Args:
-        backbone: State of torchvision's VGG16.
-        weights: The published ``alpha`` (texture) and ``beta`` (structure), 1×1475×1×1.
-        a: N×3×H×W in [0, 1].
-        b: N×3×H×W in [0, 1].
+        backbone: State dict of torchvision's VGG16.
+        weights: Published ``alpha`` (texture) and ``beta`` (structure), 1×1475×1×1.
+        a: float32, N×3×H×W in [0, 1].
+        b: float32, N×3×H×W in [0, 1].
 
     Returns:
-        N values, 0 for equal images.
+        N values; 0 for equal images.
     """
     import torch
 
@@ -151,28 +153,28 @@ def feature_contributions(
     groups: ArrayLike,
     settings: LearnedMetricsSettings,
 ) -> pd.DataFrame:
-    """What every image contributes to FID and KID, as `metrics.set_contributions`.
+    """Contribution of each image to FID and KID, like `metrics.set_contributions`.
 
-    KID leaves out all pairs of images of one group, also of a prediction with its own
-    target, so that it is 0 on average for sets of one distribution. FID is the published
-    one and stays biased upwards by the size of the sets: with fewer images than features
-    it cannot be corrected. Its contributions are exact for the value and of first order
-    for the error.
+    KID excludes all pairs of images of the same group, including a prediction with its
+    own target, so that its expectation is 0 for sets of one distribution. FID follows
+    the published definition and is biased upwards for finite sets; with fewer images
+    than features it cannot be corrected. The contributions to FID are exact for the
+    value and of first order for its standard error.
 
     Args:
-        predictions: Batches, uint8, n×H×W×3, together N images.
+        predictions: Batches, uint8, n×H×W×3, N images in total.
         targets: uint8, N×H×W×3.
-        groups: The group of each image.
-        settings: Where the network is, ``inception-2015-12-05.pt`` as NVIDIA gives it
-            out with StyleGAN: a TorchScript program that takes uint8, N×3×H×W, and
+        groups: Group of each image, N values.
+        settings: Path of the network, ``inception-2015-12-05.pt`` as published by NVIDIA
+            with StyleGAN: a TorchScript program that takes uint8, N×3×H×W, and
             ``return_features=True``.
 
     Returns:
-        One row an image with the columns ``fid, kid``; no columns without a network.
-        KID is NaN for fewer than two groups, both for fewer than two images.
+        One row per image with the columns ``fid, kid``; no columns without a network.
+        KID is NaN for fewer than two groups, both are NaN for fewer than two images.
 
     Raises:
-        InputError: The file is no such program.
+        InputError: The file is not a TorchScript program.
     """
     if settings.inception is None:
         return pd.DataFrame(index=range(len(targets)))
@@ -190,20 +192,20 @@ def score_features(
     groups: ArrayLike,
     settings: LearnedMetricsSettings,
 ) -> pd.DataFrame:
-    """FID and KID of the set of predictions against that of targets.
+    """FID and KID between the set of predictions and the set of targets.
 
     Args:
         predictions: As for `feature_contributions`.
         targets: uint8, N×H×W×3.
-        groups: The group of each image.
-        settings: Where the network is.
+        groups: Group of each image, N values.
+        settings: Path of the network.
 
     Returns:
-        One row a metric, as `metrics.score_sets`; none without a network or images.
-        The interval of FID is that of a biased value.
+        One row per metric, with the columns of `metrics.score_sets`; no rows without a
+        network or without images. The interval of FID does not account for its bias.
 
     Raises:
-        InputError: The file is no such program.
+        InputError: The file is not a TorchScript program.
     """
     codes = group_codes(groups, targets)
     if settings.inception is None or not len(codes):
@@ -217,18 +219,19 @@ def score_features(
 def feature_floor(
     targets: Images, groups: ArrayLike, settings: LearnedMetricsSettings
 ) -> pd.DataFrame:
-    """FID and KID between halves of the targets, as `metrics.set_floor`.
+    """FID and KID between halves of the targets, like `metrics.set_floor`.
 
     Args:
         targets: uint8, N×H×W×3.
-        groups: The group of each image.
-        settings: Where the network is.
+        groups: Group of each image, N values.
+        settings: Path of the network.
 
     Returns:
-        One row a metric; none without a network or images.
+        One row per metric, with the columns of `metrics.set_floor`; no rows without a
+        network or without images.
 
     Raises:
-        InputError: The file is no such program.
+        InputError: The file is not a TorchScript program.
     """
     codes = group_codes(groups, targets)
     if settings.inception is None or not len(codes):
@@ -238,18 +241,18 @@ def feature_floor(
 
 
 def fid(predicted: Doubles, wanted: Doubles) -> float:
-    """Fréchet distance between normal distributions with the features' moments.
+    """Fréchet distance between normal distributions with the moments of the features.
 
     Heusel et al. (2017), "GANs trained by a two time-scale update rule converge to a
     local Nash equilibrium", equation 6.
 
     Args:
-        predicted: N×D features.
-        wanted: M×D features.
+        predicted: Features of predictions, N×D.
+        wanted: Features of targets, M×D.
     """
     difference = predicted.mean(axis=0) - wanted.mean(axis=0)
     first, second = _deviations(predicted), _deviations(wanted)
-    # the trace of the root of a product of covariances is this sum of singular values
+    # The trace of the root of the product of covariances is the sum of singular values.
     overlap = np.linalg.svd(_overlap(first, second)[1], compute_uv=False).sum()
     return float(
         difference @ difference + (first**2).sum() + (second**2).sum() - 2 * overlap
@@ -257,15 +260,15 @@ def fid(predicted: Doubles, wanted: Doubles) -> float:
 
 
 def fid_contributions(predicted: Doubles, wanted: Doubles) -> Doubles:
-    """What each pair of images contributes to `fid`; their mean is the distance.
+    """Contribution of each pair of images to `fid`; the mean is the distance.
 
-    The derivatives of the distance with respect to the images' weights. With A and B the
-    deviations of both sets and A·Bᵀ = U·S·Vᵀ, those of the trace of the root are the
-    diagonals of U·S·Uᵀ and V·S·Vᵀ.
+    These are the derivatives of the distance with respect to the weights of the images.
+    With A and B the scaled deviations of both sets from their means and A·Bᵀ = U·S·Vᵀ,
+    the derivatives of the trace of the root are the diagonals of U·S·Uᵀ and V·S·Vᵀ.
 
     Args:
-        predicted: N×D features.
-        wanted: N×D features.
+        predicted: Features of predictions, N×D.
+        wanted: Features of their targets, N×D.
 
     Returns:
         N values.
@@ -285,11 +288,11 @@ def kid(predicted: Doubles, wanted: Doubles) -> float:
     """Unbiased squared maximum mean discrepancy with the kernel (x·y / D + 1)³.
 
     Bińkowski, Sutherland, Arbel & Gretton (2018), "Demystifying MMD GANs", section 4,
-    over all images at once, of two sets that are not paired.
+    over all images in one block, for two unpaired sets.
 
     Args:
-        predicted: N×D features.
-        wanted: M×D features.
+        predicted: Features of predictions, N×D.
+        wanted: Features of targets, M×D.
     """
     within = 0.0
     for features in (predicted, wanted):
@@ -301,18 +304,18 @@ def kid(predicted: Doubles, wanted: Doubles) -> float:
 def kid_contributions(
     predicted: Doubles, wanted: Doubles, codes: NDArray[np.intp]
 ) -> Doubles:
-    """What each group contributes to KID between sets that are paired.
+    """Contribution of each group to KID between paired sets.
 
-    The mean over all pairs of images of two different groups, as a prediction and the
-    target of its group are not independent. The contributions are the pseudo-values of
-    the delete-a-group jackknife for unequal groups (Busing, Meijer & van der Leeden
+    KID is averaged over pairs of images of different groups, because a prediction and
+    the targets of its group are not independent. The contributions are the pseudo-values
+    of the delete-a-group jackknife for unequal groups (Busing, Meijer & van der Leeden
     1999, "Delete-m jackknife for unequal m", equations 4 to 6), shifted so that their
     mean over images is the value.
 
     Args:
-        predicted: N×D features.
-        wanted: N×D features.
-        codes: The number of each image's group.
+        predicted: Features of predictions, N×D.
+        wanted: Features of their targets, N×D.
+        codes: Group index of each image, N values.
 
     Returns:
         G values; NaN for fewer than two groups.
@@ -331,7 +334,7 @@ def kid_contributions(
     total, of_group = by_group.sum(), by_group.sum(axis=1)
     value = total / (images**2 - squares)
     if len(counts) == 2:
-        return np.full(2, value)  # a single other group has no pairs to leave
+        return np.full(2, value)  # without one of them no pairs of groups are left
     without = (total - 2 * of_group) / ((images - counts) ** 2 - (squares - counts**2))
     ratio = images / counts
     pseudo = ratio * value - (ratio - 1) * without
@@ -349,7 +352,7 @@ def _features_of_both(
 def _by_group(
     predicted: Doubles, wanted: Doubles, codes: NDArray[np.intp]
 ) -> dict[str, Doubles]:
-    """Metric → contributions of the groups."""
+    """Contributions of the groups by metric."""
     counts = np.bincount(codes)
     if len(codes) < 2:  # one image has no covariance
         return dict.fromkeys(("fid", "kid"), np.full(len(counts), np.nan))
@@ -361,7 +364,7 @@ def _by_group(
 
 
 def _floors(wanted: Doubles, codes: NDArray[np.intp]) -> dict[str, float]:
-    """FID and KID between halves of the targets."""
+    """FID and KID between random halves of the targets, averaged over the splits."""
     values = []
     for row in draw_halves(np.bincount(codes))[:FLOOR_SPLITS]:
         first, second = wanted[row[codes] > 0], wanted[row[codes] < 0]
@@ -372,14 +375,14 @@ def _floors(wanted: Doubles, codes: NDArray[np.intp]) -> dict[str, float]:
 
 
 def _deviations(features: Doubles) -> Doubles:
-    """From the mean, scaled so that XᵀX is the covariance (N - 1)."""
+    """Deviations X from the mean, scaled so that XᵀX is the covariance (N - 1)."""
     return (features - features.mean(axis=0)) / np.sqrt(len(features) - 1)
 
 
 def _overlap(
     first: Doubles, second: Doubles
 ) -> tuple[tuple[Doubles, Doubles], Doubles]:
-    """First · secondᵀ as bases and what stands between them, at most D×D."""
+    """Factorise first · secondᵀ into two bases and a core matrix of at most D×D."""
     (ours, a), (theirs, b) = np.linalg.qr(first), np.linalg.qr(second)
     return (ours, theirs), a @ b.T
 
@@ -408,7 +411,7 @@ def _score(
 
 
 def _alexnet_features(weights: Weights, images: "Tensor") -> list["Tensor"]:
-    """After each of the five rectified convolutions."""
+    """Features after each of the five convolutions with ReLU."""
     import torch
     from torch.nn import functional
 
@@ -426,7 +429,7 @@ def _alexnet_features(weights: Weights, images: "Tensor") -> list["Tensor"]:
 
 
 def _vgg_features(weights: Weights, images: "Tensor") -> list["Tensor"]:
-    """The images themselves, and the features after each of the five stages."""
+    """The images, followed by the features after each of the five stages."""
     import torch
     from torch.nn import functional
 
@@ -446,7 +449,7 @@ def _vgg_features(weights: Weights, images: "Tensor") -> list["Tensor"]:
 
 
 def _l2_pool(x: "Tensor") -> "Tensor":
-    """Root of the Hann-weighted mean square of 3×3, every other place."""
+    """Root of the Hann-weighted mean square of 3×3 positions, with stride 2."""
     import torch
     from torch.nn import functional
 
@@ -470,7 +473,7 @@ def _inception_features(network: Any, images: Images) -> Doubles:
 
 
 def _read(path: str, parameter: str, needed: str) -> Weights:
-    """Tensors of a file that must hold a certain one."""
+    """Read tensors from a file that must contain the one called ``needed``."""
     import pickle
 
     import torch
@@ -479,12 +482,12 @@ def _read(path: str, parameter: str, needed: str) -> Weights:
         weights = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise InputError(
-            f"learned_metrics.{parameter}: {path} cannot be read as weights ({error})"
+            f"learned_metrics.{parameter}: cannot read weights from {path} ({error})"
         ) from error
     if not isinstance(weights, Mapping) or needed not in weights:
         raise InputError(
-            f"learned_metrics.{parameter}: {path} holds other weights: {needed} is "
-            "not among them"
+            f"learned_metrics.{parameter}: {path} contains other weights: it lacks "
+            f"{needed}"
         )
     return weights
 
@@ -496,5 +499,5 @@ def _read_program(path: str) -> Any:
         return torch.jit.load(path, map_location="cpu").eval()
     except (OSError, RuntimeError) as error:
         raise InputError(
-            f"learned_metrics.inception: {path} is no TorchScript program ({error})"
+            f"learned_metrics.inception: {path} is not a TorchScript program ({error})"
         ) from error

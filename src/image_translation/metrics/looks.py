@@ -1,8 +1,8 @@
-"""Looks at a test set: how often scores of it came out that nobody had seen before.
+"""Count the looks at a test set: runs that produced new test scores.
 
-Who changes something after a look, and looks again, has begun to choose by the test set.
-So every look is counted. Scoring the same predictions again shows nothing new and is no
-look. Tables in, tables out.
+Changes after a look, followed by another look, begin to select models by their test
+scores. Every look is therefore counted. Scoring the same predictions again produces
+nothing new and does not count.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,10 +16,11 @@ from image_translation.fingerprint import digest
 TEST = "test"
 
 SCORING_COLUMNS = ["time", "run", "test_set", "images", "groups", "scored", "runs"]
-"""Columns of ``scorings.csv``: one row for every set of test scores of a model.
+"""Columns of ``scorings.csv``: one row per distinct set of test scores of a model.
 
-``time`` and ``run`` are those in which it first came out, ``test_set`` says of which
-pairs, ``scored`` is a digest of the scores, ``runs`` in how many runs they came out.
+``time`` and ``run`` are those of its first run, ``test_set`` identifies the pairs,
+``scored`` is a digest of the scores, and ``runs`` is the number of runs that produced
+them.
 """
 
 LOOK_COLUMNS = [
@@ -32,22 +33,22 @@ LOOK_COLUMNS = [
     "model",
     "scored",
 ]
-"""Columns of ``looks.csv``: one row a look and model whose scores were new in it.
+"""Columns of ``looks.csv``: one row per look and model with new scores.
 
-``look`` counts from 1 for every test set. A row with look 0 says that the test set was
+``look`` counts from 1 for each test set. A row with look 0 records that the test set was
 sealed before its first look.
 """
 
 
 @dataclass(frozen=True)
 class Looks:
-    """How often a test set was looked at.
+    """Number of looks at a test set.
 
     Attributes:
-        count: Looks at these pairs as they are prepared now.
-        first: Date of the first one, such as ``2026-01-04``; empty without one.
+        count: Looks at the current test set.
+        first: Date of the first look, such as ``2026-01-04``; empty without one.
         others: Looks at other test sets of the task, which may share pairs with this one.
-        was_sealed: Whether it was sealed before the first look.
+        was_sealed: Whether the test set was sealed before the first look.
     """
 
     count: int
@@ -57,7 +58,7 @@ class Looks:
 
 
 def subset_of(table: pd.DataFrame) -> str:
-    """The subset that scores are of: ``test``, or ``validation`` while that is sealed."""
+    """Subset of a score table: ``validation`` while the test set is sealed, else ``test``."""
     return str(table["subset"].iloc[0]) if "subset" in table and len(table) else TEST
 
 
@@ -68,17 +69,17 @@ def count_scoring(
     run: str,
     time: str,
 ) -> pd.DataFrame:
-    """Count that test scores of a model came out.
+    """Record test scores of a model.
 
     Args:
-        scorings: Those counted before, or None.
-        scores: The scores, as in ``scores.csv``; empty for a model that did not run.
-        test_set: What identifies the pairs.
-        run: What identifies the run.
-        time: When, in ISO 8601.
+        scorings: Previous ``scorings.csv``, or None.
+        scores: Scores as in ``scores.csv``; empty for a model that did not run.
+        test_set: Identifier of the pairs.
+        run: Identifier of the run.
+        time: Time in ISO 8601.
 
     Returns:
-        ``scorings.csv``: a new row for scores that are new, else one run more.
+        ``scorings.csv`` with a new row for new scores. Known scores increase ``runs``.
     """
     known = pd.DataFrame(columns=SCORING_COLUMNS) if scorings is None else scorings
     if scores.empty:
@@ -95,15 +96,15 @@ def count_scoring(
 def gather_looks(
     known: pd.DataFrame | None, scorings: Mapping[str, pd.DataFrame]
 ) -> pd.DataFrame:
-    """Gather the scorings of all models: those of one run are one look.
+    """Merge the scorings of all models; new scores in the same run are one look.
 
     Args:
-        known: ``looks.csv`` as it was, or None. It remembers what was scored before
-            the files of a model were removed.
-        scorings: ``scorings.csv`` of each model.
+        known: Previous ``looks.csv``, or None. It keeps scorings of models whose files
+            were removed.
+        scorings: ``scorings.csv`` by model.
 
     Returns:
-        ``looks.csv``, the first look first.
+        ``looks.csv`` in order of time.
     """
     rows = [
         {"look": 0, **row, "model": model}
@@ -119,13 +120,16 @@ def gather_looks(
 
 
 def note_seal(looks: pd.DataFrame, test_set: str, run: str, time: str) -> pd.DataFrame:
-    """Note that a test set is sealed, if nothing is known of it yet.
+    """Record that a test set is sealed, unless it is already listed.
 
     Args:
         looks: ``looks.csv``.
-        test_set: What identifies the pairs.
-        run: What identifies the run.
-        time: When, in ISO 8601.
+        test_set: Identifier of the pairs.
+        run: Identifier of the run.
+        time: Time in ISO 8601.
+
+    Returns:
+        ``looks.csv``, with a row for the seal if there was none for this test set.
     """
     if (looks["test_set"] == test_set).any():
         return looks
@@ -138,7 +142,7 @@ def describe_looks(looks: pd.DataFrame, test_set: str) -> Looks:
 
     Args:
         looks: ``looks.csv``.
-        test_set: What identifies the pairs.
+        test_set: Identifier of the pairs.
     """
     is_mine = looks["test_set"] == test_set
     seen, others = looks[is_mine & (looks["look"] > 0)], looks[~is_mine]
@@ -155,9 +159,9 @@ def _known_looks(known: pd.DataFrame | None) -> pd.DataFrame:
 
 
 def _digest_scores(scores: pd.DataFrame) -> str:
-    """Digest of what was scored: the errors of all images stand for the predictions.
+    """Digest of the MSE of all images, as a substitute for the predictions.
 
-    Metrics that are added later do not change it, nor does rounding.
+    Independent of rounding, and of metrics that are added later.
     """
     rows = scores[["pair_id", "replicate", "mse"]].sort_values(["pair_id", "replicate"])
     return digest(rows.to_csv(index=False, float_format="%.9g"))[:16]

@@ -1,4 +1,4 @@
-"""How much data and how many trainings a question takes."""
+"""Sample sizes: photographs and trainings required to find a difference."""
 
 from collections.abc import Mapping
 
@@ -22,10 +22,10 @@ PLAN_COLUMNS = [
     "seed_deviation",
 ]
 TRAININGS = (3, 5, 10)
-"""Numbers of trainings of each model that are considered."""
+"""Numbers of trainings per model to plan for."""
 
 MOST_GROUPS = 100_000
-"""More photographs than this are called impossible."""
+"""Upper limit of the search; beyond it, no number of photographs is reported."""
 
 
 def plan_study(
@@ -33,22 +33,22 @@ def plan_study(
     verdicts: pd.DataFrame,
     margins: Mapping[str, float | None],
 ) -> pd.DataFrame:
-    """Photographs and trainings that find a difference as large as the margin.
+    """Number of photographs that finds a difference as large as the margin.
 
-    From the variances seen so far: the median deviation between groups over all pairs of
-    trained models, and the seed deviation pooled over them. The difference of two models
-    is then found in four cases out of five, after Bonferroni's correction for as many
-    comparisons as there were, which asks for a little more than the test does.
+    Based on the observed deviations: the median deviation between groups over all pairs
+    of trained models, and the seed deviation pooled over the models. The power is 80 %
+    after a Bonferroni correction for the observed number of comparisons, which is
+    slightly more conservative than the test.
 
     Args:
         comparison: ``comparison.csv``, with at least two trainings of a model.
         verdicts: ``verdicts.csv``.
-        margins: Differences to be found, by metric; None for a metric that is left out.
+        margins: Differences to find, by metric; metrics with None are omitted.
 
     Returns:
-        One row a metric and number of trainings: ``metric, difference, replicates,
-        n_groups`` (NaN where no number of photographs would do), ``group_deviation,
-        seed_deviation``. Empty where nothing is known of seeds.
+        One row per metric and number of trainings: ``metric, difference, replicates,
+        n_groups`` (NaN if no number of photographs suffices), ``group_deviation,
+        seed_deviation``. Empty if no model has more than one training.
     """
     rows = []
     for metric, margin in margins.items():
@@ -82,7 +82,7 @@ def _pooled(models: pd.DataFrame) -> float:
 def _find_groups(
     size: float, images: float, seeds: float, replicates: int, models: int, level: float
 ) -> float:
-    """The smallest number of groups with which a difference is found; NaN for none."""
+    """Smallest number of groups that finds a difference of this size; NaN if none does."""
 
     def finds(groups: int) -> bool:
         of_images, of_seeds = images**2 / groups, 2 * seeds**2 / replicates

@@ -1,12 +1,13 @@
-"""What people prefer in a blind test, with intervals, and whether they agree.
+"""Preferences of human judges in a blind test, with intervals, and their agreement.
 
-Votes are rows ``judge, question, kind, group, left, right, choice``: the image's group,
-two candidates, each a model or ``target``, and ``left``, ``right`` or ``none``. An
-undecided vote counts half for each side.
+Votes are rows ``judge, question, kind, group, left, right, choice``: ``group`` is the
+group of the image, ``left`` and ``right`` are two candidates, each a model or ``target``,
+and ``choice`` is ``left``, ``right`` or ``none``. An undecided vote counts half for each
+candidate.
 
-Votes are not independent: those of one judge share a taste, those on one image share
-what is in it. Images (by group) and judges are two crossed samples, and both are part
-of every interval and test.
+Votes are not independent: votes of one judge share a taste, votes on one image share its
+content. Groups of images and judges are two crossed random samples, and all intervals and
+tests account for both.
 """
 
 import itertools
@@ -42,36 +43,36 @@ COLUMNS = [
 ]
 
 EVEN = 0.5
-TOLD_APART = "told from the real one"
+TOLD_APART = "distinguishable from the target"
 TAKEN_FOR_REAL = "taken for real more often than the real one"
 UNDECIDED = "undecided"
 TOO_FEW = "too few judges or images"
-"""Even unanimous votes would not have been enough."""
+"""Verdict if even unanimous votes would not have been significant."""
 
 _ADDED = 2
-"""Votes added to each side, "add two successes and two failures" (Agresti & Coull 1998,
-"Approximate is better than 'exact'", section 2): unanimous votes keep a variance."""
+"""Votes added for each candidate, "add two successes and two failures" (Agresti & Coull
+1998, "Approximate is better than 'exact'", section 2), so that unanimous votes have a
+positive variance."""
 
 
 def preference_rates(votes: pd.DataFrame) -> pd.DataFrame:
-    """How often each candidate was preferred to each other one.
+    """Preference rates of all pairs of candidates.
 
-    The 95 % interval and the p-value against 0.5 come from a two-way cluster-robust
-    variance, see ``estimate_share``; p-values are corrected by Holm's method over all
-    rows of both kinds. The votes of a single judge say nothing about other people:
-    interval and verdict are then about this judge.
+    The 95 % interval and the p-value against 0.5 use a two-way cluster-robust variance,
+    see ``estimate_share``. P-values are corrected by Holm's method over all rows of both
+    kinds. With a single judge, interval and verdict apply to this judge only.
 
     Args:
-        votes: One row a vote, see the module, with ``pair_id``.
+        votes: One row per vote with the columns described in the module and ``pair_id``.
 
     Returns:
-        One row a kind of question and two candidates. In ``preference`` questions
+        One row per kind of question and pair of candidates. In ``preference`` questions
         ``rate`` is the share of votes for model_a. In ``reality`` questions model_b is
-        ``target``, and ``rate`` is the fooling rate: the share that took model_a's
-        image for the real one; 0.5 is perfect. ``n`` counts decided votes, ``n_groups``
-        independent images; ``verdict`` is ``<model> is preferred``, ``told from the
-        real one``, ``taken for real more often than the real one``, ``undecided`` or
-        ``too few judges or images``.
+        ``target``, and ``rate`` is the fooling rate: the share of votes that took
+        model_a's image for the real one; 0.5 is perfect. ``n`` counts decided votes,
+        ``n_groups`` independent images. ``verdict`` is ``<model> is preferred``,
+        ``distinguishable from the target``, ``taken for real more often than the real
+        one``, ``undecided`` or ``too few judges or images``.
     """
     rows, attainable = [], []
     for (kind, a, b), group in _ordered(votes).groupby(["kind", "a", "b"], sort=True):
@@ -106,11 +107,9 @@ def preference_rates(votes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _judge(row: pd.Series, attainable: float) -> str:
-    """The verdict on two candidates.
+    """Verdict on a row of the table.
 
-    Args:
-        row: Their row of the table.
-        attainable: The corrected p-value that unanimous votes would have had.
+    ``attainable`` is the corrected p-value that unanimous votes would have.
     """
     significance = 1 - CONFIDENCE
     if row["p_adjusted"] < significance:
@@ -126,14 +125,16 @@ def _claim(row: pd.Series) -> str:
 
 
 class Share(NamedTuple):
-    """The share of votes for one of two candidates.
+    """Share of votes for one of two candidates.
+
+    All attributes except ``rate`` are NaN for a single group of images.
 
     Attributes:
-        rate: The share, undecided votes counted half.
-        low: Lower end of its 95 % interval; NaN for a single image, as is all below.
-        high: Upper end.
-        p_value: Two-sided, of the hypothesis that the share is 0.5.
-        attainable: The p-value that unanimous votes would have had.
+        rate: Share of votes; undecided votes count half.
+        low: Lower end of its 95 % interval.
+        high: Upper end of its 95 % interval.
+        p_value: Two-sided p-value of the hypothesis that the share is 0.5.
+        attainable: P-value that unanimous votes would have.
     """
 
     rate: float
@@ -144,20 +145,20 @@ class Share(NamedTuple):
 
 
 def estimate_share(votes: ArrayLike, groups: ArrayLike, judges: ArrayLike) -> Share:
-    """Share of votes with an interval over images and judges.
+    """Share of votes with an interval that accounts for images and judges.
 
     The variance is that of two-way clusters, V(groups) + V(judges) - V(cells)
-    (Cameron, Gelbach & Miller 2011, "Robust inference with multiway clustering"),
-    never less than V(groups), V(judges) or that of independent votes. For one judge
+    (Cameron, Gelbach & Miller 2011, "Robust inference with multiway clustering"), but
+    at least V(groups), V(judges) and the variance of independent votes. For one judge
     it is V(groups). The reference is Student's t with min(groups, judges) - 1 degrees
-    of freedom; no p-value is below that of as many unanimous judges or images,
-    2^-freedom. Two votes are added to each side. ``benchmarks/blind_test.py`` measures
-    the error that remains.
+    of freedom. P-values are at least 2^-freedom, the p-value of as many unanimous judges
+    or images. Two votes are added for each candidate. ``benchmarks/blind_test.py``
+    measures the remaining error.
 
     Args:
-        votes: 1 for the candidate, 0 against it, 0.5 undecided.
-        groups: The image's group of each vote.
-        judges: The judge of each vote.
+        votes: 1 for the candidate, 0 against it, 0.5 if undecided.
+        groups: Group of the image of each vote.
+        judges: Judge of each vote.
     """
     values = np.asarray(votes, dtype=np.float64)
     group, judge = (pd.factorize(np.asarray(c))[0] for c in (groups, judges))
@@ -181,7 +182,7 @@ def estimate_share(votes: ArrayLike, groups: ArrayLike, judges: ArrayLike) -> Sh
 
 
 def _add_votes(rate: float, n: int) -> tuple[float, float]:
-    """A share with votes added to both sides, and its variance if all are independent."""
+    """Share with votes added for both candidates, and its variance for independent votes."""
     share = (rate * n + _ADDED) / (n + 2 * _ADDED)
     return share, share * (1 - share) / (n + 2 * _ADDED)
 
@@ -203,16 +204,16 @@ def _cluster_variance(residuals: Floats, cluster: Codes) -> float:
 
 
 def _p_value(t: float, freedom: int) -> float:
-    """Two-sided; never below that of a sign test whose clusters are unanimous.
+    """Two-sided p-value, at least that of a sign test with unanimous clusters.
 
-    Where every judge always takes the same side, a few agree by chance and t sees no
-    variance.
+    If each judge always prefers the same candidate, a few judges can agree by chance. The
+    variance is then 0, and t alone would be significant.
     """
     return float(max(2 * scipy.special.stdtr(freedom, -abs(t)), 0.5**freedom))
 
 
 def _ordered(votes: pd.DataFrame) -> pd.DataFrame:
-    """Votes by candidates a and b, whatever their sides; ``target`` is always b.
+    """Votes by candidates a and b, independent of position; ``target`` is always b.
 
     ``for_a`` is 1 for a, 0 for b and 0.5 for neither.
     """
@@ -228,14 +229,14 @@ def _ordered(votes: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far judges agree.
+    """Agreement between judges.
 
     Attributes:
-        n_judges: How many there are.
-        n_questions: Questions that at least two of them decided.
-        raw: Share of pairs of judges who chose the same, over these questions.
-        alpha: Krippendorff's alpha: 1 agreement, 0 chance; NaN where all votes are the
-            same or no question has two.
+        n_judges: Number of judges.
+        n_questions: Number of questions decided by at least two judges.
+        raw: Share of pairs of judges with the same choice, over these questions.
+        alpha: Krippendorff's alpha: 1 for perfect agreement, 0 for chance; NaN if all
+            votes are equal or no question was decided twice.
     """
 
     n_judges: int
@@ -245,10 +246,10 @@ class Agreement:
 
 
 def judge_agreement(votes: pd.DataFrame) -> Agreement:
-    """Raw agreement and Krippendorff's alpha of the judges; undecided is missing.
+    """Raw agreement and Krippendorff's alpha; undecided votes count as missing.
 
     Args:
-        votes: One row a vote, see the module.
+        votes: One row per vote with the columns described in the module.
     """
     decided = votes[votes["choice"] != "none"]
     units = [list(group) for _, group in decided.groupby("question")["choice"]]
@@ -272,11 +273,11 @@ def krippendorff_alpha(units: Iterable[Sequence[Hashable]]) -> float:
     Source: Krippendorff (2011), Computing Krippendorff's Alpha-Reliability, part C.
 
     Args:
-        units: For each thing judged, the values that it was given.
+        units: The values assigned to each unit.
 
     Returns:
-        1 for perfect agreement, 0 for that of chance, less for less; NaN where nothing
-        varies or no unit has two values.
+        1 for perfect agreement, 0 for agreement by chance, negative for less; NaN if
+        all values are equal or no unit has two values.
 
     Examples:
         >>> round(krippendorff_alpha(["ab", "aa", "bb", "bb"]), 3)

@@ -1,9 +1,9 @@
-"""The rule by which a trained model takes the place of the one in use.
+"""Promotion rule: when a challenger replaces the champion.
 
-Validation chooses the challenger; only the challenger meets the champion on the test
-images. It is promoted if these weights are better than those on a declared metric, and a
-second metric, the guard, does not get worse by more than a margin. Every such look at
-the test images spends a part of one error. Tables in, a decision out.
+The challenger is selected by validation scores, and only the challenger is compared with
+the champion on the test images. It is promoted if its weights are better by a declared
+metric and a second metric, the guard, is not worse by more than a margin. Each such look
+at the test images spends a share of a common error probability.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,17 +22,17 @@ from image_translation.metrics.settings import PromotionSettings
 CHALLENGER, CHAMPION = "challenger", "champion"
 
 ERROR = 0.05
-"""Bound on the probability of ever promoting a model that is no better."""
+"""Upper bound of the probability of ever promoting a model that is not better."""
 
 DECAY = 1.5
-"""Exponent by which the shares of the error fall: 0.019 for look 1, 0.0006 for look 10,
-0.0001 for look 30. With 2, as often seen, these are 0.030, 0.0003 and 0.00003: too little
-for a champion that meets a challenger every night."""
+"""Exponent of the decay of error shares: 0.019 for look 1, 0.0006 for look 10, 0.0001 for
+look 30. The common choice of 2 gives 0.030, 0.0003 and 0.00003, which is too little for a
+new challenger every night."""
 
 LATE_EPOCHS = 3
-"""Epochs at the end of a training whose mean validation value chooses the challenger.
-A maximum over epochs favours noisy curves. Three are enough to average noise, and few
-enough that a model which still improves is not judged by its early epochs."""
+"""Number of final epochs whose mean validation value selects the challenger. A maximum
+over epochs favours noisy curves. Three epochs average out noise, and are few enough that
+a model that still improves is not judged by its early epochs."""
 
 
 class Candidate(NamedTuple):
@@ -47,15 +47,15 @@ class Comparison:
     """Challenger and champion on the test images, by one metric.
 
     Attributes:
-        metric: Its name.
+        metric: Name of the metric.
         challenger: Mean score of the challenger.
         champion: Mean score of the champion, on the same images.
         difference: Mean of challenger - champion.
-        ci_low: Lower end of its 95 % interval.
-        ci_high: Upper end.
-        p_value: Two-sided, of the difference; see `compare_pairs`.
-        n_images: Images that both have a score for.
-        n_groups: Groups of these.
+        ci_low: Lower end of the 95 % interval of the difference.
+        ci_high: Upper end of the 95 % interval of the difference.
+        p_value: Two-sided p-value of the difference; see `compare_pairs`.
+        n_images: Number of images that both have a score for.
+        n_groups: Number of groups of these images.
     """
 
     metric: str
@@ -70,21 +70,21 @@ class Comparison:
 
     @property
     def gain(self) -> float:
-        """The difference, positive if the challenger is better."""
+        """Difference with a positive sign if the challenger is better."""
         return self.difference * _sign(self.metric)
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether the challenger is promoted, why, and by which numbers.
+    """Decision on a challenger, with its reason and the comparisons behind it.
 
     Attributes:
-        is_promoted: Whether it is.
-        reason: Why, in words.
+        is_promoted: True if the challenger replaces the champion.
+        reason: Reason as text.
         metric: Comparison by the metric.
         guard: Comparison by the guard.
         look: Number of this look at the test images, from 1.
-        alpha: Error that this look may spend.
+        alpha: Significance level of this look.
     """
 
     is_promoted: bool
@@ -96,25 +96,25 @@ class Decision:
 
 
 def spend(look: int) -> float:
-    """Error that a look at the test images may spend: ``ERROR / (ζ(1.5) look^1.5)``.
+    """Significance level of a look at the test images: ``ERROR / (ζ(1.5) look^1.5)``.
 
-    The shares of all looks add up to ``ERROR``, so by Bonferroni's inequality the
-    probability of any false promotion stays below it however often one looks (alpha
-    spending; Tian & Ramdas 2021, "Online control of the familywise error rate").
+    The levels of all looks add up to ``ERROR``. By Bonferroni's inequality, this bounds
+    the probability of any false promotion, for any number of looks (alpha spending;
+    Tian & Ramdas 2021, "Online control of the familywise error rate").
 
     Args:
-        look: Its number, from 1.
+        look: Number of the look, from 1.
     """
     return ERROR / (float(zeta(DECAY)) * look**DECAY)
 
 
 def unspent(looks: int) -> float:
-    """Error that is left for all later looks after a number of looks."""
+    """Sum of the significance levels of all looks after the given number of looks."""
     return ERROR * float(zeta(DECAY, looks + 1)) / float(zeta(DECAY))
 
 
 def format_probability(value: float) -> str:
-    """A p-value or a share of the error with two digits, never in powers of ten."""
+    """Format a probability with two significant digits, without an exponent."""
     if not value >= 1e-6:
         return "–" if np.isnan(value) else "< 0.000001"
     return np.format_float_positional(value, precision=2, fractional=False, trim="-")
@@ -124,10 +124,10 @@ def late_mean(curve: Sequence[float] | NDArray[np.float64] | pd.Series) -> float
     """Mean of the last ``LATE_EPOCHS`` values of a validation curve, or of all if fewer.
 
     Args:
-        curve: A value an epoch, in order; an epoch without a finite value is ignored.
+        curve: One value per epoch, in order; values that are not finite are ignored.
 
     Returns:
-        NaN for a curve without values.
+        The mean; NaN for a curve without finite values.
     """
     values = np.asarray(curve, np.float64)
     late = values[np.isfinite(values)][-LATE_EPOCHS:]
@@ -137,19 +137,19 @@ def late_mean(curve: Sequence[float] | NDArray[np.float64] | pd.Series) -> float
 def choose_challenger(
     validation: pd.DataFrame, settings: PromotionSettings
 ) -> Candidate | None:
-    """Choose a model on validation, and of its replicates the best one.
+    """Select the best model by validation, and its best replicate.
 
-    The model with the best mean over its replicates is chosen, so that one lucky seed
-    does not choose it. The first one wins a draw.
+    The model with the best mean over its replicates is selected, so that a single lucky
+    seed has little effect. Ties are resolved in favour of the first model.
 
     Args:
-        validation: One row a trained replicate: ``model, replicate`` and ``value``, its
-            validation value by ``settings.metric``. This is no maximum over epochs but
-            the `late_mean`: models with noisy curves have high maxima.
-        settings: Which metric.
+        validation: One row per trained replicate: ``model, replicate`` and ``value``,
+            its validation value by ``settings.metric``. The value is the `late_mean`
+            of the curve, not its maximum, since noisy curves have high maxima.
+        settings: Promotion settings with the metric.
 
     Returns:
-        None where nothing was trained.
+        The challenger; None if no replicate has a finite value.
     """
     known = validation[np.isfinite(validation["value"].astype(float))]
     if known.empty:
@@ -168,19 +168,20 @@ def decide_promotion(
     settings: PromotionSettings,
     look: int = 1,
 ) -> Decision:
-    """Compare the challenger's weights with the champion's on the test images.
+    """Compare the weights of challenger and champion on the test images.
 
     Differences are paired by image and tested by group. The challenger is promoted if
-    it is ahead and the two-sided p-value is below what the look may spend. The guard is
-    a test of non-inferiority: its whole 95 % interval lies within the margin. Only both
-    together promote, so the guard needs no share of the error.
+    its mean is better, the two-sided p-value is below the level of the look, and the
+    guard passes a test of non-inferiority: its 95 % interval excludes losses beyond the
+    margin. Since both conditions are required, the guard needs no share of the error.
 
-    The decision is about two sets of weights. It does not say which model is better:
-    another seed may reverse it.
+    The decision applies to two sets of weights, not to two models: another seed may
+    reverse it.
 
     Args:
-        challenger: Its scores: ``pair_id, group, replicate``, the metric and the guard.
-        champion: The champion's, alike.
+        challenger: Scores of the challenger: ``pair_id, group, replicate``, the metric
+            and the guard.
+        champion: Scores of the champion, with the same columns.
         settings: Metric, guard and margin.
         look: Number of this look at the test images, from 1.
     """
@@ -190,7 +191,7 @@ def decide_promotion(
     alpha = spend(look)
     is_better, reason = _judge(metric, look, alpha)
     loss = _largest_loss(guard)
-    holds = loss <= settings.margin  # false where it is not known
+    holds = loss <= settings.margin  # False for NaN
     if is_better and holds:
         reason += f"; {guard.metric} is within its margin"
     elif is_better:
@@ -202,27 +203,27 @@ def decide_promotion(
 
 
 def _judge(metric: Comparison, look: int, alpha: float) -> tuple[bool, str]:
-    """Whether the challenger's weights are better, and why."""
+    """Whether the challenger's weights are better, and the reason as text."""
     name = metric.metric
     if metric.n_groups < MIN_GROUPS:
         return False, (
             f"{name}: too few independent photographs ({metric.n_groups}, at least "
-            f"{MIN_GROUPS} are needed)"
+            f"{MIN_GROUPS} are required)"
         )
     if metric.difference == metric.ci_low == metric.ci_high == 0:
-        return False, f"{name}: the scores are equal"
+        return False, f"{name}: scores are equal"
     if not metric.gain > 0:
         return False, f"{name}: these weights are not ahead"
     is_better = metric.p_value < alpha
     words = "better" if is_better else "ahead, but not shown to be better"
     return is_better, (
         f"{name}: these weights are {words} (p {format_probability(metric.p_value)}, "
-        f"needed is p < {format_probability(alpha)} at look {look})"
+        f"required: p < {format_probability(alpha)} at look {look})"
     )
 
 
 def _largest_loss(guard: Comparison) -> float:
-    """By how much the guard may get worse: the far end of its interval."""
+    """Largest loss within the 95 % interval of the guard."""
     is_higher_better = METRICS[guard.metric].higher_is_better
     return -guard.ci_low if is_higher_better else guard.ci_high
 

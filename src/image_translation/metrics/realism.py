@@ -1,9 +1,9 @@
-"""Realism: how much a set of predictions looks like the set of targets.
+"""Realism: distances between the set of predictions and the set of targets.
 
-A prediction may be wrong about its target and yet look like a real picture; a blurred one
-may be close to its target and look like none. These metrics compare distributions over
-whole sets, without weights learned elsewhere. 0 is best, and what two sets of one
-distribution have on average (`metrics.held_out`).
+A prediction can differ from its target and still look real; a blurred prediction can be
+close to its target and look unreal. These metrics compare distributions over whole sets,
+without pretrained networks. 0 is best, and is the expectation for two sets of the same
+distribution (`metrics.held_out`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,32 +25,33 @@ from image_translation.metrics.held_out import (
 )
 
 PATCH = 7
-"""Height and width of a patch, Karras et al. 2018, section 5."""
+"""Height and width of a patch in pixels; Karras et al. 2018, section 5."""
 
 SMALLEST_LEVEL = 16
-"""Pixels of the coarsest level of the pyramid, ibid."""
+"""Minimum size of the coarsest level of the pyramid in pixels, ibid."""
 
 PROJECTIONS = 64
 PATCHES_A_LEVEL = 2**14
-"""At most, of all images together, so that time and memory stay bounded."""
+"""Maximum number of patches per level over all images; bounds time and memory."""
 
 PATCHES_AN_IMAGE = 256
-"""At most: more hold little that is new, as they overlap."""
+"""Maximum number per image and level; more patches overlap and add little information."""
 
 PATCHES_IN_CURVES = 64
-"""At most of an image, in the curve that a training shows (`sliced_wasserstein`)."""
+"""Maximum number per image and level in the curve of a training (`sliced_wasserstein`)."""
 
 SCALE = 1e3
-"""Sliced Wasserstein distances are written in thousandths, ibid., table 1."""
+"""Factor of reported sliced Wasserstein distances, ibid., table 1."""
 
 BINS = 128
-"""Of equal shares of the patches, in which the slope of a critic is constant."""
+"""Number of bins with equal shares of the patches; a critic has one slope per bin."""
 
 EDGES_FROM = 2**11
-"""Patches of each side that choose the bins."""
+"""Approximate number of patches of each set that determine the bins."""
 
 SMALLEST_POWER = 1e-12
-"""Of a ring of frequencies, luma from 0 to 1: far below that of 8-bit rounding."""
+"""Lower bound of the power of a frequency ring, for luma in [0, 1]; far below the power
+of 8-bit rounding errors."""
 
 SET_SCORE_COLUMNS = [
     "metric",
@@ -69,42 +70,43 @@ _LAB_LOWEST = np.array([0, -110, -110], dtype=np.float32)
 _LAB_STEPS = 221
 
 Sketch = dict[str, NDArray]
-"""What is kept of images: name → one row an image."""
+"""Features of images by name, one row per image."""
 
 
 def set_contributions(
     predictions: Iterable[Images], targets: Images, groups: ArrayLike
 ) -> pd.DataFrame:
-    """What every image contributes to the distances between two sets.
+    """Contribution of each image to the distances between two sets.
 
-    The mean over images is the distance, without the bias of a finite set
-    (`metrics.held_out`): 0 on average for two sets of one distribution. All images of a
-    group have the same value, and the variance between groups gives the distance's
-    error. The difference of two models' distances is the mean of the differences of
-    their contributions, so that a test of differences by group serves here too.
+    The mean over images is the distance, without the bias of finite sets
+    (`metrics.held_out`): its expectation is 0 for two sets of one distribution. All
+    images of a group have the same value, and the variance between groups gives the
+    standard error of the distance. The difference between the distances of two models is
+    the mean of the differences of their contributions, so paired tests by group apply to
+    distances as well.
 
     - ``swd_<size>``: sliced Wasserstein distance (Karras et al. 2018, "Progressive
-      growing of GANs", section 5) between 7×7 patches of a level of the Laplacian
+      growing of GANs", section 5) between 7×7 patches of one level of the Laplacian
       pyramid, ×1,000; ``swd`` is the mean over the levels. Both sets are normalised by
-      the targets' mean and deviation of each channel: normalised by its own, as in the
-      original code, a blurred set would be given its contrast back.
+      the mean and standard deviation of the targets per channel. The original code
+      normalises each set by its own, which restores the contrast of a blurred set.
     - ``spectrum_distance``: root mean square difference, over radial frequencies, of
       the mean log power of luma, in dB (after Durall, Keuper & Keuper 2020, "Watch your
       up-convolution", section 3).
-    - ``histogram_distance``: Wasserstein distance between the pixels' distributions of
-      L*, a* and b*, in steps of 1, averaged over the three.
+    - ``histogram_distance``: Wasserstein distance between the distributions of the
+      pixels' L*, a* and b*, in steps of 1, averaged over the three.
 
     Args:
-        predictions: Batches, uint8, n×S×S×3, together N images, in the order of the
-            targets: prediction i shows what target i shows.
+        predictions: Batches, uint8, n×S×S×3, N images in total, in the order of the
+            targets: prediction i belongs to target i.
         targets: uint8, N×S×S×3; may be memory-mapped.
-        groups: The group of each image.
+        groups: Group of each image, N values.
 
     Returns:
-        One row an image, one column a metric; NaN for fewer than two groups.
+        One row per image, one column per metric; NaN for fewer than two groups.
 
     Raises:
-        ValueError: There are not as many predictions as targets, or as groups.
+        ValueError: The numbers of predictions, targets and groups differ.
     """
     codes = group_codes(groups, targets)
     if not len(codes):
@@ -120,18 +122,18 @@ def set_contributions(
 def score_sets(
     predictions: Iterable[Images], targets: Images, groups: ArrayLike
 ) -> pd.DataFrame:
-    """Every distance between the set of predictions and that of targets.
+    """Distances between the set of predictions and the set of targets.
 
     Args:
-        predictions: As for `set_contributions`, which names the distances.
+        predictions: As for `set_contributions`, which defines the distances.
         targets: uint8, N×S×S×3; may be memory-mapped.
-        groups: The group of each image.
+        groups: Group of each image, N values.
 
     Returns:
-        One row a metric, with the columns ``metric, value, ci_low, ci_high, floor,
-        n_images, n_groups``; none without images. The value may fall below 0. The
-        interval is the value ± Student's t times the error between groups; NaN for
-        fewer than two. ``floor`` is that of `set_floor`.
+        One row per metric, with the columns ``metric, value, ci_low, ci_high, floor,
+        n_images, n_groups``; no rows without images. The value can be negative. The
+        interval is the value ± Student's t times the standard error between groups; NaN
+        for fewer than two groups. ``floor`` is that of `set_floor`.
 
     Raises:
         ValueError: As for `set_contributions`.
@@ -146,21 +148,21 @@ def score_sets(
 
 
 def set_floor(targets: Images, groups: ArrayLike) -> pd.DataFrame:
-    """How far apart two halves of the targets are by the uncorrected formulas.
+    """Uncorrected distances between two halves of the targets.
 
-    The mean over random halves of the groups. This much of an uncorrected distance may
-    be the size of the sets alone.
+    The distances are averaged over random halves of the groups. An uncorrected distance
+    of this size can result from the finite size of the sets alone.
 
     Args:
         targets: uint8, N×S×S×3; may be memory-mapped.
-        groups: The group of each image.
+        groups: Group of each image, N values.
 
     Returns:
-        One row a metric, with the columns ``metric, floor, n_images, n_groups``; the
-        numbers are those of both halves together. NaN for fewer than two groups.
+        One row per metric, with the columns ``metric, floor, n_images, n_groups``; the
+        numbers count both halves. NaN for fewer than two groups.
 
     Raises:
-        ValueError: There are not as many groups as targets.
+        ValueError: The numbers of groups and targets differ.
     """
     codes = group_codes(groups, targets)
     if not len(codes):
@@ -171,17 +173,17 @@ def set_floor(targets: Images, groups: ArrayLike) -> pd.DataFrame:
 
 
 def sliced_wasserstein(predictions: Iterable[Images], targets: Images) -> float:
-    """The plain sliced Wasserstein distance, for the curve of a training.
+    """Uncorrected sliced Wasserstein distance, for the curve of a training.
 
-    The mean over the levels, as published: biased upwards by the size of the sets, so
-    comparable between epochs alone, and never with ``swd`` of `score_sets`.
+    The mean over the levels, with the published formula. It is biased upwards for finite
+    sets, so it is comparable between epochs, but not with ``swd`` of `score_sets`.
 
     Args:
-        predictions: Batches, uint8, n×S×S×3, together N images.
+        predictions: Batches, uint8, n×S×S×3, N images in total.
         targets: uint8, N×S×S×3.
 
     Returns:
-        The distance ×1,000; NaN without images.
+        Distance ×1,000; NaN without images.
     """
     if not len(targets):
         return float("nan")
@@ -198,12 +200,12 @@ def score_rows(
     floors: Mapping[str, float],
     codes: NDArray[np.intp],
 ) -> pd.DataFrame:
-    """The table of `score_sets`.
+    """Build the table of `score_sets`.
 
     Args:
-        contributions: Metric → one value a group.
-        floors: Metric → its floor.
-        codes: The number of each image's group.
+        contributions: By metric, one value per group.
+        floors: Floor by metric.
+        codes: Group index of each image, N values.
     """
     shares = np.bincount(codes) / len(codes)
     return pd.DataFrame(
@@ -216,7 +218,7 @@ def score_rows(
 
 
 def floor_rows(floors: Mapping[str, float], codes: NDArray[np.intp]) -> pd.DataFrame:
-    """The table of `set_floor`."""
+    """Build the table of `set_floor`."""
     return pd.DataFrame(
         [(name, floor, len(codes), codes.max() + 1) for name, floor in floors.items()],
         columns=SET_FLOOR_COLUMNS,
@@ -224,13 +226,13 @@ def floor_rows(floors: Mapping[str, float], codes: NDArray[np.intp]) -> pd.DataF
 
 
 def set_metrics(size: int) -> list[str]:
-    """Names of the distances between sets of images of a size, in their order."""
+    """Names of the distances between sets of images of this size, in table order."""
     levels = [f"swd_{level}" for level in swd_levels(size)]
     return ["swd", *levels, "spectrum_distance", "histogram_distance"]
 
 
 def swd_levels(size: int) -> list[int]:
-    """Sizes of the levels of the pyramid of an image, the finest first."""
+    """Sizes of the pyramid levels of an image of this size, finest first."""
     levels = [size]
     while (smaller := (levels[-1] + 1) // 2) >= SMALLEST_LEVEL:
         levels.append(smaller)
@@ -238,7 +240,7 @@ def swd_levels(size: int) -> list[int]:
 
 
 def group_codes(groups: ArrayLike, targets: Images) -> NDArray[np.intp]:
-    """The number of each image's group, from 0."""
+    """Group index of each image, from 0."""
     codes, _ = pd.factorize(np.asarray(groups), sort=True)
     if len(codes) != len(targets):
         raise ValueError(f"{len(codes)} groups for {len(targets)} targets")
@@ -248,7 +250,7 @@ def group_codes(groups: ArrayLike, targets: Images) -> NDArray[np.intp]:
 def _by_group(
     predicted: Sketch, wanted: Sketch, codes: NDArray[np.intp]
 ) -> dict[str, Doubles]:
-    """Metric → contributions of the groups."""
+    """Contributions of the groups by metric."""
     shares = np.bincount(codes) / len(codes)
     levels = {
         name: _swd_contributions(predicted[name], wanted[name], codes, shares)
@@ -268,7 +270,7 @@ def _by_group(
 
 
 def _floors(wanted: Sketch, codes: NDArray[np.intp]) -> dict[str, float]:
-    """Metric → uncorrected distance of halves of the targets."""
+    """Uncorrected distance between halves of the targets by metric."""
     halves = draw_halves(np.bincount(codes))
     levels = {
         name: _swd_floor(wanted[name], codes, halves)
@@ -292,7 +294,7 @@ def _mean(values: Doubles) -> float:
 
 
 def _group_means(values: NDArray, codes: NDArray[np.intp]) -> Doubles:
-    """Mean of each group's rows: N×D to G×D."""
+    """Mean of the rows of each group: N×D to G×D."""
     order = np.argsort(codes, kind="stable")
     counts = np.bincount(codes)
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
@@ -303,7 +305,7 @@ def _group_means(values: NDArray, codes: NDArray[np.intp]) -> Doubles:
 def _sketch_both(
     predictions: Iterable[Images], targets: Images, *, patches_alone: bool = False
 ) -> tuple[Sketch, Sketch]:
-    """What is kept of both sets; images are read once, batch by batch."""
+    """Features of both sets; images are read once, batch by batch."""
     sketch = _Sketcher(targets.shape[1], len(targets), patches_alone=patches_alone)
     parts: list[tuple[Sketch, Sketch]] = []
     done = 0
@@ -328,7 +330,7 @@ def _join(parts: Sequence[Sketch]) -> Sketch:
 
 
 class _Sketcher:
-    """Takes from images what the distances need; of every image at the same places."""
+    """Extracts the features for the distances, at the same positions in all images."""
 
     def __init__(self, size: int, images: int, *, patches_alone: bool = False) -> None:
         most = PATCHES_IN_CURVES if patches_alone else PATCHES_AN_IMAGE
@@ -341,7 +343,7 @@ class _Sketcher:
         self._patches_alone = patches_alone
 
     def __call__(self, images: Images) -> Sketch:
-        """Patches of every level and, unless these alone are wanted, the rest."""
+        """Patches of all levels and, unless ``patches_alone``, spectra and histograms."""
         planes = np.moveaxis(images, -1, 1).astype(np.float32, order="C")
         planes /= 255
         sketch: Sketch = {
@@ -351,13 +353,13 @@ class _Sketcher:
         if not self._patches_alone:
             luma = np.einsum("c,nc...->n...", _LUMA, planes)
             spectra = _log_spectra(luma)
-            # the length of a difference is then its root mean square
+            # Scaled so that the norm of a difference is its root mean square.
             sketch["spectrum_distance"] = spectra / np.sqrt(spectra.shape[1])
             sketch["histogram_distance"] = _lab_distributions(images)
         return sketch
 
     def _take_patches(self, band: NDArray) -> NDArray:
-        """N×P×3×7×7 of N×3×S×S."""
+        """Extract patches: N×3×S×S to N×P×3×7×7."""
         windows = np.lib.stride_tricks.sliding_window_view(band, (PATCH, PATCH), (2, 3))
         rows, columns = self._corners[band.shape[2]]
         return np.moveaxis(windows[:, :, rows, columns], 1, 2)
@@ -366,14 +368,14 @@ class _Sketcher:
 def _choose_corners(
     side: int, count: int, random: np.random.Generator
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows and columns of different places in a square; all of few."""
+    """Rows and columns of distinct random positions in a square; all if it has fewer."""
     places = side**2
     chosen = random.choice(places, min(count, places), replace=False)
     return np.divmod(chosen, side)
 
 
 def _laplacian_pyramid(planes: NDArray) -> Iterator[NDArray]:
-    """Bands of Burt & Adelson (1983), N×3×S×S, the finest first, the last low-pass.
+    """Bands of Burt & Adelson (1983), N×3×S×S, finest first; the last one is low-pass.
 
     Mirrored at the edges as in the code of Karras et al. and in OpenCV, also for odd S.
     """
@@ -386,7 +388,7 @@ def _laplacian_pyramid(planes: NDArray) -> Iterator[NDArray]:
 
 
 def _reduce(planes: NDArray, axis: int) -> NDArray:
-    """Every other pixel of the images smoothed by (1, 4, 6, 4, 1) / 16."""
+    """Smooth by (1, 4, 6, 4, 1) / 16 along an axis and keep every other pixel."""
     pixels = np.moveaxis(planes, axis, 0)
     rows = np.concatenate([pixels[2:0:-1], pixels, pixels[-2:-4:-1]])
     count = (len(pixels) + 1) // 2
@@ -398,9 +400,10 @@ def _reduce(planes: NDArray, axis: int) -> NDArray:
 
 
 def _expand(planes: NDArray, axis: int, size: int) -> NDArray:
-    """Twice the pixels, or one less; what lies between them by the same kernel."""
+    """Upsample to twice the pixels, or one less, interpolated by the kernel of `_reduce`."""
     pixels = np.moveaxis(planes, axis, 0)
-    # Zeros between the pixels are mirrored, too: of an even size the last row is one.
+    # The mirrored signal includes the zeros between pixels; for an even size the last
+    # row is a zero.
     last = pixels[-2 if size % 2 else -1]
     rows = np.concatenate([pixels[1:2], pixels, last[np.newaxis]])
     before, here, after = rows[:-2], rows[1:-1], rows[2:]
@@ -414,7 +417,7 @@ def _expand(planes: NDArray, axis: int, size: int) -> NDArray:
 
 
 def _log_spectra(luma: NDArray) -> NDArray:
-    """Log power in dB by radial frequency from 1 to half the size: N×S×S to N×S/2."""
+    """Log power in dB by radial frequency, from 1 to S/2: N×S×S to N×S/2."""
     size = luma.shape[1]
     power = np.abs(scipy.fft.rfft2(luma)) ** 2 / size**4
     rings, shares = _rings(size)
@@ -425,18 +428,18 @@ def _log_spectra(luma: NDArray) -> NDArray:
 
 @cache
 def _rings(size: int) -> tuple[NDArray[np.intp], Doubles]:
-    """Of a real transform's S×(S/2+1) values: radial frequency, and share of its ring."""
+    """Radial frequency and weight in its ring of each of the S×(S/2+1) coefficients."""
     rows = np.fft.fftfreq(size, 1 / size)[:, np.newaxis]
     columns = np.arange(size // 2 + 1)
     rings = np.hypot(rows, columns).round().astype(np.intp)
-    # the columns that a real transform leaves out mirror those between the outermost
+    # A real transform omits the columns that mirror all but the first and the last one.
     weights = np.where((columns == 0) | (2 * columns == size), 1.0, 2.0) + 0 * rows
     counts = np.bincount(rings.ravel(), weights.ravel())
     return rings.ravel(), weights / counts[rings]
 
 
 def _lab_distributions(images: Images) -> NDArray:
-    """Distribution functions of L*, a* and b* in steps of 1, each by 3: N×663."""
+    """Distribution functions of L*, a* and b* in steps of 1, divided by 3: N×663."""
     lab = to_lab(images).reshape(3, len(images), -1)
     lab -= _LAB_LOWEST[:, np.newaxis, np.newaxis]
     steps = np.clip(lab, 0, _LAB_STEPS - 1, out=lab).astype(np.intp)
@@ -451,7 +454,7 @@ def _lab_distributions(images: Images) -> NDArray:
 def _swd_contributions(
     predicted: NDArray, wanted: NDArray, codes: NDArray[np.intp], shares: Doubles
 ) -> Doubles:
-    """Mean over the directions, ×1,000: one value a group."""
+    """Contribution of each group, averaged over directions, ×1,000."""
     total, project = np.zeros(len(shares)), _projector(wanted)
     for ours, theirs in _integrals([project(predicted), project(wanted)], codes):
         total += wasserstein_contributions(ours - theirs, shares)
@@ -459,7 +462,7 @@ def _swd_contributions(
 
 
 def _swd_floor(wanted: NDArray, codes: NDArray[np.intp], halves: Doubles) -> float:
-    """Uncorrected distance of the halves, mean over directions, ×1,000."""
+    """Uncorrected distance between halves, averaged over directions, ×1,000."""
     distances = [
         np.abs(halves @ functions).sum(axis=1)
         for (functions,) in _integrals([_projector(wanted)(wanted)], codes)
@@ -468,9 +471,9 @@ def _swd_floor(wanted: NDArray, codes: NDArray[np.intp], halves: Doubles) -> flo
 
 
 def _projector(wanted: NDArray) -> Callable[[NDArray], NDArray]:
-    """Projects patches, normalised by the targets', along random directions.
+    """Return a function that projects patches along random directions.
 
-    N×P×3×7×7 to N·P×directions.
+    It maps N×P×3×7×7 to N·P×directions and normalises by the statistics of the targets.
     """
     mean = wanted.mean(axis=(0, 1, 3, 4), keepdims=True, dtype=np.float64)
     spread = wanted.std(axis=(0, 1, 3, 4), keepdims=True, dtype=np.float64)
@@ -489,7 +492,7 @@ def _projector(wanted: NDArray) -> Callable[[NDArray], NDArray]:
 
 
 def _swd(a: NDArray, b: NDArray) -> float:
-    """Mean over the directions of the Wasserstein distance, ×1,000."""
+    """Wasserstein distance averaged over directions, ×1,000."""
     distances = np.abs(np.sort(a, axis=0) - np.sort(b, axis=0))
     return SCALE * float(distances.mean(dtype=np.float64))
 
@@ -497,20 +500,21 @@ def _swd(a: NDArray, b: NDArray) -> float:
 def _integrals(
     sides: Sequence[NDArray], codes: NDArray[np.intp]
 ) -> Iterator[list[Doubles]]:
-    """Of each direction and side, the groups' distribution functions over `BINS` bins.
+    """Integrate the distribution functions of the groups, for each direction and set.
 
     Args:
-        sides: N·P×directions each, the P patches of an image one after the other.
-        codes: The number of each image's group, N.
+        sides: Projections of each set, N·P×directions, with the P patches of an image in
+            consecutive rows.
+        codes: Group index of each image, N values.
 
     Yields:
-        The integral of each group's distribution function over each bin, G×BINS, for
-        each side; the bins are the same for all sides.
+        For each set, the integral of each group's distribution function over each bin,
+        G×BINS. All sets share the same bins.
     """
     owner = BINS * np.repeat(codes, len(sides[0]) // len(codes))
     groups, step = codes.max() + 1, 1 + len(sides[0]) // EDGES_FROM
     for columns in zip(*(np.ascontiguousarray(side.T) for side in sides), strict=True):
-        # Of a part of the values; what lies beyond the ends belongs to the last bins.
+        # Quantiles of a subsample; values beyond its ends belong to the outer bins.
         some = np.concatenate([column[::step] for column in columns])
         edges = np.quantile(some, np.linspace(0, 1, BINS + 1)).astype(np.float32)
         yield [_integrate(column, edges, owner, groups) for column in columns]
@@ -519,7 +523,7 @@ def _integrals(
 def _integrate(
     values: NDArray, edges: NDArray, owner: NDArray[np.intp], groups: int
 ) -> Doubles:
-    """Integrals of the groups' distribution functions between edges: G×BINS."""
+    """Integrate the groups' distribution functions between edges: G×BINS."""
     bins = np.clip(np.searchsorted(edges, values, "right") - 1, 0, BINS - 1)
     cells = owner + bins
     counts, inside = (

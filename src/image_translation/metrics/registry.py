@@ -1,4 +1,4 @@
-"""The metrics by name: what each is, how it reads, and how it is computed."""
+"""Registry of metrics: definition, range, format and function by name."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
@@ -16,31 +16,30 @@ from image_translation.metrics.chunks import Chunk, map_chunks
 logger = logging.getLogger(__name__)
 
 INFINITE_PSNR_IN_MEANS = 100.0
-"""What an infinite PSNR, that of two equal images, counts as in means, in dB."""
-
+"""Value of an infinite PSNR (equal images) in means, in dB."""
 
 Family = Literal["fidelity", "colour", "realism", "learned"]
-"""What a metric judges: agreement with the target pixel by pixel, colours, how much like
-the targets the predictions look as a set, or what a network makes of them."""
+"""Family of a metric: pixelwise fidelity to the target, colour, realism of the set of
+predictions, or based on a trained network."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """What the tables show, as people read it.
+    """Description of a metric, for tables and reports.
 
     Attributes:
-        name: Its name in the tables.
-        family: What it judges.
-        label: What people call it.
-        higher_is_better: Its direction.
-        unit: Written after a value; empty for a plain number.
+        name: Name in the tables.
+        family: Family of the metric.
+        label: Display name.
+        higher_is_better: Direction of the metric.
+        unit: Unit of a value; empty for a plain number.
         range: Smallest and largest possible value.
-        decimals: Digits after the point, where a value is shown.
-        definition: One sentence that states every setting.
-        source: The paper.
-        margin: Difference up to which two models count as practically equal; None where
-            none can be justified.
-        margin_reason: Why this margin, in words.
+        decimals: Number of decimals of a displayed value.
+        definition: Definition with all settings.
+        source: Reference to the paper.
+        margin: Difference up to which two models are practically equal; None if no
+            margin can be justified.
+        margin_reason: Justification of the margin.
     """
 
     name: str
@@ -57,17 +56,17 @@ class Measure:
 
     @property
     def title(self) -> str:
-        """Label with unit, for a table's head or an axis."""
+        """Label with unit, for table headers and axes."""
         return f"{self.label} ({self.unit})" if self.unit else self.label
 
 
 @dataclass(frozen=True, kw_only=True)
 class Metric(Measure):
-    """A score of one prediction against its target: a column in ``scores.csv``.
+    """Metric of one prediction and its target: a column in ``scores.csv``.
 
     Attributes:
         function: ``(predictions, targets) -> N values`` for uint8, N×H×W×C.
-        of_chunk: The same for a few images; shares with other metrics what they need.
+        of_chunk: The same for a chunk, which shares intermediate results between metrics.
     """
 
     function: Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float64]]
@@ -108,7 +107,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 decimals=2,
                 margin=0.25,
                 margin_reason=(
-                    "half of the 0.5 dB that video coding takes as just visible "
+                    "half of the 0.5 dB that video coding regards as just visible "
                     "(Salomon 2007, Data compression: the complete reference)"
                 ),
                 definition=(
@@ -132,7 +131,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 range=(-1.0, 1.0),
                 decimals=3,
                 margin=0.005,
-                margin_reason="half of the second decimal, often the last that is reported",
+                margin_reason="half of the second decimal, often the last one reported",
                 definition=(
                     f"Structural similarity with an {fidelity.SSIM_WINDOW}×"
                     f"{fidelity.SSIM_WINDOW} Gaussian window of sigma "
@@ -178,11 +177,11 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 range=(0.0, 1.0),
                 decimals=3,
                 margin=0.005,
-                margin_reason="half of the second decimal, often the last that is reported",
+                margin_reason="half of the second decimal, often the last one reported",
                 definition=(
-                    "SSIM over five scales with the published weights; over as many as "
-                    "its window fits in where images are smaller than 176 pixels, the "
-                    "weights of those scaled to a sum of 1."
+                    "SSIM over five scales with the published weights; images smaller "
+                    "than 176 pixels use as many scales as the window fits into, with "
+                    "weights rescaled to a sum of 1."
                 ),
                 source=(
                     "Wang, Simoncelli & Bovik (2003), Multi-scale structural similarity "
@@ -200,8 +199,8 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 range=(0.0, 0.5),
                 decimals=4,
                 definition=(
-                    "Standard deviation of the similarity of gradients (Prewitt) of "
-                    "luma at half size, with c = 170."
+                    "Standard deviation of the similarity of gradient magnitudes "
+                    "(Prewitt) of luma at half size, with c = 170."
                 ),
                 source=(
                     "Xue, Zhang, Mou & Bovik (2014), Gradient magnitude similarity "
@@ -241,7 +240,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 margin=0.5,
                 margin_reason="half of a just noticeable difference",
                 definition=(
-                    "Mean distance of the pixels' colours in the plane of a* and b* of "
+                    "Mean distance between the pixels in the plane of a* and b* of "
                     "CIE L*a*b* (D65): colour without lightness."
                 ),
                 source="CIE 1976 L*a*b*",
@@ -258,12 +257,13 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 decimals=2,
                 margin=1.0,
                 margin_reason=(
-                    "a fifteenth of the step from not to slightly colourful in the "
-                    "authors' table 2"
+                    "a fifteenth of the step from not colourful to slightly colourful "
+                    "in the authors' table 2"
                 ),
                 definition=(
                     "Absolute difference of the colourfulness M3 of prediction and "
-                    "target, 0 for grey and about 100 for the most colourful."
+                    "target; M3 is 0 for grey and about 100 for the most colourful "
+                    "photographs."
                 ),
                 source=(
                     "Hasler & Süsstrunk (2003), Measuring colorfulness in natural images"
@@ -283,7 +283,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 margin_reason="half of a just noticeable difference",
                 definition=(
                     "Absolute difference of the mean chroma C*ab of prediction and "
-                    "target: how much too pale or too bright in colour as a whole."
+                    "target; large for washed-out and for oversaturated predictions."
                 ),
                 source=(
                     "CIE 1976 chroma; Zhang, Isola & Efros (2016), Colorful image "
@@ -293,13 +293,12 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         )
     }
 )
-"""Every metric of a single image, in the order of the tables."""
-
+"""Metrics of single images, in table order."""
 
 _UNBIASED = (
-    "Each group of images is judged by what the other groups show to differ, so that two "
-    "sets of one distribution are 0 apart on average, whatever their size, and a value "
-    "may fall below 0."
+    "Each group of images is evaluated by a critic fitted to the other groups, so that the "
+    "expectation for two sets of one distribution is 0, whatever their size, and a value "
+    "can be negative."
 )
 
 
@@ -316,7 +315,7 @@ def _swd(name: str, level: str) -> Measure:
             "Sliced Wasserstein distance ×1,000 between 7×7 patches of "
             + (f"the {level} level" if level else "the levels")
             + " of the Laplacian pyramids of predictions and targets, normalised by the "
-            "targets' mean and deviation"
+            "targets' mean and standard deviation"
             + (". " if level else "; mean over the levels. ")
             + _UNBIASED
         ),
@@ -365,7 +364,7 @@ LEARNED_METRICS: Mapping[str, Measure] = MappingProxyType(
         )
     }
 )
-"""Metrics of a single image that need weights; see ``metrics.learned``."""
+"""Metrics of single images that need pretrained weights; see ``metrics.learned``."""
 
 SET_METRICS: Mapping[str, Measure] = MappingProxyType(
     {
@@ -399,7 +398,7 @@ SET_METRICS: Mapping[str, Measure] = MappingProxyType(
                 range=(-float("inf"), float("inf")),
                 decimals=2,
                 definition=(
-                    "Wasserstein distance between the pixels' distributions of L*, a* "
+                    "Wasserstein distance between the distributions of the pixels' L*, a* "
                     "and b* in all predictions and in all targets, averaged over the "
                     f"three. {_UNBIASED}"
                 ),
@@ -436,29 +435,28 @@ SET_METRICS: Mapping[str, Measure] = MappingProxyType(
                 definition=(
                     "Unbiased squared maximum mean discrepancy between features of "
                     "Inception v3 with a cubic kernel, over all pairs of images of two "
-                    "different groups; may fall below 0."
+                    "different groups; can be negative."
                 ),
                 source="Bińkowski et al. (2018), Demystifying MMD GANs",
             ),
         )
     }
 )
-"""Distances between the set of predictions and that of targets."""
+"""Distances between the set of predictions and the set of targets."""
 
 MEASURES: Mapping[str, Measure] = MappingProxyType(
     {**METRICS, **LEARNED_METRICS, **SET_METRICS}
 )
-"""All that a comparison may hold."""
+"""All measures that a comparison can contain."""
 
 HEADLINES = ("mse", "psnr", "ssim")
-"""The metrics of the study's question."""
-
+"""Metrics of the study's question."""
 
 Function = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float64]]
 FUNCTIONS: Mapping[str, Function] = MappingProxyType(
     {name: metric.function for name, metric in METRICS.items()}
 )
-"""How every metric is computed."""
+"""Functions of the metrics of single images, by name."""
 
 
 def score_images(
@@ -466,18 +464,18 @@ def score_images(
     targets: NDArray[np.uint8],
     functions: Mapping[str, Function] = FUNCTIONS,
 ) -> pd.DataFrame:
-    """Score every image by every metric.
+    """Score all images by all metrics.
 
     Args:
         predictions: uint8, N×H×W×C.
         targets: uint8, N×H×W×C.
-        functions: The metrics by name.
+        functions: Metrics by name.
 
     Returns:
-        N rows in the order of the images, one float64 column a metric.
+        N rows in the order of the images, one float64 column per metric.
 
     Raises:
-        ValueError: The arrays do not fit a metric.
+        ValueError: The arrays are invalid for a metric.
     """
     shared = {
         name: METRICS[name].of_chunk
@@ -504,19 +502,19 @@ def score_stream(
     targets: NDArray[np.uint8],
     functions: Mapping[str, Function] = FUNCTIONS,
 ) -> pd.DataFrame:
-    """Score predictions that come in batches, in the order of the targets.
+    """Score batches of predictions, in the order of the targets.
 
     Args:
-        predictions: Batches, uint8, n×H×W×C, together N images.
+        predictions: Batches, uint8, n×H×W×C, N images in total.
         targets: uint8, N×H×W×C; may be memory-mapped.
-        functions: The metrics by name.
+        functions: Metrics by name.
 
     Returns:
-        As ``score_images`` for all batches in one.
+        Table of `score_images` for all N images.
 
     Raises:
-        ValueError: A batch does not fit a metric, or there are not as many predictions
-            as targets.
+        ValueError: A batch is invalid for a metric, or the numbers of predictions and
+            targets differ.
     """
     done = 0
     tables = [pd.DataFrame(columns=list(functions), dtype=np.float64)]
@@ -529,15 +527,14 @@ def score_stream(
         logger.debug("scored %s of %s images", done, len(targets))
     if done < len(targets):
         raise ValueError(f"{done} predictions for {len(targets)} targets")
-    # An empty table only gives an empty stream its columns.
+    # The empty table supplies the columns if there are no batches.
     return pd.concat(tables[1:] or tables, ignore_index=True)
 
 
 def for_means(metric: str, values: ArrayLike) -> NDArray[np.float64]:
-    """Values as they count in means, differences and ranks.
+    """Clip scores for means, differences and ranks.
 
-    PSNR is cut at 100 dB, so equal images count as 100 dB and no image counts more.
-    Other metrics stay as they are.
+    PSNR is clipped to 100 dB, the value of equal images. Other metrics do not change.
 
     Args:
         metric: Name of the metric.
@@ -551,7 +548,7 @@ def for_means(metric: str, values: ArrayLike) -> NDArray[np.float64]:
 
 
 def format_value(metric: str, value: float) -> str:
-    """A value as people read it, with its unit; a dash where there is none.
+    """Format a value with its decimals and unit; a dash for NaN.
 
     Examples:
         >>> format_value("psnr", 23.456)

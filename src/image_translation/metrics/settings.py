@@ -1,4 +1,4 @@
-"""Parameters of metrics."""
+"""Settings of metrics and verdicts."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,16 +11,16 @@ from image_translation.schema import Nullable, OptionalPath, Settings, Text
 
 def _as_file(path: str | None) -> str | None:
     if path is not None and not Path(path).is_file():
-        raise ValueError("there is no such file; give the path of the weights, or null")
+        raise ValueError("no such file; set the path of the weights, or null")
     return path
 
 
 WeightsPath = Annotated[OptionalPath, AfterValidator(_as_file)]
-"""A file that is there, or nothing."""
+"""Path of an existing file, or None."""
 
 
 class LearnedMetricsSettings(Settings):
-    """Weights of the metrics that need some; what has none is not computed."""
+    """Weights of learned metrics; metrics without weights are skipped."""
 
     lpips_backbone: WeightsPath
     lpips_heads: WeightsPath
@@ -37,7 +37,7 @@ class LearnedMetricsSettings(Settings):
             given = [name for name in (first, second) if getattr(self, name)]
             if len(given) == 1:
                 raise ValueError(
-                    f"{given[0]} is of use only together with "
+                    f"{given[0]} works only together with "
                     f"{second if given[0] == first else first}"
                 )
         return self
@@ -47,7 +47,7 @@ Margin = Annotated[Annotated[float, Field(gt=0)] | None, Nullable]
 
 
 class MarginSettings(Settings):
-    """For every metric, the difference up to which models are practically equal."""
+    """Margins of practical equality by metric; None for a metric without one."""
 
     mse: Margin
     psnr: Margin
@@ -62,13 +62,13 @@ class MarginSettings(Settings):
 
 
 class VerdictSettings(Settings):
-    """What a verdict depends on beside the scores."""
+    """Settings of verdicts."""
 
     margins: MarginSettings
 
 
 class CalibrationSettings(Settings):
-    """How a model is compared with itself."""
+    """Settings for the comparison of a model with itself."""
 
     model: Text
     trainings: int = Field(ge=4, le=100)
@@ -79,8 +79,8 @@ class CalibrationSettings(Settings):
     def _make_two_pretended_models(self) -> "CalibrationSettings":
         if self.trainings < 2 * self.replicates:
             raise ValueError(
-                f"trainings: at least {2 * self.replicates}, for two pretended models of "
-                f"{self.replicates} trainings each"
+                f"trainings: at least {2 * self.replicates} are required for two "
+                f"pretended models with {self.replicates} trainings each"
             )
         return self
 
@@ -92,7 +92,7 @@ def _as_metric(name: str) -> str:
 
 
 class PromotionSettings(Settings):
-    """When a trained model takes the place of the one in use."""
+    """Conditions under which a challenger replaces the champion."""
 
     metric: Literal["mse", "psnr", "ssim"]
     guard: Annotated[str, AfterValidator(_as_metric)]
@@ -102,7 +102,7 @@ class PromotionSettings(Settings):
     def _guard_is_another_metric(self) -> "PromotionSettings":
         if self.guard == self.metric:
             raise ValueError(
-                "guard: the guard is another metric than promotion.metric, such as "
+                "guard: must differ from promotion.metric, for example "
                 + ("ssim" if self.metric != "ssim" else "psnr")
             )
         return self

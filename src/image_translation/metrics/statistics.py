@@ -1,6 +1,6 @@
-"""Means, intervals and corrections: what any table of scores is made with.
+"""Group means, multiple testing corrections and detectable differences.
 
-What holds for models, with their seeds, stands in `image_translation.metrics.inference`.
+Inference on models and seeds is in `image_translation.metrics.inference`.
 """
 
 from typing import NamedTuple
@@ -13,10 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 CONFIDENCE = 0.95
 
 REACHED = 1 - 1e-6
-"""Of a statistic: a draw that differs by rounding alone reaches it."""
+"""Factor of a statistic that a draw must reach, so that rounding errors do not matter."""
 
 POWER = 0.8
-"""Probability with which a detectable difference is found."""
+"""Probability that a detectable difference is found."""
 
 Floats = NDArray[np.float64]
 
@@ -25,9 +25,9 @@ class Interval(NamedTuple):
     """A mean with its confidence interval.
 
     Attributes:
-        mean: The estimate.
-        low: Lower end; NaN where there are fewer than two groups.
-        high: Upper end; NaN where there are fewer than two groups.
+        mean: Estimate of the mean.
+        low: Lower end; NaN for fewer than two groups.
+        high: Upper end; NaN for fewer than two groups.
     """
 
     mean: float
@@ -36,20 +36,20 @@ class Interval(NamedTuple):
 
 
 def deviation(values: ArrayLike) -> float:
-    """Standard deviation of a sample; NaN for fewer than two values."""
+    """Sample standard deviation; NaN for fewer than two values."""
     values = np.asarray(values, dtype=np.float64)
     return float(values.std(ddof=1)) if len(values) > 1 else np.nan
 
 
 def group_means(values: ArrayLike, groups: ArrayLike) -> Floats:
-    """Mean of each group, in the sorted order of the groups; NaN values do not count.
+    """Mean of each group, in sorted order of the groups; NaN values are ignored.
 
     Args:
-        values: One value an image.
-        groups: The group of each image.
+        values: One value per image.
+        groups: Group of each image.
 
     Returns:
-        One mean for every group that has a value.
+        One mean per group that has a value.
     """
     sums, counts = sum_groups(np.asarray(values, dtype=np.float64)[:, None], groups)
     present = counts[:, 0] > 0
@@ -57,11 +57,14 @@ def group_means(values: ArrayLike, groups: ArrayLike) -> Floats:
 
 
 def sum_groups(values: Floats, groups: ArrayLike) -> tuple[Floats, Floats]:
-    """Sums and counts of each group, groups × columns; NaN values do not count.
+    """Sums and counts of each group; NaN values are ignored.
 
     Args:
         values: Images × columns.
-        groups: The group of each image.
+        groups: Group of each image.
+
+    Returns:
+        Sums and counts, groups × columns each.
 
     Raises:
         ValueError: The arguments differ in length, or a group is missing.
@@ -81,16 +84,16 @@ def sum_groups(values: Floats, groups: ArrayLike) -> tuple[Floats, Floats]:
 
 
 def holm(p_values: ArrayLike) -> Floats:
-    """P-values adjusted for many comparisons (Holm 1979).
+    """Adjust p-values for multiple comparisons (Holm 1979).
 
-    The probability of any false claim among all of them is at most the level, where
-    each p-value by itself keeps it.
+    Controls the familywise error rate: if each p-value is valid by itself, the
+    probability of any false claim is at most the level.
 
     Args:
-        p_values: One p-value a comparison; NaN for one that was not tested.
+        p_values: One p-value per comparison; NaN for a comparison that was not tested.
 
     Returns:
-        Adjusted p-values in the same order; NaN stays NaN and does not count.
+        Adjusted p-values in the same order; NaN stays NaN and is not counted.
 
     Examples:
         >>> holm([0.01, 0.04, 0.03]).tolist()
@@ -110,22 +113,22 @@ def holm(p_values: ArrayLike) -> Floats:
 def step_down(
     statistics: ArrayLike, reference: ArrayLike, level: float
 ) -> tuple[Floats, Floats]:
-    """Adjust for many comparisons by the maximum of a joint reference distribution.
+    """Adjust for multiple comparisons by the maximum of a joint reference distribution.
 
     Westfall & Young (1993), "Resampling-based multiple testing", algorithm 4.1: the
-    largest statistic is compared with the largest of all in each draw, the next one with
-    the largest of the rest, and so on. Statistics that move together cost less than
-    under Holm's correction.
+    largest statistic is compared with the maximum of all statistics in each draw, the
+    next one with the maximum of the rest, and so on. For correlated statistics this is
+    more powerful than Holm's correction.
 
     Args:
-        statistics: m absolute statistics on one scale; the larger, the less likely.
-        reference: Draws × m, the same under the hypothesis that nothing differs.
-        level: Probability of any false claim.
+        statistics: m absolute statistics on a common scale.
+        reference: Draws × m, absolute statistics under the null hypothesis.
+        level: Familywise error rate.
 
     Returns:
-        m adjusted p-values, and m critical values. An adjusted p-value is below the level
-        exactly where its statistic is above its critical value; statistics that follow
-        the first one that is not claimed share its critical value.
+        m adjusted p-values and m critical values. An adjusted p-value is below the level
+        exactly if its statistic is above its critical value. All statistics after the
+        first one that is not claimed share its critical value.
     """
     observed = np.asarray(statistics, dtype=np.float64)
     draws = np.asarray(reference)
@@ -153,16 +156,19 @@ def _critical_values(draws: Floats, level: float) -> Floats:
 
 
 def detectable(error: ArrayLike, df: ArrayLike, critical: ArrayLike) -> Floats:
-    """The true differences that a test finds in four cases out of five.
+    """True differences that a test finds with a power of 80 %.
 
-    A statistic of a true difference follows the noncentral t distribution (Cohen 1988,
+    The statistic of a true difference follows the noncentral t distribution (Cohen 1988,
     "Statistical power analysis for the behavioral sciences", section 2.2).
 
     Args:
         error: Standard errors.
-        df: Their degrees of freedom.
-        critical: The statistics above which a difference is claimed; infinite where none
-            is, and then no difference is found.
+        df: Degrees of freedom of the standard errors.
+        critical: Statistics above which a difference is claimed; infinite if no
+            difference can be claimed.
+
+    Returns:
+        Differences in the unit of ``error``; infinite where ``critical`` is infinite.
     """
     critical = np.asarray(critical, dtype=np.float64)
     finite = np.where(np.isfinite(critical), critical, 0.0)
