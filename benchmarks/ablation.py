@@ -1,9 +1,9 @@
-"""What every option of structure and loss does by itself: two markdown tables.
+"""Ablation of the options of architecture and loss. Prints two Markdown tables.
 
-Each option is measured alone against the plain model: what concerns the discriminator
-against pix2pix, all else against the U-Net with L1. All see the same batches from the
-same seeds, and are judged on the validation pairs, never on those of the test. The pairs
-are those that the project prepared:
+Each option is measured alone against the plain model: options of the discriminator
+against pix2pix, all others against the U-Net with L1. All trainings use the same seeds
+and the same batches, and are scored on the validation pairs, never on the test pairs.
+The pairs are the prepared pairs of a task:
 
     kedro run --pipeline=colorization --tags=ingestion,splitting,preparation
     python benchmarks/ablation.py --pairs data/05_model_input/colorization
@@ -61,7 +61,7 @@ OPTIONS: Mapping[str, Sequence[Mapping[str, Any]]] = {
         {"objective.feature_matching": 10.0},
     ],
 }
-"""By the model that they are held against."""
+"""Options by the plain model that they are compared with."""
 
 SCORES = ("psnr", "ssim", "ciede2000")
 DIGITS = (2, 4, 2)
@@ -69,7 +69,7 @@ DIGITS = (2, 4, 2)
 
 @dataclass(frozen=True)
 class Measured:
-    """What came of a model: a row a seed, a column a score; and seconds a pair."""
+    """Scores of a model, seeds × `SCORES`, and seconds of training per pair."""
 
     scores: NDArray[np.float64]
     seconds: float
@@ -77,7 +77,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Ablation:
-    """What all models of a table have in common."""
+    """Pairs and settings shared by all models of a table."""
 
     train: PairArrays
     validation: PairArrays
@@ -90,7 +90,7 @@ class Ablation:
     def measure(self, model: str, options: Mapping[str, Any]) -> Measured:
         """Train a model with options from every seed, and score it."""
         settings = self._settings(model, options)
-        # What changes the protocol alone needs no training of its own.
+        # Options of inference need no training of their own.
         trained = {k: v for k, v in options.items() if not k.startswith("inference.")}
         scores, seconds = [], []
         for seed in range(self.seeds):
@@ -127,13 +127,13 @@ class Ablation:
 
 
 def name_of(model: str, options: Mapping[str, Any]) -> str:
-    """A folder's name, and what the log says."""
+    """Name of a model with options, for its folder and the log."""
     parts = (f"{name.partition('.')[2]}={value}" for name, value in options.items())
     return " ".join([model, *parts])
 
 
 def rows_of(ablation: Ablation, model: str, only: Iterable[str]) -> Iterator[str]:
-    """The rows of a table, as they come."""
+    """Yield the rows of a table."""
     plain = ablation.measure(model, {})
     yield row(PLAIN, plain, None)
     for options in OPTIONS[model]:
@@ -143,7 +143,7 @@ def rows_of(ablation: Ablation, model: str, only: Iterable[str]) -> Iterator[str
 
 
 def row(text: str, measured: Measured, plain: Measured | None) -> str:
-    """Means; differences to the plain model with the deviation over seeds."""
+    """Table row: means, and differences to the plain model with deviations over seeds."""
     cells = []
     for column, digits in enumerate(DIGITS):
         values = measured.scores[:, column]
@@ -158,12 +158,12 @@ def row(text: str, measured: Measured, plain: Measured | None) -> str:
 
 
 def deviation(values: NDArray[np.float64], digits: int) -> str:
-    """Standard deviation over seeds; nothing for one seed."""
+    """Standard deviation over seeds; empty for one seed."""
     return f" ± {values.std(ddof=1):.{digits}f}" if len(values) > 1 else ""
 
 
 def describe(ablation: Ablation, command: str) -> str:
-    """What was measured, on what, by which command."""
+    """Describe data, settings, machine and command."""
     cpu = platform.processor() or platform.machine()
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else cpu
     return (
@@ -178,7 +178,7 @@ def describe(ablation: Ablation, command: str) -> str:
 
 
 def first(pairs: PairArrays, count: int | None) -> PairArrays:
-    """The first so many pairs."""
+    """The first ``count`` pairs, or all."""
     if count is None or count >= len(pairs):
         return pairs
     return replace(
@@ -192,7 +192,7 @@ def first(pairs: PairArrays, count: int | None) -> PairArrays:
 
 @contextmanager
 def folder_for(kept: Path | None) -> Iterator[Path]:
-    """Where trained models lie: a folder to go on from, or one for the time being."""
+    """Folder of trained models: the given one, to resume from, or a temporary one."""
     if kept is not None:
         yield kept
         return
@@ -204,15 +204,15 @@ def main() -> None:
     """Train, compare, print, and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=Path, required=True)
-    parser.add_argument("--limit", type=int, help="of training pairs")
+    parser.add_argument("--limit", type=int, help="maximum number of training pairs")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--channels", type=int, default=32)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--models", nargs="+", choices=OPTIONS, default=list(OPTIONS))
-    parser.add_argument("--only", nargs="*", default=[], help="options, as in output")
-    parser.add_argument("--keep", type=Path, help="folder of models, to go on from")
-    parser.add_argument("--write", type=Path, help="page to put the tables into")
+    parser.add_argument("--only", nargs="*", default=[], help="names of options")
+    parser.add_argument("--keep", type=Path, help="folder of models to resume from")
+    parser.add_argument("--write", type=Path, help="page to write the tables into")
     arguments = parser.parse_args()
     logging.getLogger("image_translation").setLevel(logging.WARNING)
     train, validation = (

@@ -1,9 +1,9 @@
-"""How often does the blind test claim a preference? Prints a markdown table.
+"""Error and power of the blind test in simulated studies. Prints two Markdown tables.
 
-Simulated studies of four trained models: the questions are planned as for the page,
-every judge draws other ones from the pool, and an image's viewers choose the first of
-two models with a probability of their own, drawn from a beta distribution around the
-true preference. Run it with
+Simulated studies of four trained models. The questions are planned as for the real blind
+test, and every judge gets a random sample of them. For each image, the probability of
+preferring the first of two models is drawn from a beta distribution around the true
+preference. Run it with
 
     python benchmarks/blind_test.py --studies 1000
 """
@@ -28,13 +28,13 @@ JUDGES = (1, 3, 10, 20)
 
 @dataclass(frozen=True)
 class Scenario:
-    """What people like.
+    """Distribution of preferences.
 
     Attributes:
-        preference: Share that likes the first of two models better, over all images.
-        spread: Sum of the beta distribution's parameters: 2 for images that differ
-            uniformly where nothing is preferred, infinite for images that are alike.
-        taste: Deviation between judges, for each two models, in log-odds.
+        preference: Share of votes for the first of two models, over all images.
+        spread: Sum of the parameters of the beta distribution: 2 gives a uniform
+            distribution over images for a preference of 0.5, infinity equal images.
+        taste: Standard deviation between judges, for each pair of models, in log-odds.
     """
 
     preference: float
@@ -59,15 +59,15 @@ SOMETHING = tuple(
 
 
 class Pool:
-    """The questions of a blind test.
+    """Questions of a blind test.
 
     Attributes:
-        questions: One row a question.
-        shares: How many of the questions on two candidates a judge is asked.
+        questions: One row per question.
+        shares: Questions per judge, for each pair of candidates.
     """
 
     def __init__(self, test: BlindTest) -> None:
-        """Read a planned test."""
+        """Create the pool of a planned test."""
         self.shares = list(test.shares.values())
         places = {rivals: place for place, rivals in enumerate(test.shares)}
         self.questions = pd.DataFrame(
@@ -86,7 +86,7 @@ class Pool:
         ]
 
     def deal(self, random: np.random.Generator) -> NDArray[np.int64]:
-        """Numbers of the questions of one judge, drawn as the page draws them."""
+        """Indices of the questions of one judge, drawn as in the real blind test."""
         return np.concatenate(
             [
                 random.permutation(numbers)[:share]
@@ -98,7 +98,7 @@ class Pool:
 def simulate_votes(
     scenario: Scenario, judges: int, pool: Pool, random: np.random.Generator
 ) -> pd.DataFrame:
-    """Votes of a study, as ``read_votes`` gives them."""
+    """Votes of a simulated study, in the format of ``read_votes``."""
     mean, spread = scenario.preference, scenario.spread
     liked = np.full(len(pool.questions), mean)
     if np.isfinite(spread):
@@ -117,9 +117,9 @@ def simulate_votes(
 def study(
     scenario: Scenario, judges: int, pool: Pool, random: np.random.Generator
 ) -> pd.DataFrame:
-    """The table of a simulated study, with ``claimed`` and ``covered``."""
+    """Preference rates of a simulated study, with ``claimed`` and ``covered``."""
     table = preference_rates(simulate_votes(scenario, judges, pool, random))
-    # The table puts the target second, the scenario goes by the alphabet.
+    # The scenario orders candidates by name, the table puts the target second.
     swapped = table["model_a"] > table["model_b"]
     truth = np.where(swapped, 1 - scenario.preference, scenario.preference)
     return table.assign(
@@ -130,7 +130,7 @@ def study(
 
 
 def simulate(scenario: Scenario, judges: int, studies: int, seed: int) -> pd.DataFrame:
-    """All tables of many studies, with the study's number in ``study``."""
+    """Tables of many studies, with the number of the study in ``study``."""
     pool = Pool(plan_questions(PAIRS, MODELS, QUESTIONS))
     random = np.random.default_rng([seed, judges])
     tables = [
@@ -141,7 +141,7 @@ def simulate(scenario: Scenario, judges: int, studies: int, seed: int) -> pd.Dat
 
 
 def measure(tables: pd.DataFrame) -> Mapping[str, float]:
-    """Shares of studies with a claim, of claims, and of intervals that hold the truth."""
+    """Shares of studies with a claim, of claims, and of intervals that cover the truth."""
     of_study = tables["of_study"]
     return {
         "any": tables.groupby("study")["claimed"].any().mean(),
@@ -152,7 +152,7 @@ def measure(tables: pd.DataFrame) -> Mapping[str, float]:
 
 
 def rows(studies: int, seed: int) -> Iterator[str]:
-    """Both tables, line by line."""
+    """Yield the lines of both tables."""
     yield "| preference | images | judges' taste | judges | false claim | covered |"
     yield "|---|---|---|---|---|---|"
     for scenario in NOTHING:

@@ -1,8 +1,9 @@
-"""The strategies of translation held against each other at full size.
+"""Compare the translation strategies on photographs at full size.
 
-Grey versions of the held-out photographs are coloured by a trained model at their own
-size and compared with the photographs; then one of 24 megapixels is translated, each
-strategy in a process of its own. Train a model first, then run it with
+A trained model colorizes grey versions of the held-out photographs at their full size,
+and the results are compared with the photographs. Then a photograph of 24 megapixels is
+translated with each strategy, in a separate process. Train a model first, then run it
+with
 
     python benchmarks/full_size.py data/06_models/colorization/unet/replicate-0
 """
@@ -43,8 +44,8 @@ LARGE = (6000, 4000)
 
 
 def make_translator(folder: Path, strategy: str, scale: float) -> Translator:
-    """The model by a strategy, shown luma alone."""
-    how = TranslateSettings(
+    """Translator of a trained model with grey input."""
+    settings = TranslateSettings(
         model="champion",
         strategy=strategy,
         grey_input=True,
@@ -52,18 +53,18 @@ def make_translator(folder: Path, strategy: str, scale: float) -> Translator:
         overlap=0.25,
         quality=98,
     )
-    return Translator.read(TrainedReplicate.read(folder), INFERENCE, how)
+    return Translator.read(TrainedReplicate.read(folder), INFERENCE, settings)
 
 
 def keep_lightness(translated: np.ndarray, grey: np.ndarray) -> np.ndarray:
-    """The other reading of luminance: a* and b* of the translation, L* of the grey."""
+    """Variant of ``luminance``: a* and b* of the translation, L* of the grey image."""
     lab = to_lab(translated)
     lab[..., 0] = to_lab(grey)[..., 0]
     return to_rgb(lab)
 
 
 def seam_ratio(image: np.ndarray, tile: int) -> float:
-    """Mean gradient across the lines between tiles over that elsewhere, both ways."""
+    """Ratio of the mean gradient across tile borders to that elsewhere, both axes."""
     ratios = []
     for axis in (0, 1):
         others = tuple({0, 1, 2} - {axis})
@@ -76,7 +77,7 @@ def seam_ratio(image: np.ndarray, tile: int) -> float:
 
 
 def compare(folder: Path) -> pd.DataFrame:
-    """Means over the held-out photographs, one row a strategy."""
+    """Mean scores over the held-out photographs, one row per strategy."""
     photos = [read_image(p.path) for p in PHOTOGRAPHS if p.name in TEST_PHOTOGRAPHS]
     rows = []
 
@@ -123,7 +124,7 @@ def compare(folder: Path) -> pd.DataFrame:
 def translate_large(
     folder: Path, strategy: str, results: multiprocessing.Queue
 ) -> None:
-    """Seconds and peak memory in GiB of a photograph of 24 megapixels."""
+    """Measure seconds and peak memory in GiB for a photograph of 24 megapixels."""
     photo = read_image(PHOTOGRAPHS[0].path)
     large = np.asarray(Image.fromarray(photo).resize(LARGE))
     translator = make_translator(folder, strategy, 1)

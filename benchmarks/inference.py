@@ -1,10 +1,10 @@
-"""How fast a generator translates: what makes it faster, one step after the other.
+"""Inference speed of a generator, with one optimization after the other.
 
-Every form of the network runs in a process of its own, and they take turns. All are held
-against the first, the plain network in eager torch and float32: their speed, and how far
-their 8-bit outputs agree. The share is that of the largest matrix product measured here,
-had it to compute the same products. On a machine that does other things too,
-``--cpu-time --threads 1`` tells more than the clock on the wall. Run it with
+Each form of the network runs in a separate process, and the processes take turns. Speed
+and 8-bit outputs are compared with the first form, the plain network in eager torch and
+float32. The share of peak is relative to the throughput of a large matrix product on
+the same machine. On a busy machine, ``--cpu-time --threads 1`` is more reliable than
+wall-clock time. Run it with
 
     python benchmarks/inference.py --write docs/performance.md
 """
@@ -43,7 +43,7 @@ Turn = Callable[[np.ndarray], np.ndarray]
 
 
 def make_generator(name: str, size: int, channels: int) -> nn.Module:
-    """A network as training leaves it: statistics of its own, outputs that spread."""
+    """Network that resembles a trained one: random statistics and varied outputs."""
     torch.manual_seed(0)
     network = build_network(name, size, channels)
     for module in network.modules():
@@ -56,7 +56,7 @@ def make_generator(name: str, size: int, channels: int) -> nn.Module:
 
 
 def plain(generator: nn.Module, _: int) -> Turn:
-    """The network as it is."""
+    """Unmodified network."""
 
     def run(images: np.ndarray) -> np.ndarray:
         with torch.no_grad():
@@ -66,28 +66,28 @@ def plain(generator: nn.Module, _: int) -> Turn:
 
 
 def folded(generator: nn.Module, _: int) -> Turn:
-    """Batch norms are part of the convolutions; no gradients are thought of."""
+    """Batch norms folded into convolutions, in inference mode."""
     return _inference(fold_batch_norms(generator), torch.contiguous_format)
 
 
 def channels_last(generator: nn.Module, _: int) -> Turn:
-    """The channels of a pixel lie side by side."""
+    """Also with the memory format ``channels_last``."""
     network = fold_batch_norms(generator).to(memory_format=torch.channels_last)
     return _inference(network, torch.channels_last)
 
 
 def split(generator: nn.Module, _: int) -> Turn:
-    """Transposed convolutions are plain ones."""
+    """Also with transposed convolutions replaced by plain ones."""
     return _inference(accelerate(generator), torch.channels_last)
 
 
 def in_torch(generator: nn.Module, _: int) -> Turn:
-    """As the pipeline translates: freed memory is kept for the next batch too."""
+    """As the pipeline translates, which also keeps freed memory for the next batch."""
     return _translation(prepare(generator, PROTOCOL))
 
 
 def exported(generator: nn.Module, size: int) -> Turn:
-    """As the pipeline translates with what `--pipeline=export` has written."""
+    """As the pipeline translates with the ONNX file of ``--pipeline=export``."""
     from image_translation.export import formats
     from image_translation.translation.runtime import ExportedNetwork
 
@@ -98,7 +98,7 @@ def exported(generator: nn.Module, size: int) -> Turn:
 
 
 def compiled(generator: nn.Module, _: int) -> Turn:
-    """torch.compile with frozen weights; needs a C++ compiler."""
+    """torch.compile with frozen weights; requires a C++ compiler."""
     import torch._inductor.config
 
     torch._inductor.config.freezing = True
@@ -129,7 +129,7 @@ def _inference(network: nn.Module, layout: torch.memory_format) -> Turn:
 
 
 def serve(connection: Connection, name: str, task: Task) -> None:
-    """Translate in one form, whenever asked to; batch sizes come in, seconds go out."""
+    """Receive batch sizes; send the seconds and outputs of one form, until 0 arrives."""
     network, size, channels, threads, clock = task
     torch.set_num_threads(threads)
     run = FORMS[name](make_generator(network, size, channels), size)
@@ -149,7 +149,7 @@ def make_images(count: int, size: int) -> np.ndarray:
 def take_turns(
     forms: list[str], task: Task, batches: list[int], rounds: int
 ) -> dict[int, dict[str, tuple[float, float]]]:
-    """Seconds of a batch, and agreement with the first form in dB, by batch and form."""
+    """Seconds per batch and agreement with the first form in dB, by batch and form."""
     context = multiprocessing.get_context("spawn")
     connections, processes = {}, []
     for name in forms:
@@ -198,10 +198,10 @@ def measure_peak(threads: int, clock: Clock) -> float:
     return 2 * MATRIX**3 / best / 1e9
 
 
-def tell(
+def table_rows(
     found: dict[int, dict[str, tuple[float, float]]], gmac: float, peak: float
 ) -> list[str]:
-    """Rows of the table."""
+    """Format and print the rows of the table."""
     rows = []
     for batch, forms in found.items():
         first, *_ = (seconds for seconds, _ in forms.values())
@@ -224,8 +224,10 @@ def main() -> None:
     parser.add_argument("--batches", nargs="+", type=int, default=list(BATCHES))
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--cpu-time", action="store_true", help="not wall-clock time")
-    parser.add_argument("--compile", action="store_true", help="and torch.compile")
+    parser.add_argument(
+        "--cpu-time", action="store_true", help="measure CPU time, not wall-clock time"
+    )
+    parser.add_argument("--compile", action="store_true", help="include torch.compile")
     parser.add_argument("--write", type=Path)
     arguments = parser.parse_args()
     forms = [
@@ -255,13 +257,15 @@ def main() -> None:
     table = [
         "| batch | form | images/s | times plain | share of peak | agreement, dB |",
         "|---|---|---|---|---|---|",
-        *tell(found, gmac, peak),
+        *table_rows(found, gmac, peak),
     ]
     if arguments.write:
         write_section(arguments.write, "inference", [head, "", *table])
     worst = min(db for forms in found.values() for _, db in forms.values())
     if worst < MIN_AGREEMENT:
-        raise SystemExit(f"forms agree to {worst:.1f} dB only; {MIN_AGREEMENT} are due")
+        raise SystemExit(
+            f"outputs agree to {worst:.1f} dB only; {MIN_AGREEMENT} dB are required"
+        )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Kill a training at random moments, and see whether anything is lost.
+"""Kill trainings at random moments and check that nothing is lost.
 
-A small pix2pix is trained without a cut; then, again and again, in a process of its own
-that is killed (SIGKILL) at a random moment and started anew. Every time the weights must
-be those of the training without a cut. Run it with
+A small pix2pix is trained without interruption. Then it is trained repeatedly in a
+process that is killed (SIGKILL) at a random moment and restarted. The final weights must
+always equal those of the uninterrupted training. Run it with
 
     python benchmarks/interruption.py --times 20
 """
@@ -21,7 +21,7 @@ SIZE = 32
 
 
 def train(folder: Path, epochs: int) -> None:
-    """Train in this process; one thread, checkpoints after every batch."""
+    """Train in this process, with one thread and a checkpoint after every batch."""
     import numpy as np
     import pandas as pd
     import torch
@@ -44,20 +44,20 @@ def train(folder: Path, epochs: int) -> None:
 
 
 def start(folder: Path, epochs: int) -> "subprocess.Popen[bytes]":
-    """Train in a process of its own."""
+    """Start a training in a separate process."""
     command = [sys.executable, __file__, "--folder", str(folder)]
     return subprocess.Popen([*command, "--epochs", str(epochs)])
 
 
 def finish(folder: Path, epochs: int) -> str:
-    """Train to the end; the digest of the weights."""
+    """Train to the end and return the digest of the weights."""
     if start(folder, epochs).wait():
         raise SystemExit(f"the training in {folder} failed")
     return hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest()
 
 
 def wait_for(path: Path) -> None:
-    """Wait until a file is there."""
+    """Wait until a file exists."""
     while not path.exists():
         time.sleep(0.005)
 
@@ -65,7 +65,7 @@ def wait_for(path: Path) -> None:
 def kill_at_random(
     folder: Path, epochs: int, seconds: float, chance: random.Random
 ) -> str:
-    """Start, kill within ``seconds`` of the first checkpoint, and go on to the end."""
+    """Start, kill within ``seconds`` of the first checkpoint, then resume to the end."""
     process = start(folder, epochs)
     wait_for(folder / "checkpoint.pt")
     time.sleep(chance.uniform(0, seconds))
@@ -75,7 +75,7 @@ def kill_at_random(
 
 
 def main() -> None:
-    """Kill and compare."""
+    """Kill trainings and compare their weights."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=20)
     parser.add_argument("--epochs", type=int, default=30)

@@ -1,7 +1,8 @@
-"""How fast images are scored: two markdown tables.
+"""Scoring speed. Prints two Markdown tables.
 
-PSNR and SSIM against a plain scikit-image loop, both in one run, and all default metrics,
-those of single images and those of the set, on noisy crops of a photograph. Run it with
+PSNR and SSIM are compared with a plain scikit-image loop in the same run. Then all default
+metrics are timed, of single images and of sets, on noisy crops of a photograph. Run it
+with
 
     python benchmarks/metrics.py --images 1000 --sizes 256 --write docs/performance.md
 """
@@ -38,7 +39,7 @@ def make_images(number: int, size: int) -> tuple[Images, Images]:
 
 
 def score_by_loop(predictions: Images, targets: Images) -> tuple[Scores, Scores]:
-    """PSNR and SSIM by scikit-image, one image after the other."""
+    """PSNR and SSIM by scikit-image, image by image."""
     pairs = list(zip(targets, predictions, strict=True))
     return (
         np.array([peak_signal_noise_ratio(a, b, data_range=255) for a, b in pairs]),
@@ -65,14 +66,14 @@ def score(predictions: Images, targets: Images) -> tuple[Scores, Scores]:
 
 
 def score_set(predictions: Images, targets: Images) -> pd.DataFrame:
-    """All distances between the sets, every image a group."""
+    """All distances between the sets, with one group per image."""
     return score_sets([predictions], targets, np.arange(len(targets)))
 
 
 def measure(
     function: Callable[[Images, Images], Result], images: tuple[Images, Images]
 ) -> tuple[Result, float]:
-    """Result, and seconds of the faster of two calls."""
+    """Result of a function, and seconds of the faster of two calls."""
     seconds = []
     for _ in range(2):
         start = time.perf_counter()
@@ -82,7 +83,7 @@ def measure(
 
 
 def compare_with_loop(count: int, size: int) -> str:
-    """A row: PSNR and SSIM."""
+    """Table row of PSNR and SSIM."""
     images = make_images(count, size)
     expected, loop = measure(score_by_loop, images)
     result, here = measure(score, images)
@@ -92,7 +93,7 @@ def compare_with_loop(count: int, size: int) -> str:
 
 
 def measure_all(count: int, size: int) -> str:
-    """A row: all default metrics."""
+    """Table row of all default metrics."""
     images = make_images(count, size)
     _, alone = measure(score_images, images)
     _, sets = measure(score_set, images)

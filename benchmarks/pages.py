@@ -1,16 +1,16 @@
-"""Tables of a benchmark in a page of the documentation, and what else stands there."""
+"""Write the tables of a benchmark into a page of the documentation."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 
 def write_section(path: Path, name: str, lines: Sequence[str]) -> None:
-    """Put lines between the marks of a section; at the end of a page without them.
+    """Replace the lines between the marks of a section, or append the section.
 
     Args:
-        path: The page, Markdown.
-        name: The section's, which its marks hold.
-        lines: What stands there from now on.
+        path: Markdown page.
+        name: Name of the section in its marks.
+        lines: New content of the section.
     """
     begin, end = f"<!-- {name}: written from here -->", f"<!-- {name}: to here -->"
     page = path.read_text("utf-8")

@@ -1,10 +1,10 @@
-"""How fast, and in how much memory, pairs are prepared: a markdown table.
+"""Speed and memory of the preparation of pairs. Prints a Markdown table.
 
-The time is held against a plain Pillow loop in one process that reads the same files and
-writes the same arrays, the two taking turns in one run. Memory is the peak of what the
-preparing process holds beside its files, for few pairs and for many. Without a folder,
-pairs are made of the embedded photographs: 1,500 of grey and colour JPEGs of 150×150
-pixels, taken again and again. Run it with
+The speed is compared with a plain Pillow loop in one process that reads the same files
+and writes the same arrays; the two take turns in one run. Memory is the peak of anonymous
+memory of the preparing process, for few pairs and for many. Without a folder, the
+benchmark cuts 1,500 pairs of grey and colour JPEGs of 150×150 pixels from the embedded
+photographs, and repeats them as needed. Run it with
 
     python benchmarks/preparation.py --pairs 15000 --size 256
 """
@@ -40,7 +40,7 @@ ROUNDS = 2
 
 
 def make_pairs(folder: Path) -> None:
-    """Write small grey and colour JPEGs, cut at random from photographs."""
+    """Write small grey and colour JPEGs, random crops of photographs."""
     crops = [folder / "crops" / name for name in write_crops(folder / "crops")]
     random = np.random.default_rng(0)
     for side in ("gray", "color"):
@@ -55,7 +55,7 @@ def make_pairs(folder: Path) -> None:
 
 
 def read_pairing(input_folder: str, target_folder: str) -> PairingSettings:
-    """The defaults of pairs in two folders."""
+    """Default settings for pairs in two folders."""
     conf = Path(__file__).parents[1] / "conf"
     loader = LayeredConfigLoader(str(conf), base_env="base", default_run_env="base")
     defaults = loader["parameters"]["custom"]["pairing"]
@@ -64,7 +64,7 @@ def read_pairing(input_folder: str, target_folder: str) -> PairingSettings:
 
 
 def repeat_pairs(source: Source, pairing: PairingSettings, count: int) -> pd.DataFrame:
-    """A split with ``count`` pairs on one side, the source's again and again."""
+    """Split with ``count`` training pairs that repeat the pairs of the source."""
     pairs = [c for c in form_pairs(source, pairing) if not c.reason]
     chosen = [pairs[number % len(pairs)] for number in range(count)]
     ids = [hashlib.sha256(str(n).encode()).hexdigest() for n in range(count)]
@@ -91,7 +91,7 @@ def prepare(
 
 
 def prepare_by_loop(source: Source, split: pd.DataFrame, size: int, to: Path) -> None:
-    """Do the same work with Pillow, one file after the other."""
+    """Prepare pairs with Pillow, file by file."""
     to.mkdir(parents=True)
     shape = (len(split), size, size, 3)
     sides = ((INPUTS, split["input"]), (TARGETS, split["target"]))
@@ -105,7 +105,7 @@ def prepare_by_loop(source: Source, split: pd.DataFrame, size: int, to: Path) ->
 
 
 def measure_memory(target, *arguments: object) -> int:
-    """Peak anonymous memory, in bytes, of a process of its own that does the work."""
+    """Peak anonymous memory in bytes of a separate process that calls ``target``."""
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
     process = context.Process(target=_report_peak, args=(queue, target, *arguments))
@@ -135,13 +135,13 @@ def _anonymous_bytes() -> int:
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("RssAnon:"):
             return int(line.split()[1]) * 1024
-    raise RuntimeError("this system does not tell a process's anonymous memory")
+    raise RuntimeError("/proc/self/status does not report anonymous memory (RssAnon)")
 
 
 def time_both(
     source: Source, split: pd.DataFrame, pairing: PairingSettings, size: int, to: Path
 ) -> tuple[list[float], list[float]]:
-    """Seconds of the loop and of the preparation, taking turns."""
+    """Seconds of the loop and of the preparation, which take turns."""
     loop, ours = [], []
     for _ in range(ROUNDS):
         start = time.perf_counter()
@@ -162,11 +162,11 @@ def time_both(
 
 
 def main() -> None:
-    """Measure, and print the table."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=15_000)
     parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--source", type=Path, help="a folder with the two sub-folders")
+    parser.add_argument("--source", type=Path, help="folder with the two sub-folders")
     parser.add_argument("--input", default="gray")
     parser.add_argument("--target", default="color")
     arguments = parser.parse_args()

@@ -1,8 +1,8 @@
-"""How often does promotion err over many looks at one test set? Prints a markdown table.
+"""Error of promotion over many looks at one test set. Prints a Markdown table.
 
-Challengers meet a champion on the same simulated test images, one after the other.
-Scores are in deviations of the groups' differences between two models: what all models
-have in common cancels. Run it with
+A champion is compared with one challenger after another on the same simulated test
+images. The unit of scores is the standard deviation, between groups, of the difference
+between two models; the part common to all models cancels. Run it with
 
     python benchmarks/promotion.py --simulations 2000
 """
@@ -22,21 +22,21 @@ GROUPS = (50, 148, 300)
 LOOKS = 30
 SHOWN_LOOKS = (1, 10, 30)
 GAINS = (0.3, 0.5)
-"""True advantages of a challenger, in deviations of the groups' differences."""
+"""True advantages of a challenger, in standard deviations of the differences."""
 
 RULE = PromotionSettings(metric="psnr", guard="ssim", margin=1.0)
-"""The guard never decides here: its scores are equal."""
+"""The guard has no effect here, since its scores are equal."""
 
 PRESELECTED = 20.0
-"""A challenger whose paired t-test gives more than this many times what its look may
-spend is not put to the rule: tests of a mean do not lie so far apart, and nearly all
-of the time would go to hopeless challengers."""
+"""The rule is applied only to challengers whose paired t-test gives a p-value of at most
+this many times the level of the look. Two tests of a mean do not differ by this factor,
+and hopeless challengers would take nearly all of the time."""
 
 
 def simulate_model(
     common: NDArray[np.float64], gain: float, random: np.random.Generator
 ) -> pd.DataFrame:
-    """Scores of a model, an image a group, better than the common part by ``gain``."""
+    """Scores of a model that is better than the common part by ``gain``; single-image groups."""
     own = random.standard_normal(len(common)) * 0.5**0.5
     names = [f"{number:04x}" for number in range(len(common))]
     scores = {"psnr": common + own + gain, "ssim": 0.5}
@@ -44,16 +44,16 @@ def simulate_model(
 
 
 def t_test(challenger: pd.DataFrame, champion: pd.DataFrame) -> float:
-    """The two-sided p of a paired t-test where the challenger is ahead, else 1."""
+    """Two-sided p-value of a paired t-test if the challenger is ahead, else 1."""
     difference = challenger["psnr"] - champion["psnr"]
     return ttest_1samp(difference, 0).pvalue if difference.mean() > 0 else 1.0
 
 
 def is_ever_promoted(groups: int, random: np.random.Generator) -> tuple[bool, bool]:
-    """Whether one of ``LOOKS`` challengers, none of them better, is promoted.
+    """Whether any of ``LOOKS`` challengers, none of them better, is promoted.
 
     Returns:
-        By the rule, and if every look might spend 0.05.
+        Whether the rule promotes one, and whether a level of 0.05 at every look does.
     """
     common = 2 * random.standard_normal(groups)
     champion = simulate_model(common, 0, random)
@@ -77,7 +77,7 @@ def is_promoted_at(groups: int, gain: float, random: np.random.Generator) -> lis
 
 
 def rows(simulations: int, power_simulations: int) -> Iterator[str]:
-    """The table, line by line."""
+    """Yield the lines of the table."""
     yield (
         "| groups | promoted, none better | the same with p < 0.05 at every look | gain "
         f"| power at look {' | at look '.join(map(str, SHOWN_LOOKS))} |"
@@ -86,19 +86,19 @@ def rows(simulations: int, power_simulations: int) -> Iterator[str]:
     for groups in GROUPS:
         random = np.random.default_rng(groups)
         errors = [is_ever_promoted(groups, random) for _ in range(simulations)]
-        wrong = " | ".join(tell_share(column) for column in zip(*errors, strict=True))
+        wrong = " | ".join(format_share(column) for column in zip(*errors, strict=True))
         for gain in GAINS:
             found = [
                 is_promoted_at(groups, gain, random) for _ in range(power_simulations)
             ]
             power = " | ".join(
-                tell_share(column) for column in zip(*found, strict=True)
+                format_share(column) for column in zip(*found, strict=True)
             )
             yield f"| {groups} | {wrong} | {gain} | {power} |"
 
 
-def tell_share(hits: tuple[bool, ...]) -> str:
-    """A share with its standard error, in percent."""
+def format_share(hits: tuple[bool, ...]) -> str:
+    """Share with its standard error, in percent."""
     share = np.mean(hits)
     return f"{100 * share:.1f} ± {100 * (share * (1 - share) / len(hits)) ** 0.5:.1f} %"
 

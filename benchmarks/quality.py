@@ -1,9 +1,9 @@
-"""Whether fast training ends as well as plain training: a markdown table.
+"""Quality of fast training compared with plain training. Prints a Markdown table.
 
-Every model is trained with the step of this project, in the precision this machine is
-best at, and with the plain step of ``reference.py`` in float32: on the same batches, for
-as many steps, from the same seeds. Held against each other is the mean absolute error of
-the validation pairs after the last step. The pairs are those that the project prepared:
+Each model is trained with the step of this project, in the best precision for this
+machine, and with the plain step of ``reference.py`` in float32, with the same seeds,
+batches and number of steps. The table compares the mean absolute error on the validation
+pairs after the last step. The pairs are the prepared pairs of a task:
 
     kedro run --pipeline=custom --tags=ingestion,splitting,preparation --params "…"
     python benchmarks/quality.py --pairs data/05_model_input/custom --epochs 4
@@ -29,7 +29,7 @@ from image_translation.training.state import TrainingState
 
 MODELS = ("pix2pix", "unet")
 ALLOWED = 0.02
-"""Of the reference's error, unless the seeds vary more."""
+"""Allowed increase relative to the reference's error, unless seeds vary more."""
 
 
 def train(
@@ -40,7 +40,7 @@ def train(
     seed: int,
     device: Device,
 ) -> nn.Module:
-    """Take as many steps as there are batches in the epochs asked for."""
+    """Take one step per batch for the configured number of epochs."""
     generator.train()
     batches = Batches(pairs, settings.training, seed, device)
     for epoch in range(1, settings.training.epochs + 1):
@@ -50,7 +50,7 @@ def train(
 
 
 def train_plainly(pairs: PairArrays, settings: ModelSettings, seed: int) -> nn.Module:
-    """With the reference's step, on contiguous batches."""
+    """Train with the reference step on contiguous batches."""
     device = pick_device(precision="fp32")
     generator, step = reference_step(settings, pairs.image_size, seed, device.kind)
 
@@ -63,7 +63,7 @@ def train_plainly(pairs: PairArrays, settings: ModelSettings, seed: int) -> nn.M
 def train_fast(
     pairs: PairArrays, settings: ModelSettings, seed: int, precision: Precision
 ) -> nn.Module:
-    """With the step of this project."""
+    """Train with the step of this project."""
     device = pick_device(precision=precision)
     state = TrainingState.start(settings, pairs.image_size, seed, device.kind)
 
@@ -77,7 +77,7 @@ def train_fast(
 def find_error(
     generator: nn.Module, validation: PairArrays, settings: ModelSettings
 ) -> float:
-    """Mean absolute error of the validation pairs, 0 to 1."""
+    """Mean absolute error on the validation pairs, in [0, 1]."""
     errors, start = [], 0
     for predictions in translate(generator, validation.inputs, settings.inference):
         targets = validation.targets[start : start + len(predictions)]
@@ -87,7 +87,7 @@ def find_error(
 
 
 def describe(model: str, plain: Iterable[float], fast: Iterable[float]) -> str:
-    """A row of the table."""
+    """Table row."""
     plain, fast = np.array([*plain]), np.array([*fast])
     deviation = plain.std(ddof=1)
     difference = fast.mean() - plain.mean()
@@ -100,7 +100,7 @@ def describe(model: str, plain: Iterable[float], fast: Iterable[float]) -> str:
 
 
 def main() -> None:
-    """Train, compare, print."""
+    """Train, compare and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=Path, required=True)
     parser.add_argument("--models", nargs="+", default=list(MODELS))

@@ -1,6 +1,6 @@
-"""A training step as it is usually written, to hold this project's step against.
+"""Reference: a plain training step to compare the step of this project with.
 
-The same networks and losses in float32, contiguous, with PyTorch's defaults.
+The same networks and losses, in float32 and contiguous memory, with PyTorch's defaults.
 """
 
 from collections.abc import Callable
@@ -15,11 +15,11 @@ from image_translation.parameters import LayeredConfigLoader
 from image_translation.training.settings import ModelSettings
 
 Step = Callable[[Tensor, Tensor], object]
-"""Takes inputs and targets, N×3×S×S in [-1, 1]."""
+"""Function of inputs and targets, N×3×S×S in [-1, 1]."""
 
 
 def read_settings(model: str, channels: int) -> ModelSettings:
-    """The defaults of a model, at the published width unless told otherwise."""
+    """Default settings of a model, with ``channels`` in the first block."""
     conf = Path(__file__).parents[1] / "conf"
     loader = LayeredConfigLoader(str(conf), base_env="base", default_run_env="base")
     block = loader["parameters"]["custom"][model]
@@ -31,7 +31,7 @@ def read_settings(model: str, channels: int) -> ModelSettings:
 def reference_step(
     settings: ModelSettings, size: int, seed: int = 0, device: str = "cpu"
 ) -> tuple[nn.Module, Step]:
-    """The generator, and the step that trains it."""
+    """A new generator and the step that trains it."""
     torch.manual_seed(seed)
     network, objective = settings.network, settings.objective
     generator = build_network(network.name, size, network.base_channels).to(device)

@@ -1,8 +1,9 @@
-"""Are distances between sets free of bias, and do their intervals hold? A markdown table.
+"""Bias and interval coverage of distances between sets. Prints a Markdown table.
 
-Draws sets of photographs from a folder and compares them with others, and with their own
-noisy, grey and blurred copies. Every photograph is a group. The truth is 0 for other
-photographs, and for copies the distance over all photographs. Run it with
+Draws sets of photographs from a folder and compares them with other photographs, and with
+noisy, grey and blurred copies of themselves. Every photograph is a group. The true
+distance is 0 for other photographs, and the distance over all photographs for copies. Run
+it with
 
     python benchmarks/set_distances.py --photographs <folder> --simulations 100 \
         --write docs/statistics.md
@@ -35,11 +36,11 @@ NO_DISTANCE = pd.Series(0.0, METRICS)
 POPULATION = 900
 PATCHES_AN_IMAGE = 128
 COPIES_SHARE = 3
-"""Of other photographs so many times more sets are drawn than of copies."""
+"""Ratio of the numbers of simulations with other photographs and with copies."""
 
 
 def read_photographs(folder: Path, size: int) -> Images:
-    """Centres of photographs of a folder, N×size×size×3."""
+    """Centre crops of the photographs in a folder, N×size×size×3."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     chosen = np.random.default_rng(0).permutation(len(files))[:POPULATION]
     photographs = []
@@ -53,7 +54,7 @@ def read_photographs(folder: Path, size: int) -> Images:
 
 
 def make_textures(size: int) -> Images:
-    """Noise of three scales in random tints, N×size×size×3."""
+    """Noise at three scales with random tints, N×size×size×3."""
     random = np.random.default_rng(0)
     shape = (POPULATION, size, size, 3)
     noise = sum(
@@ -65,19 +66,19 @@ def make_textures(size: int) -> Images:
 
 
 def add_noise(images: Images, random: np.random.Generator) -> Images:
-    """Up to two levels up or down."""
+    """Add uniform noise of up to ±2 levels."""
     noise = random.integers(-2, 3, images.shape)
     return np.clip(images + noise, 0, 255).astype(np.uint8)
 
 
 def make_grey(images: Images, random: np.random.Generator) -> Images:
-    """Luma in all channels, with noise of its own in every call."""
+    """Luma in all channels, with new noise in every call."""
     luma = (images @ np.array([0.299, 0.587, 0.114])).round()
     return add_noise(np.repeat(luma[..., np.newaxis], 3, axis=3), random)
 
 
 def blur(images: Images, random: np.random.Generator) -> Images:
-    """Blurred by a deviation of one pixel, with noise of its own in every call."""
+    """Gaussian blur with sigma 1, with new noise in every call."""
     return add_noise(ndimage.gaussian_filter(images, (0, 1, 1, 0)), random)
 
 
@@ -94,7 +95,7 @@ def simulate(
     degrade: Callable[[Images], Images] | None,
     random: np.random.Generator,
 ) -> pd.DataFrame:
-    """Floor, value and interval of a model, and p-value against an equal one."""
+    """Floor, value and interval of a model, and p-value against an equal model."""
     order = random.permutation(len(photographs))
     targets, *others = (photographs[part] for part in np.split(order[: 3 * number], 3))
     sides = [degrade(targets), degrade(targets)] if degrade else others
@@ -115,7 +116,7 @@ def simulate(
 
 
 def find_truth(photographs: Images, degrade: Callable[[Images], Images]) -> pd.Series:
-    """Distances over all photographs, from as many patches of each as in small sets."""
+    """Distances over all photographs, with as many patches per image as in small sets."""
     most = PATCHES_AN_IMAGE * len(photographs)
     with patch.object(realism, "PATCHES_A_LEVEL", most):
         everything = range(len(photographs))
@@ -124,7 +125,7 @@ def find_truth(photographs: Images, degrade: Callable[[Images], Images]) -> pd.S
 
 
 def describe(tables: list[pd.DataFrame], truth: pd.Series) -> Iterator[str]:
-    """The cells of each metric."""
+    """Yield the cells of each metric."""
     for name, digits in zip(METRICS, DECIMALS, strict=True):
         draws = pd.DataFrame([table.loc[name] for table in tables])
         covered = (draws["low"] <= truth[name]) & (truth[name] <= draws["high"])
@@ -141,7 +142,7 @@ def describe(tables: list[pd.DataFrame], truth: pd.Series) -> Iterator[str]:
 
 
 def rows(photographs: Images, simulations: int, numbers: list[int]) -> Iterator[str]:
-    """The table, line by line."""
+    """Yield the lines of the table."""
     yield (
         "| predictions | n | metric | truth | floor | value, mean ± deviation "
         "| interval holds the truth | lies above it | equal models: p < 0.05 |"

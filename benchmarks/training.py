@@ -1,9 +1,9 @@
-"""How fast models are trained, translate and are scored: a markdown table.
+"""Speed of training, translation and scoring. Prints Markdown tables.
 
-The step of this project is held against the plain one of ``reference.py``; the two take
-turns in one run, each in a process of its own. The share of the peak is that of the
-largest matrix product measured here in the precision in use. Beside it stands what a
-whole training spends outside its steps, and the memory it holds. Run it with
+The training step of this project is compared with the plain step of ``reference.py``; the
+two take turns in one run, each in a separate process. The share of peak is relative to
+the throughput of a large matrix product in the same precision. Further tables show the
+time that a whole training spends outside its steps, and its memory. Run it with
 
     python benchmarks/training.py --write docs/performance.md
 """
@@ -46,8 +46,7 @@ ROUNDS = 3
 SECONDS_A_ROUND = 1.0
 MATRIX = 4096
 LOOP_EPOCHS, LOOP_BATCHES = 5, 8
-DISCRIMINATOR_PASSES = 3  # real, generated, and generated again for the generator
-BACKWARD = 2  # of the cost of a forward pass
+BACKWARD = 2  # cost of a backward pass, in forward passes
 
 Turn = Callable[[], object]
 
@@ -64,7 +63,7 @@ def our_step(
 
 
 def serve(connection: Connection, what: str, task: tuple[str, int, int, int]) -> None:
-    """Take one kind of step in a process of its own, whenever asked to."""
+    """Run one kind of step in this process on request, until False arrives."""
     model, channels, size, batch = task
     settings, device = read_settings(model, channels), pick_device()
     torch.manual_seed(0)
@@ -84,7 +83,7 @@ def serve(connection: Connection, what: str, task: tuple[str, int, int, int]) ->
 
 
 def time_step(step: Turn, device: Device) -> float:
-    """Seconds of a step, the mean of those that fit into a round."""
+    """Mean seconds per step over one round."""
     synchronize(device)
     started, count = time.perf_counter(), 0
     while count == 0 or time.perf_counter() - started < SECONDS_A_ROUND:
@@ -95,7 +94,7 @@ def time_step(step: Turn, device: Device) -> float:
 
 
 def take_turns(task: tuple[str, int, int, int]) -> dict[str, tuple[float, float]]:
-    """Seconds and MiB of both steps: the best of some rounds, taking turns."""
+    """Seconds (best round) and MiB of both steps, which take turns."""
     context = multiprocessing.get_context("spawn")
     connections, processes = {}, []
     for what in ("reference", "ours"):
@@ -103,7 +102,7 @@ def take_turns(task: tuple[str, int, int, int]) -> dict[str, tuple[float, float]
         process = context.Process(target=serve, args=(other, what, task), daemon=True)
         process.start()
         processes.append(process)
-        connections[what].recv()  # one after the other: warming up costs time too
+        connections[what].recv()  # warm up one process at a time
     found: dict[str, list[tuple[float, float]]] = {what: [] for what in connections}
     for _ in range(ROUNDS):
         for what, connection in connections.items():
@@ -120,7 +119,7 @@ def take_turns(task: tuple[str, int, int, int]) -> dict[str, tuple[float, float]
 
 
 def synchronize(device: Device) -> None:
-    """Wait for a GPU."""
+    """Wait for the GPU, if any."""
     if device.kind == "cuda":
         torch.cuda.synchronize()
 
@@ -135,30 +134,31 @@ def measure_peak(device: Device) -> float:
 
 
 def count_step(settings: ModelSettings, size: int) -> float:
-    """GMAC of a training step for one image."""
+    """GMAC per image of a training step."""
     network = settings.network
     generator = build_network(network.name, size, network.base_channels)
     gmac = count_gmac(generator, size) * (1 + BACKWARD)
     if not settings.objective.adversarial:
         return gmac
-    judge = count_discriminator(settings.objective.discriminator_channels, size)
-    # its own step twice, forward and backward; for the generator the gradient of its
-    # input alone, which is one backward pass of the two
-    return gmac + judge * (2 * (1 + BACKWARD) + 1 + 1)
+    discriminator = count_discriminator(settings.objective.discriminator_channels, size)
+    # Discriminator step: forward and backward for real and generated pairs. Generator
+    # step: forward, and the gradient with respect to the input, half of a backward pass.
+    return gmac + discriminator * (2 * (1 + BACKWARD) + 1 + 1)
 
 
 def count_discriminator(channels: int, size: int) -> float:
-    """GMAC of one forward pass."""
-    judge, macs = PatchGAN(channels, size).eval(), []
+    """GMAC of one forward pass of the discriminator."""
+    discriminator, macs = PatchGAN(channels, size).eval(), []
 
     def count(layer: nn.Conv2d, _: object, out: Tensor) -> None:
         macs.append(out[0, 0].numel() * layer.weight.numel())
 
-    layers = [module for module in judge.modules() if isinstance(module, nn.Conv2d)]
+    modules = discriminator.modules()
+    layers = [module for module in modules if isinstance(module, nn.Conv2d)]
     hooks = [layer.register_forward_hook(count) for layer in layers]
     image = torch.zeros(1, 3, size, size)
     with torch.no_grad():
-        judge(image, image)
+        discriminator(image, image)
     for hook in hooks:
         hook.remove()
     return sum(macs) / 1e9
@@ -167,7 +167,7 @@ def count_discriminator(channels: int, size: int) -> float:
 def bench_steps(
     model: str, channels: int, sizes: list[int], batches: list[int], peak: float
 ) -> list[str]:
-    """A row a size and batch."""
+    """Table rows, one per image size and batch size."""
     rows = []
     for size in sizes:
         gmac = count_step(read_settings(model, channels), size)
@@ -185,17 +185,17 @@ def bench_steps(
 
 
 def peak_memory(device: Device) -> float:
-    """MiB at most, of this process or on the GPU, so far."""
+    """Peak memory so far in MiB, on the GPU or of this process."""
     if device.kind == "cuda":
         return torch.cuda.max_memory_allocated() / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def train_whole(connection: Connection, task: tuple[str, int, int, int]) -> None:
-    """Train as the pipeline does, in a process of its own.
+    """Train as the pipeline does, in this process.
 
-    Sends the share of the time outside the steps, of all epochs but the first, and the
-    MiB of anonymous memory at the end of every epoch.
+    Sends the share of time outside the steps, over all epochs except the first, and the
+    anonymous memory in MiB at the end of every epoch.
     """
     model, channels, size, batch = task
     settings, device = read_settings(model, channels), pick_device()
@@ -215,14 +215,14 @@ def train_whole(connection: Connection, task: tuple[str, int, int, int]) -> None
 
 
 class Watch:
-    """Times the steps of a training, and is told of its epochs."""
+    """Observer of a training that times its steps and epochs."""
 
     def __init__(self, device: Device) -> None:
         self.steps, self.loop, self.memory = [0.0], [], []
         self._device = device
 
     def train_batch(self, *arguments: object, **options: object) -> Tensor:
-        """A step, timed to its end."""
+        """Time a step until it is complete."""
         started = time.perf_counter()
         sums = train_batch(*arguments, **options)
         synchronize(self._device)
@@ -230,7 +230,7 @@ class Watch:
         return sums
 
     def on_epoch(self, _: int, metrics: dict[str, float], __: object) -> None:
-        """Begin a new epoch."""
+        """Record the epoch and begin a new one."""
         if not metrics:
             return
         self.loop.append(metrics["seconds"])
@@ -245,7 +245,7 @@ class Watch:
 
 
 def save_pairs(folder: Path, count: int, size: int) -> PairArrays:
-    """Random pairs in memory-mapped files, as the pipeline prepares them."""
+    """Random pairs in memory-mapped files, like the prepared pairs of a task."""
     pixels = np.random.default_rng(0).integers(
         0, 256, (count, size, size, 3), dtype=np.uint8
     )
@@ -257,14 +257,14 @@ def save_pairs(folder: Path, count: int, size: int) -> PairArrays:
 
 
 def anonymous_memory() -> float:
-    """MiB that this process holds beside its files."""
+    """Anonymous memory of this process in MiB."""
     status = Path("/proc/self/status").read_text("utf-8")
     line = next(line for line in status.splitlines() if line.startswith("RssAnon"))
     return int(line.split()[1]) / 1024
 
 
 def bench_loop(channels: int) -> list[str]:
-    """What a training spends outside its steps, and whether its memory grows."""
+    """Table rows: time outside the steps, and memory after each epoch."""
     context, rows = multiprocessing.get_context("spawn"), []
     for task in (("pix2pix", channels, 128, 16), ("pix2pix", channels, 256, 4)):
         here, there = context.Pipe()
@@ -280,7 +280,7 @@ def bench_loop(channels: int) -> list[str]:
 
 
 def bench_inference(channels: int, sizes: list[int]) -> list[str]:
-    """Images per second of translation, as the pipeline does it, and of scoring."""
+    """Table rows: images per second of the pipeline's translation, and of scoring."""
     device, rows = pick_device(), []
     for size in sizes:
         settings = read_settings("pix2pix", channels)
@@ -303,7 +303,7 @@ def bench_inference(channels: int, sizes: list[int]) -> list[str]:
 
 
 def describe_machine(peak: float) -> str:
-    """What it was measured on."""
+    """Describe the machine."""
     device = pick_device()
     name = platform.processor() or platform.machine()
     if device.kind == "cuda":

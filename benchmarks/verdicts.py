@@ -1,8 +1,9 @@
-"""Do verdicts and intervals keep their promise? Prints markdown tables.
+"""Error, power and coverage of verdicts and intervals. Prints Markdown tables.
 
-Simulated scores with a known truth. Every model has an effect of its own on every
-photograph, of deviation 1, the unit of all deviations here; metrics are correlated by
-0.8; each training shifts all photographs, and adds noise of its own to each. Run it with
+Scores are simulated with a known truth. Every model has a random effect on every
+photograph with standard deviation 1, the unit of all deviations here. Metrics have a
+correlation of 0.8. Each training shifts the scores of all photographs and adds
+independent noise to each. Run it with
 
     python benchmarks/verdicts.py --simulations 400
 """
@@ -32,7 +33,7 @@ from image_translation.metrics.statistics import step_down
 
 CORRELATION = 0.8
 NOISE = 0.2
-"""Deviation of a photograph's score from training to training, of several trainings."""
+"""Standard deviation of a photograph's score between trainings."""
 
 UNEQUAL_SEEDS = (0.43, 0.08, 0.21)
 """Seed deviations of three models in real trainings, in dB of PSNR."""
@@ -47,13 +48,14 @@ class Scenario:
     Attributes:
         groups: Independent photographs.
         replicates: Trainings of each model.
-        seeds: Seed deviations, dealt to the models in turn.
-        shape: Of the effects of photographs: ``normal``, ``skewed`` (lognormal, skewness
-            6), ``skewed differences`` (some models skewed, others not), ``outliers``
-            (3 % fail by 5 deviations) or ``unequal groups`` (1 to 60 images each).
+        seeds: Seed deviations, assigned to the models in turn.
+        shape: Distribution of the effects of photographs: ``normal``, ``skewed``
+            (lognormal, skewness 6), ``skewed differences`` (some models skewed, others
+            not), ``outliers`` (3 % are 5 deviations lower) or ``unequal groups`` (1 to
+            60 images each).
         models: Number of models.
         metrics: Number of metrics.
-        noise: Deviation of a photograph's score from training to training.
+        noise: Standard deviation of a photograph's score between trainings.
     """
 
     groups: int
@@ -73,7 +75,7 @@ class Scenario:
 def simulate(
     scenario: Scenario, random: np.random.Generator, shifts: Values | None = None
 ) -> dict[str, pd.DataFrame]:
-    """Scores of exchangeable models, by name; ``shifts`` are added to their means."""
+    """Scores of exchangeable models by name; ``shifts`` are added to their means."""
     names = list(METRICS)[: scenario.metrics]
     sizes = _group_sizes(scenario, random)
     group = np.repeat(np.arange(scenario.groups), sizes)
@@ -143,7 +145,7 @@ ERRORS = (
 
 
 def makes_false_claim(scenario: Scenario, random: np.random.Generator) -> bool:
-    """Whether any of exchangeable models is called better."""
+    """Whether any verdict names a better model although all are exchangeable."""
     verdicts = compare_pairs(simulate(scenario, random))["verdict"]
     return bool(verdicts.str.endswith("is better").any())
 
@@ -153,11 +155,11 @@ SHIFT = 1.5
 
 
 def share_found(scenario: Scenario, random: np.random.Generator) -> Values:
-    """Shares of true differences that verdicts and plain sign flips find.
+    """Shares of true differences found by verdicts and by plain sign flips.
 
-    One model is better by 1.5 deviations of differences on all metrics. The plain test
-    knows no seeds: step-down maximum of paired t statistics, signs of photographs
-    flipped (Westfall & Young 1993).
+    One model is better by 1.5 standard deviations of the differences on all metrics. The
+    plain test ignores seeds: step-down maximum of paired t statistics with flipped signs
+    of photographs (Westfall & Young 1993).
     """
     shifts = np.zeros((scenario.models, 1))
     shifts[0] = SHIFT * (2 * (1 + scenario.noise**2 / scenario.replicates)) ** 0.5
@@ -199,7 +201,7 @@ NAMED = tuple(
 
 
 def power_at_named_size(scenario: Scenario, simulations: int) -> float:
-    """Share of differences found that are as large as the verdicts name."""
+    """Share found of differences as large as the detectable difference in verdicts."""
     random = np.random.default_rng(1)
     named = np.mean(
         [
@@ -237,7 +239,7 @@ COVERAGE = (
 
 
 def covers(scenario: Scenario, random: np.random.Generator) -> bool:
-    """Whether the interval of a model holds its true mean."""
+    """Whether the interval of a model covers its true mean."""
     one = replace(scenario, models=1, metrics=1)
     (scores,) = simulate(one, random).values()
     interval = bootstrap_mean(scores["mse"], scores["group"], scores["replicate"])
@@ -253,7 +255,7 @@ EFFECT_COVERAGE = tuple(
 
 
 def covers_effects(scenario: Scenario, random: np.random.Generator) -> Values:
-    """Whether the intervals of the three effects hold the truth, 0."""
+    """Whether the intervals of the three effects cover the truth, 0."""
     names = ("pix2pix", "unet", "autoencoder_gan", "autoencoder")
     scores = dict(zip(names, simulate(scenario, random).values(), strict=True))
     table = compare_effects(scores).set_index("effect").loc[list(EFFECTS)]
@@ -273,7 +275,7 @@ CELLS = "groups | trainings | seed deviation | photographs"
 
 
 def _error_table(simulations: int, rows: int | None) -> Iterator[str]:
-    yield "Exchangeable models, five or as said, ten metrics: tasks with a false claim."
+    yield "Exchangeable models, ten metrics: tasks with a false claim."
     yield ""
     yield f"| models | {CELLS} | tasks with a false claim |"
     yield "|---|---|---|---|---|---|"
@@ -293,7 +295,7 @@ def _power_table(simulations: int, rows: int | None) -> Iterator[str]:
 
 
 def _named_table(simulations: int, rows: int | None) -> Iterator[str]:
-    yield "Differences of the size that “undecided” names, of three models."
+    yield "Three models, differences of the size stated by “undecided”."
     yield ""
     yield f"| {CELLS} | found |"
     yield "|---|---|---|---|---|"
@@ -303,7 +305,7 @@ def _named_table(simulations: int, rows: int | None) -> Iterator[str]:
 
 
 def _coverage_table(simulations: int, rows: int | None) -> Iterator[str]:
-    yield "95 % intervals that hold the truth."
+    yield "Coverage of 95 % intervals."
     yield ""
     yield f"| what | {CELLS} | share |"
     yield "|---|---|---|---|---|---|"
@@ -327,7 +329,7 @@ TABLES = {
 def tables(
     simulations: int, rows: int | None = None, only: str | None = None
 ) -> Iterator[str]:
-    """The tables, line by line: the first rows of each, or of only one."""
+    """Yield the lines of all tables or of one, with all rows or the first ones."""
     for name, table in TABLES.items():
         if only in (None, name):
             yield from table(simulations, rows)
@@ -338,8 +340,8 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--simulations", type=int, default=400)
-    parser.add_argument("--rows", type=int, help="of each table; all if not given")
-    parser.add_argument("--table", choices=list(TABLES), help="all if not given")
+    parser.add_argument("--rows", type=int, help="rows of each table; default: all")
+    parser.add_argument("--table", choices=list(TABLES), help="default: all tables")
     arguments = parser.parse_args()
     for row in tables(arguments.simulations, arguments.rows, arguments.table):
         print(row, flush=True)
