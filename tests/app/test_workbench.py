@@ -239,7 +239,7 @@ def versions(store, models, tmp_path):  # noqa: F811
         sent = send_training(replicate.folder)
         tags = {"model": "unet", "replicate": "0", "run": sent.run_id}
         registered.append(
-            register("colorization", replicate, run.inference, sent.model_id, tags)
+            register("colorization", replicate, run["inference"], sent.model_id, tags)
         )
     return registered
 

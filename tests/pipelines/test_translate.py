@@ -105,7 +105,7 @@ def test_new_champion_is_used_for_translation(photographs, tmp_path):
         sent = send_training(replicate.folder)
         tags = {"model": "unet", "replicate": "0", "run": sent.run_id}
         versions.append(
-            register("colorization", replicate, run.inference, sent.model_id, tags)
+            register("colorization", replicate, run["inference"], sent.model_id, tags)
         )
     made = []
     for version in (versions[0], versions[0], versions[1], versions[0]):

@@ -74,19 +74,9 @@ def test_night_without_new_data_trains_nothing(project, kedro):
     assert "trained (" not in summary
 
 
-@pytest.fixture
-def gone():
-    """The number of a process that has ended."""
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    return process.pid
-
-
-def test_night_after_one_that_was_cut_off_says_so(project, kedro, gone, monkeypatch):
+def test_night_after_one_that_was_cut_off_says_so(project, kedro):
     client, left = client_of(project), begin_parent(client_of(project))
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "getpid", lambda: gone)
-        interrupted = begin_run(folders_of(project))
+    interrupted = begin_run(folders_of(project))  # no process holds it
     interrupted.run_id = left
     interrupted.log.append("started", node="colorization.unet.train")
     result = kedro(project, "nightly", *TASK)
@@ -100,10 +90,11 @@ def test_night_after_one_that_was_cut_off_says_so(project, kedro, gone, monkeypa
 
 def test_run_by_hand_beside_another_leaves_that_alone(project, kedro):
     client, active = client_of(project), begin_run(folders_of(project))
-    active.run_id = begin_parent(client)  # of this process, which lives
+    active.run_id = begin_parent(client)
     active.log.append("started", node="colorization.unet.train")
     command = ("run", "--pipeline=colorization", "--env=smoke", "--tags=ingestion")
-    result = kedro(project, *command)
+    with active.hold():
+        result = kedro(project, *command)
     assert result.returncode == 0, result.stderr
     assert "Another run of colorization is active" in result.stderr
     assert client.get_run(active.run_id).info.status == "RUNNING"

@@ -21,7 +21,6 @@ from image_translation.runs.observer import MlflowObserver
 from image_translation.runs.sent import read_run_id, read_sent
 from image_translation.runs.store import connection
 from image_translation.runs.training_run import (
-    DatasetInput,
     describe_training,
     record_finished,
 )
@@ -45,7 +44,14 @@ def parent(store):
 
 @pytest.fixture
 def observer(store, parent):
-    inputs = [DatasetInput("colorization.train_pairs", "train", "f" * 64, 12)]
+    inputs = [
+        {
+            "name": "colorization.train_pairs",
+            "context": "train",
+            "fingerprint": "f" * 64,
+            "n_pairs": 12,
+        }
+    ]
     return MlflowObserver(
         "colorization", "pix2pix", parent, inputs, HOW.model_dump(), "smoke"
     )

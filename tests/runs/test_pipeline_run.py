@@ -1,5 +1,3 @@
-import os
-
 import pytest
 
 from image_translation.errors import InputError
@@ -107,13 +105,17 @@ def test_run_without_summary_is_not_named_as_interrupted(task):
     assert run.read().is_over
 
 
-def test_active_run_of_another_process_is_left_alone(task, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "getpid", os.getppid)
-        begin_and_leave(task.folders)
-    assert is_busy(task.folders)
-    assert begin_run(task.folders).read().cut_off is None
-    assert not list_runs(task.folders)[0].read().is_over
+def test_active_run_is_left_alone(task):
+    assert not is_busy(task.folders)
+    active = begin_run(task.folders)
+    active.run_id = "abc"
+    with active.hold():
+        assert is_busy(task.folders)
+        assert begin_run(task.folders).read().cut_off is None
+        assert not active.read().is_over
+    assert not is_busy(task.folders)
+    active.log.append("started", node="train")
+    assert begin_run(task.folders).read().cut_off is not None
 
 
 def test_same_key_is_the_same_run(task):
@@ -125,6 +127,17 @@ def test_same_key_is_the_same_run(task):
     assert (again.folder, again.run_id) == (run.folder, "def")
     assert again.read().cut_off == cut_off
     assert not again.read().unfinished
+
+
+def test_same_key_resumes_an_ended_run(task):
+    run = begin_run(task.folders, "night 1")
+    run.run_id = "def"
+    run.log.append("ended", status="FAILED")
+    again = begin_run(task.folders, "night 1")
+    assert (again.folder, again.run_id) == (run.folder, "def")
+    assert not again.read().is_over
+    kinds = [event["event"] for event in again.log.read()]
+    assert kinds[kinds.index("ended") + 1] == "resumed"
 
 
 def test_new_run_removes_the_previous_summary(task):

@@ -2,12 +2,10 @@
 
 import click
 
-from image_translation.cli.app import app
+from image_translation.cli.pages import app, site
 from image_translation.cli.registry import promote, rollback
 from image_translation.cli.run import run
-from image_translation.cli.scheduled import nightly, shared_run
-from image_translation.cli.send import send
-from image_translation.cli.site import site
+from image_translation.cli.scheduled import nightly, send, shared_run
 
 __all__ = ["cli", "run"]
 

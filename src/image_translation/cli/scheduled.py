@@ -1,4 +1,4 @@
-"""``kedro nightly`` and ``kedro shared-run``: unattended runs, and runs of many processes."""
+"""Commands for schedulers: ``kedro nightly``, ``kedro shared-run``, ``kedro send``."""
 
 import logging
 import os
@@ -24,9 +24,12 @@ from image_translation.cli.project import find_folders, open_context
 from image_translation.common.files import LockedError, lock
 from image_translation.errors import InputError, without_credentials
 from image_translation.hooks.logged_datasets import log_dataset
+from image_translation.hooks.project import task_folders
 from image_translation.hooks.tracking import set_experiment
+from image_translation.pipeline_registry import TASKS
 from image_translation.runs.exit_codes import ExitCode, Failure, describe_failure
 from image_translation.runs.pipeline_run import (
+    SUMMARY,
     PipelineRun,
     begin_run,
     find_run,
@@ -34,7 +37,7 @@ from image_translation.runs.pipeline_run import (
     list_runs,
 )
 from image_translation.runs.store import connection
-from image_translation.runs.summary import SUMMARY
+from image_translation.runs.summary import write_summary
 from image_translation.runs.task_state import TaskFolders
 
 logger = logging.getLogger(__name__)
@@ -75,7 +78,7 @@ def _run_task(
         run.fail_once(error)
     if not run.read().is_over:
         run.log.append("ended", status="FAILED")
-    code = run.conclude(is_mlflow_lost=connection.is_lost)
+    code = write_summary(run, is_mlflow_lost=connection.is_lost)
     if failure is None and connection.is_lost:
         report_unsent(connection.failure)
     _report_code(code, folders)
@@ -146,7 +149,7 @@ def end(metadata: ProjectMetadata, task: str, env: str | None) -> None:
     nodes = [node.name for node in pipelines[task].nodes]
     run = _find_ended(folders, run_id)
     try:
-        code = run.conclude(nodes)
+        code = write_summary(run, nodes)
     except InputError as error:
         click.echo(str(error), err=True)
         code = ExitCode.FAILED
@@ -156,7 +159,7 @@ def end(metadata: ProjectMetadata, task: str, env: str | None) -> None:
     if run_id and (failure := _send_end(metadata, run, env)) is not None:
         report_unsent(failure)
         if is_fine:
-            code = run.conclude(nodes, is_mlflow_lost=True)
+            code = write_summary(run, nodes, is_mlflow_lost=True)
     _report_code(code, folders)
     raise SystemExit(code)
 
@@ -188,3 +191,17 @@ def _send_end(
     except (InputError, MlflowException) as error:
         return without_credentials(str(error)).splitlines()[0]
     return connection.failure
+
+
+@click.command()
+@env_option
+@click.pass_obj
+@with_readable_errors
+def send(metadata: ProjectMetadata, env: str | None) -> None:
+    """Upload unsent results of all tasks to MLflow, without training."""
+    from image_translation.runs.backlog import send_backlog
+
+    with open_context(metadata, env) as context:
+        for task in TASKS:
+            folders = task_folders(context, task)
+            send_backlog(folders, partial(log_dataset, context.catalog))

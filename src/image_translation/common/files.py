@@ -4,7 +4,7 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -93,8 +93,10 @@ def lock(path: Path, *, wait: bool = False) -> Iterator[None]:
     try:
         now = datetime.now().astimezone().isoformat(" ", "seconds")
         name = f"process {os.getpid()} on {socket.gethostname()} since {now}"
-        path.write_text(f"{name}\n", "utf-8")
+        with suppress(OSError):  # a full disk keeps no lock from working
+            path.write_text(f"{name}\n", "utf-8")
         yield
     finally:
-        path.write_text("", "utf-8")
+        with suppress(OSError):
+            path.write_text("", "utf-8")
         file_lock.release()

@@ -10,7 +10,7 @@ from image_translation.pipeline_registry import OF_ONE_TASK, TASKS
 from image_translation.runs.task_state import TaskFolders
 
 
-def choose_task(run_params: dict[str, Any]) -> str:
+def find_task(run_params: dict[str, Any]) -> str:
     """The task whose experiment and folders a run belongs to."""
     names = run_params.get("pipeline_names") or [run_params.get("pipeline_name")]
     names = [*names, *(run_params.get("namespaces") or ())]

@@ -3,6 +3,7 @@
 import logging
 import os
 import time
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,7 @@ from kedro.pipeline.node import Node
 
 from image_translation.hooks.kedro_viz import write_status
 from image_translation.hooks.logged_datasets import is_logged, log_dataset
-from image_translation.hooks.project import choose_task, is_of_task, task_folders
+from image_translation.hooks.project import find_task, is_of_task, task_folders
 from image_translation.runs.events import guarded
 from image_translation.runs.pipeline_run import (
     PipelineRun,
@@ -22,6 +23,7 @@ from image_translation.runs.pipeline_run import (
     is_busy,
     join_run,
 )
+from image_translation.runs.summary import write_summary
 from image_translation.schema import flatten
 
 logger = logging.getLogger(__name__)
@@ -41,6 +43,7 @@ class RunEventHooks:
         self._run: PipelineRun | None = None
         self._shared_run_id: str | None = None
         self._has_summary = self._has_failed = False
+        self._held = ExitStack()
         self._started: dict[str, float] = {}
         self._unsaved: dict[str, set[str]] = {}
 
@@ -60,9 +63,10 @@ class RunEventHooks:
 
         self._catalog, self._pipeline = catalog, pipeline
         self._run, self._unsaved, self._has_failed = None, {}, False
+        self._held.close()
         connection.renew()
         with guarded():
-            self._run = self._begin(choose_task(run_params), run_params)
+            self._run = self._begin(find_task(run_params), run_params)
             if self._run.run_id is not None:
                 self._append("described", **self._describe(self._run.folders.task))
                 send_backlog(self._run.folders, partial(log_dataset, catalog))
@@ -80,10 +84,9 @@ class RunEventHooks:
                 "Another run of %s is active; it will write the summary", task
             )
             self._has_summary = False
-        run, run_id = (
-            begin_run(folders, has_summary=self._has_summary),
-            current_parent(),
-        )
+        run = begin_run(folders, has_summary=self._has_summary)
+        self._held.enter_context(run.hold())
+        run_id = current_parent()
         if run_id is not None:
             run.run_id = run_id
         return run
@@ -162,14 +165,18 @@ class RunEventHooks:
             run.fail(error, node)
 
     def _end(self, status: str) -> None:
+        from image_translation.runs.parent_runs import leave_parent
         from image_translation.runs.store import connection
 
         if self._shared_run_id is None:
             self._append("ended", status=status)
+        else:  # the process that began the run ends it
+            leave_parent(self._shared_run_id)
         self._send()
+        self._held.close()
         with guarded():
             if self._run is not None and self._has_summary:
-                self._run.conclude(is_mlflow_lost=connection.is_lost)
+                write_summary(self._run, is_mlflow_lost=connection.is_lost)
         with guarded():
             if self._run is not None:
                 events = self._run.log.read()

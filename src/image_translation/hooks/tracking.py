@@ -9,7 +9,7 @@ from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.pipeline.node import Node
 
-from image_translation.hooks.project import choose_task
+from image_translation.hooks.project import find_task
 from image_translation.pipeline_registry import OF_ONE_TASK
 from image_translation.runs.store import require_store
 from image_translation.training.settings import ModelSettings
@@ -22,8 +22,7 @@ class TrackingHooks:
     """One experiment a task, one parent run a pipeline, one child run a training.
 
     kedro-mlflow starts and ends the parent run; these hooks run before it where the
-    store and the experiment are chosen. With ``MLFLOW_RUN_ID`` this process joins that
-    run, and leaves it running.
+    store and the experiment are chosen. With ``MLFLOW_RUN_ID`` it joins that run.
     """
 
     def __init__(self) -> None:
@@ -46,7 +45,7 @@ class TrackingHooks:
     @hook_impl(tryfirst=True, specname="before_pipeline_run")
     def choose_experiment(self, run_params: dict[str, Any]) -> None:
         """Make kedro-mlflow start its run in the experiment of the task."""
-        task = choose_task(run_params)
+        task = find_task(run_params)
         experiment_id = set_experiment(self._context, task)
         run = self._context.mlflow.tracking.run
         run.name = _run_name(run_params, task)
@@ -89,16 +88,17 @@ class TrackingHooks:
 
     def _observed(self, task: str, model: str, inputs: dict[str, Any]) -> tuple:
         """The arguments of an observer."""
-        from image_translation.runs.training_run import DatasetInput
-
-        pairs = {
-            subset: inputs[f"{task}.{subset}_pairs"]
-            for subset in ("train", "validation")
-        }
-        given = [
-            DatasetInput(f"{task}.{subset}_pairs", subset, data.fingerprint, len(data))
-            for subset, data in pairs.items()
-        ]
+        given = []
+        for subset in ("train", "validation"):
+            pairs = inputs[f"{task}.{subset}_pairs"]
+            given.append(
+                {
+                    "name": f"{task}.{subset}_pairs",
+                    "context": subset,
+                    "fingerprint": pairs.fingerprint,
+                    "n_pairs": len(pairs),
+                }
+            )
         translation = self._context.params[task]["translate"]
         environment = self._context.env or "local"
         return task, model, self._parent_run_id, given, translation, environment
@@ -108,19 +108,6 @@ class TrackingHooks:
         """End the run of an interrupted training."""
         if self._observer is not None:
             self._observer.close()
-
-    @hook_impl(trylast=True, specname="after_pipeline_run")
-    def leave_shared_run(self) -> None:
-        """Keep a shared run open: the process that began it ends it."""
-        if self._shared_run_id is not None:
-            from image_translation.runs.parent_runs import leave_parent
-
-            leave_parent(self._shared_run_id)
-
-    @hook_impl(trylast=True, specname="on_pipeline_error")
-    def leave_shared_run_on_error(self) -> None:
-        """Keep a shared run open: the failed node may be retried."""
-        self.leave_shared_run()
 
 
 def _run_name(run_params: dict[str, Any], task: str) -> str:

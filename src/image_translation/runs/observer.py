@@ -15,8 +15,6 @@ from image_translation.runs.sender import PICTURES, Sender, picture_path
 from image_translation.runs.sent import LOCK, Sent
 from image_translation.runs.store import connection
 from image_translation.runs.training_run import (
-    DatasetInput,
-    TrainingRun,
     describe_training,
     read_training,
     start_log,
@@ -35,7 +33,7 @@ class MlflowObserver:
         task: Name of the task, and of its experiment.
         model: Name of the model.
         parent_run_id: The run of the pipeline.
-        inputs: The data that the model is trained on.
+        inputs: The data that the model is trained on; see `describe_training`.
         translation: The strategy by which it translates photographs of any size.
         environment: Name of the configuration's environment.
     """
@@ -45,7 +43,7 @@ class MlflowObserver:
         task: str,
         model: str,
         parent_run_id: str,
-        inputs: Sequence[DatasetInput],
+        inputs: Sequence[Mapping[str, Any]],
         translation: Mapping[str, Any],
         environment: str = "",
     ) -> None:
@@ -93,12 +91,14 @@ class MlflowObserver:
         if self._folder is None or epoch in self._epochs:
             return  # a resumed training repeats the epochs since its checkpoint
         self._epochs.add(epoch)
-        with guarded():
-            if samples is not None:
-                with atomic_write(picture_path(self._folder, epoch)) as temporary:
-                    Image.fromarray(samples).save(temporary, "png")
-            figures = {name: float(value) for name, value in metrics.items()}
-            self._record("epoch", epoch=epoch, metrics=figures)
+        if samples is not None:
+            with (
+                guarded(),
+                atomic_write(picture_path(self._folder, epoch)) as temporary,
+            ):
+                Image.fromarray(samples).save(temporary, "png")
+        figures = {name: float(value) for name, value in metrics.items()}
+        self._record("epoch", epoch=epoch, metrics=figures)
 
     def on_end(self, trained: TrainedReplicate) -> None:
         """Add the model and end the run."""
@@ -135,7 +135,7 @@ class MlflowObserver:
         replicate: int,
         settings: ModelSettings,
         cost: Mapping[str, Any],
-    ) -> TrainingRun:
+    ) -> dict[str, Any]:
         tags = {
             "mlflow.parentRunId": self._parent_run_id,
             "environment": self._environment,

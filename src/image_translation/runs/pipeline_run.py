@@ -2,20 +2,22 @@
 
 import os
 import shutil
-import socket
 import traceback
-from collections.abc import Collection
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from image_translation.common.files import LockedError, lock
 from image_translation.errors import InputError, without_credentials
 from image_translation.runs.events import EventLog
-from image_translation.runs.exit_codes import ExitCode, describe_failure
+from image_translation.runs.exit_codes import describe_failure
 from image_translation.runs.record import CutOff, RunRecord, fold
 from image_translation.runs.sent import is_pending, read_run_id, read_sent
-from image_translation.runs.summary import SUMMARY, write_summary
 from image_translation.runs.task_state import TaskFolders, TaskState
+
+ACTIVE = "active.lock"
+SUMMARY = "run_summary.md"
 
 
 class PipelineRun:
@@ -64,22 +66,18 @@ class PipelineRun:
         if describe_failure(error) not in self.read().failures.values():
             self.fail(error, node)
 
-    def conclude(
-        self, expected: Collection[str] = (), *, is_mlflow_lost: bool = False
-    ) -> ExitCode:
-        """Write the summary of the run beside the report.
+    def hold(self) -> AbstractContextManager[None]:
+        """Mark the run as active until the context, or the process, ends."""
+        return lock(self.folder / ACTIVE, wait=True)
 
-        Args:
-            expected: Nodes that were to run, where they are known.
-            is_mlflow_lost: Whether MLflow lacks a part of the results.
-
-        Returns:
-            The exit code of the run.
-
-        Raises:
-            InputError: The log cannot be read.
-        """
-        return write_summary(self.folders, self.read(), expected, is_mlflow_lost)
+    @property
+    def is_active(self) -> bool:
+        """Whether a process holds the run."""
+        try:
+            with lock(self.folder / ACTIVE):
+                return False
+        except LockedError:
+            return True
 
 
 def list_runs(folders: TaskFolders) -> list[PipelineRun]:
@@ -97,7 +95,7 @@ def begin_run(
 ) -> PipelineRun:
     """Start the log of a run, and record the end of interrupted ones.
 
-    A run that this process has only begun is reused, as is a run with the same key.
+    A run that has only begun, or has the same key, is reused.
 
     Args:
         folders: The folders of the task.
@@ -105,27 +103,27 @@ def begin_run(
         has_summary: Whether the run writes the task's summary; the previous summary is
             removed then.
     """
-    reused, cut_off = None, None
-    for run in list_runs(folders):
-        record = _read(run)
-        is_bare = record is not None and record.is_bare and run.run_id is None
-        if record is None or (is_bare and not record.is_own):
-            if record is None or not record.is_active:
-                shutil.rmtree(run.folder, ignore_errors=True)
-        elif is_bare or (key is not None and record.key == key):
-            reused, cut_off = run, record.cut_off
-        elif not record.is_over and not record.is_active:
-            run.log.append("ended", status="KILLED")
+    run, cut_off = PipelineRun(folders, folders.runs / _name_run()), None
+    for other in list_runs(folders):
+        record = _read(other)
+        if record is None:
+            continue
+        is_same = key is not None and record.key == key
+        is_bare = record.is_bare and other.run_id is None
+        if is_same or (is_bare and not other.is_active):
+            run, cut_off = other, record.cut_off or cut_off
+            if record.is_over:
+                run.log.append("resumed")
+        elif not record.is_over and not other.is_active:
+            other.log.append("ended", status="KILLED")
             if record.has_summary:
                 cut_off = CutOff(record.began, record.unfinished)
-    run = reused or PipelineRun(folders, folders.runs / _name_run())
     run.log.append(
         "began",
         key=key,
         has_summary=has_summary,
-        process=[os.getpid(), socket.gethostname()],
         cut_off=cut_off and asdict(cut_off),
-        before=TaskState.read(folders).to_dict(),
+        before=TaskState.read(folders).model_dump(),
     )
     if has_summary:
         (folders.reporting / SUMMARY).unlink(missing_ok=True)
@@ -144,16 +142,20 @@ def join_run(folders: TaskFolders, run_id: str) -> PipelineRun:
 
 
 def is_busy(folders: TaskFolders) -> bool:
-    """Whether another process of this host works on a run of the task."""
-    records = map(_read, list_runs(folders))
-    return any(r is not None and r.has_summary and r.is_active for r in records)
+    """Whether a process works on a run that writes the task's summary."""
+    for run in list_runs(folders):
+        record = _read(run)
+        if record is not None and record.has_summary and run.is_active:
+            return True
+    return False
 
 
 def remove_sent(folders: TaskFolders) -> None:
-    """Remove the logs of runs that are over and sent, except the last one."""
+    """Remove the logs of runs that are over and sent; the last one stays."""
     for run in list_runs(folders)[:-1]:
         record = _read(run)
-        if record is not None and record.is_over and not is_pending(run.folder):
+        is_over = record is None or record.is_over
+        if is_over and not is_pending(run.folder):
             shutil.rmtree(run.folder, ignore_errors=True)
 
 

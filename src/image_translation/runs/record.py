@@ -1,11 +1,7 @@
 """The state of a pipeline's run, folded from its events."""
 
-import os
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-import psutil
 
 from image_translation.errors import InputError
 from image_translation.runs.events import Event
@@ -39,7 +35,6 @@ class RunRecord:
         key: The scheduler's name of a run that several processes share.
         has_summary: Whether the run writes the task's summary.
         cut_off: The previous run, if it was interrupted.
-        process: Number and host of the process that began the run.
         unfinished: Nodes started but not finished.
         seconds: Duration of each finished node.
         failures: Failure of each failed node; the empty name is for errors outside of
@@ -53,7 +48,6 @@ class RunRecord:
     key: str | None = None
     has_summary: bool = True
     cut_off: CutOff | None = None
-    process: tuple[int, str] = (0, "")
     unfinished: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)
@@ -63,24 +57,6 @@ class RunRecord:
     def is_bare(self) -> bool:
         """True if only the beginning is recorded."""
         return not (self.unfinished or self.seconds or self.failures or self.is_over)
-
-    @property
-    def is_own(self) -> bool:
-        """Whether this process began the run."""
-        return self.process == (os.getpid(), socket.gethostname())
-
-    @property
-    def is_active(self) -> bool:
-        """Whether another process of this host works on the run."""
-        number, host = self.process
-        if self.is_over or self.key is not None or host != socket.gethostname():
-            return False
-        try:
-            # A later process may have the same number.
-            is_same = psutil.Process(number).create_time() <= self.began
-        except psutil.Error:
-            return False
-        return is_same and number != os.getpid()
 
 
 def fold(events: Sequence[Event]) -> RunRecord:
@@ -107,11 +83,10 @@ def _begin(event: Event) -> RunRecord:
     return RunRecord(
         event["time"],
         event["time"],
-        TaskState.from_dict(event["before"]),
+        TaskState.model_validate(event["before"]),
         key=event["key"],
         has_summary=event["has_summary"],
         cut_off=CutOff(**event["cut_off"]) if event["cut_off"] else None,
-        process=tuple(event["process"]),
     )
 
 

@@ -1,7 +1,7 @@
 """Summary and exit code of a pipeline's run, derived from its record."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,65 +9,61 @@ from typing import Any
 import pandas as pd
 
 from image_translation.common.files import write_text
-from image_translation.reporting.run_summary import (
-    PairCounts,
-    RunSummary,
-    render_run_summary,
-)
+from image_translation.reporting import words
+from image_translation.reporting.hypothesis import judge_hypothesis
 from image_translation.runs.exit_codes import ExitCode
-from image_translation.runs.record import RunRecord
-from image_translation.runs.task_state import ModelState, TaskFolders, TaskState
+from image_translation.runs.pipeline_run import SUMMARY, PipelineRun
+from image_translation.runs.record import CutOff, RunRecord
+from image_translation.runs.task_state import ModelState, TaskState
 
-SUMMARY = "run_summary.md"
+LONGEST = 8
+"""Number of nodes whose durations are shown."""
 
 
 def write_summary(
-    folders: TaskFolders,
-    record: RunRecord,
-    expected: Collection[str] = (),
-    is_mlflow_lost: bool = False,
+    run: PipelineRun, expected: Collection[str] = (), *, is_mlflow_lost: bool = False
 ) -> ExitCode:
-    """Write the summary of a run beside the report.
+    """Write the summary of a run, a page of Markdown, beside the report.
 
     Args:
-        folders: The folders of the task.
-        record: The state of the run.
+        run: The run.
         expected: Nodes that were to run, where they are known.
         is_mlflow_lost: Whether MLflow lacks a part of the results.
 
     Returns:
         The exit code of the run.
+
+    Raises:
+        InputError: The log of the run cannot be read.
     """
-    after = TaskState.read(folders)
+    record, after = run.read(), TaskState.read(run.folders)
     if expected and record.seconds.keys() >= set(expected):
         record.failures.pop("", None)  # a retry succeeded
     known = {*record.seconds, *record.failures, *record.unfinished}
     missing = [node for node in expected if node not in known]
     code = exit_code(record, after, missing, is_mlflow_lost)
-    report, cut_off = folders.reporting / "report.html", record.cut_off
-    summary = RunSummary(
-        task=folders.task,
-        began=_local_time(record.began),
-        seconds=record.ended - record.began,
-        outcome=code.meaning,
-        code=code,
-        cut_off=(_local_time(cut_off.began), cut_off.nodes) if cut_off else None,
-        failures={node: failure.error for node, failure in record.failures.items()},
-        unfinished=record.unfinished,
-        missing=missing,
-        pairs=_count_pairs(record.before.pairs, after.pairs),
-        models={
-            name: _describe_model(model, record.before.models.get(name))
+    reporting = run.folders.reporting
+    parts = [
+        f"# {run.folders.task}: {code.meaning}",
+        f"Started {_format(record.began)}, took "
+        f"{words.duration(record.ended - record.began)}, exit code {code:d}.",
+        _cut_off(record.cut_off) if record.cut_off else "",
+        _failures(record, missing),
+        "## Pairs",
+        _pairs(record.before, after),
+        "## Models",
+        _listed(
+            f"{name}: {_model(model, record.before.models.get(name))}"
             for name, model in after.models.items()
-        },
-        promotion=_read_new(folders.reporting / "promotion.json", record.began),
-        verdicts=_read_table(folders.reporting / "verdicts.csv"),
-        effects=_read_table(folders.reporting / "effects.csv"),
-        report=report.name if report.is_file() else None,
-        is_report_new=_is_new(report, record.began),
-        durations=record.seconds,
-    )
-    write_text(folders.reporting / SUMMARY, render_run_summary(summary))
+        )
+        or "No model has been trained yet.",
+        "## Model in use",
+        _promotion(reporting / "promotion.json", record.began),
+        "## Answer",
+        _answer(reporting, record.began),
+        _durations(record),
+    ]
+    write_text(reporting / SUMMARY, "\n\n".join(filter(None, parts)) + "\n")
     return code
 
 
@@ -94,41 +90,102 @@ def exit_code(
     return ExitCode.MLFLOW_LOST if is_mlflow_lost else ExitCode.FINISHED
 
 
-def _local_time(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds).astimezone()
+def _format(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds).astimezone():%Y-%m-%d %H:%M:%S %Z}"
 
 
-def _count_pairs(before: Mapping[str, str], after: Mapping[str, str]) -> PairCounts:
-    new = [verdict for pair, verdict in after.items() if pair not in before]
-    used = sum(verdict == "used" for verdict in after.values())
+def _listed(items: Iterable[str]) -> str:
+    return "\n".join(f"- {item}" for item in items)
+
+
+def _cut_off(cut_off: CutOff) -> str:
+    where = f" in {words.join_words(cut_off.nodes)}" if cut_off.nodes else ""
+    began = _format(cut_off.began)
+    return f"The previous run, started {began}, was interrupted{where}."
+
+
+def _failures(record: RunRecord, missing: Sequence[str]) -> str:
+    errors = [
+        f"**{node}**\n\n{_quoted(failure.error)}" if node else _quoted(failure.error)
+        for node, failure in record.failures.items()
+    ]
+    if record.unfinished:
+        count = words.count(len(record.unfinished), "node was", "nodes were")
+        errors.append(f"{count} interrupted: {words.join_words(record.unfinished)}.")
+    if missing:
+        count = words.count(len(missing), "node")
+        errors.append(f"{count} did not run: {words.join_words(missing)}.")
+    return "\n\n".join(["## Errors", *errors]) if errors else ""
+
+
+def _quoted(error: str) -> str:
+    return "\n".join(f"    {line}" for line in error.splitlines())
+
+
+def _pairs(before: TaskState, after: TaskState) -> str:
+    used = sum(verdict == "used" for verdict in after.pairs.values())
+    new = [verdict for pair, verdict in after.pairs.items() if pair not in before.pairs]
     new_used = sum(verdict == "used" for verdict in new)
-    return PairCounts(
-        used=used,
-        left_out=len(after) - used,
-        new_used=new_used,
-        new_left_out=len(new) - new_used,
-        gone=sum(pair not in after for pair in before),
+    removed = sum(pair not in after.pairs for pair in before.pairs)
+    counts = {
+        "new and used": new_used,
+        "new and left out": len(new) - new_used,
+        "removed": removed,
+    }
+    changes = [f"{count:,} {name}" for name, count in counts.items() if count]
+    return (
+        f"{words.count(used, 'pair')} used, {len(after.pairs) - used:,} left out "
+        "(`manifest.csv` has the reasons). Since the previous run: "
+        f"{words.join_words(changes) if changes else 'no changes'}."
     )
 
 
-def _describe_model(model: ModelState, before: ModelState | None) -> str:
+def _model(model: ModelState, before: ModelState | None) -> str:
     known = before.replicates if before else {}
     trained = [name for name, end in model.replicates.items() if known.get(name) != end]
     if model.status != "trained":
         return f"{model.status} ({model.reason})"
-    if not trained:
-        return "up to date"
-    return f"trained ({', '.join(trained)})"
+    return f"trained ({', '.join(trained)})" if trained else "up to date"
+
+
+def _promotion(file: Path, began: float) -> str:
+    if not _is_new(file, began):
+        return "This run made no decision."
+    promotion: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    in_use = promotion.get("in_use") or {}
+    named = [
+        f"version {in_use['version']}" if in_use.get("version") else "",
+        in_use.get("model", ""),
+    ]
+    is_unknown = promotion["outcome"] == "not decided"
+    unnamed = "unknown" if is_unknown and not promotion.get("is_sealed") else "none"
+    now = ", ".join(filter(None, named)) or unnamed
+    return f"{promotion['outcome']}: {promotion['reason']}. In use: {now}."
+
+
+def _answer(reporting: Path, began: float) -> str:
+    report = reporting / "report.html"
+    tables = [reporting / name for name in ("verdicts.csv", "effects.csv")]
+    if not all(file.is_file() for file in (report, *tables)):
+        return "There is no report yet."
+    judged = judge_hypothesis(
+        *(pd.read_csv(table, float_precision="round_trip") for table in tables)
+    )
+    age = "" if _is_new(report, began) else " of an earlier run"
+    return (
+        f'The hypothesis "the GAN is better" is **{judged.verdict}**. '
+        f"{judged.sentence}\n\n[Report]({report.name}){age}"
+    )
 
 
 def _is_new(path: Path, began: float) -> bool:
     return path.is_file() and path.stat().st_mtime >= began
 
 
-def _read_new(path: Path, began: float) -> dict[str, Any] | None:
-    return json.loads(path.read_text("utf-8")) if _is_new(path, began) else None
-
-
-def _read_table(path: Path) -> pd.DataFrame | None:
-    known = path.is_file()
-    return pd.read_csv(path, float_precision="round_trip") if known else None
+def _durations(record: RunRecord) -> str:
+    longest = sorted(record.seconds.items(), key=lambda item: -item[1])[:LONGEST]
+    if not longest:
+        return ""
+    rows = [f"| {node} | {words.duration(seconds)} |" for node, seconds in longest]
+    head = ["## Slowest nodes", "", "| node | |", "|---|---:|"]
+    return "\n".join([*head, *rows])

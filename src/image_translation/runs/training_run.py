@@ -6,7 +6,6 @@ create the run.
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,61 +19,19 @@ from image_translation.training.settings import ModelSettings
 from image_translation.training.trained import HISTORY
 
 
-@dataclass(frozen=True)
-class DatasetInput:
-    """Data that a training receives.
+def start_log(folder: Path, training: Mapping[str, Any]) -> None:
+    """Begin the log of a new training; the events of an earlier one are removed.
 
-    Attributes:
-        name: Name in the catalog.
-        context: ``train`` or ``validation``.
-        fingerprint: Digest of the data.
-        n_pairs: Number of pairs.
+    Args:
+        folder: The folder of the replicate.
+        training: The description from `describe_training`.
     """
-
-    name: str
-    context: str
-    fingerprint: str
-    n_pairs: int
-
-
-@dataclass(frozen=True)
-class TrainingRun:
-    """The description of a replicate's run in MLflow.
-
-    Attributes:
-        name: The run's name.
-        experiment: The experiment's name, which is the task's.
-        tags: Its tags.
-        parameters: Its parameters by dotted name.
-        inference: The protocol by which the model translates.
-        translation: The strategy by which it translates photographs of any size.
-        inputs: The data that it is trained on.
-        started: Milliseconds since 1970.
-        keeps_model: Whether MLflow receives the model as well.
-    """
-
-    name: str
-    experiment: str
-    tags: Mapping[str, str]
-    parameters: Mapping[str, str]
-    inference: Mapping[str, Any]
-    translation: Mapping[str, Any]
-    inputs: Sequence[DatasetInput]
-    started: int
-    keeps_model: bool = True
-
-
-def start_log(folder: Path, run: TrainingRun) -> None:
-    """Begin the log of a new training; the events of an earlier one are removed."""
     log = EventLog(folder)
     log.path.unlink(missing_ok=True)
     reset_sent(folder)
-    log.append("training", **asdict(run))
-    log.append("described", parameters=dict(run.parameters), inputs=_inputs(run))
-
-
-def _inputs(run: TrainingRun) -> list[dict[str, Any]]:
-    return [asdict(given) for given in run.inputs]
+    log.append("training", **training)
+    details = {name: training[name] for name in ("parameters", "inputs")}
+    log.append("described", **details)
 
 
 def read_training(folder: Path) -> Event | None:
@@ -83,9 +40,9 @@ def read_training(folder: Path) -> Event | None:
     return events[0] if events and events[0]["event"] == "training" else None
 
 
-def record_finished(folder: Path, run: TrainingRun) -> None:
+def record_finished(folder: Path, training: Mapping[str, Any]) -> None:
     """Write the log of a training that ended without one."""
-    start_log(folder, run)
+    start_log(folder, training)
     log = EventLog(folder)
     for row in pd.read_csv(folder / HISTORY).to_dict("records"):
         log.append("epoch", epoch=int(row["epoch"]), metrics=row)
@@ -99,10 +56,10 @@ def describe_training(
     settings: ModelSettings,
     cost: Mapping[str, Any],
     translation: Mapping[str, Any],
-    inputs: Sequence[DatasetInput] = (),
+    inputs: Sequence[Mapping[str, Any]] = (),
     tags: Mapping[str, str] | None = None,
-) -> TrainingRun:
-    """Collect name, tags, parameters and inputs of a replicate's run.
+) -> dict[str, Any]:
+    """Describe a replicate's run in MLflow.
 
     Args:
         task: Name of the task, and of its experiment.
@@ -111,40 +68,45 @@ def describe_training(
         settings: The model's settings.
         cost: Known cost figures.
         translation: The strategy by which it translates photographs of any size.
-        inputs: The data that it is trained on.
+        inputs: ``name``, ``context`` (``train`` or ``validation``), ``fingerprint`` and
+            ``n_pairs`` of the data that it is trained on.
         tags: More tags.
+
+    Returns:
+        JSON values: ``name``, ``experiment``, ``tags``, ``parameters`` by dotted name,
+        ``inference``, ``translation``, ``inputs``, ``started`` in milliseconds since
+        1970, and ``keeps_model``: whether MLflow receives the model.
     """
     values = settings.model_dump(mode="json")
     values["training"]["seed"] += replicate
     environment = _environment()
-    return TrainingRun(
-        name=f"{model} replicate {replicate}",
-        experiment=task,
-        tags={
+    digests = {
+        f"{given['context']}_data_digest": given["fingerprint"][:16] for given in inputs
+    }
+    parameters = {
+        **flatten(values),
+        **{f"cost.{name}": value for name, value in cost.items()},
+        **{f"environment.{name}": value for name, value in environment.items()},
+    }
+    return {
+        "name": f"{model} replicate {replicate}",
+        "experiment": task,
+        "tags": {
             **_context_tags(),
             **{name: value for name, value in (tags or {}).items() if value},
             "task": task,
             "model": model,
             "replicate": str(replicate),
             "code_version": environment["commit"],
-            **{
-                f"{given.context}_data_digest": given.fingerprint[:16]
-                for given in inputs
-            },
+            **digests,
         },
-        parameters={
-            name: str(value)
-            for name, value in {
-                **flatten(values),
-                **{f"cost.{name}": value for name, value in cost.items()},
-                **{f"environment.{name}": value for name, value in environment.items()},
-            }.items()
-        },
-        inference=values["inference"],
-        translation=dict(translation),
-        inputs=tuple(inputs),
-        started=int(time.time() * 1000),
-    )
+        "parameters": {name: str(value) for name, value in parameters.items()},
+        "inference": values["inference"],
+        "translation": dict(translation),
+        "inputs": list(inputs),
+        "started": int(time.time() * 1000),
+        "keeps_model": True,
+    }
 
 
 @cache

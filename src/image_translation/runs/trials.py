@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_translation.runs.observer import MlflowObserver
-from image_translation.runs.training_run import TrainingRun
 from image_translation.training.settings import ModelSettings
 from image_translation.tuning.search import TRIAL
 
@@ -24,19 +22,19 @@ class TrialsObserver(MlflowObserver):
         replicate: int,
         settings: ModelSettings,
         cost: Mapping[str, Any],
-    ) -> TrainingRun:
+    ) -> dict[str, Any]:
         trial = json.loads((folder / TRIAL).read_text("utf-8"))
         self._model = trial["model"]
-        run = super()._describe(folder, replicate, settings, cost)
+        training = super()._describe(folder, replicate, settings, cost)
         tags = {"study": trial["study"], "trial": str(trial["trial"])}
         searched = {f"searched.{k}": str(v) for k, v in trial["parameters"].items()}
-        return replace(
-            run,
-            name=f"{self._model} trial {trial['trial']}",
-            tags={**run.tags, **tags},
-            parameters={**searched, **run.parameters},
-            keeps_model=False,
-        )
+        return {
+            **training,
+            "name": f"{self._model} trial {trial['trial']}",
+            "tags": {**training["tags"], **tags},
+            "parameters": {**searched, **training["parameters"]},
+            "keeps_model": False,
+        }
 
     def on_epoch(
         self,

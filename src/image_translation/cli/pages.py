@@ -1,5 +1,6 @@
-"""``kedro app``: the page on which photographs are translated."""
+"""``kedro app`` and ``kedro site``: pages for the browser."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,7 +10,7 @@ from kedro.io import CatalogProtocol
 
 from image_translation.cli.errors import with_readable_errors
 from image_translation.cli.options import params_option
-from image_translation.cli.project import open_context
+from image_translation.cli.project import find_data, open_context
 from image_translation.errors import without_credentials
 from image_translation.pipeline_registry import TASKS
 
@@ -65,3 +66,28 @@ def _mlflow_page(context: Any) -> str:
     if uri.startswith(("http://", "https://")):
         return without_credentials(uri)
     return f"http://{context.mlflow.ui.host}:{context.mlflow.ui.port}"
+
+
+@click.command()
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default="site",
+    help="The site's folder.",
+)
+@click.option(
+    "--graph",
+    type=click.Path(path_type=Path, exists=True),
+    help="The output of kedro viz build.",
+)
+@env_option
+@click.pass_obj
+def site(
+    metadata: ProjectMetadata, output: Path, graph: Path | None, env: str | None
+) -> None:
+    """Put graph, reports and documentation behind one start page."""
+    from image_translation.reporting.site import build_site
+
+    reports = find_data(metadata.project_path, env) / "08_reporting"
+    page = build_site(output, reports, graph, TASKS)
+    click.echo(f"{page}: start it with python -m http.server --directory {output}")
