@@ -13,7 +13,7 @@ from tests.conftest import PROJECT
 from tests.training.conftest import make_pairs
 
 
-def test_killed_training_ends_as_one_that_was_not():
+def test_killed_trainings_end_with_the_same_weights():
     script = PROJECT / "benchmarks/interruption.py"
     result = subprocess.run(
         [sys.executable, str(script), "--times", "2", "--epochs", "10"],
@@ -25,7 +25,7 @@ def test_killed_training_ends_as_one_that_was_not():
     assert "2 of 2 killed trainings ended with the same weights" in result.stdout
 
 
-def test_promotion_seldom_errs_over_many_looks(monkeypatch):
+def test_promotion_rarely_errs_over_many_looks(monkeypatch):
     monkeypatch.syspath_prepend(str(PROJECT / "benchmarks"))
     simulation = importlib.import_module("promotion")
     random = np.random.default_rng(1)
@@ -65,7 +65,7 @@ def test_simulated_scores_have_the_stated_moments(monkeypatch):
         assert np.corrcoef(values.T)[0, 1] > 0.55
 
 
-def test_tables_on_verdicts_are_printed(monkeypatch):
+def test_tables_of_verdicts_are_printed(monkeypatch):
     monkeypatch.syspath_prepend(str(PROJECT / "benchmarks"))
     simulation = importlib.import_module("verdicts")
     monkeypatch.setattr(inference, "DRAWS", 99)
@@ -85,7 +85,7 @@ def test_tables_on_verdicts_are_printed(monkeypatch):
 
 
 def save_pairs(folder: Path, pairs: PairArrays) -> None:
-    """As the preparation leaves them."""
+    """Save pairs like the preparation."""
     folder.mkdir()
     np.save(folder / "inputs.npy", pairs.inputs)
     np.save(folder / "targets.npy", pairs.targets)
@@ -93,7 +93,7 @@ def save_pairs(folder: Path, pairs: PairArrays) -> None:
     Stamp(folder).write(pairs.fingerprint)
 
 
-def test_ablation_holds_options_against_the_plain_model(tmp_path):
+def test_ablation_compares_options_with_the_plain_model(tmp_path):
     for side, seed in (("train", 0), ("validation", 1)):
         save_pairs(tmp_path / side, make_pairs(6, seed))
     page = tmp_path / "results.md"
@@ -103,7 +103,7 @@ def test_ablation_holds_options_against_the_plain_model(tmp_path):
     command += ["--channels", "2", "--seeds", "2", "--models", "unet"]
     command += ["--only", "dropout", "flips", "--keep", str(tmp_path / "models")]
     command += ["--write", str(page)]
-    for _ in range(2):  # the second time takes the place of the first
+    for _ in range(2):  # the second run replaces the section of the first
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stderr
     text = page.read_text()
@@ -134,7 +134,7 @@ def test_blind_test_is_simulated():
     assert "| 80% | alike | 0 | 20 | 100% |" in some
 
 
-def test_scoring_is_measured_into_a_page(tmp_path):
+def test_scoring_speed_is_written_into_a_page(tmp_path):
     page = tmp_path / "performance.md"
     page.write_text(
         "# Performance\n\n<!-- scoring: written from here -->\nold\n"
@@ -151,7 +151,7 @@ def test_scoring_is_measured_into_a_page(tmp_path):
     assert len(deviations) == 1 and float(deviations[0]) < 1e-10
 
 
-def test_set_distances_are_measured_into_a_page(tmp_path):
+def test_set_distances_are_written_into_a_page(tmp_path):
     page = tmp_path / "statistics.md"
     page.write_text("# Statistics\n")
     command = [sys.executable, str(PROJECT / "benchmarks/set_distances.py")]

@@ -1,9 +1,9 @@
-"""The test against itself: seeds of real trainings dealt to pretended models.
+"""Calibration of verdicts: trainings of one real model dealt to pretended models.
 
 ``seeds.npz`` holds the scores of 15 trainings of each of three models on 306 test
 photographs of the Kaggle data set theblackmamba31/landscape-image-colorization: 64 pixels,
-first block of 16 channels, 400 training pairs, 6 epochs, batch 8. A run with
-``training.replicates=15`` and these settings makes such scores again.
+first block of 16 channels, 400 training pairs, 6 epochs, batch 8. To create such scores,
+run with ``training.replicates=15`` and these settings.
 """
 
 from functools import cache
@@ -50,12 +50,12 @@ def take(model: str, replicates: list[int]) -> pd.DataFrame:
 
 @pytest.mark.parametrize("replicates", [3, 5])
 @pytest.mark.parametrize("model", MODELS)
-def test_seeds_of_one_real_model_are_seldom_called_different(model, replicates):
+def test_trainings_of_one_model_are_rarely_claimed_to_differ(model, replicates):
     found = summarise_calibration(
         calibrate(load_scores(model), model, replicates, DEALS)
     )
     assert found.deals == DEALS
-    # 7 % of 8 deals are one at most in nine cases out of ten.
+    # At a rate of 7 %, 8 deals contain at most one claim in nine cases out of ten.
     assert found.deals_with_claim <= 1
     assert found.false_claims <= 0.01 * found.comparisons
 
@@ -65,7 +65,7 @@ def test_single_trainings_differ_but_no_model_is_called_better(model):
     dealt = {f"pretended {seed}": take(model, [seed]) for seed in range(5)}
     verdicts = compare_pairs(dealt)["verdict"]
     assert not verdicts.str.endswith("is better").any()
-    # Each is tested with the photographs alone, which tells these trainings apart.
+    # Only photographs enter the error, so that these trainings are found to differ.
     assert (verdicts == "these trainings differ").mean() > 0.3
 
 
@@ -104,7 +104,7 @@ def make_scores(replicates: int, shift: float = 0.0, n: int = 20) -> pd.DataFram
     )
 
 
-def test_every_deal_is_a_row_with_its_comparisons():
+def test_each_deal_is_a_row_with_its_number_of_comparisons():
     table = calibrate(make_scores(7), "unet", replicates=2, deals=4)
     assert list(table.columns) == CALIBRATION_COLUMNS
     assert table["deal"].tolist() == [0, 1, 2, 3]
@@ -112,7 +112,7 @@ def test_every_deal_is_a_row_with_its_comparisons():
     assert set(table["comparisons"]) == {3}
 
 
-def test_trainings_that_differ_are_counted_where_each_is_a_model():
+def test_trainings_that_differ_count_as_false_claims_with_one_replicate():
     table = calibrate(make_scores(4, shift=1.0), "unet", replicates=1, deals=2)
     found = summarise_calibration(table)
     assert found.false_claims == found.comparisons == 12
@@ -120,11 +120,11 @@ def test_trainings_that_differ_are_counted_where_each_is_a_model():
     assert (found.model, found.trainings, found.replicates) == ("unet", 4, 1)
 
 
-def test_too_few_trainings_are_an_error_that_says_how_many():
+def test_too_few_trainings_raise_an_error_with_the_required_number():
     with pytest.raises(ValueError, match=r"5 trainings of unet .* at least 6"):
         calibrate(make_scores(5), "unet", replicates=3, deals=1)
 
 
-def test_deals_are_the_same_again():
+def test_deals_are_reproducible():
     first, second = (calibrate(make_scores(6), "unet", 3, 3) for _ in range(2))
     pd.testing.assert_frame_equal(first, second)

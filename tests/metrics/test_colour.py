@@ -1,4 +1,4 @@
-"""Colour metrics against scikit-image, published pairs and hand-computed cases."""
+"""Colour metrics compared with scikit-image, published values and hand-computed cases."""
 
 import numpy as np
 import pytest
@@ -66,7 +66,7 @@ def test_published_pairs(first, second, expected):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_opposite_hues_of_any_angle_score_alike_in_both_orders(dtype):
+def test_difference_of_opposite_hues_is_symmetric(dtype):
     angles = np.radians(np.arange(0.5, 360))
     a, b = dtype(30 * np.cos(angles)), dtype(30 * np.sin(angles))
     first, second = np.stack([a * 0 + 50, a, b]), np.stack([a * 0 + 50, -a, -b])
@@ -75,13 +75,13 @@ def test_opposite_hues_of_any_angle_score_alike_in_both_orders(dtype):
 
 
 @pytest.mark.parametrize(("a", "b"), [(30, 0), (0, 30), (-30, 0), (0, -30)])
-def test_opposite_hues_on_the_axes_score_as_in_scikit_image(a, b):
+def test_opposite_hues_on_the_axes_equal_scikit_image(a, b):
     first, second = np.array([50.0, a, b]), np.array([50.0, -a, -b])
     expected = color.deltaE_ciede2000(first, second)
     assert delta_e2000(first, second) == pytest.approx(expected)
 
 
-def test_lab_is_that_of_scikit_image():
+def test_lab_equals_scikit_image():
     _, targets = images()
     levels = np.repeat(np.arange(256, dtype=np.uint8)[:, np.newaxis], 3, axis=1)
     for colours in (targets, levels):
@@ -89,7 +89,7 @@ def test_lab_is_that_of_scikit_image():
         np.testing.assert_allclose(to_lab(colours), planes, atol=1e-3)
 
 
-def test_ciede2000_is_that_of_scikit_image():
+def test_ciede2000_equals_scikit_image():
     predictions, targets = images()
     labs = color.rgb2lab(targets), color.rgb2lab(predictions)
     expected = color.deltaE_ciede2000(*labs).mean(axis=(1, 2))
@@ -137,14 +137,14 @@ def test_equal_images_have_no_error(metric):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_lost_colour_is_an_error(metric):
+def test_desaturated_images_have_an_error(metric):
     _, targets = images()
     grey = np.repeat(targets.mean(axis=-1, keepdims=True).astype(np.uint8), 3, axis=-1)
     assert (metric(grey, targets) > 1).all()
 
 
 @pytest.mark.parametrize("metric", METRICS[1:])
-def test_lightness_is_no_error_of_colour(metric):
+def test_lightness_does_not_affect_colour_errors(metric):
     dark = np.full((1, 8, 8, 3), 60, np.uint8)
     light = np.full((1, 8, 8, 3), 200, np.uint8)
     np.testing.assert_allclose(metric(dark, light), 0, atol=0.02)

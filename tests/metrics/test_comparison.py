@@ -1,4 +1,4 @@
-"""The tables of means, verdicts and effects."""
+"""Tables of means, verdicts and effects."""
 
 from itertools import combinations
 from typing import ClassVar
@@ -73,7 +73,7 @@ def noise(size=60, seed=0):
 
 
 def train(images, quality=0.0, *, seed=0, seeds=0.05, replicates=3, **options):
-    """Scores of a model: its seeds shift all images, each training adds noise."""
+    """Scores of a model: each seed shifts all images, each training adds noise."""
     random = np.random.default_rng(seed)
     own = np.asarray(images) + 0.5 * random.normal(size=len(images)) + quality
     return pd.concat(
@@ -92,13 +92,13 @@ def only(table):
 
 
 def excludes_0(table):
-    """Bounds on one side of 0."""
+    """True where both bounds are on the same side of 0."""
     one_side = (table["bound_low"] >= 0) | (table["bound_high"] <= 0)
     return one_side & (table["bound_low"] < table["bound_high"])
 
 
 def simulate_task(seed, *, images=40, replicates=3, spread=0.6, metrics=HEADLINES):
-    """Scores of the 2×2 and the baselines, whose qualities are drawn at random."""
+    """Scores of the 2×2 and the baselines, with random qualities."""
     random = np.random.default_rng(seed)
     difficulty = random.normal(size=images)
     names = ("autoencoder", "unet", "pix2pix", "autoencoder_gan", *BASELINES)
@@ -118,7 +118,7 @@ def simulate_task(seed, *, images=40, replicates=3, spread=0.6, metrics=HEADLINE
 
 
 class TestModels:
-    def test_comparison_has_a_row_a_model_and_metric(self):
+    def test_comparison_has_a_row_per_model_and_metric(self):
         scores = make_scores(noise()).assign(**dict.fromkeys(METRICS, 0.5))
         table = compare_models({"unet": scores, "copy_input": scores})
         assert list(table) == COMPARISON_COLUMNS
@@ -130,7 +130,7 @@ class TestModels:
         assert table["n_images"].eq(60).all()
         assert table["n_groups"].eq(30).all()
 
-    def test_mean_is_over_images_of_the_mean_over_replicates(self):
+    def test_mean_is_over_replicates_then_over_images(self):
         first, second = noise(seed=1), noise(seed=2)
         frames = [make_scores(first), make_scores(second, replicate=1)]
         scores = pd.concat(frames)
@@ -140,7 +140,7 @@ class TestModels:
         assert (row["mean"], row["ci_low"], row["ci_high"]) == pytest.approx(expected)
         assert (row["n_images"], row["n_replicates"]) == (60, 2)
 
-    def test_seeds_are_pooled_over_the_models_but_not_over_baselines(self):
+    def test_seed_variance_is_pooled_over_models_without_baselines(self):
         calm = {name: train(noise(), seed=s) for s, name in enumerate("ab")}
         wild = train(noise(), seed=9, seeds=3.0)
         alone, with_wild, with_baseline = (
@@ -151,7 +151,7 @@ class TestModels:
         assert with_wild["ci_high"] - with_wild["ci_low"] > 1.5 * width
         assert with_baseline["ci_high"] - with_baseline["ci_low"] == width
 
-    def test_variation_of_seeds_is_shown_apart_from_that_of_images(self):
+    def test_deviations_of_seeds_and_groups_are_separate_columns(self):
         images = noise()
         scores = pd.concat(make_scores(images + k, replicate=k) for k in range(3))
         row = only(compare_models({"unet": scores}))
@@ -159,14 +159,14 @@ class TestModels:
         by_group = (images + 1).reshape(-1, 2).mean(axis=1)
         assert row["group_deviation"] == pytest.approx(np.std(by_group, ddof=1))
 
-    def test_model_without_scores_is_shown_as_missing(self, caplog):
+    def test_model_without_scores_keeps_empty_rows(self, caplog):
         table = compare_models({"unet": make_scores(noise()), "pix2pix": NOT_RUN})
         row = table.set_index("model").loc["pix2pix"]
         assert row[["mean", "ci_low", "ci_high"]].isna().all()
         assert row[["n_images", "n_groups", "n_replicates"]].eq(0).all()
         assert caplog.messages == ["pix2pix has no scores; its rows are empty"]
 
-    def test_models_that_all_lack_scores_have_all_rows(self):
+    def test_models_keep_their_rows_if_none_has_scores(self):
         scores = {"unet": NOT_RUN, "pix2pix": pd.DataFrame()}
         table = compare_models(scores)
         assert len(table) == 2 * len(METRICS)
@@ -186,7 +186,7 @@ class TestModels:
         row = only(compare_pairs(scores))
         assert row["difference"] == pytest.approx(-59 / 60)
 
-    def test_image_without_a_score_in_each_replicate_does_not_count(self, caplog):
+    def test_image_that_lacks_a_score_in_one_replicate_is_ignored(self, caplog):
         values = noise()
         lacking = np.where(np.arange(60) < 4, np.nan, values)
         scores = pd.concat([make_scores(values), make_scores(lacking, replicate=1)])
@@ -210,7 +210,7 @@ class TestModels:
             "spectrum_distance",
         ]
         verdicts = compare_pairs(scores).set_index("metric")["verdict"]
-        # A level of the pyramid is shown, but not tested.
+        # A level of the pyramid is reported, but not tested.
         assert verdicts.to_dict() == {
             "psnr": "b is better",
             "spectrum_distance": "a is better",
@@ -219,7 +219,7 @@ class TestModels:
 
 
 class TestPairs:
-    def test_a_pair_is_tested_as_by_the_paired_t_test(self):
+    def test_single_pair_is_tested_like_the_paired_t_test(self):
         difficulty = noise()
         a = make_scores(difficulty + 0.1)
         b = make_scores(difficulty + noise(seed=1) / 50)
@@ -234,7 +234,7 @@ class TestPairs:
         assert row["p_value"] == pytest.approx(
             scipy.stats.ttest_1samp(by_group, 0).pvalue
         )
-        # One test: nothing to correct for, but that draws are counted.
+        # A single test needs no correction; only the p-value is a share of draws.
         assert row["p_adjusted"] == pytest.approx(1 / 5_000)
         assert row["win_rate"] == (by_image > 0).mean()
         assert row["n_groups"] == 30
@@ -250,7 +250,7 @@ class TestPairs:
         [("psnr", "high is better", 1), ("mse", "low is better", 0)],
     )
     @pytest.mark.parametrize("first", ["high", "low"])
-    def test_direction_of_the_metric_decides_who_is_better(
+    def test_direction_of_the_metric_determines_the_better_model(
         self, metric, verdict, win_rate, first
     ):
         scores = {
@@ -264,7 +264,7 @@ class TestPairs:
         assert row["win_rate"] == (win_rate if first == "high" else 1 - win_rate)
         assert row["verdict"] == verdict
 
-    def test_constant_difference_is_found_with_ten_groups(self):
+    def test_constant_difference_is_claimed_with_ten_groups(self):
         images = noise(20)
         a, b = (
             pd.concat(make_scores(images + shift, replicate=k) for k in range(3))
@@ -278,7 +278,7 @@ class TestPairs:
         np.testing.assert_allclose(fields.to_numpy(float), 0.5)
         assert row["detectable_difference"] == 0
 
-    def test_twelve_photographs_show_16_decibels(self):
+    def test_difference_of_16_decibels_is_claimed_with_twelve_photographs(self):
         images = 20 + np.random.default_rng(0).normal(0, 2, 12)
         scores = {
             "unet": train(images, 16, images_per_group=1),
@@ -314,7 +314,7 @@ class TestPairs:
         )
 
     @pytest.mark.parametrize("groups", [2, 3, 6])
-    def test_so_few_groups_that_nothing_can_be_claimed_have_no_bounds(self, groups):
+    def test_groups_too_few_for_any_claim_have_no_bounds(self, groups):
         scores = {
             "a": make_scores(noise(2 * groups)),
             "b": make_scores([20] * 2 * groups),
@@ -359,7 +359,7 @@ class TestPairs:
         )
         assert sorted(found) == sorted(expected)
 
-    def test_only_images_that_both_models_have_are_compared(self):
+    def test_only_common_images_are_compared(self):
         values = noise()
         a, b = make_scores(values + 1), make_scores(values)
         b.loc[b.index < 10, "psnr"] = -1000.0
@@ -368,7 +368,7 @@ class TestPairs:
         assert row["difference"] == pytest.approx(1)
         assert row["n_groups"] == 25
 
-    def test_models_with_other_images_are_corrected_together(self):
+    def test_models_with_different_images_are_corrected_jointly(self):
         scores = {
             m: train(noise(), q, seed=s)
             for s, (m, q) in enumerate({"a": 0, "b": 1, "c": 1.2}.items())
@@ -382,7 +382,7 @@ class TestPairs:
         assert only(pair)["difference"] == pytest.approx(only(alone)["difference"])
         assert table["verdict"].tolist()[:2] == ["b is better", "c is better"]
 
-    def test_models_without_a_common_image_have_no_difference_to_show(self):
+    def test_models_without_common_images_have_no_difference(self):
         scores = make_scores(noise())
         row = only(compare_pairs({"a": scores.iloc[:20], "b": scores.iloc[20:]}))
         assert np.isnan(row["difference"]) and np.isnan(row["win_rate"])
@@ -409,7 +409,7 @@ class TestPairs:
         ],
     )
     @pytest.mark.parametrize("compare", [compare_models, compare_pairs])
-    def test_scores_that_do_not_fit_are_refused(self, compare, spoil, message):
+    def test_invalid_scores_are_rejected(self, compare, spoil, message):
         scores = make_scores(noise())
         with pytest.raises(ValueError, match=message):
             compare({"a": scores, "b": spoil(scores)})
@@ -422,7 +422,7 @@ class TestPairs:
             ([1] * 148, [3.0] * 22 + [-0.25] * 126),
         ],
     )
-    def test_all_of_a_row_is_about_the_mean_over_images(self, sizes, values):
+    def test_whole_row_refers_to_the_mean_over_images(self, sizes, values):
         random = np.random.default_rng(0)
         groups = np.repeat(np.arange(len(sizes)), sizes)
         differences = np.array(values)[groups] + 0.1 * random.normal(size=len(groups))
@@ -448,7 +448,7 @@ def test_shuffled_rows_give_the_same_bytes(seed):
         assert text == getattr(again, name).to_csv() == getattr(other, name).to_csv()
 
 
-def test_task_is_the_three_tables():
+def test_compare_task_returns_the_three_tables():
     scores = simulate_task(0)
     margins = {"psnr": 9.0, "mse": None}
     found = compare_task(scores, margins=margins, failed=["unet"])
@@ -459,7 +459,7 @@ def test_task_is_the_three_tables():
 
 
 class TestWords:
-    def test_a_verdict_is_a_claim_or_begins_with_one_of_four(self):
+    def test_verdict_is_a_claim_or_has_one_of_four_beginnings(self):
         verdicts = pd.concat(
             compare_pairs(
                 simulate_task(seed, replicates=replicates, images=images),
@@ -491,18 +491,18 @@ class TestWords:
         assert (row["difference"], row["ci_low"], row["ci_high"]) == (0, 0, 0)
         assert (row["p_value"], row["win_rate"], row["effect_size"]) == (1, 0.5, 0)
         assert row["verdict"] == "practically equal (the scores are equal)"
-        # Nothing is known of other trainings.
+        # The variation between trainings is unknown.
         one = make_scores(noise())
         assert only(compare_pairs({"a": one, "b": one}))["verdict"] == (
             "undecided (these trainings are practically equal: the scores are equal)"
         )
 
-    def test_rounding_is_no_difference(self):
+    def test_rounding_errors_are_not_a_difference(self):
         a = make_scores([0.1] * 40)
         b = pd.concat([make_scores([0.1] * 40, replicate=k) for k in range(3)])
         assert only(compare_pairs({"a": a, "b": b}))["difference"] == 0
 
-    def test_one_training_each_tells_of_these_trainings_alone(self):
+    def test_verdict_with_one_training_each_refers_to_these_trainings(self):
         scores = {
             m: train(noise(), q, seed=q, replicates=1)
             for m, q in {"a": 0, "b": 9}.items()
@@ -514,7 +514,7 @@ class TestWords:
         assert only(compare_pairs(scores))["verdict"] == "b is better"
 
     @pytest.mark.parametrize("baseline", BASELINES)
-    def test_a_baseline_needs_no_second_training(self, baseline):
+    def test_baseline_needs_no_second_training(self, baseline):
         scores = {baseline: train(noise(), 9, replicates=1), "unet": train(noise())}
         assert only(compare_pairs(scores))["verdict"] == f"{baseline} is better"
         scores["unet"] = train(noise(), replicates=1)
@@ -528,7 +528,7 @@ class TestWords:
         failed = "undecided (a training of b failed)"
         assert verdicts == [failed, "c is better", failed]
 
-    def test_margin_decides_what_is_practically_equal(self):
+    def test_margin_determines_practical_equality(self):
         scores = {m: train(noise(), seed=s, seeds=0.01) for s, m in enumerate("ab")}
         row = only(compare_pairs(scores))
         largest = max(-row["bound_low"], row["bound_high"])
@@ -560,7 +560,7 @@ class TestWords:
             "practically equal (within ±0.25 dB)"
         )
 
-    def test_undecided_names_what_would_be_found(self):
+    def test_undecided_states_the_detectable_difference(self):
         scores = {m: train(noise(), seed=s) for s, m in enumerate("ab")}
         row = only(compare_pairs(scores))
         size = row["detectable_difference"]
@@ -572,11 +572,11 @@ class TestWords:
             sign * s.groupby(["group"])["psnr"].mean()
             for sign, s in zip((1, -1), scores.values(), strict=True)
         )
-        # At least that of a t test without any seeds.
+        # At least the difference detectable by a t test without seeds.
         alone = by_group.std() / 30**0.5 * (2.05 + 0.85)
         assert alone < size < 1.6 * alone
 
-    def test_difference_that_is_named_is_found_in_four_cases_of_five(self, monkeypatch):
+    def test_detectable_difference_is_found_with_80_percent_power(self, monkeypatch):
         monkeypatch.setattr(inference, "DRAWS", 499)
         random = np.random.default_rng(0)
 
@@ -597,7 +597,7 @@ class TestWords:
 
 class TestCorrection:
     @pytest.mark.parametrize("seed", range(8))
-    def test_claims_are_where_the_bounds_exclude_0(self, seed):
+    def test_claims_agree_with_bounds_that_exclude_0(self, seed):
         found = compare_task(simulate_task(seed, spread=0.3))
         claims = 0
         for table in (found.verdicts, found.effects):
@@ -608,7 +608,7 @@ class TestCorrection:
             claims += claimed.sum()
         assert 0 < claims < len(found.verdicts) + len(found.effects)
 
-    def test_study_and_its_causes_are_the_primary_family(self):
+    def test_primary_family_is_the_study_and_the_main_effects(self):
         found = compare_task(simulate_task(0, metrics=(*HEADLINES, "mae")))
         primary = found.verdicts[found.verdicts["family"] == "primary"]
         assert primary[
@@ -625,7 +625,7 @@ class TestCorrection:
         for family, table in both.groupby("family"):
             assert table["n_tests"].eq(sizes[family]).all()
 
-    def test_a_family_alone_has_all_of_the_error(self):
+    def test_single_family_gets_the_whole_error(self):
         images = noise()
         one = {m: train(images, q, seed=q) for m, q in {"unet": 0, "other": 1}.items()}
         study = {"pix2pix": one["unet"], "autoencoder": one["other"]}
@@ -656,9 +656,7 @@ class TestCorrection:
     @pytest.mark.parametrize(
         ("primary", "claimed"), [((9.0, 9.0), True), ((9.0, 1.0), False)]
     )
-    def test_secondary_family_gets_what_the_primary_has_not_spent(
-        self, primary, claimed
-    ):
+    def test_secondary_family_inherits_unspent_error(self, primary, claimed):
         # p = 0.034: below 0.05, above its half.
         table = self.correct([*primary, 2.12], ["primary", "primary", "secondary"])
         row = table.iloc[2]
@@ -669,8 +667,8 @@ class TestCorrection:
         width = scipy.stats.norm.isf(level / 2)
         assert row["bound_high"] - 2.12 == pytest.approx(width, rel=0.03)
 
-    def test_secondary_p_value_is_not_below_that_of_the_primary(self):
-        # Recycled, it is claimed together with the last of the primary family.
+    def test_secondary_p_value_is_at_least_that_of_the_primary_family(self):
+        # With inherited error, it is claimed with the last one of the primary family.
         table = self.correct([2.5, 2.2], ["primary", "secondary"])
         assert table["p_adjusted"][0] == pytest.approx(2 * 0.0124, rel=0.2)
         assert table["p_adjusted"][1] == pytest.approx(0.0278, rel=0.2)
@@ -680,13 +678,13 @@ class TestCorrection:
         assert table["p_adjusted"][0] > SIGNIFICANCE
         assert table["p_adjusted"][1] == table["p_adjusted"][0]
 
-    def test_primary_family_has_half_of_the_error(self):
+    def test_primary_family_gets_half_of_the_error(self):
         # 2.30 has p = 0.021, 2.12 has 0.034.
         for statistic, claimed in ((2.4, True), (2.12, False)):
             table = self.correct([statistic, 0.5], ["primary", "secondary"])
             assert (table["p_adjusted"][0] < SIGNIFICANCE) == claimed
 
-    def test_later_steps_have_a_bound_of_0(self):
+    def test_claims_of_later_steps_have_a_bound_of_0(self):
         table = self.correct([*[9.0] * 30, 2.3, -2.3, 0.4], ["secondary"] * 33)
         # 33 at once: 3.2 errors; 3 that are left: 2.4; the last one: 1.96.
         width = table["bound_high"][0] - 9
@@ -696,13 +694,13 @@ class TestCorrection:
         assert table["bound_high"][31] == 0 > table["bound_low"][31]
         assert table["bound_low"][32] == pytest.approx(0.4 - width)
         assert table["p_adjusted"][32] > SIGNIFICANCE
-        # What is left to find is found by the last step.
+        # The last step finds the remaining difference.
         assert table["detectable_difference"][32] == pytest.approx(
             1.96 + 0.84, rel=0.03
         )
 
-    def test_bounds_hold_at_once_where_nearly_all_differ(self):
-        """Critical values of later steps alone would miss in most cases."""
+    def test_bounds_are_simultaneous_if_nearly_all_models_differ(self):
+        """The critical values of later steps alone would fail in most cases."""
         random = np.random.default_rng(0)
         missed = []
         for _ in range(40):
@@ -713,7 +711,7 @@ class TestCorrection:
             )
         assert np.mean(missed) < 0.2
 
-    def test_tasks_that_are_read_together_share_the_error(self):
+    def test_correction_for_tasks_divides_the_error(self):
         table = pd.DataFrame(
             {
                 "p_adjusted": [0.004, 0.02, 0.3, 0.02, np.nan, 0.02],
@@ -745,7 +743,7 @@ class TestCorrection:
 
 
 class TestErrors:
-    """Simulated scores with a known truth; long form: benchmarks/verdicts.py."""
+    """Simulated scores with a known truth; a short form of benchmarks/verdicts.py."""
 
     @pytest.fixture(autouse=True)
     def few_draws(self, monkeypatch):
@@ -774,7 +772,7 @@ class TestErrors:
         return scores
 
     @pytest.mark.parametrize(("images", "seeds"), [(12, 0.1), (40, 0.3)])
-    def test_models_of_one_quality_are_hardly_ever_told_apart(self, images, seeds):
+    def test_equal_models_are_rarely_claimed_to_differ(self, images, seeds):
         tasks = [self.simulate(s, images=images, seeds=seeds) for s in range(30)]
         wrong = sum(
             compare_pairs(task)["verdict"].str.endswith("is better").any()
@@ -782,7 +780,7 @@ class TestErrors:
         )
         assert wrong <= scipy.stats.binom.ppf(0.999, 30, 0.05)
 
-    def test_planted_difference_is_found(self):
+    def test_simulated_difference_is_found(self):
         found = []
         for seed in range(5):
             table = compare_pairs(self.simulate(seed, seeds=0.1, gain=1.5))
@@ -792,14 +790,14 @@ class TestErrors:
             found.append(better[true].mean())
         assert np.mean(found) > 0.9
 
-    def test_one_training_each_never_claims(self):
+    def test_one_training_each_never_yields_a_better_model(self):
         table = compare_pairs(self.simulate(0, replicates=1, seeds=3.0))
         assert (table["verdict"] == TRAININGS_DIFFER).any()
         assert not table["verdict"].str.endswith("is better").any()
 
 
 class TestEffects:
-    """The 2×2 with planted effects: networks 2 dB apart, the GAN costs the U-Net 1 dB."""
+    """The 2×2 with simulated effects: 2 dB between networks, -1 dB by the GAN (U-Net)."""
 
     SHIFTS: ClassVar = {"pix2pix": 1, "unet": 2, "autoencoder": 0, "autoencoder_gan": 0}
 
@@ -820,7 +818,7 @@ class TestEffects:
     def row(self, table, effect):
         return only(table[table["effect"] == effect])
 
-    def test_planted_effects_are_found(self):
+    def test_simulated_effects_are_found(self):
         table = compare_effects(self.scores())
         assert list(table) == EFFECT_COLUMNS
         architecture, adversarial, interaction = (self.row(table, e) for e in EFFECTS)
@@ -834,7 +832,7 @@ class TestEffects:
         assert architecture["win_rate"] > 0.9
         assert adversarial["win_rate"] < 0.3
 
-    def test_direction_of_the_metric_decides_what_improves(self):
+    def test_direction_of_the_metric_determines_improvement(self):
         table = compare_effects(self.scores(metric="mse"))
         assert self.row(table, "architecture")["verdict"] == "harms"
         assert self.row(table, "adversarial")["verdict"] == "improves"
@@ -851,12 +849,12 @@ class TestEffects:
         assert table["architecture"] == pytest.approx((network + with_gan) / 2)
         assert table["interaction"] == pytest.approx(gain - other)
 
-    def test_no_effect_where_nothing_was_planted(self):
+    def test_no_effect_is_claimed_without_a_simulated_effect(self):
         shifts = dict.fromkeys(self.SHIFTS, 0)
         table = compare_effects(self.scores(**shifts))
         assert table["verdict"].str.startswith((UNDECIDED, EQUAL)).all()
 
-    def test_one_training_or_a_failed_one_gives_no_effect(self):
+    def test_no_effect_is_claimed_with_one_or_a_failed_training(self):
         table = compare_effects(self.scores(replicates=1))
         assert (table["verdict"] == TRAININGS_DIFFER).all()
         table = compare_effects(self.scores(), failed=["autoencoder"])
@@ -865,7 +863,7 @@ class TestEffects:
         ).all()
 
     @pytest.mark.parametrize("lost", ["missing", "empty"])
-    def test_there_are_none_without_all_four_models(self, lost):
+    def test_effects_require_all_four_models(self, lost):
         scores = self.scores()
         if lost == "missing":
             del scores["unet"]
@@ -876,7 +874,7 @@ class TestEffects:
         assert list(table) == EFFECT_COLUMNS
 
 
-def test_interval_ends_where_the_metric_does():
+def test_interval_is_clipped_to_the_range_of_the_metric():
     scores = make_scores([0.0, 0.01, 0.2], images_per_group=1, metric="mse")
     row = compare_models({"unet": scores}).set_index("metric").loc["mse"]
     assert row["ci_low"] == 0

@@ -1,4 +1,4 @@
-"""Fidelity against scikit-image, and against SciPy step by step."""
+"""Fidelity metrics compared with scikit-image, and with SciPy step by step."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ from image_translation.metrics import (
 
 
 def reference(predictions, targets):
-    """Scores of scikit-image, one image at a time: ``mse, psnr, ssim``."""
+    """``mse, psnr, ssim`` by scikit-image, image by image."""
     pairs = list(zip(targets, predictions, strict=True))
     with np.errstate(divide="ignore"):
         return (
@@ -54,7 +54,7 @@ def disturb(images, strength=20):
 
 
 @pytest.mark.parametrize("photo", [data.astronaut, data.chelsea, data.coffee])
-def test_photographs_score_as_in_scikit_image(photo):
+def test_scores_of_photographs_equal_scikit_image(photo):
     image = photo()
     target = np.stack([image[:200, :300], image[-200:, -300:]])
     blurred = np.stack([np.roll(target, shift, 2) for shift in (0, 1, 2)]).mean(0)
@@ -68,12 +68,12 @@ def test_photographs_score_as_in_scikit_image(photo):
         (1, 11, 11, 3),
         (5, 11, 40, 1),
         (2, 64, 64, 3),
-        (7, 59, 58, 3),  # a tile and one window more
+        (7, 59, 58, 3),  # one tile plus one window
         (2, 12, 258, 4),  # two tiles across
         (1, 120, 510, 3),
     ],
 )
-def test_random_images_of_any_shape_score_as_in_scikit_image(shape):
+def test_scores_of_random_images_of_any_shape_equal_scikit_image(shape):
     random = np.random.default_rng(1)
     predictions = random.integers(0, 256, shape, dtype=np.uint8)
     targets = random.integers(0, 256, shape, dtype=np.uint8)
@@ -81,18 +81,18 @@ def test_random_images_of_any_shape_score_as_in_scikit_image(shape):
 
 
 @pytest.mark.parametrize("values", [(0, 0), (255, 255), (255, 254), (0, 255), (0, 1)])
-def test_flat_images_score_as_in_scikit_image(values):
+def test_scores_of_flat_images_equal_scikit_image(values):
     predictions, targets = (np.full((1, 32, 32, 3), v, np.uint8) for v in values)
     assert_equal_to_reference(predictions, targets)
 
 
-def test_flat_halves_score_as_in_scikit_image():
+def test_scores_of_flat_halves_equal_scikit_image():
     target = np.zeros((1, 64, 64, 3), np.uint8)
     target[:, :, 32:] = 255
     assert_equal_to_reference(disturb(target, 1), target)
 
 
-def test_identical_images_are_perfect():
+def test_identical_images_have_perfect_scores():
     images = data.astronaut()[np.newaxis, :100, :100]
     assert mse(images, images).tolist() == [0]
     assert psnr(images, images).tolist() == [np.inf]
@@ -163,12 +163,12 @@ GOOD = np.zeros((2, 16, 16, 3), np.uint8)
         (GOOD[:, :0], GOOD[:, :0], "no pixels"),
     ],
 )
-def test_wrong_arrays_are_refused(metric, predictions, targets, message):
+def test_invalid_arrays_are_rejected(metric, predictions, targets, message):
     with pytest.raises(ValueError, match=message):
         metric(predictions, targets)
 
 
-def test_ssim_refuses_images_smaller_than_its_window():
+def test_ssim_rejects_images_smaller_than_its_window():
     small = np.zeros((1, 10, 30, 3), np.uint8)
     with pytest.raises(ValueError, match="at least 11×11 pixels, not 10×30"):
         ssim(small, small)
@@ -189,7 +189,7 @@ def photographs():
 
 
 def ms_ssim_of_plane(a, b, scales):
-    """Step by step, for two planes; every window by SciPy's Gaussian filter."""
+    """MS-SSIM of two planes step by step, with SciPy's Gaussian filter."""
     weights = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333])[:scales]
     weights /= weights.sum()
     result = 1.0
@@ -232,14 +232,14 @@ def test_ms_ssim_of_one_scale_is_ssim():
     np.testing.assert_allclose(found, np.maximum(plain, 0))
 
 
-def test_negative_structure_counts_as_none():
+def test_negative_structure_counts_as_0():
     stripes = np.tile(np.uint8([0, 255]), 16)
     image = np.broadcast_to(stripes[:, None, None], (32, 32, 3))[None]
     assert ms_ssim(255 - image, image)[0] == 0
 
 
 def gmsd_of_image(a, b):
-    """Step by step, as the authors' MATLAB code."""
+    """GMSD step by step, as in the authors' MATLAB code."""
     kernel = np.outer([1, 1, 1], [1, 0, -1]) / 3
     magnitudes = []
     for image in (a, b):
@@ -273,7 +273,7 @@ def test_equal_images_score_best(metric, value):
     np.testing.assert_allclose(metric(images, images), value, atol=1e-12)
 
 
-def test_gmsd_refuses_tiny_images():
+def test_gmsd_rejects_images_smaller_than_4_pixels():
     tiny = np.zeros((1, 3, 8, 3), np.uint8)
     with pytest.raises(ValueError, match="at least 4×4"):
         gmsd(tiny, tiny)

@@ -1,4 +1,4 @@
-"""Held-out critics against plain loops, a jackknife and known truths."""
+"""Contributions of held-out critics compared with loops, a jackknife and the truth."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from image_translation.metrics.held_out import (
 
 
 def make_differences(groups, bins=12, shift=0.0, seed=0):
-    """Smooth differences of distribution functions, one a group."""
+    """Smooth differences of distribution functions, one per group."""
     random = np.random.default_rng(seed)
     waves = np.sin(np.outer(np.arange(1, 5), np.linspace(0.2, 3, bins)))
     return random.standard_normal((groups, 4)) @ waves + shift
@@ -26,7 +26,7 @@ UNEQUAL = np.array([1, 1, 2, 3, 5, 8]) / 20
 
 
 def held_out_length(differences, weights):
-    """Mean over groups of the length along the direction of all others."""
+    """Mean over groups of the length along the direction of the other groups."""
     total = 0.0
     for group, weight in enumerate(weights):
         others = np.arange(len(weights)) != group
@@ -36,7 +36,7 @@ def held_out_length(differences, weights):
 
 
 def held_out_area(differences, weights):
-    """The same with a slope for every bin; groups of equal size."""
+    """Like `held_out_length` with a slope for each bin; groups of equal size."""
     total = 0.0
     for group, weight in enumerate(weights):
         others = np.delete(differences, group, axis=0)
@@ -76,7 +76,7 @@ def test_mean_of_contributions_is_the_held_out_area():
         (wasserstein_contributions, held_out_area),
     ],
 )
-def test_error_is_that_of_a_jackknife(contributions, distance, shift):
+def test_error_equals_a_delete_a_group_jackknife(contributions, distance, shift):
     differences = make_differences(60, shift=shift)
     found = contributions(differences, equal(60))
     expected = delete_a_group(distance, differences)
@@ -88,7 +88,7 @@ def test_error_is_that_of_a_jackknife(contributions, distance, shift):
 @pytest.mark.parametrize(
     "contributions", [euclidean_contributions, wasserstein_contributions]
 )
-def test_no_difference_is_0_on_average_and_covered(contributions, groups):
+def test_equal_distributions_have_expectation_0_and_coverage(contributions, groups):
     values, covered = [], 0
     for seed in range(300):
         found = contributions(make_differences(groups, seed=seed), equal(groups))
@@ -110,7 +110,7 @@ def test_large_difference_is_covered(weights):
     assert 0.9 <= covered / 200 <= 0.99
 
 
-def test_small_difference_is_shrunk_and_never_claimed_too_large():
+def test_small_difference_is_shrunk_and_rarely_overestimated():
     values = [
         interval(
             wasserstein_contributions(
@@ -133,7 +133,7 @@ def test_few_groups(contributions):
     np.testing.assert_array_equal(contributions(np.zeros((4, 3)), equal(4)), 0)
 
 
-def test_interval_of_equal_groups_is_students():
+def test_interval_of_equal_groups_uses_students_t():
     values = np.array([1.0, 2.0, 4.0, 5.0])
     margin = 3.1824463 * values.std(ddof=1) / 2  # t(3)
     assert interval(values, equal(4)) == pytest.approx((3, 3 - margin, 3 + margin))

@@ -1,4 +1,4 @@
-"""Estimates against SciPy, analysis of variance, enumeration and plain bootstraps."""
+"""Estimates compared with SciPy, analysis of variance, enumeration and bootstraps."""
 
 from itertools import combinations, product
 
@@ -42,7 +42,7 @@ def estimate_alone(scores, groups=None, pool=None):
 
 
 def simulate_table(images=12, replicates=3, seeds=1.0, seed=0):
-    """Images × replicates, with effects of both and noise."""
+    """Images × replicates, with random effects of both and noise."""
     random = np.random.default_rng(seed)
     return (
         random.normal(size=(images, 1))
@@ -52,7 +52,7 @@ def simulate_table(images=12, replicates=3, seeds=1.0, seed=0):
 
 
 def mean_squares(table):
-    """Of images, replicates and their interaction, by two-way analysis of variance."""
+    """Mean squares of images, replicates and interaction (two-way ANOVA)."""
     n, r = table.shape
     rows, columns = table.mean(axis=1), table.mean(axis=0)
     rest = table - rows[:, np.newaxis] - columns + table.mean()
@@ -84,7 +84,7 @@ class TestVariance:
         assert found.error[0] ** 2 == pytest.approx(16 / 38 + 4 * 2 / 13)
 
     def quadratic_form(self):
-        """Matrix of the variance of groups of 1, 2 and 3 images, from the outside."""
+        """Quadratic form of the variance of groups of 1, 2 and 3 images."""
         unit = np.eye(3)
         vectors = [*unit, *(unit[i] + unit[j] for i, j in combinations(range(3), 2))]
         groups = np.repeat(range(3), SIZES)
@@ -96,7 +96,7 @@ class TestVariance:
         return form
 
     def test_unequal_groups_have_an_unbiased_variance(self):
-        expectation = np.trace(self.quadratic_form())  # of groups that vary by 1
+        expectation = np.trace(self.quadratic_form())  # for groups with variance 1
         assert expectation == pytest.approx((WEIGHTS**2).sum())
 
     def test_unequal_groups_have_satterthwaites_degrees_of_freedom(self):
@@ -116,14 +116,14 @@ class TestVariance:
         expected = found.error[0] ** 4 / (images**2 / 11 + replicates**2 / 2)
         assert found.df[0] == pytest.approx(expected)
 
-    def test_seeds_take_nothing_from_the_images_part(self):
+    def test_seeds_do_not_reduce_the_images_part(self):
         table = simulate_table(seeds=0)
-        table -= table.mean(axis=0)  # replicates that agree more than by chance
+        table -= table.mean(axis=0)  # replicates that agree better than by chance
         found = estimate_alone(make_scores(table))
         assert found.error[0] ** 2 == pytest.approx(mean_squares(table)[0] / table.size)
 
-    def test_unequal_groups_leave_seeds_their_part(self):
-        # Replicates that differ by a constant: no noise, all of it is of seeds.
+    def test_unequal_groups_do_not_reduce_the_seeds_part(self):
+        # Replicates differ by a constant: all variance is due to seeds, none to noise.
         images = np.array([6, -1, 1, 1, 2, 3.0])
         table = images[:, np.newaxis] + [-1, 0, 4]
         found = estimate_alone(make_scores(table), [0, 1, 1, 2, 2, 2])
@@ -131,7 +131,7 @@ class TestVariance:
         assert found.error[0] ** 2 == pytest.approx(of_images + 7 / 3)
 
     def test_noise_between_replicates_is_counted_once_in_unequal_groups(self):
-        # Group means g × 2; the interaction is half their difference, less its mean.
+        # Group means are g × 2; the interaction is half their difference minus its mean.
         table = np.array([[6, 2], [0, 0], [0, 0], [3, -3], [3, -3], [3, -3.0]])
         found = estimate_alone(make_scores(table), [0, 1, 1, 2, 2, 2])
         factors = np.array([1 / 38, 2 / 13, 9 / 14])
@@ -164,7 +164,7 @@ class TestVariance:
             expected = of_images + max(own, pooled) / replicates
             assert found.error[0] ** 2 == pytest.approx(expected)
 
-    def test_difference_has_the_larger_of_pooled_and_own_seed_variance(self):
+    def test_difference_uses_the_larger_of_pooled_and_own_seed_variance(self):
         scores, own, with_noise = self.pooled_pair()
         found = estimate(
             [contrast((1.0, scores[0]), (-1.0, scores[1]))], np.arange(12), scores
@@ -179,7 +179,7 @@ class TestVariance:
             expected = found.error[0] ** 4 / (of_images**2 / 11 + of_seeds**2 / 6)
             assert found.df[0] == pytest.approx(expected)
 
-    def test_weights_count_in_squares(self):
+    def test_seed_variance_scales_with_squared_weights(self):
         table = simulate_table()
         pool = [make_scores(table)]
         once, half = (
@@ -190,7 +190,7 @@ class TestVariance:
         assert half.error[0] == pytest.approx(once.error[0] / 2)
         assert half.df[0] == pytest.approx(once.df[0])
 
-    def test_other_metrics_and_single_replicates_say_nothing_of_seeds(self):
+    def test_other_metrics_and_single_replicates_do_not_enter_the_seed_variance(self):
         table = simulate_table()
         scores = make_scores(table)
         other = ModelScores("b", "ssim", simulate_table(seeds=9, seed=1))
@@ -201,7 +201,7 @@ class TestVariance:
         assert found.error[0] == pytest.approx(scipy.stats.sem(table[:, 0]))
         assert found.df[0] == pytest.approx(11)
 
-    def test_crops_of_a_photograph_do_not_narrow_the_error(self):
+    def test_crops_of_one_photograph_do_not_reduce_the_error(self):
         scores = make_scores(simulate_table())
         repeated = make_scores(np.repeat(scores.values, 9, axis=0))
         once = estimate_alone(scores)
@@ -215,7 +215,7 @@ def replicate_free_variance(scores):
 
 
 class TestImages:
-    def test_contrasts_on_other_images_are_each_as_if_alone(self):
+    def test_contrasts_on_different_images_equal_separate_estimates(self):
         random = np.random.default_rng(1)
         values = random.normal(size=(15, 4))
         values[:3, 1] = values[0, 2] = np.nan
@@ -238,7 +238,7 @@ class TestImages:
         assert found.value == 2
         assert np.isnan([found.low, found.high, found.p_value]).all()
 
-    def test_rounding_is_no_difference(self):
+    def test_rounding_errors_are_not_a_difference(self):
         thirds = np.full((12, 3), 0.1)
         parts = [(1.0, make_scores(thirds)), (-1.0, make_scores([0.1] * 12, "b"))]
         assert np.mean([0.1] * 3) != 0.1
@@ -246,7 +246,7 @@ class TestImages:
         nearly = make_scores([0.1 + 1e-6] * 12, "b")
         assert (contrast(parts[0], (-1.0, nearly)).image_values() != 0).all()
 
-    def test_means_of_images_and_replicates_leave_unscored_images_out(self):
+    def test_means_of_images_and_replicates_ignore_unscored_images(self):
         scores = make_scores([[1, 3], [np.nan, np.nan], [5, 9]])
         np.testing.assert_equal(image_means(scores), [2, np.nan, 7])
         assert replicate_means(scores).tolist() == [3, 6]
@@ -279,7 +279,7 @@ def students(means, weights):
 
 class TestFlips:
     @pytest.mark.parametrize("sizes", [[1] * 6, [1, 2, 3, 1, 2, 3]])
-    def test_reference_is_that_of_all_signs(self, sizes):
+    def test_reference_equals_the_enumeration_of_all_sign_flips(self, sizes):
         means = np.random.default_rng(2).normal(0.8, 1, 6)
         groups = np.repeat(range(6), sizes)
         found = estimate_alone(make_scores(means[groups]), groups)
@@ -294,7 +294,7 @@ class TestFlips:
         p_value = (np.abs(exact) >= np.abs(statistic) * (1 - 1e-9)).mean()
         assert found.p_value[0] == pytest.approx(p_value, abs=0.03)
 
-    def test_equal_groups_have_the_flips_of_the_t_test(self):
+    def test_flips_of_equal_groups_equal_those_of_the_t_test(self):
         values = np.random.default_rng(3).normal(0.5, 1, 5)
         found = estimate_alone(make_scores(values))
         drawn = np.abs(student_statistics(found.reference[:, 0], found.df))
@@ -313,7 +313,9 @@ class TestFlips:
 
     @pytest.mark.parametrize("noise", [0, 1e-6])
     @pytest.mark.parametrize("groups", [10, 12, 15])
-    def test_constant_difference_is_as_unlikely_as_equal_signs(self, groups, noise):
+    def test_p_value_of_a_constant_difference_is_that_of_equal_signs(
+        self, groups, noise
+    ):
         values = 16.1 + noise * np.random.default_rng(0).normal(size=groups)
         found = estimate_alone(make_scores(values))
         assert found.p_value[0] >= 2.0 ** (1 - groups)
@@ -321,7 +323,7 @@ class TestFlips:
         assert np.isinf(found.statistic[0]) == (noise == 0)
 
     @pytest.mark.parametrize("flipped", [True, False])
-    def test_resamples_begin_at_16_groups(self, flipped):
+    def test_bootstrap_tests_require_16_groups(self, flipped):
         groups = MIN_RESAMPLED_TEST - flipped
         values = np.random.default_rng(5).exponential(size=groups) ** 3
         reference = estimate_alone(make_scores(values)).reference
@@ -329,7 +331,7 @@ class TestFlips:
 
 
 def bootstrap_t(means, sizes, draws=4_000):
-    """Ends of the interval, one resample of whole groups after the other."""
+    """Ends of the interval, computed resample by resample of whole groups."""
     random = np.random.default_rng(9)
     mean = np.average(means, weights=sizes)
     drawn = []
@@ -349,7 +351,7 @@ def bootstrap_t(means, sizes, draws=4_000):
 class TestIntervals:
     @pytest.mark.parametrize("equal", [True, False])
     @pytest.mark.parametrize("skewed", [True, False])
-    def test_interval_is_a_plain_bootstrap_t(self, equal, skewed):
+    def test_interval_equals_a_plain_bootstrap_t(self, equal, skewed):
         random = np.random.default_rng(6)
         means = random.exponential(size=40) if skewed else random.normal(1, 1, 40)
         sizes = np.ones(40, dtype=int) if equal else random.integers(1, 9, 40)
@@ -359,36 +361,36 @@ class TestIntervals:
         assert found.low[0] == pytest.approx(low, abs=0.03 * (high - low))
         assert found.high[0] == pytest.approx(high, abs=0.03 * (high - low))
 
-    def test_interval_leans_to_the_long_tail(self):
+    def test_interval_of_skewed_values_is_longer_towards_the_tail(self):
         values = np.random.default_rng(5).exponential(size=40) ** 2
         mean, low, high = bootstrap_mean(values, np.arange(40))
         assert high - mean > 1.2 * (mean - low)
 
     @pytest.mark.parametrize("groups", [2, 3, MIN_RESAMPLED - 1])
-    def test_few_groups_have_students_interval(self, groups):
+    def test_few_groups_have_an_interval_of_students_t(self, groups):
         values = np.random.default_rng(7).exponential(size=groups)
         interval = bootstrap_mean(values, np.arange(groups))
         expected = scipy.stats.ttest_1samp(values, 0).confidence_interval()
         assert interval[1:] == pytest.approx(tuple(expected))
 
-    def test_resamples_begin_at_8_groups(self):
+    def test_bootstrap_intervals_require_8_groups(self):
         values = np.random.default_rng(7).exponential(size=MIN_RESAMPLED)
         mean, low, high = bootstrap_mean(values, np.arange(MIN_RESAMPLED))
         assert high - mean > 1.1 * (mean - low)
 
-    def test_nearly_all_groups_equal_give_students_interval(self):
+    def test_nearly_equal_groups_have_an_interval_of_students_t(self):
         values = np.append(np.zeros(48), [0.2, 0.5])
         found = estimate_alone(make_scores(values))
         expected = scipy.stats.ttest_1samp(values, 0).confidence_interval()
         assert (found.low[0], found.high[0]) == pytest.approx(tuple(expected))
-        assert found.p_value[0] > 0.05  # two photographs say nothing
+        assert found.p_value[0] > 0.05  # two different photographs are no evidence
 
-    def test_equal_values_have_an_interval_of_a_point(self):
+    def test_equal_values_have_an_interval_of_length_0(self):
         for size in (3, 12, 30):
             interval = bootstrap_mean([0.1] * size, range(size))
             np.testing.assert_allclose(interval, [0.1] * 3)
 
-    def test_replicates_in_rows_are_those_of_a_table(self):
+    def test_replicates_in_rows_equal_replicates_in_columns(self):
         table, groups = simulate_table(), np.arange(12) // 2
         interval = bootstrap_mean(
             table.T.ravel(), np.tile(groups, 3), np.repeat([4, 7, 9], 12)
@@ -398,7 +400,7 @@ class TestIntervals:
         without_seeds = bootstrap_mean(table.mean(axis=1), groups)
         assert interval.high - interval.low > without_seeds.high - without_seeds.low
 
-    def test_values_and_groups_of_other_lengths_are_refused(self):
+    def test_values_and_groups_of_different_length_are_rejected(self):
         with pytest.raises(ValueError, match="2 values with 3 groups"):
             bootstrap_mean([1, 2], ["a", "b", "c"])
         with pytest.raises(ValueError, match="has no group"):
@@ -408,7 +410,9 @@ class TestIntervals:
         ("replicates", "seeds", "skewed"),
         [(1, 0, False), (1, 0, True), (3, 0.5, False)],
     )
-    def test_intervals_cover(self, monkeypatch, replicates, seeds, skewed):
+    def test_intervals_have_nominal_coverage(
+        self, monkeypatch, replicates, seeds, skewed
+    ):
         monkeypatch.setattr(inference, "DRAWS", 499)
         random = np.random.default_rng(0)
         covered = []
@@ -416,7 +420,7 @@ class TestIntervals:
             draw = random.exponential if skewed else random.standard_normal
             images = draw(size=(40, 1)) - skewed
             table = images + seeds * random.normal(size=replicates)
-            # Seeds of three more models of the task tell how much seeds matter.
+            # Three more models of the task contribute to the pooled seed variance.
             pool = [
                 make_scores(table),
                 *(
@@ -428,7 +432,7 @@ class TestIntervals:
             covered.append(found.low[0] <= 0 <= found.high[0])
         assert 0.90 <= np.mean(covered) <= 0.99
 
-    def test_interval_of_seeds_alone_is_students(self):
+    def test_interval_of_seeds_alone_uses_students_t(self):
         means = np.array([1.0, 2.0, 6.0])
         found = estimate_alone(make_scores(means + np.zeros((50, 1))))
         margin = scipy.stats.t(2).ppf(0.975) * means.std(ddof=1) / np.sqrt(3)
@@ -437,13 +441,13 @@ class TestIntervals:
 
 
 class TestPValues:
-    def test_unlikely_statistic_has_students_p_value(self):
+    def test_extreme_statistic_has_the_p_value_of_students_t(self):
         values = np.random.default_rng(8).normal(1.5, 1, 50)
         found = estimate_alone(make_scores(values))
         expected = scipy.stats.ttest_1samp(values, 0).pvalue
         assert found.p_value[0] == pytest.approx(expected)
 
-    def test_likely_statistic_has_the_share_of_draws(self):
+    def test_p_value_of_a_moderate_statistic_is_the_share_of_draws(self):
         values = np.random.default_rng(8).normal(0.3, 1, 50)
         found = estimate_alone(make_scores(values))
         reached = (np.abs(found.reference) >= np.abs(found.statistic)).sum()
@@ -451,13 +455,13 @@ class TestPValues:
         expected = scipy.stats.ttest_1samp(values, 0).pvalue
         assert found.p_value[0] == pytest.approx(expected, rel=0.3)
 
-    def test_no_difference_has_a_p_value_of_1(self):
+    def test_p_value_of_no_difference_is_1(self):
         found = estimate_alone(make_scores([0.0] * 30))
         assert (found.statistic[0], found.p_value[0]) == (0, 1)
         assert (found.low[0], found.high[0]) == (0, 0)
 
-    def test_reference_holds_the_seeds(self):
-        """The spread of the reference is that of Student's t with few seeds."""
+    def test_reference_includes_seed_effects(self):
+        """With few seeds, the reference has the spread of Student's t."""
         table = np.random.default_rng(1).normal(size=3) + 1e-3 * simulate_table(50, 3)
         reference = estimate_alone(make_scores(table)).reference[:, 0]
         exceeded = normal_scores(4.30, 2)  # by t with 2 degrees of freedom: 5 %
@@ -482,8 +486,8 @@ class TestPValues:
         assert largest > 1.1 * of_alike
         np.testing.assert_array_equal(found.low, alike.low)
 
-    def test_spread_of_seed_deviations_is_that_of_the_models(self):
-        """Two metrics, three models with three trainings, by hand."""
+    def test_spread_of_seed_deviations_is_estimated_from_the_models(self):
+        """Hand-computed case: two metrics, three models with three trainings."""
         scales = {"psnr": (1.0, 8.0, 0.1), "ssim": (0.5, 0.5, 0.5)}
         pool = [
             make_scores(
@@ -500,7 +504,7 @@ class TestPValues:
         assert seeds.spread() == pytest.approx(expected**0.5)
 
     @pytest.mark.parametrize("scales", [(1, 1, 1), (1, 0, 0)])
-    def test_spread_of_seed_deviations_has_a_least_value(self, scales):
+    def test_spread_of_seed_deviations_has_a_minimum(self, scales):
         pool = [
             make_scores(scale * np.array([-1.0, 0, 1]) + np.zeros((50, 1)), name)
             for name, scale in zip("abc", scales, strict=True)
@@ -511,21 +515,21 @@ class TestPValues:
 
 class TestNormalScores:
     @pytest.mark.parametrize("df", [8, 8.5, 20, 1_000])
-    def test_scores_are_normal_quantiles_of_the_same_probability(self, df):
+    def test_normal_scores_are_quantiles_of_the_same_probability(self, df):
         statistics = np.array([0.0, 0.5, 2, 4, 6])
         expected = scipy.stats.norm.isf(scipy.stats.t(df).sf(statistics))
         np.testing.assert_allclose(normal_scores(statistics, df), expected, atol=0.03)
         np.testing.assert_allclose(normal_scores(-statistics, df), -expected, atol=0.03)
 
     @pytest.mark.parametrize("df", [1, 7.5, 300])
-    def test_statistics_of_scores_are_the_inverse(self, df):
+    def test_student_statistics_invert_normal_scores(self, df):
         statistics = np.array([-np.inf, -30.0, -0.1, 0, 2, np.inf])
         scores = normal_scores(statistics, df)
         np.testing.assert_allclose(student_statistics(scores, df), statistics)
 
 
-def test_few_degrees_of_freedom_hide_no_other_comparison():
-    """Three models with seeds, and one without any, which is far ahead of another."""
+def test_few_degrees_of_freedom_do_not_mask_other_comparisons():
+    """Three models with seeds and one without, which is far ahead of another one."""
     random = np.random.default_rng(0)
     trained = [
         make_scores(random.normal(size=(60, 1)) + 3 * random.normal(size=3), name)

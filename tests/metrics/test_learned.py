@@ -1,4 +1,4 @@
-"""Learned metrics on random weights in the published files' formats."""
+"""Learned metrics with random weights in the formats of the published files."""
 
 import numpy as np
 import pytest
@@ -62,7 +62,7 @@ def make_vgg():
 
 @pytest.fixture(scope="module")
 def alexnet(tmp_path_factory):
-    """Settings with files for LPIPS, and what is in them."""
+    """Settings with files for LPIPS, and the content of the files."""
     folder, network = tmp_path_factory.mktemp("lpips"), make_alexnet()
     heads = {
         f"lin{i}.model.1.weight": torch.rand(1, c, 1, 1)
@@ -80,7 +80,7 @@ def alexnet(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def vgg(tmp_path_factory):
-    """Settings with files for DISTS, and what is in them."""
+    """Settings with files for DISTS, and the content of the files."""
     folder, network = tmp_path_factory.mktemp("dists"), make_vgg()
     weights = {name: torch.rand(1, 1475, 1, 1) for name in ("alpha", "beta")}
     state = {f"features.{name}": value for name, value in network.state_dict().items()}
@@ -94,7 +94,7 @@ def vgg(tmp_path_factory):
 
 
 class Features(nn.Module):
-    """Stands for Inception: takes and gives what the program does."""
+    """Substitute for the Inception program with the same inputs and outputs."""
 
     def forward(self, images: torch.Tensor, return_features: bool = False):
         pooled = functional.adaptive_avg_pool2d(images.float() / 255, 2)
@@ -112,13 +112,13 @@ def tensor(image):
     return torch.from_numpy(image).permute(2, 0, 1)[None].double() / 255
 
 
-def test_without_weights_there_is_nothing():
+def test_without_weights_no_metric_is_loaded():
     settings = LearnedMetricsSettings(**NONE)
     assert load_learned_metrics(settings) == {}
     assert score_features([PREDICTIONS], TARGETS, range(5), settings).empty
 
 
-def test_lpips_step_by_step(alexnet):
+def test_lpips_equals_its_definition(alexnet):
     settings, network, heads = alexnet
     network = network.double()
     shift = torch.tensor([-0.030, -0.088, -0.188]).view(3, 1, 1)
@@ -139,7 +139,7 @@ def test_lpips_step_by_step(alexnet):
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
-def test_dists_step_by_step(vgg):
+def test_dists_equals_its_definition(vgg):
     settings, network, weights = vgg
     network = network.double()
     mean = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
@@ -215,7 +215,7 @@ def test_kid_is_a_mean_over_pairs_of_images():
     assert kid(a, b) == pytest.approx(within(a) + within(b) - 2 * across)
 
 
-def test_set_is_scored_by_the_features_of_a_program(inception):
+def test_set_scores_use_the_features_of_a_torchscript_program(inception):
     batches = iter([PREDICTIONS[:2], PREDICTIONS[2:]])
     table = score_features(batches, TARGETS, list("aabbc"), inception)
     table = table.set_index("metric")
@@ -258,7 +258,7 @@ def test_contributions_to_fid_are_its_derivatives(shape):
     a, b = RANDOM.normal(size=shape), RANDOM.normal(0.5, 2, shape)
     found = fid_contributions(a, b)
     assert found.mean() == pytest.approx(fid(a, b))
-    # Moments of images that are taken 10,000 times, one of them once more.
+    # Moments of images repeated 10,000 times, one of them 10,001 times.
     for image in range(3):
         weights = np.full(len(a), 10_000.0)
         weights[image] += 1
@@ -274,7 +274,7 @@ def test_contributions_to_fid_are_its_derivatives(shape):
 
 
 def weighted_fid(a, b, weights):
-    """The distance of the weighted moments of a population."""
+    """FID between weighted moments of a population."""
     means = [np.average(x, axis=0, weights=weights) for x in (a, b)]
     covariances = [np.cov(x.T, aweights=weights, ddof=0) for x in (a, b)]
     roots = np.sqrt(
@@ -284,7 +284,7 @@ def weighted_fid(a, b, weights):
     return np.sum((means[0] - means[1]) ** 2) + traces - 2 * roots.sum()
 
 
-def test_contributions_to_kid_are_a_jackknife_without_pairs_of_one_group():
+def test_contributions_to_kid_are_a_jackknife_over_pairs_of_different_groups():
     a, b = RANDOM.normal(size=(9, 4)), RANDOM.normal(0.5, 1, (9, 4))
     codes = np.array([0, 0, 1, 2, 2, 2, 3, 3, 4])
 
@@ -310,31 +310,31 @@ def test_contributions_to_kid_are_a_jackknife_without_pairs_of_one_group():
     np.testing.assert_allclose(found - found[0], pseudo - pseudo[0])
 
 
-def test_kid_of_one_distribution_is_0_on_average():
+def test_kid_of_one_distribution_has_expectation_0():
     random = np.random.default_rng(0)
     codes = np.repeat(np.arange(10), 2)
     values, plain = [], []
     for _ in range(300):
-        scenes = random.normal(size=(10, 3))[codes]  # what both sides share
+        scenes = random.normal(size=(10, 3))[codes]  # shared by both sets
         a, b = (scenes + random.normal(size=(20, 3)) for _ in range(2))
         values.append(kid_contributions(a, b, codes).mean())
         plain.append(kid(a, b))
     assert abs(np.mean(values)) < 3 * np.std(values) / np.sqrt(300)
-    assert np.mean(plain) < -0.1  # a prediction is too near its own target
+    assert np.mean(plain) < -0.1  # a prediction is closer to its own target
 
 
-def test_one_without_the_other_is_refused(alexnet):
+def test_backbone_without_heads_is_rejected(alexnet):
     backbone = alexnet[0].lpips_backbone
     with pytest.raises(ValueError, match="only together with lpips_heads"):
         LearnedMetricsSettings(**{**NONE, "lpips_backbone": backbone})
 
 
-def test_missing_file_is_refused(tmp_path):
+def test_missing_file_is_rejected(tmp_path):
     with pytest.raises(ValueError, match="no such file"):
         LearnedMetricsSettings(**{**NONE, "inception": str(tmp_path / "no.pt")})
 
 
-def test_other_weights_are_refused(alexnet, tmp_path):
+def test_unexpected_weights_are_rejected(alexnet, tmp_path):
     heads = alexnet[0].lpips_heads
     settings = LearnedMetricsSettings(
         **{**NONE, "lpips_backbone": heads, "lpips_heads": heads}
@@ -343,7 +343,7 @@ def test_other_weights_are_refused(alexnet, tmp_path):
         load_learned_metrics(settings)
 
 
-def test_broken_files_are_refused(alexnet, tmp_path):
+def test_broken_files_are_rejected(alexnet, tmp_path):
     broken = tmp_path / "broken.pth"
     broken.write_bytes(b"no weights")
     paths = {"lpips_backbone": str(broken), "lpips_heads": alexnet[0].lpips_heads}

@@ -24,7 +24,7 @@ def scores(mse=0.1, pairs=4, replicates=1):
 
 
 class World:
-    """Runs that score models, one after the other."""
+    """Simulated sequence of runs that score models."""
 
     def __init__(self):
         self.scorings, self.looks, self.runs = {}, None, 0
@@ -42,7 +42,7 @@ class World:
         return describe_looks(self.looks, test_set)
 
 
-def test_first_scores_are_the_first_look():
+def test_first_scores_count_as_the_first_look():
     world = World()
     assert world.run(a=scores(0.1), b=scores(0.2)) == Looks(1, "2026-01-01", 0, False)
     assert list(world.looks.columns) == LOOK_COLUMNS
@@ -52,7 +52,7 @@ def test_first_scores_are_the_first_look():
     assert world.looks["groups"].tolist() == [2, 2]
 
 
-def test_unchanged_run_is_a_run_and_no_look():
+def test_unchanged_run_counts_as_a_run_but_not_as_a_look():
     world = World()
     world.run(a=scores(0.1))
     before = world.looks
@@ -61,7 +61,7 @@ def test_unchanged_run_is_a_run_and_no_look():
     assert world.scorings["a"]["runs"].tolist() == [2]
 
 
-def test_new_scores_of_any_model_are_a_look():
+def test_new_scores_of_any_model_count_as_a_look():
     world = World()
     world.run(a=scores(0.1), b=scores(0.2))
     assert world.run(a=scores(0.1), b=scores(0.3)).count == 2
@@ -69,21 +69,21 @@ def test_new_scores_of_any_model_are_a_look():
     assert world.looks["model"].tolist() == ["a", "b", "b", "a"]
 
 
-def test_scores_that_were_seen_before_are_no_look():
+def test_known_scores_do_not_count_as_a_look():
     world = World()
     world.run(a=scores(0.1))
     world.run(a=scores(0.2))
     assert world.run(a=scores(0.1)).count == 2
 
 
-def test_another_metric_or_rounding_is_no_look():
+def test_new_metric_or_rounding_does_not_count_as_a_look():
     world = World()
     world.run(a=scores(0.1))
     rounded = scores(0.1 + 1e-13).assign(lpips=0.5).iloc[::-1]
     assert world.run(a=rounded).count == 1
 
 
-def test_scoring_of_one_model_alone_is_counted_by_the_next_whole_run():
+def test_scoring_of_a_single_model_is_counted_by_the_next_full_run():
     world = World()
     world.run(a=scores(0.1), b=scores(0.2))
     for number in (2, 3):
@@ -94,14 +94,14 @@ def test_scoring_of_one_model_alone_is_counted_by_the_next_whole_run():
     assert world.run(b=scores(0.2)).count == 3
 
 
-def test_another_test_set_is_counted_by_itself_and_named():
+def test_other_test_sets_are_counted_separately():
     world = World()
     world.run(a=scores(0.1))
     world.run(a=scores(0.2))
     assert world.run("u", a=scores(0.1)) == Looks(1, "2026-01-03", 2, False)
 
 
-def test_looks_are_remembered_where_the_models_folders_are_gone():
+def test_looks_are_kept_if_model_folders_are_deleted():
     world = World()
     world.run(a=scores(0.1))
     world.scorings = {}
@@ -109,7 +109,7 @@ def test_looks_are_remembered_where_the_models_folders_are_gone():
     assert world.run(a=scores(0.2)).count == 2
 
 
-def test_looks_are_found_again_where_only_the_models_folders_are_left():
+def test_looks_are_rebuilt_from_the_model_folders():
     world = World()
     world.run(a=scores(0.1))
     world.run(a=scores(0.2))
@@ -117,7 +117,7 @@ def test_looks_are_found_again_where_only_the_models_folders_are_left():
     assert world.run(a=scores(0.2)).count == 2
 
 
-def test_sealed_run_is_no_look_and_the_first_one_tells_of_the_seal():
+def test_sealed_run_is_not_a_look_and_the_seal_is_recorded():
     world = World()
     assert world.run(is_sealed=True, a=scores()) == Looks(0, "", 0, True)
     assert world.run(is_sealed=True, a=scores(0.3)) == Looks(0, "", 0, True)
@@ -125,7 +125,7 @@ def test_sealed_run_is_no_look_and_the_first_one_tells_of_the_seal():
     assert world.run(a=scores()) == Looks(1, "2026-01-03", 0, True)
 
 
-def test_seal_after_a_look_is_not_called_one_before_it():
+def test_seal_after_a_look_does_not_count_as_a_seal_before_it():
     world = World()
     world.run(a=scores())
     assert world.run(is_sealed=True, a=scores(0.2)) == Looks(1, "2026-01-01", 0, False)
@@ -143,5 +143,5 @@ def test_model_without_scores_is_not_counted():
         (scores().assign(subset="validation").head(0), "test"),
     ],
 )
-def test_subset_of_tables_from_before_is_the_test_set(table, subset):
+def test_subset_of_tables_without_the_column_is_the_test_set(table, subset):
     assert subset_of(table) == subset

@@ -24,7 +24,7 @@ def make_tables(seeds=SEEDS, replicates=3):
             "model_b": ["unet", "autoencoder", "copy_input"],
             "metric": "psnr",
             "difference": [0.3, -0.6, 9.0],
-            "effect_size": [0.2, -0.4, 0.1],  # 1.5 dB, 1.5 dB and, of a baseline, 90 dB
+            "effect_size": [0.2, -0.4, 0.1],  # 1.5 dB, 1.5 dB, and 90 dB for a baseline
             "n_tests": TESTS,
         }
     )
@@ -32,7 +32,7 @@ def make_tables(seeds=SEEDS, replicates=3):
 
 
 def power(size, groups, replicates):
-    """Of a two-sided test with noncentral t, by SciPy's own distribution."""
+    """Power of a two-sided t-test, by SciPy's noncentral t distribution."""
     of_images, of_seeds = IMAGES**2 / groups, 2 * SEEDS**2 / replicates
     variance = of_images + of_seeds
     df = variance**2 / (
@@ -42,7 +42,7 @@ def power(size, groups, replicates):
     return scipy.stats.nct.sf(critical, df, size / np.sqrt(variance))
 
 
-def test_planned_number_is_the_smallest_with_the_power():
+def test_planned_number_is_the_smallest_with_the_required_power():
     plan = plan_study(*make_tables(), {"psnr": 0.8})
     assert list(plan.columns) == PLAN_COLUMNS
     for _, row in plan.iterrows():
@@ -57,25 +57,25 @@ def test_deviations_are_those_of_trained_models():
     assert row["seed_deviation"] == pytest.approx(SEEDS)
 
 
-def test_more_trainings_take_fewer_photographs():
+def test_more_trainings_require_fewer_photographs():
     groups = plan_study(*make_tables(), {"psnr": 0.8})["n_groups"]
     assert groups.is_monotonic_decreasing
     assert groups.iloc[0] > groups.iloc[-1]
 
 
-def test_seeds_that_no_photographs_outweigh_give_no_number():
+def test_seed_variance_that_is_too_large_gives_no_number():
     plan = plan_study(*make_tables(seeds=2.0), {"psnr": 0.1})
     assert plan["n_groups"].isna().all()
     assert MOST_GROUPS >= 10_000
 
 
-def test_at_least_as_many_photographs_as_a_verdict_takes():
+def test_planned_number_is_at_least_that_required_for_a_verdict():
     assert (
         plan_study(*make_tables(seeds=0.001), {"psnr": 50.0})["n_groups"] == 10
     ).all()
 
 
-def test_metrics_without_margin_are_left_out():
+def test_metrics_without_margin_are_omitted():
     assert plan_study(*make_tables(), {"psnr": None, "ssim": 0.01}).empty
 
 
@@ -84,6 +84,6 @@ def test_one_training_each_gives_no_plan():
     assert plan_study(comparison, verdicts, {"psnr": 0.8}).empty
 
 
-def test_a_task_without_any_comparison_gives_no_plan():
+def test_task_without_comparisons_gives_no_plan():
     nothing = pd.DataFrame(columns=[*make_tables()[1].columns])
     assert plan_study(make_tables()[0], nothing, {"psnr": 0.8}).empty

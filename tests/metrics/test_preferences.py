@@ -22,7 +22,7 @@ def votes(*rows: tuple[str, str, str, str, str]) -> pd.DataFrame:
 
 
 def simulate(rng, judges=10, images=20, share=0.5, rivals=("a", "b"), own=True):
-    """Every judge sees other images, or all see the same."""
+    """Votes where judges see different images, or all see the same ones."""
     liked = rng.beta(2 * share, 2 * (1 - share), 60)
     fixed = rng.permutation(60)[:images]
     rows = []
@@ -33,7 +33,7 @@ def simulate(rng, judges=10, images=20, share=0.5, rivals=("a", "b"), own=True):
     return votes(*rows)
 
 
-def test_preference_does_not_depend_on_sides():
+def test_preference_does_not_depend_on_position():
     table = votes(
         ("j", "1", "a", "b", "left"),
         ("j", "2", "b", "a", "right"),
@@ -47,7 +47,7 @@ def test_preference_does_not_depend_on_sides():
 
 
 def test_variance_is_that_of_two_way_clusters():
-    """Against sums over all pairs of votes that share an image or a judge."""
+    """Equal to sums over all pairs of votes that share an image or a judge."""
     rng = np.random.default_rng(3)
     support = rng.choice([0, 0.5, 1], 200)
     group, judge = rng.integers(0, 12, 200), rng.integers(0, 5, 200)
@@ -80,7 +80,7 @@ def test_variance_is_that_of_two_way_clusters():
     assert share.p_value == pytest.approx(p)
 
 
-def test_more_judges_on_the_same_images_do_not_make_an_image_more():
+def test_more_judges_do_not_increase_the_number_of_images():
     def width(judges):
         rng = np.random.default_rng(0)
         table = simulate(rng, judges=judges, images=4, own=False)
@@ -92,7 +92,7 @@ def test_more_judges_on_the_same_images_do_not_make_an_image_more():
 
 @pytest.mark.parametrize("judges", [3, 10, 20])
 def test_false_preferences_are_rare(judges):
-    """A short form of benchmarks/blind_test.py, at its hardest: images differ most."""
+    """A short form of benchmarks/blind_test.py in the hardest case: diverse images."""
     rng = np.random.default_rng(judges)
     false = 0
     for _ in range(60):
@@ -113,7 +113,7 @@ def test_true_preference_is_found():
     assert row["ci_low"] > 0.5
 
 
-def test_verdict_needs_the_corrected_p_value():
+def test_verdict_uses_the_corrected_p_value():
     rows = [("j", str(i), "a", "b", "left" if i < 16 else "right") for i in range(20)]
     alone = preference_rates(votes(*rows))
     assert alone["verdict"].item() == "a is preferred by this judge"
@@ -139,7 +139,7 @@ def test_verdict_needs_the_corrected_p_value():
         (6, 6, "a is preferred"),
     ],
 )
-def test_unanimous_votes_of_few_say_nothing(judges, images, verdict):
+def test_few_unanimous_votes_give_no_verdict(judges, images, verdict):
     rows = [
         (f"j{judge}", str(image), "a", "b", "left")
         for judge in range(judges)
@@ -148,7 +148,7 @@ def test_unanimous_votes_of_few_say_nothing(judges, images, verdict):
     assert preference_rates(votes(*rows))["verdict"].item() == verdict
 
 
-def test_crops_of_one_photograph_are_one_image():
+def test_crops_of_one_photograph_count_as_one_image():
     table = votes(*[("j", str(i), "a", "b", "left") for i in range(20)])
     crops = table.assign(group=[str(i // 5) for i in range(20)])
     (row,) = preference_rates(crops).to_dict("records")
@@ -156,7 +156,7 @@ def test_crops_of_one_photograph_are_one_image():
     assert row["p_value"] > preference_rates(table)["p_value"].item()
 
 
-def test_fooling_rate_is_the_share_that_took_the_model_for_real():
+def test_fooling_rate_is_the_share_of_votes_for_the_model():
     table = votes(
         ("j", "1", "zebra", "target", "left"),
         ("j", "2", "target", "zebra", "left"),
@@ -188,20 +188,20 @@ def test_reality_verdicts(choice, verdict):
     assert preference_rates(votes(*rows))["verdict"].item() == verdict
 
 
-def test_nothing_decided_is_even():
+def test_undecided_votes_give_an_even_rate():
     rows = [("j", str(i), "a", "b", "none") for i in range(9)]
     (row,) = preference_rates(votes(*rows)).to_dict("records")
     assert (row["n"], row["undecided"], row["rate"]) == (0, 9, 0.5)
     assert row["p_value"] == 1 and row["ci_low"] < 0.5 < row["ci_high"]
 
 
-def test_a_single_image_has_no_interval():
+def test_single_image_has_no_interval():
     (row,) = preference_rates(votes(("j", "1", "a", "b", "left"))).to_dict("records")
     assert math.isnan(row["ci_low"]) and math.isnan(row["p_adjusted"])
     assert row["verdict"] == "too few judges or images"
 
 
-def test_alpha_of_two_observers_as_published():
+def test_alpha_of_two_observers_equals_the_published_value():
     """Krippendorff (2011), part A: 10 units, two observers, alpha = 0.095."""
     first, second = "0100000010", "1110010000"
     assert krippendorff_alpha(zip(first, second, strict=True)) == pytest.approx(
@@ -209,7 +209,7 @@ def test_alpha_of_two_observers_as_published():
     )
 
 
-def test_alpha_with_missing_values_as_published():
+def test_alpha_with_missing_values_equals_the_published_value():
     """Krippendorff (2011), part C: 12 units, four observers, alpha = 0.743."""
     rows = ["123321412...", "1233224125.3", ".3332342251.", "12332441251."]
     units = [
@@ -232,11 +232,11 @@ def test_alpha_by_hand(units, expected):
 
 
 @pytest.mark.parametrize("units", [[], ["a", "b"], ["aa", "aa"]])
-def test_alpha_is_unknown_where_nothing_varies(units):
+def test_alpha_is_nan_if_all_values_are_equal(units):
     assert math.isnan(krippendorff_alpha(units))
 
 
-def test_agreement_leaves_out_the_undecided():
+def test_agreement_ignores_undecided_votes():
     table = votes(
         ("j", "1", "a", "b", "left"),
         ("k", "1", "a", "b", "left"),

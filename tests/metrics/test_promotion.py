@@ -21,7 +21,7 @@ SETTINGS = PromotionSettings(metric="psnr", guard="ssim", margin=0.02)
 
 
 def scores(groups=20, psnr=0.0, ssim=0.0, seed=0, noise=0.1):
-    """Three images a group; ``psnr`` and ``ssim`` are planted on top of a common part."""
+    """Three images per group; ``psnr`` and ``ssim`` are shifts of a common part."""
     images = 3 * groups
     common, own = np.random.default_rng(7), np.random.default_rng(seed)
     return pd.DataFrame(
@@ -84,8 +84,8 @@ def test_guard_may_get_worse_within_its_margin():
     assert decide_promotion(challenger, CHAMPION, SETTINGS).is_promoted
 
 
-def test_guard_that_cannot_be_told_to_hold_is_broken():
-    """The mean is within the margin, its interval is not."""
+def test_guard_with_an_interval_beyond_the_margin_fails():
+    """The mean is within the margin, but its interval is not."""
     challenger = scores(psnr=3.0, ssim=-0.015, seed=2, noise=3)
     decision = decide_promotion(challenger, CHAMPION, SETTINGS)
     assert decision.guard.difference > -SETTINGS.margin > decision.guard.ci_low
@@ -115,8 +115,8 @@ def test_too_few_groups_promote_nothing():
     assert "too few independent photographs" in decision.reason
 
 
-def test_verdict_of_the_comparison_is_not_read():
-    """Two single trainings get no verdict on their models; the weights are compared."""
+def test_decision_does_not_depend_on_the_verdict():
+    """Single trainings get no verdict on models, but their weights are comparable."""
     row = {"verdict": "these trainings differ"}
     with pytest.MonkeyPatch.context() as patch:
         compare = promotion.compare_pairs
@@ -125,7 +125,7 @@ def test_verdict_of_the_comparison_is_not_read():
     assert decision.is_promoted
 
 
-def test_same_difference_is_enough_at_the_first_look_and_not_at_a_late_one():
+def test_difference_can_suffice_at_the_first_look_but_not_at_a_late_one():
     challenger = scores(psnr=0.055, seed=3)
     first = decide_promotion(challenger, CHAMPION, SETTINGS, look=1)
     late = decide_promotion(challenger, CHAMPION, SETTINGS, look=30)
@@ -145,7 +145,7 @@ def test_shares_of_all_looks_add_up_to_the_error():
 
 
 def test_null_challengers_are_rarely_promoted_over_many_looks():
-    """Bonferroni over looks, with p-values that keep their promise and are independent."""
+    """Bonferroni over looks, with valid and independent p-values."""
     random = np.random.default_rng(0)
     p_values, ahead = (
         random.uniform(size=(20_000, 30)),
@@ -169,15 +169,15 @@ def test_probabilities_have_two_digits(value, text):
     assert format_probability(value) == text
 
 
-def test_late_mean_is_of_the_last_epochs_and_no_maximum():
+def test_late_mean_averages_the_last_epochs():
     assert late_mean([30.0, 10.0, 20.0, 21.0, 22.0]) == 21.0
     assert late_mean([20.0, 22.0]) == 21.0
     assert late_mean([1.0, 2.0, float("nan"), 3.0, float("inf")]) == 2.0
     assert np.isnan(late_mean([]))
 
 
-def test_noisy_curve_has_no_advantage():
-    """By the best epoch the noisy one of two equal models would nearly always win."""
+def test_noisy_curves_have_no_advantage():
+    """By the best epoch, the noisier of two equal models would nearly always win."""
     random = np.random.default_rng(0)
     steady, noisy = (random.normal(20, sigma, (4000, 12)) for sigma in (0.1, 1.0))
     by_maximum = (noisy.max(axis=1) > steady.max(axis=1)).mean()
@@ -217,6 +217,6 @@ def test_without_a_trained_model_there_is_no_challenger():
 @pytest.mark.parametrize(
     "wrong", [{"guard": "psnr"}, {"guard": "beauty"}, {"metric": "fid"}, {"margin": -1}]
 )
-def test_impossible_settings_are_refused(wrong):
+def test_invalid_settings_are_rejected(wrong):
     with pytest.raises(ValidationError):
         PromotionSettings(**{**SETTINGS.model_dump(), **wrong})

@@ -1,4 +1,4 @@
-"""Distances between sets against SciPy, hand-computed cases and what they are for."""
+"""Distances between sets compared with SciPy and with hand-computed cases."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ from image_translation.metrics.realism import (
 
 
 def photographs(count=24, size=64, seed=0):
-    """Crops of photographs."""
+    """Random crops of photographs."""
     chance = np.random.default_rng(seed)
     photos = [data.astronaut(), data.coffee()[:400, :600], data.chelsea()]
     crops = []
@@ -45,7 +45,7 @@ def photographs(count=24, size=64, seed=0):
 
 
 def textures(count, size=32, seed=0):
-    """Noise of many scales in random tints: images of one distribution."""
+    """Images of one distribution: noise at several scales with random tints."""
     chance = np.random.default_rng(seed)
     noise = sum(
         ndimage.gaussian_filter(
@@ -73,7 +73,7 @@ BLURRED = ndimage.gaussian_filter(TARGETS, (0, 1, 1, 0))
 TINTED = np.clip(TARGETS * np.array([1.1, 1, 0.9]), 0, 255).astype(np.uint8)
 
 
-def test_every_distance_is_known_by_name():
+def test_every_distance_is_registered():
     table = distances(BLURRED, TARGETS)
     names = ["swd", "swd_64", "swd_32", "swd_16", "spectrum_distance"]
     assert list(table.index) == [*names, "histogram_distance"] == set_metrics(64)
@@ -90,7 +90,7 @@ def test_order_within_the_sets_does_not_matter_to_the_plain_distance():
     assert sliced_wasserstein([TARGETS[::-1]], TARGETS) == pytest.approx(0, abs=1e-3)
 
 
-def test_blur_is_seen_on_the_finest_level_and_not_in_the_colours():
+def test_blur_is_detected_at_the_finest_level_and_not_in_the_colours():
     blurred, tinted = distances(BLURRED, TARGETS), distances(TINTED, TARGETS)
     assert blurred["value"]["swd_64"] > 5 * blurred["value"]["swd_16"]
     assert tinted["value"]["swd_16"] > 5 * tinted["value"]["swd_64"]
@@ -100,20 +100,20 @@ def test_blur_is_seen_on_the_finest_level_and_not_in_the_colours():
     assert blurred["value"]["histogram_distance"] < 1
 
 
-def test_noise_that_hides_blur_from_the_eye_is_seen():
+def test_noise_is_detected_at_the_finest_level():
     noise = np.random.default_rng(0).normal(0, 12, TARGETS.shape)
     noisy = np.clip(TARGETS + noise, 0, 255).astype(np.uint8)
     assert distances(noisy, TARGETS)["value"]["swd_64"] > 50
 
 
-def test_batches_are_one_set():
+def test_batches_form_one_set():
     whole = distances(BLURRED, TARGETS)
     groups = np.arange(len(TARGETS))
     parts = score_sets(iter([BLURRED[:5], BLURRED[5:]]), TARGETS, groups)
     np.testing.assert_allclose(parts.set_index("metric"), whole, rtol=1e-6)
 
 
-def test_plain_swd_of_a_large_distance_is_about_that_of_the_table():
+def test_uncorrected_swd_of_a_large_distance_is_close_to_the_corrected_one():
     value = sliced_wasserstein([BLURRED[:7], BLURRED[7:]], TARGETS)
     assert value == pytest.approx(distances(BLURRED, TARGETS)["value"]["swd"], rel=0.1)
 
@@ -124,14 +124,14 @@ def test_swd_is_the_mean_of_its_levels():
     assert table["swd"] == pytest.approx(np.mean(levels))
 
 
-def test_distance_along_a_direction_is_scipys():
+def test_distance_along_a_direction_equals_scipy():
     chance = np.random.default_rng(0)
     a, b = chance.normal(0, 1, (40, 3)), chance.normal(0.3, 2, (40, 3))
     expected = [wasserstein_distance(a[:, j], b[:, j]) for j in range(3)]
     assert _swd(a, b) == pytest.approx(1000 * np.mean(expected))
 
 
-def test_integrals_give_scipys_distance_of_separate_sets():
+def test_integrals_of_separate_sets_equal_scipy():
     chance = np.random.default_rng(0)
     a, b = chance.normal(0, 1, (600, 2)), chance.normal(9, 2, (600, 2))
     codes = np.repeat(np.arange(3), 100)  # of two patches each
@@ -150,7 +150,7 @@ def test_patches_are_normalised_by_the_targets():
     assert a.std() == pytest.approx(2 * b.std(), rel=1e-3)
 
 
-def test_few_images_give_all_their_patches_once():
+def test_few_images_use_all_patches_once():
     rows, columns = _choose_corners(4, 99, np.random.default_rng(0))
     assert sorted(zip(rows, columns, strict=True)) == [
         (row, column) for row in range(4) for column in range(4)
@@ -160,7 +160,7 @@ def test_few_images_give_all_their_patches_once():
 
 
 @pytest.mark.parametrize("size", [64, 33])
-def test_pyramid_is_that_of_karras(size):
+def test_pyramid_equals_that_of_karras(size):
     images = TARGETS[:2, :size, :size].astype(np.float32)
     kernel = np.array([1, 4, 6, 4, 1]) / 16
     smooth = ndimage.convolve1d(images.astype(float), kernel, axis=1, mode="mirror")
@@ -173,7 +173,7 @@ def test_pyramid_is_that_of_karras(size):
 
 
 @pytest.mark.parametrize(("size", "last_size"), [(64, 16), (37, 19)])
-def test_bands_add_up_to_the_image(size, last_size):
+def test_bands_sum_to_the_image(size, last_size):
     planes = np.moveaxis(TARGETS[:2, :size, :size], -1, 1).astype(np.float32)
     *bands, last = _laplacian_pyramid(planes)
     assert last.shape[2:] == (last_size, last_size)
@@ -203,20 +203,20 @@ def test_wave_has_its_power_at_its_frequency():
     assert spectrum[4] == pytest.approx(10 * np.log10(power[rings == 5].mean()))
 
 
-def test_spectrum_distance_of_dimmed_images_is_that_in_decibels():
+def test_spectrum_distance_of_dimmed_images_equals_the_dimming_in_decibels():
     dark = (TARGETS.astype(float) / 2).round().astype(np.uint8)
     value = distances(dark, TARGETS)["value"]["spectrum_distance"]
     assert value == pytest.approx(20 * np.log10(2), abs=0.1)
 
 
-def test_histogram_distance_is_scipys_on_lab():
+def test_histogram_distance_equals_scipy_on_lab():
     labs = [color.rgb2lab(side).reshape(-1, 3) for side in (TINTED, TARGETS)]
     expected = [wasserstein_distance(labs[0][:, c], labs[1][:, c]) for c in range(3)]
     value = distances(TINTED, TARGETS)["value"]["histogram_distance"]
     assert value == pytest.approx(np.mean(expected), abs=0.1)
 
 
-def test_interval_holds_the_value_and_narrows_with_groups():
+def test_interval_contains_the_value_and_narrows_with_groups():
     widths = []
     for count in (12, 96):
         targets = photographs(count)
@@ -228,7 +228,7 @@ def test_interval_holds_the_value_and_narrows_with_groups():
     assert widths[1] < widths[0] / 2
 
 
-def test_crops_of_few_photographs_are_few():
+def test_crops_of_few_photographs_widen_the_interval():
     groups = np.arange(len(TARGETS))
     single = distances(BLURRED, TARGETS, groups)
     grouped = distances(BLURRED, TARGETS, groups % 3)
@@ -238,7 +238,7 @@ def test_crops_of_few_photographs_are_few():
     assert list(grouped["n_images"].unique()) == [len(TARGETS)]
 
 
-def test_images_of_one_distribution_are_0_apart_on_average():
+def test_images_of_one_distribution_have_expected_distance_0():
     tables = [
         distances(textures(15, seed=2 * k), textures(15, seed=2 * k + 1))
         for k in range(16)
@@ -252,7 +252,7 @@ def test_images_of_one_distribution_are_0_apart_on_average():
         assert np.mean(covered) >= 0.8
 
 
-def test_contributions_are_the_distances_and_one_value_a_group():
+def test_contributions_average_to_the_distances_with_one_value_per_group():
     groups = np.arange(24) // np.array([1, 2] * 12)
     table = set_contributions([BLURRED], TARGETS, groups)
     assert len(table) == 24
@@ -261,7 +261,7 @@ def test_contributions_are_the_distances_and_one_value_a_group():
     np.testing.assert_allclose(table.mean(), expected["value"])
 
 
-def test_difference_of_two_models_is_known_better_than_each_distance():
+def test_difference_of_two_models_has_a_smaller_error_than_each_distance():
     softer = ndimage.gaussian_filter(TARGETS, (0, 1.1, 1.1, 0))
     one, two = (
         set_contributions([side], TARGETS, range(24))["swd"]
@@ -304,6 +304,6 @@ def test_no_images_give_no_rows():
         ([BLURRED], np.arange(23), "23 groups for 24"),
     ],
 )
-def test_sets_that_do_not_fit_are_refused(predictions, groups, message):
+def test_mismatched_sets_are_rejected(predictions, groups, message):
     with pytest.raises(ValueError, match=message):
         score_sets(predictions, TARGETS, groups)

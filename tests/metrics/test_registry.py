@@ -1,4 +1,4 @@
-"""The metrics by name, scoring in batches, and values for people."""
+"""Registry of metrics, scoring in batches, and formatted values."""
 
 import numpy as np
 import pandas as pd
@@ -20,14 +20,14 @@ RANDOM = np.random.default_rng(0)
 PREDICTIONS, TARGETS = RANDOM.integers(0, 256, (2, 7, 16, 16, 3), dtype=np.uint8)
 
 
-def test_scores_have_a_column_a_metric():
+def test_scores_have_a_column_per_metric():
     scores = score_images(PREDICTIONS, TARGETS)
     assert list(scores) == list(METRICS)
     for name, function in (("mse", mse), ("psnr", psnr), ("ssim", ssim)):
         np.testing.assert_array_equal(scores[name], function(PREDICTIONS, TARGETS))
 
 
-def test_headlines_are_the_studys_metrics():
+def test_headlines_are_the_metrics_of_the_study():
     assert HEADLINES == ("mse", "psnr", "ssim")
     assert set(HEADLINES) <= set(METRICS)
 
@@ -44,7 +44,7 @@ def test_entries_are_complete():
 
 
 @pytest.mark.parametrize("sizes", [[7], [3, 4], [1] * 7, [0, 5, 2]])
-def test_batches_score_like_the_whole(sizes):
+def test_scores_do_not_depend_on_batches(sizes):
     batches = iter(np.split(PREDICTIONS, np.cumsum(sizes)[:-1]))
     pd.testing.assert_frame_equal(
         score_stream(batches, TARGETS), score_images(PREDICTIONS, TARGETS)
@@ -64,7 +64,7 @@ def test_no_batches_for_no_targets_give_an_empty_table():
         ([PREDICTIONS] * 2, "more predictions"),
     ],
 )
-def test_wrong_number_of_predictions_is_refused(batches, message):
+def test_wrong_number_of_predictions_is_rejected(batches, message):
     with pytest.raises(ValueError, match=message):
         score_stream(batches, TARGETS)
 
@@ -74,7 +74,7 @@ def test_infinite_psnr_counts_as_100_decibels():
     np.testing.assert_array_equal(values, [20, 100, 100, np.nan])
 
 
-def test_other_metrics_count_as_they_are():
+def test_other_metrics_are_not_clipped():
     np.testing.assert_array_equal(for_means("mse", [0.5, np.nan]), [0.5, np.nan])
 
 
@@ -90,5 +90,5 @@ def test_other_metrics_count_as_they_are():
         ("psnr", np.nan, "–"),
     ],
 )
-def test_values_read_well(metric, value, text):
+def test_values_are_formatted(metric, value, text):
     assert format_value(metric, value) == text

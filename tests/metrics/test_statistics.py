@@ -1,4 +1,4 @@
-"""Statistics against SciPy, brute force and cases computed by hand."""
+"""Statistics compared with SciPy, brute force and hand-computed cases."""
 
 from itertools import pairwise
 
@@ -26,7 +26,7 @@ def test_deviation_of_a_sample_by_hand():
     assert np.isnan(deviation([]))
 
 
-def test_group_means_leave_missing_values_out():
+def test_group_means_ignore_missing_values():
     means = group_means([1, 3, np.nan, 5, np.nan], ["b", "b", "a", "a", "c"])
     assert means.tolist() == [5, 2]
 
@@ -38,7 +38,7 @@ def test_sums_of_groups_by_hand():
     assert counts.tolist() == [[0, 1], [2, 1], [1, 0]]
 
 
-def test_missing_groups_and_lengths_are_refused():
+def test_missing_groups_and_wrong_lengths_are_rejected():
     with pytest.raises(ValueError, match="has no group"):
         group_means([1, 2], ["a", None])
     with pytest.raises(ValueError, match="2 values with 3 groups"):
@@ -63,14 +63,14 @@ def test_holm_keeps_the_order_and_lies_under_bonferroni(p_values):
 
 def test_step_down_by_hand():
     reference = np.array([[1, 5, 0], [2, 1, 1], [3, 0, 2], [0, 2, 8.5]])
-    # The largest of all: 5, 2, 3, 8.5. Without the first: 3, 2, 2 and 8.5 of columns 0
-    # and 2 become 1, 2, 3, 8.5. Column 2 alone: 0, 1, 2, 8.5.
+    # Maxima over all columns: 5, 2, 3, 8.5. Over columns 0 and 2: 1, 2, 3, 8.5. Column 2
+    # alone: 0, 1, 2, 8.5.
     adjusted, _ = step_down([4, 9, 1.5], reference, level=0.5)
     np.testing.assert_allclose(adjusted, [2 / 5, 1 / 5, 3 / 5])
 
 
 def simulate_reference(seed, draws=199, tests=6):
-    """Statistics of correlated tests, some far off, and their reference."""
+    """Statistics of correlated tests, some of them extreme, and their reference."""
     random = np.random.default_rng(seed)
     noise = random.normal(size=(draws + 1, tests)) + random.normal(size=(draws + 1, 1))
     shifts = random.choice([0, 3], tests)
@@ -78,7 +78,7 @@ def simulate_reference(seed, draws=199, tests=6):
 
 
 def step_down_by_brute_force(statistics, reference):
-    """Westfall & Young (1993), algorithm 4.1, one test after the other."""
+    """Westfall & Young (1993), algorithm 4.1, test by test."""
     left, adjusted, so_far = list(range(len(statistics))), {}, 0.0
     while left:
         test = max(left, key=lambda i: statistics[i])
@@ -92,7 +92,7 @@ def step_down_by_brute_force(statistics, reference):
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_step_down_is_the_algorithm_one_test_after_the_other(seed):
+def test_step_down_equals_brute_force(seed):
     statistics, reference = simulate_reference(seed)
     adjusted, _ = step_down(statistics, reference, level=0.05)
     np.testing.assert_allclose(
@@ -120,7 +120,7 @@ def test_statistic_between_two_draws_agrees_with_its_p_value():
         assert (adjusted[0] < 0.2) == (statistic > critical[0]) == claimed
 
 
-def test_statistic_after_one_that_is_not_claimed_shares_its_critical_value():
+def test_statistics_after_the_first_unclaimed_one_share_its_critical_value():
     reference = np.stack([np.linspace(0, 5, 99), np.linspace(0, 1, 99)], axis=1)
     adjusted, critical = step_down([3, 2], reference, level=0.05)
     assert adjusted[0] == adjusted[1] > 0.05
@@ -134,12 +134,12 @@ def test_nothing_is_claimed_after_a_p_value_at_the_level():
     assert critical[0] == critical[1] > 17
 
 
-def test_nothing_is_claimed_of_too_few_draws():
+def test_too_few_draws_allow_no_claim():
     _, critical = step_down([9.0], np.ones((9, 1)), level=0.05)
     assert critical == np.inf
 
 
-def test_draw_that_differs_by_rounding_reaches_the_statistic():
+def test_draw_within_rounding_of_the_statistic_counts():
     adjusted, _ = step_down([1 + 1e-9, np.inf], [[1.0, np.inf], [0.5, 0.5]], 0.5)
     np.testing.assert_allclose(adjusted, [2 / 3, 2 / 3])
 
@@ -152,6 +152,6 @@ def test_detectable_difference_has_the_stated_power(df, critical):
     assert power == pytest.approx(POWER, abs=1e-6)
 
 
-def test_nothing_is_detectable_where_nothing_can_be_claimed():
+def test_no_difference_is_detectable_if_none_can_be_claimed():
     found = detectable([1.0, 0.0, 1.0], [9, 9, 9], [np.inf, np.inf, np.nan])
     np.testing.assert_equal(found, [np.inf, np.inf, np.nan])
