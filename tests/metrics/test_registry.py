@@ -15,6 +15,7 @@ from image_translation.metrics import (
     score_stream,
     ssim,
 )
+from image_translation.metrics.chunks import pair_batches
 
 RANDOM = np.random.default_rng(0)
 PREDICTIONS, TARGETS = RANDOM.integers(0, 256, (2, 7, 16, 16, 3), dtype=np.uint8)
@@ -67,6 +68,16 @@ def test_no_batches_for_no_targets_give_an_empty_table():
 def test_wrong_number_of_predictions_is_rejected(batches, message):
     with pytest.raises(ValueError, match=message):
         score_stream(batches, TARGETS)
+
+
+def test_each_batch_comes_with_its_targets():
+    batches = iter(np.split(PREDICTIONS, [3, 3]))
+    pairs = list(pair_batches(batches, TARGETS))
+    assert [len(batch) for batch, _ in pairs] == [3, 0, 4]
+    for part, images in enumerate((PREDICTIONS, TARGETS)):
+        np.testing.assert_array_equal(
+            np.concatenate([pair[part] for pair in pairs]), images
+        )
 
 
 def test_infinite_psnr_counts_as_100_decibels():

@@ -1,7 +1,8 @@
 """Score images in small chunks, on all cores and in bounded memory."""
 
+import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any, TypeVar
@@ -12,12 +13,38 @@ from threadpoolctl import ThreadpoolController
 
 from image_translation.memory import keep_freed_memory
 
+logger = logging.getLogger(__name__)
+
 VALUES_AT_ONCE = 2**16
 """Values per chunk; measured: chunks of this size stay in the cache of a core."""
 
 Images = NDArray[np.uint8]
 Scores = NDArray[np.float64]
 Result = TypeVar("Result")
+
+
+def pair_batches(
+    predictions: Iterable[Images], targets: Images
+) -> Iterator[tuple[Images, Images]]:
+    """Iterate over batches of predictions with their targets.
+
+    Args:
+        predictions: Batches, uint8, n×H×W×C, N images in total.
+        targets: uint8, N×H×W×C; may be memory-mapped.
+
+    Raises:
+        ValueError: The numbers of predictions and targets differ.
+    """
+    done = 0
+    for batch in predictions:
+        stop = done + len(batch)
+        if stop > len(targets):
+            raise ValueError(f"more predictions than the {len(targets)} targets")
+        yield batch, targets[done:stop]
+        done = stop
+        logger.debug("processed %s of %s images", done, len(targets))
+    if done < len(targets):
+        raise ValueError(f"{done} predictions for {len(targets)} targets")
 
 
 class Chunk:

@@ -14,7 +14,7 @@ import pandas as pd
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
-from image_translation.metrics.chunks import Images, map_chunks
+from image_translation.metrics.chunks import Images, map_chunks, pair_batches
 from image_translation.metrics.colour import to_lab
 from image_translation.metrics.held_out import (
     Doubles,
@@ -307,20 +307,15 @@ def _sketch_both(
 ) -> tuple[Sketch, Sketch]:
     """Features of both sets; images are read once, batch by batch."""
     sketch = _Sketcher(targets.shape[1], len(targets), patches_alone=patches_alone)
-    parts: list[tuple[Sketch, Sketch]] = []
-    done = 0
-    for batch in predictions:
-        stop = done + len(batch)
-        if stop > len(targets):
-            raise ValueError(f"more predictions than the {len(targets)} targets")
-        parts += map_chunks(
+    parts = [
+        part
+        for batch, batch_targets in pair_batches(predictions, targets)
+        for part in map_chunks(
             lambda chunk: (sketch(chunk.predictions), sketch(chunk.targets)),
             batch,
-            targets[done:stop],
+            batch_targets,
         )
-        done = stop
-    if done < len(targets):
-        raise ValueError(f"{done} predictions for {len(targets)} targets")
+    ]
     predicted, wanted = zip(*parts, strict=True)
     return _join(predicted), _join(wanted)
 

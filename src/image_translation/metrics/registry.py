@@ -1,6 +1,5 @@
 """Registry of metrics: definition, range, format and function by name."""
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -11,9 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from image_translation.metrics import colour, fidelity
-from image_translation.metrics.chunks import Chunk, map_chunks
-
-logger = logging.getLogger(__name__)
+from image_translation.metrics.chunks import Chunk, map_chunks, pair_batches
 
 INFINITE_PSNR_IN_MEANS = 100.0
 """Value of an infinite PSNR (equal images) in means, in dB."""
@@ -516,19 +513,13 @@ def score_stream(
         ValueError: A batch is invalid for a metric, or the numbers of predictions and
             targets differ.
     """
-    done = 0
-    tables = [pd.DataFrame(columns=list(functions), dtype=np.float64)]
-    for batch in predictions:
-        stop = done + len(batch)
-        if stop > len(targets):
-            raise ValueError(f"more predictions than the {len(targets)} targets")
-        tables.append(score_images(batch, targets[done:stop], functions))
-        done = stop
-        logger.debug("scored %s of %s images", done, len(targets))
-    if done < len(targets):
-        raise ValueError(f"{done} predictions for {len(targets)} targets")
-    # The empty table supplies the columns if there are no batches.
-    return pd.concat(tables[1:] or tables, ignore_index=True)
+    tables = [
+        score_images(batch, batch_targets, functions)
+        for batch, batch_targets in pair_batches(predictions, targets)
+    ]
+    if not tables:
+        return pd.DataFrame(columns=list(functions), dtype=np.float64)
+    return pd.concat(tables, ignore_index=True)
 
 
 def for_means(metric: str, values: ArrayLike) -> NDArray[np.float64]:
