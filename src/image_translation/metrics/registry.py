@@ -15,6 +15,9 @@ from image_translation.metrics.chunks import Chunk, map_chunks, pair_batches
 INFINITE_PSNR_IN_MEANS = 100.0
 """Value of an infinite PSNR (equal images) in means, in dB."""
 
+_NON_NEGATIVE = (0.0, float("inf"))
+_UNBOUNDED = (-float("inf"), float("inf"))
+
 Family = Literal["fidelity", "colour", "realism", "learned"]
 """Family of a metric: pixelwise fidelity to the target, colour, realism of the set of
 predictions, or based on a trained network."""
@@ -43,7 +46,7 @@ class Measure:
     family: Family
     label: str
     higher_is_better: bool
-    unit: str
+    unit: str = ""
     range: tuple[float, float]
     decimals: int
     definition: str
@@ -81,7 +84,6 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 function=fidelity.mse,
                 of_chunk=fidelity.mse_of_chunk,
                 higher_is_better=False,
-                unit="",
                 range=(0.0, 1.0),
                 decimals=5,
                 margin=0.0005,
@@ -100,7 +102,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 of_chunk=fidelity.psnr_of_chunk,
                 higher_is_better=True,
                 unit="dB",
-                range=(0.0, float("inf")),
+                range=_NON_NEGATIVE,
                 decimals=2,
                 margin=0.25,
                 margin_reason=(
@@ -124,7 +126,6 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 function=fidelity.ssim,
                 of_chunk=fidelity.ssim_of_chunk,
                 higher_is_better=True,
-                unit="",
                 range=(-1.0, 1.0),
                 decimals=3,
                 margin=0.005,
@@ -149,7 +150,6 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 function=fidelity.mae,
                 of_chunk=fidelity.mae_of_chunk,
                 higher_is_better=False,
-                unit="",
                 range=(0.0, 1.0),
                 decimals=4,
                 margin=0.002,
@@ -170,7 +170,6 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 function=fidelity.ms_ssim,
                 of_chunk=fidelity.ms_ssim_of_chunk,
                 higher_is_better=True,
-                unit="",
                 range=(0.0, 1.0),
                 decimals=3,
                 margin=0.005,
@@ -192,7 +191,6 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 function=fidelity.gmsd,
                 of_chunk=fidelity.gmsd_of_chunk,
                 higher_is_better=False,
-                unit="",
                 range=(0.0, 0.5),
                 decimals=4,
                 definition=(
@@ -211,8 +209,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 function=colour.ciede2000,
                 of_chunk=colour.ciede2000_of_chunk,
                 higher_is_better=False,
-                unit="",
-                range=(0.0, float("inf")),
+                range=_NON_NEGATIVE,
                 decimals=2,
                 margin=0.5,
                 margin_reason="half of a just noticeable difference",
@@ -231,8 +228,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 function=colour.chroma_error,
                 of_chunk=colour.chroma_error_of_chunk,
                 higher_is_better=False,
-                unit="",
-                range=(0.0, float("inf")),
+                range=_NON_NEGATIVE,
                 decimals=2,
                 margin=0.5,
                 margin_reason="half of a just noticeable difference",
@@ -249,8 +245,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 function=colour.colourfulness_difference,
                 of_chunk=colour.colourfulness_difference_of_chunk,
                 higher_is_better=False,
-                unit="",
-                range=(0.0, float("inf")),
+                range=_NON_NEGATIVE,
                 decimals=2,
                 margin=1.0,
                 margin_reason=(
@@ -273,8 +268,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 function=colour.saturation_bias,
                 of_chunk=colour.saturation_bias_of_chunk,
                 higher_is_better=False,
-                unit="",
-                range=(0.0, float("inf")),
+                range=_NON_NEGATIVE,
                 decimals=2,
                 margin=0.5,
                 margin_reason="half of a just noticeable difference",
@@ -305,8 +299,7 @@ def _swd(name: str, level: str) -> Measure:
         family="realism",
         label=f"SWD {level}".rstrip(),
         higher_is_better=False,
-        unit="",
-        range=(-float("inf"), float("inf")),
+        range=_UNBOUNDED,
         decimals=1,
         definition=(
             "Sliced Wasserstein distance ×1,000 between 7×7 patches of "
@@ -329,8 +322,7 @@ LEARNED_METRICS: Mapping[str, Measure] = MappingProxyType(
                 family="learned",
                 label="LPIPS",
                 higher_is_better=False,
-                unit="",
-                range=(0.0, float("inf")),
+                range=_NON_NEGATIVE,
                 decimals=3,
                 definition=(
                     "Distance between features of AlexNet, version 0.1, with the "
@@ -346,7 +338,6 @@ LEARNED_METRICS: Mapping[str, Measure] = MappingProxyType(
                 family="learned",
                 label="DISTS",
                 higher_is_better=False,
-                unit="",
                 range=(0.0, 1.0),
                 decimals=3,
                 definition=(
@@ -378,7 +369,7 @@ SET_METRICS: Mapping[str, Measure] = MappingProxyType(
                 label="Spectrum distance",
                 higher_is_better=False,
                 unit="dB",
-                range=(-float("inf"), float("inf")),
+                range=_UNBOUNDED,
                 decimals=2,
                 definition=(
                     "Root mean square difference, over radial frequencies, between the "
@@ -391,8 +382,7 @@ SET_METRICS: Mapping[str, Measure] = MappingProxyType(
                 family="realism",
                 label="Colour histogram distance",
                 higher_is_better=False,
-                unit="",
-                range=(-float("inf"), float("inf")),
+                range=_UNBOUNDED,
                 decimals=2,
                 definition=(
                     "Wasserstein distance between the distributions of the pixels' L*, a* "
@@ -409,8 +399,7 @@ SET_METRICS: Mapping[str, Measure] = MappingProxyType(
                 family="learned",
                 label="FID",
                 higher_is_better=False,
-                unit="",
-                range=(0.0, float("inf")),
+                range=_NON_NEGATIVE,
                 decimals=1,
                 definition=(
                     "Fréchet distance between features of Inception v3, over all test "
@@ -426,8 +415,7 @@ SET_METRICS: Mapping[str, Measure] = MappingProxyType(
                 family="learned",
                 label="KID",
                 higher_is_better=False,
-                unit="",
-                range=(-float("inf"), float("inf")),
+                range=_UNBOUNDED,
                 decimals=4,
                 definition=(
                     "Unbiased squared maximum mean discrepancy between features of "
