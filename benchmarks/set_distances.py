@@ -24,6 +24,7 @@ from pages import write_section
 from PIL import Image
 from scipy import ndimage, stats
 
+from image_translation.imaging.luma import LUMA_WEIGHTS
 from image_translation.metrics import realism, set_contributions, set_floor
 from image_translation.metrics.held_out import interval
 
@@ -73,7 +74,7 @@ def add_noise(images: Images, random: np.random.Generator) -> Images:
 
 def make_grey(images: Images, random: np.random.Generator) -> Images:
     """Luma in all channels, with new noise in every call."""
-    luma = (images @ np.array([0.299, 0.587, 0.114])).round()
+    luma = (images @ LUMA_WEIGHTS).round()
     return add_noise(np.repeat(luma[..., np.newaxis], 3, axis=3), random)
 
 

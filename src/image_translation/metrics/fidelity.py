@@ -8,6 +8,7 @@ memory-mapped arrays.
 import numpy as np
 from numpy.typing import NDArray
 
+from image_translation.imaging.luma import LUMA_WEIGHTS
 from image_translation.metrics.chunks import Chunk, Images, Scores, score_in_chunks
 
 DATA_RANGE = 255
@@ -25,8 +26,6 @@ GMSD_C = 170
 """Stabilises the similarity of small gradients; Xue et al. 2014, section III."""
 
 GMSD_SMALLEST = 4
-
-_LUMA = np.array([0.299, 0.587, 0.114])
 
 _C1 = (SSIM_K1 * DATA_RANGE) ** 2
 _C2 = (SSIM_K2 * DATA_RANGE) ** 2
@@ -221,7 +220,7 @@ def gmsd_of_chunk(chunk: Chunk) -> Scores:
             f"GMSD needs images of at least {GMSD_SMALLEST}×{GMSD_SMALLEST} pixels"
         )
     a, b = (
-        _gradients(_halve(_pad_to_even(images @ _LUMA)))
+        _gradients(_halve(_pad_to_even(images @ LUMA_WEIGHTS)))
         for images in (chunk.predictions, chunk.targets)
     )
     similarity = (2 * a * b + GMSD_C) / (a**2 + b**2 + GMSD_C)

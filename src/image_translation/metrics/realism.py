@@ -14,6 +14,7 @@ import pandas as pd
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
+from image_translation.imaging.luma import LUMA_WEIGHTS
 from image_translation.metrics.chunks import Images, map_chunks, pair_batches
 from image_translation.metrics.colour import to_lab
 from image_translation.metrics.held_out import (
@@ -65,7 +66,7 @@ SET_SCORE_COLUMNS = [
 SET_FLOOR_COLUMNS = ["metric", "floor", "n_images", "n_groups"]
 
 _SEED = 20260
-_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+_LUMA = LUMA_WEIGHTS.astype(np.float32)
 _LAB_LOWEST = np.array([0, -110, -110], dtype=np.float32)
 _LAB_STEPS = 221
 

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from image_translation.imaging.luma import LUMA_WEIGHTS
+
 
 def grayscale(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Luma of ITU-R BT.601 in three equal channels.
@@ -18,6 +20,7 @@ def grayscale(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     >>> grayscale(np.uint8([[[255, 0, 0]]])).tolist()
     [[[76, 76, 76]]]
     """
-    weighted = image.astype(np.uint32) @ np.array([299, 587, 114], np.uint32)
+    thousandths = (1000 * LUMA_WEIGHTS).round().astype(np.uint32)
+    weighted = image.astype(np.uint32) @ thousandths  # exact, unlike in floats
     luma = ((weighted + 500) // 1000).astype(np.uint8)  # (H, W)
     return np.repeat(luma[..., None], 3, axis=2)

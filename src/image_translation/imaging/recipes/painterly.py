@@ -19,6 +19,7 @@ from image_translation.imaging.decoding import (
     UnreadableImageError,
     read_image,
 )
+from image_translation.imaging.luma import LUMA_WEIGHTS
 from image_translation.imaging.recipes.lab import to_lab, to_rgb
 from image_translation.imaging.recipes.randomness import generator_for
 from image_translation.imaging.recipes.style import Style, measure_style
@@ -257,7 +258,7 @@ def _choose_starts(
 
 def _find_directions(picture: FloatArray, radius: float) -> FloatArray:
     """Unit vectors (x, y) along the edges, H×W×2: the minor axis of the tensor."""
-    luma = picture @ np.array([0.299, 0.587, 0.114], np.float32)
+    luma = picture @ LUMA_WEIGHTS.astype(np.float32)
     dy, dx = scipy.ndimage.sobel(luma, 0), scipy.ndimage.sobel(luma, 1)
     yy, xx, xy = (
         scipy.ndimage.gaussian_filter(product, max(radius, 1.0), truncate=2.5)
