@@ -8,9 +8,11 @@ recipe says it is: its grey is the grey that came in.
 import numpy as np
 from numpy.typing import NDArray
 
+from image_translation.imaging.luma import LUMA_WEIGHTS
+
 Floats = NDArray[np.float32]
 
-WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
+WEIGHTS = LUMA_WEIGHTS.astype(np.float32)
 """Of R', G' and B' in Y'."""
 
 
