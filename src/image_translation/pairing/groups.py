@@ -1,8 +1,10 @@
 """Groups: pairs that are not independent of each other."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
+import numpy as np
 import pandas as pd
+import scipy
 
 Labels = Iterable[str]
 
@@ -21,21 +23,34 @@ def connect(*columns: Labels) -> list[int]:
     [0, 0, 0, 3]
     """
     rows = [list(column) for column in columns]
-    parents = list(range(len(rows[0])))
-
-    def root(row: int) -> int:
-        while parents[row] != row:
-            parents[row] = parents[parents[row]]
-            row = parents[row]
-        return row
-
+    links: list[tuple[int, int]] = []
     for column in rows:
         first: dict[str, int] = {}
-        for row, label in enumerate(column):
-            if label:
-                one, other = root(first.setdefault(label, row)), root(row)
-                parents[max(one, other)] = min(one, other)
-    return [root(row) for row in range(len(parents))]
+        links += [
+            (first.setdefault(label, row), row)
+            for row, label in enumerate(column)
+            if label
+        ]
+    return connect_rows(links, len(rows[0]))
+
+
+def connect_rows(links: Collection[tuple[int, int]], count: int) -> list[int]:
+    """Number the groups of rows that are linked, directly or through others.
+
+    Args:
+        links: Pairs of linked rows.
+        count: Number of rows.
+
+    Returns:
+        The group of each row: the number of its first row.
+    """
+    ones, others = np.array(list(links), int).reshape(-1, 2).T
+    graph = scipy.sparse.coo_array(
+        (np.ones(len(ones)), (ones, others)), shape=(count, count)
+    )
+    _, parts = scipy.sparse.csgraph.connected_components(graph, directed=False)
+    _, first_rows = np.unique(parts, return_index=True)
+    return first_rows[parts].tolist()
 
 
 def name_groups(

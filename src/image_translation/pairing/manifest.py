@@ -5,9 +5,7 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-import numpy as np
 import pandas as pd
-import scipy
 
 from image_translation.pairing.findings import (
     ALWAYS_LEFT_OUT,
@@ -15,7 +13,7 @@ from image_translation.pairing.findings import (
     Observation,
     tabulate,
 )
-from image_translation.pairing.groups import name_groups
+from image_translation.pairing.groups import connect_rows, name_groups
 from image_translation.pairing.inspection import (
     InspectedPair,
     inspect_pairs,
@@ -134,7 +132,7 @@ def _tie_near_duplicates(
             for one, other in find_near_duplicates([fact.stats for fact in facts])
             if facts[one].sha256 != facts[other].sha256
         )
-    clusters = _connect(matches, len(used))
+    clusters = connect_rows(matches, len(used))
     sizes = Counter(clusters)
     labels = [""] * len(pairs)
     for number, cluster in zip(used, clusters, strict=True):
@@ -142,15 +140,6 @@ def _tie_near_duplicates(
             labels[number] = str(cluster)
             seen[number].append(Observation("near_duplicates"))
     return labels
-
-
-def _connect(matches: Collection[tuple[int, int]], count: int) -> list[int]:
-    """The number of the cluster of each of ``count`` images."""
-    rows, columns = np.array(sorted(matches), int).reshape(-1, 2).T
-    links = np.ones(len(rows)), (rows, columns)
-    graph = scipy.sparse.coo_array(links, shape=(count, count))
-    _, parts = scipy.sparse.csgraph.connected_components(graph, directed=False)
-    return parts.tolist()
 
 
 def _tabulate(
