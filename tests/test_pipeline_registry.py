@@ -5,13 +5,10 @@ import pytest
 from kedro.io import DataCatalog
 from kedro_viz.services.layers import sort_layers
 
+from image_translation.metrics import comparison
+from image_translation.models.registry import BASELINES
 from image_translation.parameters import LayeredConfigLoader
-from image_translation.pipeline_registry import (
-    BASELINES,
-    MODELS,
-    TASKS,
-    register_pipelines,
-)
+from image_translation.pipeline_registry import MODELS, TASKS, register_pipelines
 from tests.conftest import PROJECT
 
 LAYERS = [
@@ -65,3 +62,8 @@ def test_layers_follow_each_other(catalog, task):
     without = {name for name in datasets if not drawn[name].layer}
     assert without == {f"{task}.{model}.remembered_scorings" for model in ALL_MODELS}
     assert sort_layers(drawn, follow) == LAYERS
+
+
+def test_metrics_know_the_same_baselines():
+    """Metrics import no networks, so they name the baselines again."""
+    assert comparison.BASELINES == BASELINES

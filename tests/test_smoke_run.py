@@ -10,7 +10,8 @@ import pytest
 from mlflow import MlflowClient
 
 from image_translation.metrics import HEADLINES, METRICS
-from image_translation.pipeline_registry import BASELINES, MODELS
+from image_translation.models.registry import BASELINES
+from image_translation.pipeline_registry import MODELS
 from tests.conftest import copy_project, only
 
 SET_METRICS = ("swd", "swd_32", "swd_16", "spectrum_distance", "histogram_distance")

@@ -28,6 +28,7 @@ from image_translation.metrics.settings import (
     PromotionSettings,
     VerdictSettings,
 )
+from image_translation.models.registry import BASELINES
 from image_translation.pairing.settings import (
     AuditSettings,
     PairingSettings,
@@ -35,7 +36,7 @@ from image_translation.pairing.settings import (
     SealSettings,
     SplittingSettings,
 )
-from image_translation.pipeline_registry import BASELINES, MODELS, TASKS
+from image_translation.pipeline_registry import MODELS, TASKS
 from image_translation.reporting.settings import ReportSettings
 from image_translation.schema import OptionalPath, OptionalText
 from image_translation.sources import is_path

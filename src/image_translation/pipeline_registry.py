@@ -2,14 +2,13 @@
 
 from kedro.pipeline import Pipeline
 
+from image_translation.models.registry import BASELINES
+
 TASKS = ("colorization", "monet", "cartoon", "hidden_digits", "custom")
 """Each task has a name here and a block in ``parameters_<task>.yml``."""
 
 MODELS = ("pix2pix", "unet", "autoencoder", "autoencoder_gan", "recommended")
 """Each model has a name here and a block under ``models`` in ``parameters.yml``."""
-
-BASELINES = ("copy_input", "mean_target")
-"""Models without training, included in every table."""
 
 HUMAN_STUDY, TRANSLATE, TUNING, EXPORT = "human_study", "translate", "tuning", "export"
 CALIBRATION = "calibration"

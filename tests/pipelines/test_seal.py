@@ -8,8 +8,8 @@ from kedro.runner import SequentialRunner
 
 from image_translation.errors import InputError
 from image_translation.fingerprint import Stamp
+from image_translation.models.registry import BASELINES
 from image_translation.parameters import LayeredConfigLoader
-from image_translation.pipeline_registry import BASELINES
 from image_translation.pipelines.task import create_pipeline
 from tests.conftest import PROJECT
 from tests.training.conftest import make_pairs

@@ -52,7 +52,7 @@ MIN_GROUPS = 10
 differences cannot be recognised, and the error of a test can be far above its level."""
 
 BASELINES = ("copy_input", "mean_target")
-"""Models without training; their scores do not vary between seeds."""
+"""Models without training, as in `models.registry`; their scores have no seeds."""
 
 STUDY = ("pix2pix", "autoencoder")
 """Pair of models that the study compared."""
