@@ -41,16 +41,16 @@ OptionalPath = Annotated[OptionalText, AfterValidator(_as_absolute)]
 
 
 class OneOf:
-    """Annotates text that must be one of the names of a registry.
+    """Annotation of text that must be one of the given names.
 
-    As ``Literal``, whose values cannot be computed.
+    Like ``Literal``, but the names can come from a registry.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
         self.names = list(names)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
-        """Accept these names alone."""
+        """Return a schema that accepts only these names."""
         return core_schema.literal_schema(self.names)
 
 

@@ -533,15 +533,15 @@ class TestWords:
         row = only(compare_pairs(scores))
         largest = max(-row["bound_low"], row["bound_high"])
         assert METRICS["psnr"].margin < largest < 1
-        told = {
+        found = {
             margin: only(compare_pairs(scores, margins={"psnr": margin}))["verdict"]
             for margin in (1.0, largest, largest * 0.999, None)
         }
-        assert told[1.0] == "practically equal (within ±1 dB)"
-        assert told[largest].startswith("practically equal (within ±0.")
+        assert found[1.0] == "practically equal (within ±1 dB)"
+        assert found[largest].startswith("practically equal (within ±0.")
         undecided = f"{UNDECIDED} (a true difference of "
-        assert told[largest * 0.999].startswith(undecided)
-        assert told[None] == row["verdict"] and told[None].startswith(undecided)
+        assert found[largest * 0.999].startswith(undecided)
+        assert found[None] == row["verdict"] and found[None].startswith(undecided)
         one = {m: s[s["replicate"] == 0] for m, s in scores.items()}
         assert only(compare_pairs(one, margins={"psnr": 1.0}))["verdict"] == (
             "undecided (these trainings are practically equal: within ±1 dB)"
@@ -730,14 +730,14 @@ class TestCorrection:
         np.testing.assert_allclose(
             corrected["p_adjusted"], [0.02, 0.1, 1, 0.1, np.nan, 0.1]
         )
-        told = table["verdict"].tolist()
+        found = table["verdict"].tolist()
         assert corrected["verdict"].tolist() == [
-            told[0],
+            found[0],
             lost,
-            told[2],
+            found[2],
             lost,
-            told[4],
-            told[5],
+            found[4],
+            found[5],
         ]
         pd.testing.assert_frame_equal(correct_for_tasks(table, 1), table)
 
