@@ -20,7 +20,7 @@ from image_translation.parameters import (
     TASK_SECTIONS,
 )
 from image_translation.pipeline_registry import TASKS
-from image_translation.reporting import words
+from image_translation.reporting import formatting
 from image_translation.schema import flatten
 
 ROOT = Path(__file__).parents[1]
@@ -227,7 +227,7 @@ def metrics_page() -> str:
             parts += [
                 f"### {measure.label}",
                 plain(measure.definition),
-                f"`{measure.name}`, {words.value_range(measure.name)}{unit};"
+                f"`{measure.name}`, {formatting.value_range(measure.name)}{unit};"
                 f" {better} is better. {plain(measure.source)}.",
                 f"Practically equal within ±{measure.margin:g}{unit}:"
                 f" {measure.margin_reason}."

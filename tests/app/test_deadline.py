@@ -3,7 +3,7 @@ import pytest
 from image_translation.app.deadline import Deadline, TooLongError
 
 
-def test_time_is_over_after_its_seconds():
+def test_deadline_passes_after_its_seconds():
     now = [100.0]
     deadline = Deadline(2, lambda: now[0])
     for late in (0.0, 1.9, 2.0):

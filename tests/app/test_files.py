@@ -20,16 +20,16 @@ from image_translation.app.files import KEEP_SECONDS, SessionFiles, safe_name
         ("", "photograph"),
     ],
 )
-def test_name_stays_but_leads_nowhere(given, kept):
+def test_name_is_kept_without_its_path(given, kept):
     assert safe_name(given) == kept
 
 
 @pytest.mark.parametrize("name", ["ü" * 300 + ".png", "a." + "b" * 300])
-def test_name_fits_into_a_file_system(name, tmp_path):
+def test_name_is_limited_in_length(name, tmp_path):
     (tmp_path / safe_name(name)).touch()
 
 
-def test_end_of_a_session_takes_its_files_and_no_others(tmp_path):
+def test_end_of_a_session_deletes_only_its_files(tmp_path):
     files = SessionFiles(tmp_path)
     folders = [files.new_folder(session) for session in ("a", "a", "b")]
     for folder in folders:
@@ -39,7 +39,7 @@ def test_end_of_a_session_takes_its_files_and_no_others(tmp_path):
     assert list(tmp_path.iterdir()) == [folders[2]]
 
 
-def test_what_nobody_comes_back_for_is_removed(tmp_path):
+def test_expired_files_are_deleted(tmp_path):
     now = 10**9
     files = SessionFiles(tmp_path, clock=lambda: now)
     old, young = files.new_folder("gone"), files.new_folder("here")

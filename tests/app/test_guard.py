@@ -4,7 +4,7 @@ from image_translation.app.guard import ENVELOPE, Guard
 
 
 def ask(length, chunks):
-    """What a guard of 1 MB answers, and what came to the application behind it."""
+    """Response of a guard of 1 MB, and the messages passed to the application."""
     sent, reached = [], []
 
     async def application(scope, receive, send):
@@ -25,7 +25,7 @@ def ask(length, chunks):
     return sent, reached
 
 
-def test_request_that_is_too_large_is_read_to_its_end_and_answered():
+def test_oversized_request_is_rejected_with_a_response():
     chunks = [1, 2, 3]
     (start, body), reached = ask(2**20 + ENVELOPE + 1, chunks)
     assert start["status"] == 413 and not reached and not chunks
@@ -33,7 +33,7 @@ def test_request_that_is_too_large_is_read_to_its_end_and_answered():
     assert b"app.max_upload_mb" in body["body"]
 
 
-def test_others_go_through_and_may_load_from_nowhere_else():
+def test_other_requests_pass_with_a_content_security_policy():
     for length in (None, "no number", 2**20 + ENVELOPE):
         (start, _), reached = ask(length, [1])
         assert start["status"] == 200 and reached

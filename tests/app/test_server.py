@@ -1,4 +1,4 @@
-"""The app as a user starts it, asked by other programs than a browser."""
+"""The app as a user starts it, with clients other than a browser."""
 
 import html
 import io
@@ -53,7 +53,7 @@ def ask(client: Client, photo: Path, models=("champion",)):
 
 
 def results(answer, url: str) -> list[tuple[str, Image.Image]]:
-    """Names and contents of the files that an answer offers."""
+    """Names and contents of the files in a response."""
     page = html.unescape(answer[2])
     links = re.findall(r'class="download" href="([^"]+)" download="([^"]+)"', page)
     return [
@@ -77,7 +77,7 @@ def lives(url: str) -> bool:
     return httpx.get(url).status_code == 200
 
 
-def test_every_chosen_model_answers_at_full_size(url, tmp_path):
+def test_every_selected_model_translates_at_full_size(url, tmp_path):
     photo = make_photo(tmp_path, 70)
     client = Client(url, verbose=False)
     models = ("champion", "unet", "pix2pix")
@@ -87,7 +87,7 @@ def test_every_chosen_model_answers_at_full_size(url, tmp_path):
     ] * 3
 
 
-def test_upload_of_200_mb_is_refused_and_the_app_lives(url):
+def test_upload_of_200_mb_is_rejected(url):
     length = sum(map(len, upload_body(200 * MEGABYTE)))
     answer = httpx.post(
         f"{url}gradio_api/upload",
@@ -103,7 +103,7 @@ def test_upload_of_200_mb_is_refused_and_the_app_lives(url):
     assert lives(url)
 
 
-def test_upload_that_does_not_say_how_large_it_is_is_cut_off(url, temporary):
+def test_upload_without_a_length_is_limited(url, temporary):
     try:
         answer = httpx.post(
             f"{url}gradio_api/upload",
@@ -119,7 +119,7 @@ def test_upload_that_does_not_say_how_large_it_is_is_cut_off(url, temporary):
     assert max(sizes) < 50 * MEGABYTE
 
 
-def test_text_file_called_png_is_named(url, tmp_path):
+def test_text_file_named_png_is_rejected(url, tmp_path):
     (tmp_path / "notes.png").write_text("Dear diary, no photograph today.\n" * 9)
     client = Client(url, verbose=False)
     with pytest.raises(
@@ -129,7 +129,7 @@ def test_text_file_called_png_is_named(url, tmp_path):
     assert lives(url)
 
 
-def test_20_requests_at_once_are_all_answered_each_with_its_own(url, tmp_path):
+def test_20_concurrent_requests_get_their_own_results(url, tmp_path):
     client = Client(url, verbose=False)
     photos = {width: make_photo(tmp_path, width) for width in range(40, 60)}
     jobs = {width: ask(client, photo) for width, photo in photos.items()}
@@ -138,13 +138,13 @@ def test_20_requests_at_once_are_all_answered_each_with_its_own(url, tmp_path):
         assert (name, image.size) == (f"photo {width}.png", (width, 40))
 
 
-def test_files_of_others_are_out_of_reach(url, project):
+def test_other_files_are_inaccessible(url, project):
     for path in (project / "pyproject.toml", "/etc/passwd"):
         answer = httpx.get(f"{url}gradio_api/file={path}")
         assert answer.status_code in (403, 404), path
 
 
-def test_nothing_is_left_when_the_app_has_ended(project, tmp_path):
+def test_files_are_deleted_when_the_app_stops(project, tmp_path):
     (tmp_path / "temporary").mkdir()
     photo = make_photo(tmp_path, 50)
     with running_app(project, tmp_path / "temporary") as (url, process):
@@ -159,7 +159,7 @@ def test_nothing_is_left_when_the_app_has_ended(project, tmp_path):
     assert left == []
 
 
-def test_port_that_is_taken_is_named(url, project, kedro):
+def test_used_port_is_an_error(url, project, kedro):
     port = url.rstrip("/").rpartition(":")[2]
     result = kedro(project, "app", "--env=smoke", f"--port={port}")
     assert result.returncode == 3
@@ -167,7 +167,7 @@ def test_port_that_is_taken_is_named(url, project, kedro):
     assert "Traceback" not in result.stderr
 
 
-def test_missing_gradio_is_said_with_how_to_install_it(monkeypatch):
+def test_missing_gradio_is_an_error_with_the_remedy(monkeypatch):
     monkeypatch.setattr(server, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install -e \"\.\[app\]\""):
         server.serve(None, "127.0.0.1", free_port(), lambda url: None)  # type: ignore[arg-type]

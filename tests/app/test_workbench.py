@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from image_translation.app.settings import AppSettings
-from image_translation.app.workbench import TaskResults, Workbench
+from image_translation.app.workbench import TaskModels, Workbench
 from image_translation.errors import InputError
 from image_translation.runs.backlog import send_training
 from image_translation.runs.training_run import describe_training, record_finished
@@ -13,7 +13,7 @@ from image_translation.training import train
 from image_translation.training.inference import prepare
 from image_translation.training.settings import InferenceSettings
 from image_translation.translation import runtime
-from image_translation.translation.encoded import Translator, translate_encoded
+from image_translation.translation.encoded_images import Translator, translate_encoded
 from tests.training.conftest import BLOCK, make_pairs, make_settings
 from tests.translation.conftest import make_settings as make_translation
 
@@ -54,14 +54,14 @@ def folder(tmp_path):
 
 def make_bench(models, champions, comparison=None, **limits):
     block = {"inference": BLOCK["inference"]}
-    results = TaskResults(
+    results = TaskModels(
         settings={"translate": HOW, "unet": block, "autoencoder": block},
         trained=lambda: models,
         champions=champions,
         exports=dict,
         comparison=lambda: comparison,
     )
-    nothing = TaskResults({}, dict, champions, dict, lambda: None)
+    nothing = TaskModels({}, dict, champions, dict, lambda: None)
     settings = SETTINGS.model_copy(update=limits)
     return Workbench({"monet": nothing, "colorization": results}, settings, MLFLOW)
 
@@ -84,7 +84,7 @@ def make_comparison(n_groups=12):
 
 
 @pytest.mark.usefixtures("store")
-def test_tasks_and_models_are_those_that_were_trained(models, tmp_path):
+def test_tasks_and_models_are_the_trained_ones(models, tmp_path):
     bench = make_bench(models, tmp_path)
     assert bench.tasks() == ["colorization"]
     first, *others = bench.models("colorization").items()
@@ -93,9 +93,7 @@ def test_tasks_and_models_are_those_that_were_trained(models, tmp_path):
 
 
 @pytest.mark.usefixtures("store")
-def test_translations_are_those_of_the_one_path_by_name_and_byte(
-    models, photograph, folder, tmp_path
-):
+def test_translations_equal_those_of_the_pipeline(models, photograph, folder, tmp_path):
     bench = make_bench(models, tmp_path)
     told = []
     made = bench.translate(
@@ -122,7 +120,7 @@ def test_translations_are_those_of_the_one_path_by_name_and_byte(
 
 
 @pytest.mark.usefixtures("store")
-def test_network_is_prepared_once_for_many_photographs(
+def test_network_is_loaded_once_for_many_photographs(
     models, photograph, tmp_path, monkeypatch
 ):
     prepared = []
@@ -140,7 +138,7 @@ def test_network_is_prepared_once_for_many_photographs(
 
 
 @pytest.mark.usefixtures("store")
-def test_suffix_changes_where_the_format_must(models, folder, tmp_path):
+def test_suffix_changes_only_with_the_format(models, folder, tmp_path):
     Image.new("P", (20, 30)).save(tmp_path / "drawing.gif")
     bench = make_bench(models, tmp_path)
     (one,) = bench.translate(
@@ -159,9 +157,7 @@ def test_suffix_changes_where_the_format_must(models, folder, tmp_path):
         (3, "with 95 % intervals: too few to be trusted."),
     ],
 )
-def test_scores_stand_beside_a_translation(
-    models, photograph, folder, tmp_path, groups, about
-):
+def test_translation_has_scores(models, photograph, folder, tmp_path, groups, about):
     bench = make_bench(models, tmp_path, make_comparison(groups))
     (one,) = bench.translate("colorization", ["unet"], photograph, "a.jpg", folder)
     (score,) = one.scores
@@ -184,15 +180,15 @@ def test_without_a_comparison_there_are_no_scores(models, photograph, folder, tm
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"task": "custom"}, "no task 'custom'"),
-        ({"wanted": []}, "tick at least one"),
+        ({"task": "custom"}, "Unknown task 'custom'"),
+        ({"wanted": []}, "select at least one"),
         ({"wanted": ["all"]}, "no trained model 'all' of colorization, only champion"),
         ({"wanted": ["../unet"]}, "no trained model"),
         ({"wanted": ["copy_input"]}, "no trained model 'copy_input'"),
         ({"task": "monet"}, "none at all; train it: kedro run --pipeline=monet"),
     ],
 )
-def test_what_there_is_not_is_said(
+def test_unknown_task_or_model_is_an_error(
     models, photograph, folder, tmp_path, change, message
 ):
     asked = {"task": "colorization", "wanted": ["unet"], **change}
@@ -203,7 +199,7 @@ def test_what_there_is_not_is_said(
 
 @pytest.mark.usefixtures("store")
 @pytest.mark.parametrize("content", [b"", b"Dear diary,\n"])
-def test_file_that_is_no_photograph_is_named(models, folder, tmp_path, content):
+def test_invalid_photograph_is_an_error(models, folder, tmp_path, content):
     (tmp_path / "given").write_bytes(content)
     bench = make_bench(models, tmp_path)
     with pytest.raises(InputError, match=r"notes\.png cannot be translated: .*JPEG"):
@@ -213,7 +209,9 @@ def test_file_that_is_no_photograph_is_named(models, folder, tmp_path, content):
 
 
 @pytest.mark.usefixtures("store")
-def test_translation_that_takes_too_long_is_ended(models, photograph, folder, tmp_path):
+def test_translation_beyond_the_time_limit_is_stopped(
+    models, photograph, folder, tmp_path
+):
     bench = make_bench(models, tmp_path, max_seconds=1e-9)
     with pytest.raises(InputError, match=r"a\.jpg takes longer.*app\.max_seconds"):
         bench.translate("colorization", ["unet"], photograph, "a.jpg", folder)
@@ -244,10 +242,8 @@ def versions(store, models, tmp_path):  # noqa: F811
     return registered
 
 
-def test_new_champion_translates_from_then_on(
-    versions, models, photograph, folder, tmp_path
-):
-    """Promoted in the registry, and nothing else: the workbench goes on running."""
+def test_new_champion_is_used_at_once(versions, models, photograph, folder, tmp_path):
+    """After a promotion in the registry, without a restart of the workbench."""
     bench = make_bench(models, tmp_path / "champions", make_comparison())
     made = []
     for number, version in enumerate((*versions, versions[0])):

@@ -1,4 +1,4 @@
-"""A browser, and pages that are watched while they are used."""
+"""A browser, and pages whose requests and errors are recorded."""
 
 import shutil
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def open_page(browser):
-    """Open a file; at the end nothing may have been requested, logged or thrown."""
+    """Open a file; fails at the end on any request, log message or exception."""
     contexts, requests, complaints = [], [], []
 
     def open_file(path: Path, **options: Any) -> Any:

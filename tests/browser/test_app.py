@@ -1,4 +1,4 @@
-"""The app in a browser: from the upload to the file that comes down."""
+"""The app in a browser: from the upload to the download."""
 
 import shutil
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def url(project, tmp_path_factory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def photograph(tmp_path_factory) -> Path:
-    """On its side, grey, with metadata, and a name that is not plain."""
+    """Rotated, grey, with metadata, and an unusual name."""
     folder = tmp_path_factory.mktemp("photographs")
     slope = np.linspace(30, 220, 60 * 40).reshape(40, 60).astype(np.uint8)
     exif = Image.Exif()
@@ -42,7 +42,7 @@ def photograph(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def open_app(browser, url) -> Iterator[Any]:
-    """Open the app; at the end it may not have asked elsewhere, or had errors."""
+    """Open the app; fails at the end on external requests or errors."""
     contexts, requests, complaints = [], [], []
 
     def listen(message: Any) -> None:
@@ -87,7 +87,7 @@ def download(page, number: int, folder: Path) -> Path:
     return path
 
 
-def test_from_upload_to_download_as_the_pipeline_does(
+def test_download_equals_the_output_of_the_pipeline(
     open_app, photograph, project, kedro, tmp_path
 ):
     page = open_app()
@@ -148,9 +148,7 @@ def test_sample_is_translated(open_app):
     )
 
 
-def test_file_that_is_no_photograph_is_named_and_another_one_taken(
-    open_app, photograph, tmp_path
-):
+def test_invalid_file_is_reported_and_can_be_replaced(open_app, photograph, tmp_path):
     (tmp_path / "notes.png").write_text("Dear diary\n")
     page = open_app()
     upload(page, tmp_path / "notes.png")
@@ -163,9 +161,7 @@ def test_file_that_is_no_photograph_is_named_and_another_one_taken(
     translate(page)
 
 
-def test_upload_that_is_too_large_is_refused_in_the_page(
-    open_app, photograph, tmp_path
-):
+def test_oversized_upload_is_rejected_in_the_page(open_app, photograph, tmp_path):
     with (tmp_path / "large.png").open("wb") as file:
         file.truncate(200 * 10**6)
     page = open_app()
@@ -177,7 +173,7 @@ def test_upload_that_is_too_large_is_refused_in_the_page(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_page_fits_a_phone_and_is_readable_in_both_lights(open_app, scheme):
+def test_page_fits_a_phone_and_is_readable_in_both_colour_schemes(open_app, scheme):
     page = open_app(color_scheme=scheme, viewport={"width": 390, "height": 844})
     page.locator("#samples button").first.click()
     page.locator("#slider img").first.wait_for()
@@ -189,7 +185,7 @@ def test_page_fits_a_phone_and_is_readable_in_both_lights(open_app, scheme):
 
 
 def contrast(page, selector: str) -> float:
-    """WCAG's contrast of an element's text to what lies behind it."""
+    """WCAG contrast of an element's text to its background."""
     return page.locator(selector).first.evaluate(
         """element => {
           const numbers = colour => {

@@ -1,4 +1,4 @@
-"""The blind test in a browser, from the first question to the votes read back."""
+"""The blind test in a browser, from the first question to reading the votes."""
 
 import json
 import re
@@ -52,7 +52,7 @@ def made(images, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def shown_by(images):
-    """Address of an image → who made it; what no judge can know."""
+    """URI of an image → its model, which judges cannot know."""
     return {png_data_uri(image): which for (_, which), image in images.items()}
 
 
@@ -100,7 +100,7 @@ def test_planted_preference_is_found(made, shown_by, open_page, tmp_path):
     assert fooled.loc[FAVOURITE, "rate"] == 1
 
 
-def test_page_names_no_model(made, open_page):
+def test_page_contains_no_model_name(made, open_page):
     path, _ = made
     page = open_page(path)
     begin(page)
@@ -110,7 +110,7 @@ def test_page_names_no_model(made, open_page):
     assert set(data["questions"][0]) == {"id", "kind", "pair", *SIDES}
 
 
-def test_votes_survive_undo_pause_and_reload(made, open_page):
+def test_votes_are_kept_after_undo_pause_and_reload(made, open_page):
     path, _ = made
     page = open_page(path)
     begin(page)
@@ -129,8 +129,8 @@ def test_votes_survive_undo_pause_and_reload(made, open_page):
     assert page.get_by_label("Your name or an alias").is_visible()
 
 
-def test_judges_are_asked_other_questions(made, open_page, tmp_path):
-    """Of each two candidates as many; the seed and the questions are in the file."""
+def test_judges_get_different_questions(made, open_page, tmp_path):
+    """With equal numbers per pair; the seed and the questions are in the file."""
     path, key = made
     files = []
     for judge in ("Ada", "Grace"):
@@ -152,7 +152,7 @@ def test_judges_are_asked_other_questions(made, open_page, tmp_path):
     assert seeds[0] != seeds[1]
 
 
-def test_works_where_nothing_can_be_stored(made, browser):
+def test_works_without_storage(made, browser):
     path, _ = made
     context = browser.new_context()
     context.add_init_script(

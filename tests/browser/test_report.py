@@ -13,7 +13,7 @@ from tests.reporting.examples import make_content
 pytestmark = pytest.mark.browser
 
 FIRST_PAINT_MS = 2000
-"""Bar for the first paint, here on two cores of a shared machine."""
+"""Limit for the first paint on two cores of a shared machine."""
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def content():
 
 @pytest.fixture(scope="module")
 def report(content, tmp_path_factory) -> Path:
-    """The report as it is by default: 48 pictures of 200."""
+    """The report with defaults: 48 images of 200."""
     path = tmp_path_factory.mktemp("report") / "report.html"
     few = replace(content, gallery=content.gallery[:48])
     path.write_text(render_report(few), "utf-8")
@@ -71,7 +71,7 @@ def clip(page) -> float:
 
 
 @pytest.mark.parametrize("name", ["report", "whole"])
-def test_page_is_small_and_paints_soon(name, request, open_page, record_property):
+def test_page_is_small_and_paints_fast(name, request, open_page, record_property):
     path = request.getfixturevalue(name)
     assert path.stat().st_size < 25 * 2**20
     page = open_page(path)
@@ -84,7 +84,7 @@ def test_page_is_small_and_paints_soon(name, request, open_page, record_property
     assert paint < FIRST_PAINT_MS
 
 
-def test_page_says_what_is_shown_and_how_it_is_stored(report, open_page):
+def test_page_describes_selection_and_encoding(report, open_page):
     text = open_page(report).locator("#gallery").inner_text()
     assert "48 of 200 test images: the typical one, the 6 best" in text
     assert "JPEG of quality 92" in text
@@ -120,7 +120,7 @@ def test_most_disputed_come_first(small, small_content, open_page):
     assert page.locator("#gallery-model").is_disabled()
 
 
-def test_random_order_loses_nothing_and_the_choice_comes_back(report, open_page):
+def test_random_order_is_complete_and_reversible(report, open_page):
     page = open_page(report)
     page.select_option("#gallery-order", "random")
     shuffled = shown_order(page)
@@ -178,7 +178,7 @@ def test_viewer_zooms_by_key_wheel_and_button(report, open_page):
     assert rendering == "pixelated"
 
 
-def test_arrows_turn_pictures_and_models_and_escape_returns(report, open_page):
+def test_arrows_change_pictures_and_models_and_escape_returns(report, open_page):
     page = open_page(report)
     open_viewer(page, key="pix2pix")
     assert page.locator("#viewer-right-tag").inner_text() == "pix2pix"
@@ -215,7 +215,7 @@ def test_slider_wipes_between_any_two(report, open_page):
     assert page.locator("#viewer-right-tag").inner_text() == "error of autoencoder"
 
 
-def test_grid_is_walked_by_keys_with_one_tab_stop_a_row(small, open_page):
+def test_grid_has_keyboard_navigation_with_one_tab_stop_per_row(small, open_page):
     page = open_page(small)
     stops = page.locator("#samples .open[tabindex='0']").count()
     assert stops == page.locator("[data-sample]").count()
@@ -254,7 +254,7 @@ def test_print_shows_the_grid_without_controls(small, open_page):
     assert not page.locator("#gallery-controls").is_visible()
 
 
-def test_nothing_is_wider_than_a_phone(small, open_page):
+def test_page_fits_a_phone(small, open_page):
     page = open_page(small, viewport={"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     open_viewer(page)
@@ -264,7 +264,7 @@ def test_nothing_is_wider_than_a_phone(small, open_page):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_everything_has_a_name_and_can_be_read(small, open_page, scheme):
+def test_everything_has_a_name_and_is_readable(small, open_page, scheme):
     page = open_page(small, color_scheme=scheme)
     assert unnamed(page) == []
     assert {pair: ratio for pair, ratio in contrasts(page).items() if ratio < 4.5} == {}
@@ -286,7 +286,7 @@ def unnamed(page) -> list[str]:
 
 
 def contrasts(page) -> dict[str, float]:
-    """Contrast (WCAG 2.2) of the page's colours of text on its grounds."""
+    """Contrast (WCAG 2.2) of the page's text colours on its backgrounds."""
     return page.evaluate(
         """() => {
           const style = getComputedStyle(document.documentElement);

@@ -16,7 +16,7 @@ SIZE = 32
 def make_generator(
     name: str = "unet", channels: int = 4, **structure: Any
 ) -> nn.Module:
-    """A network as training leaves it: outputs spread, running statistics its own."""
+    """A network as after training: varied outputs, own running statistics."""
     torch.manual_seed(0)
     network = build_network(name, SIZE, channels, **structure).train()
     for parameter in network.parameters():
@@ -60,7 +60,7 @@ CONFIG = {
 
 
 def make_verdicts(verdict: str) -> pd.DataFrame:
-    """pix2pix is 2 dB ahead of the copy."""
+    """pix2pix is 2 dB better than the copy."""
     row = {
         "model_a": "copy_input",
         "model_b": "pix2pix",

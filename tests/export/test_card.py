@@ -16,11 +16,11 @@ def card(facts):
     return write_card(facts, VARIANTS).replace("\u00a0", " ")
 
 
-def test_card_tells_what_the_model_is_and_how_good(make_facts):
+def test_card_describes_the_model_and_its_scores(make_facts):
     text = card(make_facts())
-    for said in (
+    for sentence in (
         "# pix2pix for colorization",
-        "version 3 in use",
+        "champion, version 3",
         f"SHA-256 `{'ab' * 32}`",
         "unet, 4 channels in its first block",
         "54,321",
@@ -31,25 +31,25 @@ def test_card_tells_what_the_model_is_and_how_good(make_facts):
         "chelsea: Stefan van der Walt, CC0",
         "On 51 test images of 12 independent groups, 2 trainings:",
         "| PSNR | 25.50 dB | 24.25 to 26.75 dB | higher |",
-        "Against copying the input: better on PSNR (+2.00 dB, +1.00 to +3.00 dB).",
-        "285 pairs of 40 independent groups, which is little",
+        "Compared with copying the input: better on PSNR (+2.00 dB, +1.00 to +3.00 dB).",
+        "285 pairs of 40 independent groups, a small data set",
         "multiples of 32",
         "real inputs, such as old photographs, are different",
         "| onnx int8 | `model_int8.onnx` | 1.00 | 3.50 | 7.25 | 41.50 dB | 24.50 dB "
         "| −0.75 dB |",
     ):
-        assert said in text
+        assert sentence in text
 
 
-def test_epoch_that_nothing_chose_is_told_as_the_last(make_facts):
+def test_epoch_without_selection_is_described_as_the_last(make_facts):
     facts = make_facts()
     config = {**facts.config, "select_by": "last", "best_epoch": 20}
     text = card(replace(facts, config=config))
-    assert "20 of 20, the last one, without a choice" in text
+    assert "20 of 20, the last epoch" in text
 
 
 @pytest.mark.parametrize(
-    ("verdict", "said"),
+    ("verdict", "phrase"),
     [
         (
             "undecided (a true difference of 0.5 dB would be found in four cases out of "
@@ -60,29 +60,29 @@ def test_epoch_that_nothing_chose_is_told_as_the_last(make_facts):
         ("these trainings differ", "ahead, in this training, on"),
         (
             "undecided (a training of pix2pix failed)",
-            "no verdict, as a training failed",
+            "no verdict, because a training failed",
         ),
         ("too few independent photographs", "too few independent photographs for a"),
         ("copy_input is better", "better on"),
     ],
 )
-def test_verdict_on_a_baseline_is_told_as_it_is(make_facts, verdict, said):
+def test_card_states_the_verdict_on_a_baseline(make_facts, verdict, phrase):
     text = card(make_facts(verdicts=make_verdicts(verdict)))
-    assert f"Against copying the input: {said}" in text
+    assert f"Compared with copying the input: {phrase}" in text
 
 
-def test_scores_of_other_weights_are_not_told(make_facts):
+def test_scores_of_other_weights_are_omitted(make_facts):
     text = card(make_facts(comparison=None, verdicts=None))
-    assert "There are none of these weights" in text and "25.50" not in text
+    assert "Not available for these weights" in text and "25.50" not in text
 
 
-def test_unknown_licence_is_said(make_facts):
-    assert "The source states none" in card(make_facts(credit=""))
+def test_unknown_licence_is_stated(make_facts):
+    assert "Not stated by the source" in card(make_facts(credit=""))
 
 
 def test_originals_are_not_called_derived(make_facts):
     text = card(make_facts(derived=None, recipe=""))
-    assert "Inputs and targets are both originals" in text and "recipe" not in text
+    assert "Inputs and targets are originals" in text and "recipe" not in text
 
 
 def test_grey_input_is_in_the_code(make_facts):

@@ -72,7 +72,7 @@ def test_onnx_model_is_one_file_that_passes_the_checker(case):
 
 
 @pytest.mark.parametrize("case", ["unet"], indirect=True)
-def test_size_that_skips_cannot_meet_at_is_refused(case):
+def test_size_that_breaks_skip_connections_is_rejected(case):
     import onnxruntime
 
     _, path = case
@@ -81,14 +81,14 @@ def test_size_that_skips_cannot_meet_at_is_refused(case):
 
 
 @pytest.mark.parametrize("count", [1, 5])
-def test_program_gives_what_torch_gives(generator, count, tmp_path):
+def test_program_agrees_with_torch(generator, count, tmp_path):
     formats.write_program(generator, SIZE, tmp_path / "model.pt2")
     images = random_images(count, 3, SIZE, SIZE)
     output = formats.load_program(tmp_path / "model.pt2")(images)
     np.testing.assert_allclose(output, formats.run_torch(generator)(images), atol=1e-6)
 
 
-def test_program_may_compute_in_bfloat16(generator, tmp_path):
+def test_program_can_compute_in_bfloat16(generator, tmp_path):
     formats.write_program(generator, SIZE, tmp_path / "a.pt2")
     formats.write_program(generator, SIZE, tmp_path / "b.pt2", torch.bfloat16)
     images = random_images(2, 3, SIZE, SIZE)
@@ -118,13 +118,13 @@ def test_half_precision_and_8_bits_are_smaller_and_close(case, images, tmp_path)
     assert small.stat().st_size < half.stat().st_size
 
 
-def test_missing_packages_are_named_with_the_extra(monkeypatch):
+def test_error_of_missing_packages_names_the_extra(monkeypatch):
     monkeypatch.setattr(formats, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install -e '.\[export\]'"):
         formats.require_packages()
 
 
-def test_onnx_is_not_needed_to_look_at_the_module():
+def test_module_can_be_imported_without_onnx():
     code = (
         "import sys; sys.modules['onnx'] = sys.modules['onnxruntime'] = None;"
         "import image_translation.export.package"

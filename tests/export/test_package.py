@@ -22,7 +22,7 @@ def pairs():
     return make_pairs(6)
 
 
-def test_export_holds_checked_files_and_code_that_runs(
+def test_export_contains_verified_files_and_runnable_code(
     generator, pairs, make_facts, tmp_path
 ):
     facts = make_facts(grey_input=False)
@@ -54,13 +54,13 @@ def test_export_holds_checked_files_and_code_that_runs(
         (tmp_path / "translated.png").unlink()
 
 
-def test_runtime_that_does_not_agree_is_an_error(
+def test_disagreeing_runtime_is_an_error(
     generator, pairs, make_facts, tmp_path, monkeypatch
 ):
     load = formats.load_onnx
     monkeypatch.setattr(
         formats, "load_onnx", lambda path: lambda x: load(path)(x) + np.float32(0.1)
     )
-    with pytest.raises(InputError, match="50 dB are asked for"):
+    with pytest.raises(InputError, match="50 dB are required"):
         ModelExport(generator, pairs, pairs, 6, make_facts(), "").write(tmp_path)
     assert not (tmp_path / package.CARD).exists()

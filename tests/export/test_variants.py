@@ -38,13 +38,15 @@ def test_agreement_is_psnr_of_a_range_of_two():
 
 
 @pytest.mark.parametrize("wrong", [dim, lambda images: images * np.nan])
-def test_runtime_that_does_not_agree_ends_the_run(file, images, wrong):
+def test_disagreeing_runtime_is_an_error(file, images, wrong):
     check_agreement(Variant("x", file, copy), copy, images)
-    with pytest.raises(InputError, match="model.onnx does not compute what torch does"):
+    with pytest.raises(
+        InputError, match="the outputs of model.onnx differ from torch's"
+    ):
         check_agreement(Variant("x", file, wrong), copy, images)
 
 
-def test_variants_are_held_against_torch_and_target(file):
+def test_variants_are_compared_with_torch_and_target(file):
     pairs = make_pairs(20)
     variants = [Variant(REFERENCE, file, copy), Variant("dim", file, dim)]
     table = measure_variants(variants, pairs).set_index("variant")

@@ -127,7 +127,8 @@ def test_champion_is_exported_from_the_command_line(smoke_project, kedro, tmp_pa
         "fingerprint.json",
     }
     card = (folder / "MODEL_CARD.md").read_text("utf-8")
-    assert "version 1 in use" in card and "Against copying the input" in card
+    assert "champion, version 1" in card
+    assert "Compared with copying the input" in card
     assert "Version 1 of colorization is in use" in result.stdout + result.stderr
 
     Image.new("L", (60, 40), 90).save(tmp_path / "grey.png")

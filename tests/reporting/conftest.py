@@ -2,8 +2,8 @@
 
 import pytest
 
-from image_translation.reporting.content import ReportContent
 from image_translation.reporting.page import render_report
+from image_translation.reporting.report_content import ReportContent
 from tests.reporting.examples import make_content
 
 

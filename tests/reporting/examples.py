@@ -19,13 +19,13 @@ from image_translation.metrics import (
     set_contributions,
     set_floor,
 )
-from image_translation.reporting.content import (
+from image_translation.reporting.gallery import choose_gallery
+from image_translation.reporting.report_content import (
     DataSummary,
     GalleryItem,
     Image,
     ReportContent,
 )
-from image_translation.reporting.gallery import choose_gallery
 
 SIZE = 64
 PHOTOGRAPHS: dict[str, Callable[[], Image]] = {

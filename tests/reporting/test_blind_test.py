@@ -49,7 +49,7 @@ def vote_file(folder, key, judge="ada", **changes):
     return path
 
 
-def test_a_judge_is_asked_most_about_the_pair_of_the_study():
+def test_most_questions_are_about_the_pair_of_the_study():
     shares = plan_questions(PAIRS, MODELS, 40).shares
     assert list(shares)[0] == STUDY and shares[STUDY] == 8
     kinds = ["target" in rivals for rivals in shares]
@@ -59,7 +59,7 @@ def test_a_judge_is_asked_most_about_the_pair_of_the_study():
     assert others == sorted(others, reverse=True) and max(others) - min(others) <= 1
 
 
-def test_few_questions_are_kept_for_the_first_pairs():
+def test_few_questions_go_to_the_first_pairs():
     shares = plan_questions(PAIRS, MODELS, 12).shares
     assert len(shares) == 4 and min(shares.values()) >= 2
     assert not [rivals for rivals in shares if "target" in rivals]
@@ -87,18 +87,18 @@ def test_first_images_are_of_different_groups():
     assert len({PAIRS[pair_id] for pair_id in images[:8]}) == 8
 
 
-def test_plan_is_the_same_for_the_same_seed():
+def test_plan_is_reproducible():
     plan = plan_questions(PAIRS, MODELS, 40)
     assert plan == plan_questions(PAIRS, MODELS, 40)
     assert plan != plan_questions(PAIRS, MODELS, 40, seed=1)
 
 
-def test_no_judge_is_asked_twice_about_the_same():
+def test_no_judge_gets_a_question_twice():
     test = plan_questions({"00": "a", "01": "b"}, MODELS, 40)
     assert test.n == 20 and set(test.shares.values()) == {2}
 
 
-def test_baselines_are_asked_about_only_where_little_is_trained():
+def test_baselines_are_included_only_with_fewer_than_two_models():
     questions = plan_questions(PAIRS, MODELS, 40).questions
     assert not [q for q in questions if "copy_input" in q.rivals]
     assert plan_questions(PAIRS, {"unet": 1, "copy_input": 1}, 8).n == 8
@@ -109,7 +109,7 @@ def test_baselines_are_asked_about_only_where_little_is_trained():
 @pytest.mark.parametrize(
     "arguments", [({}, MODELS, 40), (PAIRS, {}, 40), (PAIRS, MODELS, 0)]
 )
-def test_nothing_to_ask_gives_a_page_that_says_so(arguments):
+def test_page_without_questions_says_so(arguments):
     test = plan_questions(*arguments)
     html, key = render_blind_test("monet", test, noise)
     assert test.n == 0 and key["questions"] == {}
@@ -129,7 +129,7 @@ def test_page_shows_the_images_of_the_key(made):
     assert len(set(page["images"])) == len(page["images"])
 
 
-def test_page_ends_where_its_bytes_are_full(monkeypatch):
+def test_page_is_limited_to_its_maximum_size(monkeypatch):
     test = plan_questions(PAIRS, MODELS, 40)
     monkeypatch.setattr(blind_test, "PAGE_BYTES", 50_000)
     html, key = render_blind_test("monet", test, partial(noise, size=32))
@@ -141,14 +141,14 @@ def test_page_ends_where_its_bytes_are_full(monkeypatch):
     assert f"{asked} questions" in html
 
 
-def test_page_names_no_model_and_the_key_names_all(made):
+def test_only_the_key_names_the_models(made):
     html, key = made
     assert not [model for model in MODELS if model in html]
     assert {q["left"] for q in key["questions"].values()} <= {*MODELS, "target"}
     assert key["page"] in html
 
 
-def test_votes_are_unblinded_by_the_key(made, tmp_path):
+def test_votes_are_mapped_to_models_by_the_key(made, tmp_path):
     _, key = made
     files = [vote_file(tmp_path, key, judge) for judge in ("ada", "grace")]
     votes = read_votes(files, key)
@@ -166,7 +166,7 @@ def test_votes_on_a_page_of_an_earlier_version_are_read(tmp_path, caplog):
     key = {"page": "0" * 16, "task": "monet", "questions": {"q001": asked}}
     (vote,) = read_votes([vote_file(tmp_path, key)], key).to_dict("records")
     assert (vote["group"], vote["left"]) == ("00", "unet")
-    assert "holds no groups" in caplog.text
+    assert "without groups" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_votes_on_a_page_of_an_earlier_version_are_read(tmp_path, caplog):
     [
         (
             {"page": "0" * 16},
-            r"votes-ada\.json .* another page .* or judge the present",
+            r"votes-ada\.json .* another page .* or judge the current",
         ),
         ({"votes": [{"question": "q999", "choice": "left"}]}, "q999 are not in"),
         ({"votes": [{"question": "q001", "choice": "up"}]}, "votes.0.choice"),
@@ -183,13 +183,13 @@ def test_votes_on_a_page_of_an_earlier_version_are_read(tmp_path, caplog):
         ({"votes": []}, "There are no votes"),
     ],
 )
-def test_votes_that_do_not_fit_are_refused(made, tmp_path, changes, message):
+def test_votes_on_another_page_are_rejected(made, tmp_path, changes, message):
     _, key = made
     with pytest.raises(InputError, match=message):
         read_votes([vote_file(tmp_path, key, **changes)], key)
 
 
-def test_broken_missing_and_repeated_files_are_refused(made, tmp_path):
+def test_broken_missing_and_repeated_files_are_rejected(made, tmp_path):
     _, key = made
     broken = tmp_path / "votes.json"
     broken.write_text('{"page": ', "utf-8")
@@ -197,5 +197,5 @@ def test_broken_missing_and_repeated_files_are_refused(made, tmp_path):
         read_votes([broken], key)
     with pytest.raises(InputError, match="cannot be read"):
         read_votes([tmp_path / "none.json"], key)
-    with pytest.raises(InputError, match="has voted in"):
+    with pytest.raises(InputError, match="has already voted in"):
         read_votes([vote_file(tmp_path, key)] * 2, key)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from image_translation.reporting import words
+from image_translation.reporting import formatting
 from image_translation.reporting.epochs import convergence, epoch_rows
 
 
@@ -37,7 +37,7 @@ def told(rows):
     return [(r.training, r.epoch, r.criteria, r.is_chosen) for r in rows]
 
 
-def test_chosen_epoch_stands_beside_the_most_realistic_one(with_histories):
+def test_selected_epoch_is_listed_with_the_most_realistic_one(with_histories):
     content = with_histories(
         {"pix2pix": history([18.0, 19.4, 19.2], [170, 152, 130])}, {"pix2pix": "2"}
     )
@@ -46,11 +46,13 @@ def test_chosen_epoch_stands_beside_the_most_realistic_one(with_histories):
         ("0", "2", "chosen (PSNR), best PSNR", True),
         ("0", "3", "best SWD", False),
     ]
-    assert [row.psnr for row in rows] == [words.value("psnr", v) for v in (19.4, 19.2)]
-    assert [row.swd for row in rows] == [words.value("swd", v) for v in (152, 130)]
+    assert [row.psnr for row in rows] == [
+        formatting.value("psnr", v) for v in (19.4, 19.2)
+    ]
+    assert [row.swd for row in rows] == [formatting.value("swd", v) for v in (152, 130)]
 
 
-def test_last_epoch_stands_beside_both_criteria(with_histories):
+def test_last_epoch_is_listed_with_both_criteria(with_histories):
     content = with_histories(
         {"pix2pix": history([19.0, 18.5, 18.0], [150, 100, 120])},
         {"pix2pix": "3"},
@@ -72,7 +74,7 @@ def test_one_epoch_may_be_all_three(with_histories):
     ]
 
 
-def test_every_replicate_has_its_own_epochs_and_failed_ones_too(with_histories):
+def test_every_replicate_has_its_own_epochs_even_if_failed(with_histories):
     both = pd.concat([history([18, 19], [9, 5]), history([19, 18], [9, 5], 2)])
     content = with_histories({"pix2pix": both}, {"pix2pix": "2, 1"})
     assert told(epoch_rows(content)) == [
@@ -82,7 +84,7 @@ def test_every_replicate_has_its_own_epochs_and_failed_ones_too(with_histories):
     ]
 
 
-def test_models_without_adversarial_loss_are_left_out(with_histories):
+def test_models_without_adversarial_loss_are_skipped(with_histories):
     content = with_histories(
         {"unet": history([18, 19], [9, 5], adversarial=False)}, {"unet": "2"}
     )
@@ -105,13 +107,13 @@ def test_trainings_that_end_at_their_best_are_counted(with_histories):
     assert "has not converged" in found.sentence
 
 
-def test_earlier_best_epoch_is_no_sign_of_missing_convergence(with_histories):
+def test_earlier_best_epoch_counts_as_converged(with_histories):
     content = with_histories({"unet": history([19.0, 19.0], [5, 5])}, {"unet": "1"})
     assert convergence(content).by == {"psnr": 0, "swd": 0}
     assert "not converged" not in convergence(content).sentence
 
 
-def test_nothing_trained_says_nothing(with_histories):
+def test_text_without_trainings_is_empty(with_histories):
     content = with_histories({}, {})
     assert convergence(content).sentence == ""
     assert epoch_rows(content) == []

@@ -75,7 +75,7 @@ def test_chosen_epoch_is_ringed(content):
     assert list(ring.get_xdata()) == [17]
 
 
-def test_curves_that_no_model_has_are_left_out(content):
+def test_unused_curves_are_skipped(content):
     assert "train/adversarial" in figures.curves_of(content.histories)
     only = {"unet": content.histories["unet"]}
     assert "train/adversarial" not in figures.curves_of(only)
@@ -91,11 +91,11 @@ def test_grid_shows_every_image_with_its_scores(content, n):
         assert "PSNR" in figure.axes[2].get_xlabel()
 
 
-def test_no_histories_make_an_empty_figure():
+def test_figure_without_histories_is_empty():
     assert png(figures.learning_curves({}))
 
 
-def test_figures_leave_the_process_style_alone(content):
+def test_figures_do_not_change_the_process_style(content):
     import matplotlib as mpl
 
     before = dict(mpl.rcParams)
@@ -103,7 +103,7 @@ def test_figures_leave_the_process_style_alone(content):
     assert dict(mpl.rcParams) == before
 
 
-def test_svg_is_the_same_twice_and_knows_no_other_page(content):
+def test_svg_is_reproducible_and_self_contained(content):
     first, second = (
         inline_svg(figures.comparison_chart(content.comparison, METRICS), "a", "x")
         for _ in range(2)
@@ -113,12 +113,12 @@ def test_svg_is_the_same_twice_and_knows_no_other_page(content):
     assert "font-family" not in first and "<style" not in first
 
 
-def test_svg_takes_the_colours_of_the_page(content):
+def test_svg_uses_the_colours_of_the_page(content):
     drawn = inline_svg(figures.comparison_chart(content.comparison), "a", "x")
     assert "currentColor" in drawn and "var(--rule)" in drawn
 
 
-def test_svg_shows_names_as_they_are(content):
+def test_svg_escapes_names(content):
     table = content.comparison.replace({"model": {"unet": "<b>&$x_1$"}})
     drawn = inline_svg(figures.comparison_chart(table, ["mse"]), "a", "x")
     assert "&lt;b&gt;&amp;$x_1$" in drawn
@@ -128,7 +128,7 @@ def test_swatch_is_a_small_svg():
     assert swatch("unet").startswith("<svg") and len(swatch("unet", line=True)) < 1000
 
 
-def test_rows_of_the_grid_are_told_apart_by_the_ends_of_long_paths(content):
+def test_rows_of_the_grid_are_labelled_by_the_ends_of_long_paths(content):
     paths = ["landscape Images/gray/330.jpg", "landscape Images/gray/214.jpg"]
     items = [
         replace(item, name=path)
@@ -139,7 +139,7 @@ def test_rows_of_the_grid_are_told_apart_by_the_ends_of_long_paths(content):
     assert labels == ["330", "214"]
 
 
-def test_plane_has_a_point_a_model_and_a_path_a_training(content):
+def test_plane_has_a_point_per_model_and_a_path_per_training(content):
     figure = figures.perception_distortion(content.comparison, content.histories)
     test, path = figure.axes
     points = [
@@ -153,6 +153,6 @@ def test_plane_has_a_point_a_model_and_a_path_a_training(content):
     assert png(figure)
 
 
-def test_plane_of_nothing_is_empty(content):
+def test_plane_without_models_is_empty(content):
     figure = figures.perception_distortion(content.comparison.head(0), {})
     assert not figure.axes[0].lines

@@ -46,12 +46,12 @@ def test_typical_best_worst_and_disputed_come_first(scores):
     assert chosen[3][1].startswith("Drawn at random")
 
 
-def test_baselines_have_no_say(scores):
+def test_baselines_do_not_affect_the_selection(scores):
     without = {model: rows for model, rows in scores.items() if model != "copy_input"}
     assert choose_gallery(scores, 5) == choose_gallery(without, 5)
 
 
-def test_only_the_replicate_with_pictures_counts(scores):
+def test_only_the_replicate_with_images_counts(scores):
     more = {**scores, "a": pd.concat([scores["a"], table({"k1": 90.0}, 1)])}
     assert choose_gallery(more, 4) == choose_gallery(scores, 4)
 
@@ -63,7 +63,7 @@ def test_order_of_rows_does_not_matter(scores):
     assert choose_gallery(shuffled, 5) == choose_gallery(scores, 5)
 
 
-def test_never_more_than_asked_for_nor_than_there_are(scores):
+def test_number_of_images_is_limited(scores):
     assert len(choose_gallery(scores, 2)) == 2
     assert len(choose_gallery(scores, 50)) == 5
     assert len({pair for pair, _ in choose_gallery(scores, 50)}) == 5
@@ -75,13 +75,13 @@ def test_infinite_psnr_can_be_best(scores):
     assert "100.0 dB" in best
 
 
-def test_drawn_images_take_turns_between_photographs():
+def test_drawn_images_alternate_between_photographs():
     many = {f"{group}{i}": 20.0 for group in "klm" for i in range(10)}
     drawn = [pair for pair, why in choose_gallery({"a": table(many)}, 6)]
     assert {pair[0] for pair in drawn} == {"k", "l", "m"}
 
 
-def test_no_scores_no_pictures():
+def test_gallery_without_scores_is_empty():
     assert choose_gallery({}, 4) == []
 
 
@@ -93,7 +93,7 @@ def test_embedded_image_is_exact():
     np.testing.assert_array_equal(np.asarray(read), image)
 
 
-def test_many_images_hold_several_extremes_and_mostly_chance():
+def test_large_galleries_are_mostly_random():
     many = {f"k{i:03d}": 20 + 0.01 * i for i in range(200)}
     other = {pair: value + (int(pair[1:]) % 7) for pair, value in many.items()}
     whys = [why for _, why in choose_gallery({"a": table(many), "b": table(other)}, 48)]
@@ -105,14 +105,14 @@ def test_many_images_hold_several_extremes_and_mostly_chance():
     assert sum(why.startswith("Drawn at random") for why in whys) >= 29
 
 
-def test_choice_is_told_in_words():
+def test_selection_is_described():
     assert describe_choice(24, 24) == "All 24 test images."
     told = describe_choice(48, 1500)
     assert told.startswith("48 of 1,500 test images: the typical one, the 6 best, ")
     assert "the best, the worst and the most disputed" in describe_choice(8, 30)
 
 
-def test_heavy_images_are_embedded_as_jpeg_and_that_is_said():
+def test_large_images_are_embedded_as_jpeg_with_a_note():
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     assert choose_encoder([noise], 10) is png_data_uri
     assert choose_encoder([noise], 10_000) is jpeg_data_uri

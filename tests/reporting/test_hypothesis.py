@@ -49,7 +49,7 @@ def judge(means, groups=30, replicates=2, failed=()):
     return judge_hypothesis(found.verdicts, found.effects)
 
 
-def test_gan_that_wins_everywhere_confirms_it():
+def test_gan_that_wins_everywhere_confirms_the_hypothesis():
     found = judge(shifted({**ALIKE, "pix2pix": 1, "autoencoder_gan": 1}))
     assert (found.verdict, found.tone) == ("confirmed", "good")
     assert found.sentence.startswith("By itself, the adversarial loss improves MSE (−")
@@ -59,7 +59,7 @@ def test_gan_that_wins_everywhere_confirms_it():
     assert study.endswith(", because of the adversarial loss.")
 
 
-def test_gan_that_loses_refutes_it():
+def test_gan_that_loses_refutes_the_hypothesis():
     found = judge(shifted({**ALIKE, "pix2pix": -1, "autoencoder_gan": -1}))
     assert (found.verdict, found.tone) == ("refuted", "bad")
     assert "the adversarial loss harms MSE (+" in found.sentence
@@ -67,15 +67,15 @@ def test_gan_that_loses_refutes_it():
     assert found.causes[-1].endswith(", because of the adversarial loss.")
 
 
-def test_win_of_the_architecture_is_not_the_gans():
+def test_win_of_the_architecture_is_not_a_win_of_the_gan():
     found = judge(shifted({**ALIKE, "pix2pix": 1, "unet": 1}))
     assert found.verdict not in ("confirmed", "confirmed in part", "refuted")
     architecture, study = found.causes
-    assert "the U-Net in place of the encoder–decoder improves MSE" in architecture
+    assert "the U-Net instead of the encoder–decoder improves MSE" in architecture
     assert study.endswith(", because of the architecture.")
 
 
-def test_published_numbers_of_monet_refute_it():
+def test_published_numbers_of_monet_refute_the_hypothesis():
     found = judge(MONET)
     assert (found.verdict, found.tone) == ("refuted", "bad")
     assert "the adversarial loss harms MSE" in found.sentence
@@ -86,7 +86,7 @@ def test_published_numbers_of_monet_refute_it():
     assert study.endswith(", because of the architecture.")
 
 
-def test_cause_is_told_for_the_metrics_that_it_holds_for():
+def test_cause_is_given_for_the_metrics_it_explains():
     means = shifted(ALIKE)
     means["pix2pix"][1] += 1
     means["unet"][1] += 1
@@ -98,20 +98,20 @@ def test_cause_is_told_for_the_metrics_that_it_holds_for():
     assert "SSIM" in ssim and ssim.endswith("because of the adversarial loss.")
 
 
-def test_win_on_one_metric_alone_confirms_it_in_part():
+def test_win_on_one_metric_confirms_the_hypothesis_in_part():
     means = shifted(ALIKE)
     for model in ("pix2pix", "autoencoder_gan"):
         means[model][1] += 1
     assert judge(means).verdict == "confirmed in part"
 
 
-def test_equal_models_are_no_confirmation():
+def test_equal_models_do_not_confirm_the_hypothesis():
     found = judge(shifted(ALIKE), groups=60)
     assert found.verdict == "practically no effect"
     assert "has practically no effect on MSE" in found.sentence
 
 
-def test_one_training_decides_nothing_and_tells_the_direction():
+def test_one_training_gives_a_direction_but_no_decision():
     means = shifted({**ALIKE, "pix2pix": 1, "autoencoder_gan": 1})
     means["pix2pix"][2] -= 0.1
     means["autoencoder_gan"][2] -= 0.1
@@ -124,24 +124,24 @@ def test_one_training_decides_nothing_and_tells_the_direction():
     assert "because" not in found.causes[-1]
 
 
-def test_few_photographs_decide_nothing():
+def test_few_photographs_give_no_decision():
     found = judge(shifted({**ALIKE, "pix2pix": 1}), groups=5)
     assert found.verdict == "not decided"
-    assert "cannot be judged, with so few independent photographs" in found.sentence
+    assert "cannot be judged with so few independent photographs" in found.sentence
     study = found.causes[-1]
-    assert "ahead of autoencoder, on these few photographs, on MSE" in study
+    assert "ahead of autoencoder, with few photographs, on MSE" in study
     assert "because" not in study
 
 
-def test_failed_training_decides_nothing():
+def test_failed_training_gives_no_decision():
     means = shifted({**ALIKE, "pix2pix": 1, "autoencoder_gan": 1})
     found = judge(means, failed=["pix2pix"])
     assert found.verdict == "not decided"
-    assert "has no verdict, as a training failed, on MSE" in found.sentence
-    assert "with a training that failed, on MSE" in found.causes[-1]
+    assert "has no verdict, because a training failed, on MSE" in found.sentence
+    assert "with a failed training, on MSE" in found.causes[-1]
 
 
-def test_scores_that_are_level_are_told(groups=5):
+def test_equal_scores_are_reported(groups=5):
     found = judge(dict.fromkeys(MODELS, (0.5, 20.0, 0.5)), groups=groups)
     assert "pix2pix is" in found.causes[-1]
 
@@ -150,7 +150,7 @@ def test_scores_that_are_level_are_told(groups=5):
     ("lost", "told"),
     [("pix2pix", False), ("autoencoder", False), ("unet", True)],
 )
-def test_missing_model_leaves_it_untested(lost, told):
+def test_missing_model_leaves_the_hypothesis_untested(lost, told):
     found = judge({m: c for m, c in shifted(ALIKE).items() if m != lost})
     assert (found.verdict, found.tone) == ("not tested", "open")
     assert bool(found.causes) == told

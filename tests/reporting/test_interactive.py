@@ -20,7 +20,7 @@ def comparison() -> pd.DataFrame:
     )
 
 
-def test_a_metric_is_shown_at_a_time_and_the_menu_has_all(comparison):
+def test_menu_selects_one_of_all_metrics(comparison):
     figure = score_chart(comparison)
     assert [(t.name, t.visible) for t in figure.data] == [
         ("mse", False),
@@ -40,17 +40,17 @@ def test_intervals_reach_from_low_to_high(comparison):
     assert list(dots.error_x.arrayminus) == [1.0, 1.0]
 
 
-def test_line_stands_where_nothing_is_done(comparison):
+def test_line_marks_the_copy(comparison):
     figure = score_chart(comparison)
     assert [shape.x0 for shape in figure.layout.shapes] == [19.0]
     assert figure.layout.updatemenus[0].buttons[0].args[1]["shapes"][0]["x0"] == 0.03
 
 
-def test_numbers_are_written_out_for_older_readers(comparison):
+def test_arrays_are_plain_lists(comparison):
     data = json.loads(score_chart(comparison).to_json())["data"]
     assert data[1]["x"] == [21.0, 19.0]
     assert data[0]["error_x"]["array"] == pytest.approx([0.02, 0.0])
 
 
-def test_nothing_scored_is_an_empty_figure(comparison):
+def test_figure_without_scores_is_empty(comparison):
     assert not score_chart(comparison.head(0)).data

@@ -10,7 +10,7 @@ import pytest
 
 from image_translation.metrics import HEADLINES, METRICS
 from image_translation.reporting import figures, tables
-from image_translation.reporting.answer import on_front
+from image_translation.reporting.conclusions import on_front
 from image_translation.reporting.gallery import png_data_uri
 from image_translation.reporting.page import render_report
 from image_translation.reporting.templates import script_hash
@@ -64,7 +64,7 @@ def parsed(page) -> Page:
     return Page(page)
 
 
-def test_page_refers_to_nothing_outside_itself(page, parsed):
+def test_page_has_no_external_references(page, parsed):
     without_images = re.sub(r"(base64,|sha256-)[A-Za-z0-9+/=]+", "", page)
     assert not re.search(r"//|@import", without_images)
     for address in re.findall(r"url\(([^)]*)\)", page):
@@ -74,13 +74,13 @@ def test_page_refers_to_nothing_outside_itself(page, parsed):
             assert attrs[key].startswith(("#", "data:"))
 
 
-def test_page_may_load_nothing(parsed):
+def test_policy_forbids_loading(parsed):
     policy = [a["content"] for a in parsed.all("meta") if "http-equiv" in a]
     assert policy and "default-src 'none'" in policy[0]
     assert "script-src 'sha256-" in policy[0]
 
 
-def test_only_the_scripts_named_by_the_policy_run(parsed):
+def test_only_scripts_of_the_policy_run(parsed):
     (policy,) = (a["content"] for a in parsed.all("meta") if "http-equiv" in a)
     data, program = parsed.scripts
     assert json.loads(data)["metrics"]
@@ -91,7 +91,7 @@ def test_only_the_scripts_named_by_the_policy_run(parsed):
     ]
 
 
-def test_scores_to_sort_by_are_those_shown(parsed, content):
+def test_sortable_scores_are_those_shown(parsed, content):
     data = json.loads(parsed.scripts[0])
     assert len(data["samples"]) == len(content.gallery)
     assert [m["name"] for m in data["metrics"]] == list(METRICS)
@@ -99,7 +99,7 @@ def test_scores_to_sort_by_are_those_shown(parsed, content):
     assert data["samples"][0]["unet"]["ssim"] == pytest.approx(first)
 
 
-def test_links_within_the_page_lead_somewhere(parsed):
+def test_links_within_the_page_have_targets(parsed):
     ids = Counter(attrs["id"] for _, attrs in parsed.elements if "id" in attrs)
     assert set(ids.values()) == {1}
     inside = [
@@ -120,12 +120,12 @@ def test_same_content_gives_the_same_bytes(content, page):
     assert render_report(content) == page
 
 
-def test_the_answer_comes_before_any_table(page):
+def test_conclusions_come_before_any_table(page):
     assert page.index("The answer") < page.index("<table")
     assert page.index("unet has the best mean") < page.index("<table")
 
 
-def test_every_image_says_what_it_shows(parsed, content):
+def test_every_image_has_alternative_text(parsed, content):
     images = parsed.all("img")
     assert len(images) == len(content.gallery) * (1 + len(content.scores))
     assert all(len(image["alt"]) > 10 for image in images)
@@ -142,12 +142,12 @@ def test_every_table_has_a_caption_and_scopes(parsed):
     assert all(a["tabindex"] == "0" and a["aria-label"] for a in boxes)
 
 
-def test_few_photographs_are_told_at_the_top(parsed):
+def test_few_photographs_are_reported_at_the_top(parsed):
     top = parsed.text.split("Pair by pair", 2)[1]
     assert "Too few independent photographs" in top
 
 
-def test_best_is_told_in_words(page, content):
+def test_best_is_marked_in_words(page, content):
     assert (
         page.count('<span class="badge">best</span>')
         == content.comparison["metric"].nunique()
@@ -164,10 +164,10 @@ def test_baseline_ahead_of_all_models_is_marked(content):
     rows = {row.model: row for row in tables.score_tables(changed)[0].rows}
     assert rows["copy_input"].cells[2].badge == "best"
     assert rows["unet"].cells[2].badge == "best trained"
-    assert "where a baseline is ahead" in render_report(changed)
+    assert "if a baseline is better" in render_report(changed)
 
 
-def test_scores_stand_in_a_table_a_family(content):
+def test_scores_have_one_table_per_family(content):
     first, *others = tables.score_tables(content)
     assert first.metrics == list(HEADLINES)
     assert [table.title for table in others] == [
@@ -179,17 +179,17 @@ def test_scores_stand_in_a_table_a_family(content):
     assert sorted(shown) == sorted(content.comparison["metric"].unique())
 
 
-def test_distances_stand_beside_those_of_halves_of_the_targets(content):
+def test_distances_are_shown_with_those_of_halves_of_the_targets(content):
     *others, realism = tables.score_tables(content)
     floor = content.floors.set_index("metric")["floor"]["swd"]
     assert f"SWD {floor:.1f}" in realism.about
-    assert "values of different n are not compared" in realism.about
+    assert "values of different n are not comparable" in realism.about
     assert not any("halves" in table.about for table in others)
     without = tables.score_tables(replace(content, floors=None))[-1]
     assert "halves" not in without.about
 
 
-def test_missing_model_stands_in_the_table(large, large_page):
+def test_missing_model_is_in_the_table(large, large_page):
     row = {row.model: row for row in tables.score_tables(large)[0].rows}[
         "autoencoder_gan"
     ]
@@ -198,7 +198,7 @@ def test_missing_model_stands_in_the_table(large, large_page):
     assert large_page.count("the loss was not a number after epoch 3") == 6
 
 
-def test_failed_training_is_told_wherever_the_models_scores_are(crashed):
+def test_failed_training_is_marked_in_all_tables(crashed):
     reason = "failed: replicate 2: training diverged in epoch 1"
     rows = {row.model: row for row in tables.score_tables(crashed)[0].rows}
     assert rows["pix2pix"].about.endswith(f"{reason}; 2 trainings scored")
@@ -208,11 +208,11 @@ def test_failed_training_is_told_wherever_the_models_scores_are(crashed):
     assert costs["unet"].failure == ""
     text = Page(render_report(slim(crashed))).text
     assert "2 to 3 trainings of each model" in text
-    for start in ("Before you believe it", "A better mean is no verdict", "GMAC"):
+    for start in ("Cautions", "A better mean is not a verdict", "GMAC"):
         assert reason in text.partition(start)[2][:400], start
 
 
-def test_model_that_failed_gets_no_verdict(crashed):
+def test_failed_model_gets_no_verdict(crashed):
     for metric in HEADLINES:
         for row in tables.pair_rows(crashed, metric):
             if "pix2pix" in (row.a, row.b):
@@ -223,14 +223,14 @@ def test_model_that_failed_gets_no_verdict(crashed):
     assert "unet is better than autoencoder and autoencoder_gan" in text
 
 
-def test_one_training_each_makes_no_model_better(once):
+def test_single_trainings_give_no_verdict_on_models(once):
     text = Page(render_report(slim(once))).text
     assert "these trainings differ" in text
     assert not re.search(rf"({'|'.join(TRAINED)}) is better", text)
     assert "is better than" not in text
 
 
-def test_several_trainings_make_a_model_better(large):
+def test_several_trainings_give_verdicts_on_models(large):
     assert "unet is better" in Page(render_report(slim(large))).text
 
 
@@ -245,7 +245,7 @@ def test_tests_that_are_corrected_together_are_counted(large, once):
     assert "for the study’s question" not in text
 
 
-def test_most_images_against_the_mean_are_remarked(large):
+def test_disagreement_of_mean_and_images_is_noted(large):
     names = large.verdicts[["model_a", "model_b", "metric"]].apply(tuple, axis=1)
     row = names == ("pix2pix", "unet", "psnr")
     claimed = large.verdicts.assign(
@@ -265,7 +265,7 @@ def test_most_images_against_the_mean_are_remarked(large):
     assert remark in [row.verdict for row in told]
 
 
-def test_model_switched_off_is_called_not_run(content):
+def test_disabled_model_is_listed_as_not_run(content):
     models = content.models.copy()
     models.loc[models["model"] == "unet", ["status", "reason"]] = ["not run", ""]
     table = content.comparison[content.comparison["model"] != "unet"]
@@ -288,12 +288,12 @@ def test_two_by_two_needs_all_four_models(content, large):
     assert len(interaction.cells) == len(network.cells)
 
 
-def test_two_by_two_is_named_only_where_it_is(page, large_page):
+def test_two_by_two_is_mentioned_only_if_present(page, large_page):
     assert "2×2" in page
     assert "2×2" not in large_page
 
 
-def test_models_that_none_beats_on_both_are_named(content, parsed):
+def test_pareto_front_is_listed(content, parsed):
     table = content.comparison.copy()
     planted = {"unet": (0.01, 90), "pix2pix": (0.02, 50), "autoencoder": (0.03, 91)}
     means = [
@@ -311,7 +311,7 @@ def test_realism_that_was_not_measured_has_no_plane(content):
     assert 'id="plane"' not in render_report(slim(content, comparison=table))
 
 
-def test_names_can_break_nothing(content):
+def test_names_are_escaped(content):
     item = replace(content.gallery[0], name=EVIL, group=EVIL, why=EVIL)
     scores = {
         model: table.assign(group=EVIL) for model, table in content.scores.items()
@@ -367,7 +367,7 @@ STUDY = pd.DataFrame(
 )
 
 
-def test_what_people_said_stands_in_the_report_once_they_said_it(content):
+def test_human_study_is_in_the_report(content):
     text = Page(render_report(slim(content, study=STUDY))).text
     assert "3 judges gave 30 votes in a blind test" in text
     assert "80 % of cases; Krippendorff’s alpha is 0.60" in text
@@ -377,7 +377,7 @@ def test_what_people_said_stands_in_the_report_once_they_said_it(content):
     assert "Judged by eye" not in Page(render_report(slim(content))).text
 
 
-def test_one_judge_speaks_for_one(content):
+def test_single_judge_is_reported(content):
     alone = Page(render_report(slim(content, study=STUDY.assign(n_judges=1)))).text
     assert "about this judge" in alone and "over judges" not in alone
 
@@ -391,14 +391,14 @@ def test_infinite_psnr_is_counted(content):
     assert "counts as 100 dB in means; there were 2" in text
 
 
-def test_data_are_accounted_for(parsed, content):
+def test_numbers_of_pairs_add_up(parsed, content):
     assert "183 pairs found = 180 used + 3 left out" in parsed.text
     short = replace(content.data, n_found=190)
     text = Page(render_report(slim(content, data=short))).text
     assert "10 left out, 7 of them without a stated reason" in text
 
 
-def test_derived_side_is_labelled_wherever_images_stand(parsed, content):
+def test_derived_images_are_labelled_everywhere(parsed, content):
     assert parsed.text.count("Input (derived)") == len(content.gallery)
     data = replace(content.data, derived=None, recipe="")
     own = replace(content, data=data, histories={}, gallery=content.gallery[:1])
@@ -420,19 +420,19 @@ def test_model_that_returns_its_input_is_still_shown(content):
 
 def test_protocol_is_read_from_the_settings(parsed):
     assert "64 pixels wide and high" in parsed.text
-    assert "chosen by its PSNR on the validation pairs" in parsed.text
+    assert "selected by its PSNR on the validation pairs" in parsed.text
     assert "Dropout at inference: off" in parsed.text
 
 
 @pytest.mark.parametrize(
     ("criteria", "sentence"),
     [
-        (("last",), "The last epoch of each model is kept, without a choice"),
-        (("swd",), "chosen by its SWD on the validation pairs"),
+        (("last",), "The last epoch of each model is used"),
+        (("swd",), "selected by its SWD on the validation pairs"),
         (("psnr", "last"), "by its PSNR on the validation pairs, or is the last one"),
     ],
 )
-def test_choice_of_the_epoch_is_told(content, criteria, sentence):
+def test_selection_of_the_epoch_is_described(content, criteria, sentence):
     settings = {
         f"model-{number}.training.select_by": name
         for number, name in enumerate(sorted(criteria))
@@ -440,12 +440,12 @@ def test_choice_of_the_epoch_is_told(content, criteria, sentence):
     assert sentence in Page(render_report(slim(content, settings=settings))).text
 
 
-def test_epochs_of_adversarial_models_and_convergence_are_told(parsed):
+def test_epochs_of_adversarial_models_and_convergence_are_reported(parsed):
     assert "Of 4 trainings, the last epoch was the best" in parsed.text
     assert "chosen (PSNR)" in parsed.text and "best SWD" in parsed.text
 
 
-def test_first_trainings_epoch_is_ringed_where_there_are_several(content, monkeypatch):
+def test_epoch_of_the_first_training_is_ringed(content, monkeypatch):
     rings = []
     draw = figures.learning_curves
 
@@ -460,14 +460,14 @@ def test_first_trainings_epoch_is_ringed_where_there_are_several(content, monkey
     assert set(rings) == {3}
 
 
-def test_settings_that_are_not_as_published_are_told(parsed, content):
-    assert "settings; on the published models they are no evidence" in parsed.text
+def test_unpublished_settings_are_listed(parsed, content):
+    assert "settings; they are not evidence about the published models" in parsed.text
     assert "training.batch_size 8 1, or 4 for large data sets" in parsed.text
     without = Page(render_report(slim(content, settings={}))).text
-    assert "not as published" not in without
+    assert "differ from the published ones" not in without
 
 
-def test_long_list_of_photographs_is_cut_short(content):
+def test_long_list_of_photographs_is_truncated(content):
     groups = ", ".join(f"photograph-{i}" for i in range(5000))
     data = replace(content.data, splits=content.data.splits.assign(groups=groups))
     assert len(render_report(slim(content, data=data))) < 600_000
@@ -477,17 +477,17 @@ def test_page_stays_small(page):
     assert len(page.encode()) < 2**20
 
 
-def test_gallery_keeps_to_its_budget(content, monkeypatch):
+def test_gallery_stays_within_its_budget(content, monkeypatch):
     monkeypatch.setattr(tables, "GALLERY_BYTES", 150_000)
     rows = tables.gallery_rows(content, png_data_uri)
     assert 1 <= len(rows) < len(content.gallery)
     left = len(content.gallery) - len(rows)
-    assert f"{left} further chosen image" in render_report(
+    assert f"{left} further selected image" in render_report(
         replace(content, histories={})
     )
 
 
-def test_nothing_to_compare_still_makes_a_page(content):
+def test_page_without_models_is_rendered(content):
     empty = replace(
         content,
         comparison=content.comparison.iloc[:0],

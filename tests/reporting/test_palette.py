@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from image_translation.reporting.palette import LOOKS, look_of
+from image_translation.reporting.palette import STYLES, style_of
 
 # Machado, Oliveira & Fernandes (2009), severity 1.0, on linear RGB.
 PROTANOPIA = [
@@ -40,23 +40,23 @@ def lab(colour: str, vision: object) -> np.ndarray:
     return rgb2lab(np.where(seen <= 0.0031308, low, high))
 
 
-@pytest.mark.parametrize("model", [*LOOKS, "a model of one's own"])
-def test_model_stands_out_on_paper_and_screen(model):
-    colour = look_of(model).colour
+@pytest.mark.parametrize("model", [*STYLES, "a model of one's own"])
+def test_colours_have_contrast_on_paper_and_screen(model):
+    colour = style_of(model).colour
     assert contrast(colour, PAPER) >= 3
     assert contrast(colour, SCREEN) >= 3
 
 
 @pytest.mark.parametrize("vision", [np.eye(3), PROTANOPIA, DEUTERANOPIA])
-def test_colours_stand_apart_for_colour_blind_readers(vision):
-    for a, b in combinations(LOOKS.values(), 2):
+def test_colours_are_distinguishable_for_colour_blind_readers(vision):
+    for a, b in combinations(STYLES.values(), 2):
         assert deltaE_ciede2000(lab(a.colour, vision), lab(b.colour, vision)) > 5
 
 
 def test_no_two_models_share_a_marker():
-    markers = [look.marker for look in LOOKS.values()]
+    markers = [look.marker for look in STYLES.values()]
     assert len(set(markers)) == len(markers)
 
 
-def test_unknown_name_always_looks_the_same():
-    assert look_of("mine") == look_of("mine")
+def test_style_of_an_unknown_name_is_deterministic():
+    assert style_of("mine") == style_of("mine")

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from image_translation.reporting.page import render_report
-from image_translation.reporting.promotion import tell_promotion
+from image_translation.reporting.promotion import describe_promotion
 from image_translation.tracking.promotion import LOG_COLUMNS
 
 VERSION = {"version": 2, "model": "pix2pix", "replicate": 0}
@@ -31,8 +31,8 @@ def log():
 
 
 def test_newest_decision_comes_first_with_its_numbers(log):
-    told = tell_promotion(RECORD, log)
-    assert told.lead == "In use is version 1: unet, replicate 0."
+    told = describe_promotion(RECORD, log)
+    assert told.lead == "The champion is version 1: unet, replicate 0."
     newest, oldest = told.rows
     assert (newest.challenger, newest.champion) == ("2: pix2pix", "1: unet")
     assert newest.difference.replace("\u00a0", " ") == "PSNR +0.20 dB"
@@ -41,38 +41,38 @@ def test_newest_decision_comes_first_with_its_numbers(log):
     assert (oldest.champion, oldest.difference, oldest.look) == ("–", "–", "–")
 
 
-def test_error_that_the_looks_have_spent_is_told(log):
+def test_used_error_rate_is_reported(log):
     record = {**RECORD, "test": {"looks": 3, "alpha": 0.00368, "alpha_left": 0.0207}}
-    told = tell_promotion(record, log.assign(alpha=[float("nan"), 0.00368]))
-    assert "met champions on these test images 3 times" in told.spent
-    assert "0.021 of it is left" in told.spent
+    told = describe_promotion(record, log.assign(alpha=[float("nan"), 0.00368]))
+    assert "compared with champions on these test images 3 times" in told.spent
+    assert "0.021 of it remains" in told.spent
     assert [row.alpha for row in told.rows] == ["0.0037", "–"]
-    assert tell_promotion(RECORD, log).spent == ""
+    assert describe_promotion(RECORD, log).spent == ""
 
 
-def test_score_of_a_champion_that_won_a_look_is_called_a_maximum(log):
-    assert tell_promotion(RECORD, log).flatters == ""
+def test_score_of_a_winning_champion_is_called_a_maximum(log):
+    assert describe_promotion(RECORD, log).selection_bias == ""
     won = log.assign(outcome="promoted")
     record = {**RECORD, "in_use": VERSION}
-    assert "maximum over looks" in tell_promotion(record, won).flatters
-    assert tell_promotion({**RECORD, "in_use": None}, won).flatters == ""
+    assert "maximum over comparisons" in describe_promotion(record, won).selection_bias
+    assert describe_promotion({**RECORD, "in_use": None}, won).selection_bias == ""
 
 
-def test_sealed_test_set_does_not_hide_that_no_model_is_in_use(log):
+def test_sealed_test_set_does_not_hide_a_missing_champion(log):
     record = {**RECORD, "in_use": None, "outcome": "not decided", "is_sealed": True}
-    assert tell_promotion(record, log).lead == "No model is in use."
+    assert describe_promotion(record, log).lead == "There is no champion."
 
 
 def test_without_a_champion_the_section_says_so(log):
-    assert "No model" in tell_promotion({**RECORD, "in_use": None}, log).lead
+    assert "no champion" in describe_promotion({**RECORD, "in_use": None}, log).lead
 
 
-def test_champion_that_could_not_be_asked_for_is_not_called_missing(log):
+def test_unknown_champion_is_not_called_missing(log):
     record = {**RECORD, "in_use": None, "outcome": "not decided"}
-    assert "could not be found out" in tell_promotion(record, log).lead
+    assert "could not be determined" in describe_promotion(record, log).lead
 
 
-def test_report_has_the_section_where_there_was_a_decision(content, log):
+def test_report_has_the_section_after_a_decision(content, log):
     assert 'id="promotion"' not in render_report(content)
     page = render_report(replace(content, promotion=RECORD, promotions=log))
     assert 'href="#promotion"' in page

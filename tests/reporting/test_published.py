@@ -34,7 +34,7 @@ def as_published(model):
     return settings
 
 
-def test_every_published_setting_is_one_of_a_model():
+def test_every_published_setting_exists():
     known = {
         f"{block}.{name}"
         for block, field in ModelSettings.model_fields.items()
@@ -55,7 +55,7 @@ def test_defaults_differ_in_size_width_and_training():
     assert not {"objective.l1", "training.learning_rate", "training.jitter"} & set(rows)
 
 
-def test_models_have_the_settings_that_mean_something_to_them():
+def test_models_have_only_their_own_settings():
     autoencoder = found(settings_of(), "autoencoder")
     assert "network.base_channels" in autoencoder
     # no discriminator, no dropout, and no weight that L1 alone could have

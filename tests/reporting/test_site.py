@@ -38,7 +38,7 @@ def links(page):
     return re.findall(r'href="(?!data:)([^"]+)"', page.read_text("utf-8"))
 
 
-def test_start_page_leads_to_all_there_is(reports, graph, tmp_path):
+def test_start_page_links_all_pages(reports, graph, tmp_path):
     page = build_site(tmp_path / "site", reports, graph, TASKS)
     assert links(page) == [
         "reports/colorization/report.html",
@@ -52,7 +52,7 @@ def test_start_page_leads_to_all_there_is(reports, graph, tmp_path):
     assert "not run yet" in page.read_text("utf-8")
 
 
-def test_who_is_who_in_the_blind_test_is_not_published(reports, graph, tmp_path):
+def test_key_of_the_blind_test_is_not_published(reports, graph, tmp_path):
     build_site(tmp_path / "site", reports, graph, TASKS)
     assert not list((tmp_path / "site").rglob("*key*"))
 
@@ -63,14 +63,14 @@ def test_graph_finds_the_status_of_runs_in_its_own_folder(reports, graph, tmp_pa
     assert script == 'fetch("./api/run-status"),fetch("./api/main")'
 
 
-def test_graph_loads_nothing_from_elsewhere(reports, graph, tmp_path):
+def test_graph_has_no_external_requests(reports, graph, tmp_path):
     build_site(tmp_path / "site", reports, graph, TASKS)
     html = (tmp_path / "site/graph/index.html").read_text("utf-8")
     assert "https://" not in html
     assert "./a.ico" in html and "<p>graph</p>" in html
 
 
-def test_what_is_gone_is_gone_and_the_documentation_stays(reports, graph, tmp_path):
+def test_old_pages_are_removed_and_the_documentation_is_kept(reports, graph, tmp_path):
     site = tmp_path / "site"
     build_site(site, reports, graph, TASKS)
     (site / "docs").mkdir()

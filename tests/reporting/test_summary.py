@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 import pytest
 
 from image_translation.metrics.comparison import TaskResults
-from image_translation.reporting.content import ReportContent
+from image_translation.reporting.report_content import ReportContent
 from image_translation.reporting.summary import render_summary
 
 TASKS = ("colorization", "monet", "cartoon", "custom")
@@ -30,7 +30,7 @@ def summary(content, large):
     return render_summary(results, TASKS)
 
 
-def test_tasks_stand_in_their_order_with_a_link_to_their_report(summary):
+def test_tasks_are_in_order_with_a_link_to_their_report(summary):
     reports = [link for link in Links(summary).found if link.endswith("report.html")]
     assert reports == ["colorization/report.html", "monet/report.html"]
 
@@ -48,7 +48,7 @@ def test_verdicts_are_corrected_for_the_tasks_together(large):
     assert "tasks together" not in alone
 
 
-def test_claim_that_one_task_allows_may_fall_for_several(large):
+def test_correction_over_tasks_can_remove_a_claim(large):
     spare = large.verdicts.assign(p_adjusted=0.02)
     results = TaskResults(large.comparison, spare, large.effects)
     claim = "pix2pix is better than autoencoder on MSE"
@@ -64,7 +64,7 @@ def test_failed_trainings_are_counted(crashed):
     assert "2 to 3 trainings of each model" in page
 
 
-def test_tasks_without_results_are_named_with_the_command(summary):
+def test_tasks_without_results_are_listed_with_the_command(summary):
     for task in ("cartoon", "custom"):
         assert f"kedro run --pipeline={task}" in summary
     assert "kedro run --pipeline=monet" not in summary
@@ -84,7 +84,7 @@ def test_page_without_results_says_what_to_run():
     assert "kedro run --pipeline=monet" in render_summary({}, TASKS)
 
 
-def test_names_can_break_nothing(content):
+def test_names_are_escaped(content):
     comparison = content.comparison.assign(model="<script>alert(1)</script>")
     comparison = comparison.drop_duplicates(["model", "metric"])
     results = results_of(replace(content, comparison=comparison))

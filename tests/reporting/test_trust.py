@@ -3,31 +3,31 @@ import pandas as pd
 
 from image_translation.metrics.calibration import CALIBRATION_COLUMNS
 from image_translation.metrics.planning import PLAN_COLUMNS
-from image_translation.reporting.trust import plan_rows, tell_calibration
+from image_translation.reporting.trust import describe_calibration, plan_rows
 
 
-def test_calibration_is_told_with_its_numbers():
+def test_calibration_is_described_with_its_numbers():
     rows = [("unet", deal, 3, 4, 60, int(deal == 0) * 2) for deal in range(50)]
-    told = tell_calibration(pd.DataFrame(rows, columns=CALIBRATION_COLUMNS))
+    told = describe_calibration(pd.DataFrame(rows, columns=CALIBRATION_COLUMNS))
     assert "12 trainings of unet" in told
     assert (
         "of 3,000 comparisons of the model with itself 2 were called different" in told
     )
-    assert "in 1 of 50 deals" in told
+    assert "in 1 of 50 assignments" in told
 
 
-def test_no_false_claim_is_told_too():
+def test_calibration_without_false_claims_is_described():
     rows = [("unet", 0, 3, 4, 60, 0)]
-    told = tell_calibration(pd.DataFrame(rows, columns=CALIBRATION_COLUMNS))
+    told = describe_calibration(pd.DataFrame(rows, columns=CALIBRATION_COLUMNS))
     assert "none was called different" in told
 
 
-def test_nothing_is_told_where_nothing_was_measured():
-    assert tell_calibration(None) == ""
+def test_text_without_calibration_is_empty():
+    assert describe_calibration(None) == ""
     assert plan_rows(None) == ((), ())
 
 
-def test_plan_has_a_row_a_metric():
+def test_plan_has_one_row_per_metric():
     plan = pd.DataFrame(
         [
             ("psnr", 0.25, 3, np.nan, 1.5, 0.2),

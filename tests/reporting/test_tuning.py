@@ -14,7 +14,7 @@ TRIALS = pd.DataFrame(
 )
 
 
-def test_history_shows_scores_and_follows_the_best_of_those_that_ended():
+def test_history_shows_scores_and_the_best_so_far():
     dots, line = tuning_history(TRIALS).data
     assert list(dots.x) == [0, 2, 3] and list(dots.y) == [0.3, 0.1, 0.2]
     assert list(line.y) == [0.3, 0.2]  # a pruned trial is no result
@@ -28,6 +28,6 @@ def test_importance_has_a_bar_for_each_model_and_parameter():
     assert list(pix2pix.x) == [0, 1.0]
 
 
-def test_nothing_to_tell_is_said():
+def test_importance_without_data_has_a_note():
     (note,) = tuning_importance({"unet": {}}).layout.annotations
     assert "Too few" in note.text

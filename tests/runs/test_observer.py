@@ -26,7 +26,7 @@ from image_translation.runs.training_run import (
 )
 from image_translation.schema import flatten
 from image_translation.training.trained import TrainedModel, TrainedReplicate
-from image_translation.translation.encoded import Translator, translate_pixels
+from image_translation.translation.encoded_images import Translator, translate_pixels
 from tests.training.conftest import make_settings
 from tests.translation.conftest import make_settings as make_translate_settings
 

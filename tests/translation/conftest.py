@@ -34,7 +34,7 @@ def make_translator(
     fingerprint: str = "a function",
     **changes: Any,
 ) -> Translator:
-    """A translator of a network, or of a function of N×3×32×32 in [-1, 1]."""
+    """A translator from a network, or from a function of N×3×32×32 in [-1, 1]."""
     generator = network if isinstance(network, nn.Module) else _Function(network)
     prepared = prepare(generator, INFERENCE)
     return Translator(prepared, SIZE, INFERENCE, make_settings(**changes), fingerprint)

@@ -9,7 +9,7 @@ from PIL import ExifTags, Image
 
 from image_translation.errors import InputError
 from image_translation.translation import folder as module
-from image_translation.translation.encoded import translate_encoded
+from image_translation.translation.encoded_images import translate_encoded
 from image_translation.translation.folder import list_photos, translate_folder
 from tests.translation.conftest import make_colorizer, make_translator
 
@@ -95,7 +95,7 @@ def many(tmp_path):
     return tmp_path / "in", sizes
 
 
-def test_95_of_100_mixed_photographs_are_translated_and_5_named(many, tmp_path):
+def test_95_of_100_mixed_photographs_are_translated_and_5_reported(many, tmp_path):
     source, sizes = many
     outcome = translate(source, tmp_path / "out", unet=make_colorizer())
     assert sorted(failure.input for failure in outcome.failures) == [
@@ -123,7 +123,7 @@ def test_95_of_100_mixed_photographs_are_translated_and_5_named(many, tmp_path):
     assert "b/huge.pgm" in page and "more than 89,478,485 pixels" in page
 
 
-def test_names_and_sub_folders_stay(source, tmp_path):
+def test_names_and_sub_folders_are_preserved(source, tmp_path):
     translate(source, tmp_path / "out", unet=make_colorizer())
     assert tree(tmp_path / "out") == [
         ".translations.jsonl",
@@ -135,7 +135,7 @@ def test_names_and_sub_folders_stay(source, tmp_path):
     ]
 
 
-def test_suffix_changes_where_the_format_must_and_nothing_collides(tmp_path):
+def test_suffix_changes_only_with_the_format_and_without_collisions(tmp_path):
     source = tmp_path / "in"
     write_photo(source / "alone.gif", "P", "GIF")
     write_photo(source / "lying.jpg", "RGB", "PNG")
@@ -176,13 +176,13 @@ def test_every_model_has_a_folder_of_its_own(source, tmp_path):
     assert page.count("<img") == 3 * 3
 
 
-def test_output_is_what_the_encoded_path_gives(source, tmp_path):
+def test_output_equals_translate_encoded(source, tmp_path):
     translate(source, tmp_path / "out", unet=make_colorizer())
     expected = translate_encoded(make_colorizer(), (source / "a.png").read_bytes())
     assert (tmp_path / "out" / "a.png").read_bytes() == expected
 
 
-def test_nothing_is_made_twice(source, tmp_path, monkeypatch):
+def test_up_to_date_translations_are_skipped(source, tmp_path, monkeypatch):
     output = tmp_path / "out"
     translate(source, output, unet=make_colorizer())
     before = {path: path.stat().st_mtime_ns for path in output.rglob("*.png")}
@@ -216,7 +216,7 @@ def delete_preview(source, output):
 @pytest.mark.parametrize(
     "change", [change_input, delete_output, cut_output, delete_preview]
 )
-def test_what_has_changed_is_made_again(source, tmp_path, change):
+def test_changed_photographs_are_translated_again(source, tmp_path, change):
     translate(source, tmp_path / "out", unet=make_colorizer())
     change(source, tmp_path / "out")
     outcome = translate(source, tmp_path / "out", unet=make_colorizer())
@@ -230,13 +230,13 @@ def test_what_has_changed_is_made_again(source, tmp_path, change):
     "other",
     [make_colorizer(1), make_colorizer(0, scale=2), make_colorizer(0, quality=90)],
 )
-def test_another_model_or_setting_makes_all_again(source, tmp_path, other):
+def test_another_model_or_setting_translates_all_again(source, tmp_path, other):
     translate(source, tmp_path / "out", unet=make_colorizer())
     outcome = translate(source, tmp_path / "out", unet=other)
     assert {result.status for result in outcome.results} == {"translated"}
 
 
-def test_run_that_was_cut_off_goes_on(source, tmp_path, monkeypatch):
+def test_interrupted_run_resumes(source, tmp_path, monkeypatch):
     def fail_at_second(translator, photo, calls=[]):  # noqa: B006
         calls.append(1)
         if len(calls) == 2:
@@ -259,12 +259,12 @@ def test_run_that_was_cut_off_goes_on(source, tmp_path, monkeypatch):
     assert {result.status for result in again.results} == {"up to date"}
 
 
-def test_file_that_was_not_made_here_is_not_written_over(source, tmp_path):
+def test_foreign_file_is_not_overwritten(source, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "a.png").write_bytes(b"precious")
     outcome = translate(source, tmp_path / "out", unet=make_colorizer())
     assert [failure.input for failure in outcome.failures] == ["a.png"]
-    assert "made by others" in outcome.failures[0].reason
+    assert "not written by this tool" in outcome.failures[0].reason
     assert (tmp_path / "out" / "a.png").read_bytes() == b"precious"
 
 
@@ -274,24 +274,24 @@ def test_output_in_the_input_is_not_translated_again(source):
         assert len(outcome.results) == 3
 
 
-def test_output_may_not_be_the_input(source):
-    with pytest.raises(InputError, match="output: .* is where the input is"):
+def test_output_equal_to_the_input_is_an_error(source):
+    with pytest.raises(InputError, match="output: .* is the folder of the input"):
         list_photos(source, source)
-    with pytest.raises(InputError, match="is where the input is"):
+    with pytest.raises(InputError, match="is the folder of the input"):
         list_photos(source / "a.png", source)
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("none", "input: there is no folder"), ("empty", "input: no image in")],
+    [("none", "input: the folder .* does not exist"), ("empty", "input: no image in")],
 )
-def test_input_without_photographs_is_named(tmp_path, name, message):
+def test_input_without_photographs_is_an_error(tmp_path, name, message):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=message):
         list_photos(tmp_path / name, tmp_path / "out")
 
 
-def test_output_that_cannot_be_written_is_named(source, tmp_path):
+def test_unwritable_output_is_an_error(source, tmp_path):
     (tmp_path / "out").write_text("a file")
     with pytest.raises(InputError, match="output: .*out.* cannot be written"):
         translate(source, tmp_path / "out", unet=make_colorizer())
@@ -316,7 +316,7 @@ def test_photographs_are_decoded_once_and_one_at_a_time(source, tmp_path, monkey
     assert len(read) == 3
 
 
-def test_page_is_safe_for_any_name_and_links_lead_somewhere(tmp_path):
+def test_page_escapes_names_and_links_have_targets(tmp_path):
     source = tmp_path / "in"
     write_photo(source / 'a "quoted" & <b> #1 50%.png')
     translate(source, tmp_path / "out", unet=make_colorizer())

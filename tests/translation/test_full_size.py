@@ -1,4 +1,4 @@
-"""A photograph of 24 megapixels, in a process of its own that says what it took."""
+"""Time and memory of a photograph of 24 megapixels, in a separate process."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from PIL import Image
 from image_translation.imaging.photo import read_photo
-from image_translation.translation.encoded import translate_encoded
+from image_translation.translation.encoded_images import translate_encoded
 from image_translation.translation.luminance import luma
 from tests.translation.conftest import make_translator
 from image_translation.models import build_network
@@ -46,7 +46,7 @@ print(json.dumps(dict(
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory):
-    """A grey JPEG with shapes at all scales and grain, as a camera gives."""
+    """A grey JPEG with shapes at all scales and grain, like a photograph."""
     from PIL import Image
 
     rng = np.random.default_rng(0)
@@ -76,7 +76,7 @@ def test_24_megapixels_take_less_than_2_gib_and_keep_their_luma(large):
 
 
 def seam_statistic(image, tile, overlap):
-    """Mean gradient across the lines where tiles begin or end, over that elsewhere.
+    """Mean gradient across the borders of tiles, relative to the rest.
 
     For both directions, the larger one; 1 where tiles cannot be seen.
     """
@@ -94,7 +94,7 @@ def seam_statistic(image, tile, overlap):
 
 
 @pytest.mark.parametrize("overlap", [0.25, 0.5])
-def test_tiles_leave_no_seam_and_without_overlap_they_do(overlap):
+def test_only_tiles_without_overlap_leave_a_seam(overlap):
     """Tiles whose lightness differs by more than the photograph's own gradients."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:900, :1100]

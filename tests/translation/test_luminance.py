@@ -16,13 +16,13 @@ def test_luma_is_that_of_the_recipe(colours):
     )
 
 
-def test_luma_and_chroma_together_are_the_colour(colours):
+def test_luma_and_chroma_round_trip(colours):
     np.testing.assert_allclose(
         combine(luma(colours), chroma(colours)), colours, atol=1e-3
     )
 
 
-def test_impossible_colour_keeps_luma_and_hue():
+def test_colour_out_of_gamut_keeps_luma_and_hue():
     y = np.float32([[0], [3], [100], [250], [255]])
     colour = np.float32([[200, -90]] * 5)
     made = combine(y, colour)
@@ -34,6 +34,6 @@ def test_impossible_colour_keeps_luma_and_hue():
         np.testing.assert_allclose(pale / np.linalg.norm(pale), wanted, atol=1e-3)
 
 
-def test_possible_colour_is_not_touched():
+def test_colour_in_gamut_is_unchanged():
     made = combine(np.float32([[120]]), np.float32([[40, -30]]))
     np.testing.assert_allclose(made[0, [0, 2]], [160, 90], atol=1e-4)

@@ -33,12 +33,12 @@ def exported(trained, tmp_path_factory):
     return folder
 
 
-def test_exported_model_translates_as_torch_does(trained, exported, photograph, caplog):
+def test_exported_model_agrees_with_torch(trained, exported, photograph, caplog):
     caplog.set_level(logging.INFO)
     how = translation_settings()
     translator = Translator.read(trained, INFERENCE, how, exported)
     assert isinstance(translator.network, ExportedNetwork)
-    assert "ONNX Runtime translates" in caplog.text
+    assert "Using ONNX Runtime" in caplog.text
     in_torch = Translator.read(trained, INFERENCE, how)
     expected = translate_pixels(in_torch, photograph).astype(int)
     assert np.ptp(expected) > 10
@@ -49,35 +49,33 @@ def test_exported_model_translates_as_torch_does(trained, exported, photograph, 
 @pytest.mark.parametrize(
     "change", [{"flips": True}, {"dropout": True}, {"batch_statistics": True}]
 )
-def test_export_of_another_protocol_is_left_aside(trained, exported, change, caplog):
+def test_export_of_another_protocol_is_ignored(trained, exported, change, caplog):
     inference = INFERENCE.model_copy(update=change)
     network = load_network(trained, inference, exported)
     assert not isinstance(network, ExportedNetwork)
     assert "export again: kedro run --pipeline=export" in caplog.text
 
 
-def test_export_of_other_weights_is_left_aside(trained, exported, tmp_path, caplog):
+def test_export_of_other_weights_is_ignored(trained, exported, tmp_path, caplog):
     settings = make_settings("unet", training__epochs=1, training__seed=1)
     newer = fit(settings, make_pairs(4), make_pairs(2, seed=1), tmp_path)
     assert not isinstance(load_network(newer, INFERENCE, exported), ExportedNetwork)
-    assert "of another model" in caplog.text
+    assert "from a different model" in caplog.text
 
 
-def test_broken_export_is_left_aside(trained, tmp_path, caplog):
+def test_broken_export_is_ignored(trained, tmp_path, caplog):
     (tmp_path / formats.ONNX).write_bytes(b"no model")
     network = load_network(trained, INFERENCE, tmp_path)
     assert not isinstance(network, ExportedNetwork)
     assert "cannot be read" in caplog.text
 
 
-def test_batch_size_is_no_other_protocol(trained, exported):
+def test_batch_size_is_not_part_of_the_protocol(trained, exported):
     inference = INFERENCE.model_copy(update={"batch_size": 1})
     assert isinstance(load_network(trained, inference, exported), ExportedNetwork)
 
 
-def test_torch_translates_where_nothing_else_can(
-    trained, exported, tmp_path, monkeypatch, caplog
-):
+def test_torch_is_the_fallback(trained, exported, tmp_path, monkeypatch, caplog):
     for folder in (None, tmp_path):
         assert not isinstance(load_network(trained, INFERENCE, folder), ExportedNetwork)
     monkeypatch.setattr(runtime, "find_spec", lambda name: None)
@@ -85,8 +83,8 @@ def test_torch_translates_where_nothing_else_can(
     assert not caplog.text
 
 
-def test_gpu_is_not_left_for_another_runtime(trained, exported, monkeypatch):
-    """The device is one that torch has everywhere, so that weights can go to it."""
+def test_torch_is_used_on_a_gpu(trained, exported, monkeypatch):
+    """With a device that torch supports everywhere."""
     monkeypatch.setattr(runtime, "pick_device", lambda: Device("meta", "fp32"))
     network = load_network(trained, INFERENCE, exported)
     assert {parameter.device.type for parameter in network.parameters()} == {"meta"}

@@ -6,7 +6,7 @@ from image_translation.translation.tiling import place_tiles, ramp, translate_ti
 
 @pytest.mark.parametrize("length", [32, 33, 40, 100, 257])
 @pytest.mark.parametrize("overlap", [0, 0.25, 0.5])
-def test_tiles_cover_the_length_and_overlap_as_asked(length, overlap):
+def test_tiles_cover_the_length_with_the_given_overlap(length, overlap):
     starts = place_tiles(length, 32, overlap)
     assert starts[0] == 0 and starts[-1] == length - 32
     steps = np.diff(starts)
@@ -23,14 +23,14 @@ def test_ramps_of_neighbours_add_up_to_one(overlap):
 
 @pytest.mark.parametrize("shape", [(32, 32), (50, 90), (100, 33), (7, 200), (1, 1)])
 @pytest.mark.parametrize("overlap", [0, 0.25, 0.5])
-def test_identity_gives_the_image_back(shape, overlap):
+def test_identity_returns_the_image(shape, overlap):
     image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
     same = translate_tiles(lambda tiles: tiles, image, 32, overlap)
     np.testing.assert_array_equal(same, image)
 
 
 def test_blend_is_the_weighted_mean_of_all_tiles():
-    """Against sums over the whole image, with tiles that disagree."""
+    """Compared with sums over the whole image, with tiles that differ."""
     image = np.random.default_rng(0).integers(0, 200, (75, 110, 3), dtype=np.uint8)
     numbers = iter(range(1000))
 

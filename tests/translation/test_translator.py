@@ -64,7 +64,7 @@ def test_guided_is_sharper_than_resized(photograph):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_luminance_keeps_the_luma_and_brings_colour(photograph, seed):
+def test_luminance_keeps_the_luma_and_adds_colour(photograph, seed):
     torch.manual_seed(seed)
     network = build_network("unet", SIZE, 4).eval()
     with torch.no_grad():
@@ -76,7 +76,7 @@ def test_luminance_keeps_the_luma_and_brings_colour(photograph, seed):
         assert np.ptp(result.astype(int), axis=2).mean() > 2
 
 
-def test_luminance_takes_the_colour_of_the_network(photograph):
+def test_luminance_uses_the_colour_of_the_network(photograph):
     grey = grayscale(photograph)
     result = translate_pixels(make_colorizer(), grey).astype(int)
     inside = (grey[..., 0] > 60) & (grey[..., 0] < 180)  # where red is not clipped
@@ -88,7 +88,7 @@ def test_luminance_takes_the_colour_of_the_network(photograph):
     )
 
 
-def test_grey_input_shows_the_network_the_luma_alone(photograph):
+def test_grey_input_passes_only_the_luma(photograph):
     def check(images):
         assert (images == images[:, :1]).all()
         return images
@@ -98,14 +98,14 @@ def test_grey_input_shows_the_network_the_luma_alone(photograph):
         translate_pixels(translator, photograph)
 
 
-def test_image_is_not_changed(photograph):
+def test_input_is_not_modified(photograph):
     before = photograph.copy()
     for strategy in STRATEGIES:
         translate_pixels(make_translator(negative, strategy=strategy), photograph)
     np.testing.assert_array_equal(photograph, before)
 
 
-def test_more_scale_shows_the_network_more_pieces(photograph):
+def test_higher_scale_uses_more_pieces(photograph):
     seen = []
     for scale in (1, 3):
         count = []
@@ -126,7 +126,7 @@ def test_every_strategy_is_a_value_of_the_parameter():
     assert set(STRATEGIES) == set(values)
 
 
-def test_trained_replicate_becomes_a_translator(tmp_path, photograph):
+def test_translator_is_read_from_a_replicate(tmp_path, photograph):
     from image_translation.training import fit
 
     trained = fit(
@@ -141,7 +141,7 @@ def test_trained_replicate_becomes_a_translator(tmp_path, photograph):
     assert translate_pixels(translator, photograph).shape == photograph.shape
 
 
-def test_a_check_ends_a_translation_between_batches_of_tiles():
+def test_check_can_stop_a_translation():
     seen = []
 
     def check():

@@ -55,7 +55,7 @@ def test_fit_is_the_ridge_regression_of_a_window():
 
 @pytest.mark.parametrize("shape", [(120, 333), (64, 64), (7, 20), (1, 1), (700, 3)])
 def test_strips_are_the_bilinear_interpolation(shape, monkeypatch):
-    """Against Pillow, which interpolates the same way where it enlarges."""
+    """Compared with Pillow, which enlarges with the same interpolation."""
     monkeypatch.setattr("image_translation.translation.upsampling.STRIP_PIXELS", 999)
     small = np.random.default_rng(0).random((7, 20, 1, 1)).astype(np.float32)
     height, width = shape

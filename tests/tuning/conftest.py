@@ -17,7 +17,7 @@ SPACE = {
 }
 
 
-def make_how(**changes: Any) -> TuningSettings:
+def make_tuning(**changes: Any) -> TuningSettings:
     block = {
         "model": "unet",
         "trials": 3,
@@ -40,5 +40,5 @@ def make_how(**changes: Any) -> TuningSettings:
 def run_tuning(folder, pairs, *, model="unet", settings=None, observers=(), **changes):
     """Tune on a training and a validation side."""
     settings = settings or make_settings(model)
-    how = make_how(**changes)
-    return tune("task", model, settings, how, *pairs, folder, observers)
+    tuning = make_tuning(**changes)
+    return tune("task", model, settings, tuning, *pairs, folder, observers)

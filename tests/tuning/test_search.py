@@ -17,7 +17,7 @@ from image_translation.tuning.search import DATABASE
 from image_translation.tuning.space import grid_point
 from tests.conftest import ENVIRONMENT, PROJECT
 from tests.training.conftest import make_pairs, make_settings
-from tests.tuning.conftest import make_how, run_tuning
+from tests.tuning.conftest import make_tuning, run_tuning
 
 TRIALS = 5
 """Of a study that workers share; theirs agree on it."""
@@ -66,14 +66,14 @@ def compared(trials):
     return trials.drop(columns=["seconds"])
 
 
-def test_first_trial_is_the_model_as_it_is(tuned):
+def test_first_trial_is_the_unchanged_model(tuned):
     first = tuned[0].trials.iloc[0]
     settings = make_settings("unet")
     assert first["training.learning_rate"] == settings.training.learning_rate
     assert first["training.schedule"] == settings.training.schedule
 
 
-def test_best_trial_is_chosen_and_only_its_weights_are_kept(tuned):
+def test_best_trial_is_selected_and_only_its_weights_are_kept(tuned):
     found, folder = tuned
     trials = found.trials
     assert trials["state"].tolist() == ["complete"] * 3
@@ -86,7 +86,7 @@ def test_best_trial_is_chosen_and_only_its_weights_are_kept(tuned):
     assert told["parameters"]["training.schedule"] == trials["training.schedule"][1]
 
 
-def test_chosen_settings_give_the_score_again(tuned, pairs, tmp_path):
+def test_selected_settings_reproduce_the_score(tuned, pairs, tmp_path):
     found, _ = tuned
     settings = ModelSettings.model_validate(found.settings.model_dump())
     assert fit(settings, *pairs, tmp_path).validation_score == found.score
@@ -99,14 +99,16 @@ def test_realism_scores_trials_too(tmp_path, pairs):
     assert found.score == found.trials["score"].min() > 0
 
 
-def test_trials_cannot_be_compared_by_the_last_epoch(tmp_path, pairs):
+def test_last_epoch_is_rejected_as_criterion(tmp_path, pairs):
     settings = make_settings("unet", training__select_by="last")
-    with pytest.raises(InputError, match="training.select_by: last is no metric.* swd"):
+    with pytest.raises(
+        InputError, match="training.select_by: last is not a metric.* swd"
+    ):
         run_tuning(tmp_path, pairs, settings=settings)
     assert not list(tmp_path.iterdir())
 
 
-def test_running_again_does_nothing_and_more_trials_go_on(tuned, pairs):
+def test_complete_study_is_skipped_and_can_be_extended(tuned, pairs):
     found, folder = tuned
     stopper = Stopper(99)
     again = run_tuning(folder, pairs, observers=[stopper])
@@ -126,13 +128,13 @@ def test_other_space_or_data_is_another_study(tuned, pairs):
     assert run_tuning(folder, (renamed, validation), trials=1).study != found.study
 
 
-def test_named_study_refuses_another_space(pairs, tmp_path):
+def test_named_study_rejects_another_space(pairs, tmp_path):
     run_tuning(tmp_path, pairs, trials=1, study="mine")
     with pytest.raises(InputError, match=r"tuning\.study: mine-unet"):
         run_tuning(tmp_path, pairs, trials=1, study="mine", seed=1)
 
 
-def test_stopped_trial_goes_on_after_its_checkpoint(tuned, pairs, tmp_path):
+def test_stopped_trial_resumes_from_its_checkpoint(tuned, pairs, tmp_path):
     found, _ = tuned
     with pytest.raises(TrainingStoppedError):
         # in the second epoch of the second trial
@@ -143,7 +145,7 @@ def test_stopped_trial_goes_on_after_its_checkpoint(tuned, pairs, tmp_path):
     pd.testing.assert_frame_equal(compared(again.trials), compared(found.trials))
 
 
-def test_trial_that_promises_nothing_is_ended(pairs, tmp_path):
+def test_bad_trial_is_pruned(pairs, tmp_path):
     space = {"training.learning_rate": {"choices": "0.002|1e-9"}}
     stopper = Stopper(99)
     found = run_tuning(
@@ -156,18 +158,18 @@ def test_trial_that_promises_nothing_is_ended(pairs, tmp_path):
         "pruned",
         1,
     )
-    assert "behind the median" in bad["reason"] and stopper.closed == 1
+    assert "worse than the median" in bad["reason"] and stopper.closed == 1
     assert found.best == 0
 
 
 def first_seed(space, value):
     """A seed with which a grid begins with the value."""
-    dimensions = make_how(space=space).space
+    dimensions = make_tuning(space=space).space
     (name,) = dimensions
     return next(s for s in range(99) if grid_point(dimensions, 0, s)[name] == value)
 
 
-def test_failed_trials_are_told_with_their_reason(pairs, tmp_path):
+def test_failed_trials_have_a_reason(pairs, tmp_path):
     space = {"training.learning_rate": {"choices": "0.002|1e30"}}
     found = run_tuning(tmp_path, pairs, trials=2, sampler="grid", space=space)
     failed = found.trials.set_index("training.learning_rate").loc[1e30]
@@ -182,14 +184,14 @@ def test_input_error_of_a_trial_is_a_failure(pairs, tmp_path):
     assert found.trials["reason"][0] == "the network is too deep"
 
 
-def test_combination_that_does_not_go_together_is_pruned(pairs, tmp_path):
+def test_incompatible_values_are_pruned(pairs, tmp_path):
     space = {"objective.l1": {"choices": "0|1"}}
     found = run_tuning(tmp_path, pairs, trials=2, sampler="grid", space=space)
     pruned = found.trials.set_index("objective.l1").loc[0]
     assert pruned["state"] == "pruned" and "objective.l1" in pruned["reason"]
 
 
-def test_values_that_do_not_suit_the_data_are_pruned(pairs, tmp_path, monkeypatch):
+def test_values_incompatible_with_the_data_are_pruned(pairs, tmp_path, monkeypatch):
     def refuse(*_):
         raise InputError("network.levels: must be at most 5")
 
@@ -207,12 +209,12 @@ def test_study_without_a_score_is_an_error(pairs, tmp_path):
         with_best([found])
 
 
-def test_model_for_which_nothing_is_searched_is_tried_once(pairs, tmp_path):
+def test_model_without_dimensions_runs_once(pairs, tmp_path):
     found = run_tuning(tmp_path, pairs, search="objective.l1")
     assert len(found.trials) == 1 and found.chosen == {}
 
 
-def test_storage_that_cannot_be_used_is_an_error(pairs, tmp_path):
+def test_unusable_storage_is_an_error(pairs, tmp_path):
     with pytest.raises(InputError, match=r"tuning\.storage"):
         run_tuning(tmp_path, pairs, storage="nosql://host/db")
 

@@ -2,12 +2,12 @@ import pytest
 from pydantic import ValidationError
 
 from tests.training.conftest import make_settings
-from tests.tuning.conftest import make_how
+from tests.tuning.conftest import make_tuning
 
 
 def problem(**changes):
     with pytest.raises(ValidationError) as caught:
-        make_how(**changes)
+        make_tuning(**changes)
     detail = caught.value.errors()[0]
     return ".".join(map(str, detail["loc"])), detail["msg"]
 
@@ -46,7 +46,7 @@ def problem(**changes):
         ),
     ],
 )
-def test_what_cannot_be_searched_is_named(space, name, says):
+def test_unsearchable_parameter_is_an_error(space, name, says):
     where, message = problem(space=space)
     assert where == f"space.{name}" and name in message and says in message
 
@@ -57,30 +57,30 @@ def test_values_have_the_types_of_the_parameters():
         "training": {"ema": {"choices": "null|0.99"}, "flip": "true|false"},
         "objective.l1": {"low": "1", "high": "2"},
     }
-    searched = make_how(space=space).space
+    searched = make_tuning(space=space).space
     assert searched["network.base_channels"].choices == (4, 8)
     assert searched["training.ema"].choices == (None, 0.99)
     assert searched["training.flip"].choices == (True, False)
     assert searched["objective.l1"].low == 1.0
 
 
-def test_nested_and_dotted_names_are_the_same_and_null_leaves_out():
+def test_nested_and_dotted_names_are_equivalent_and_null_excludes():
     nested = {"training": {"learning_rate": {"low": "1e-4", "high": "1e-2"}}}
     dotted = {"training.learning_rate": {"high": "1e-3"}, "objective": {"l1": "null"}}
-    space = make_how(space={**nested, **dotted}).space
+    space = make_tuning(space={**nested, **dotted}).space
     assert list(space) == ["training.learning_rate"]
     assert (space["training.learning_rate"].high) == 1e-3
 
 
-def test_a_dump_is_read_again():
-    how = make_how()
-    assert make_how(**how.model_dump()) == how
+def test_dump_round_trip():
+    tuning = make_tuning()
+    assert make_tuning(**tuning.model_dump()) == tuning
 
 
-def test_what_only_a_gan_has_is_not_searched_without_one():
-    how = make_how()
-    assert "objective.l1" not in how.dimensions(make_settings("unet"))
-    assert "objective.l1" in how.dimensions(make_settings("pix2pix"))
+def test_gan_parameters_are_not_searched_without_a_gan():
+    tuning = make_tuning()
+    assert "objective.l1" not in tuning.dimensions(make_settings("unet"))
+    assert "objective.l1" in tuning.dimensions(make_settings("pix2pix"))
 
 
 def test_grid_of_a_range_without_steps_is_an_error():

@@ -1,1 +1,1 @@
-"""The page on which people translate their photographs."""
+"""Web page for translating photographs."""

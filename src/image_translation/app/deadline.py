@@ -1,19 +1,19 @@
-"""A limit on the time that a translation takes."""
+"""Time limit of a translation."""
 
 import time
 from collections.abc import Callable
 
 
 class TooLongError(Exception):
-    """A translation took longer than it may."""
+    """A translation exceeded its time limit."""
 
 
 class Deadline:
-    """The moment by which work has to be done.
+    """A point in time by which work must be done.
 
     Args:
-        seconds: From now.
-        clock: What says how late it is, in seconds.
+        seconds: Time from now.
+        clock: Returns the current time in seconds.
     """
 
     def __init__(
@@ -23,10 +23,10 @@ class Deadline:
         self._end = clock() + seconds
 
     def check(self) -> None:
-        """Go on, or not.
+        """Raise an error after the deadline.
 
         Raises:
-            TooLongError: The moment has passed.
+            TooLongError: The deadline has passed.
         """
         if self._clock() > self._end:
             raise TooLongError

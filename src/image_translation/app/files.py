@@ -1,4 +1,4 @@
-"""Files of the people on the page: theirs alone, and none for longer than needed."""
+"""Files of sessions, separate for each session and deleted early."""
 
 import logging
 import shutil
@@ -11,17 +11,17 @@ from threading import Lock
 logger = logging.getLogger(__name__)
 
 KEEP_SECONDS = 3600
-"""For so long files wait for somebody who has gone without a word."""
+"""Lifetime of files of sessions that did not end properly."""
 
-LONGEST_NAME = 200  # bytes; file systems take 255
+LONGEST_NAME = 200  # bytes; file systems allow 255
 
 
 class SessionFiles:
-    """Folders with names that nobody guesses, one for each thing that is done.
+    """Folders with unguessable names, one per operation.
 
     Args:
-        root: Where they are.
-        clock: The time in seconds, as files have it.
+        root: Parent folder.
+        clock: Returns the current time in seconds, as in file times.
     """
 
     def __init__(self, root: Path, clock: Callable[[], float] = time.time) -> None:
@@ -30,7 +30,9 @@ class SessionFiles:
         self._lock = Lock()
 
     def new_folder(self, session: str) -> Path:
-        """An empty folder that goes when the session ends; old ones of all go now."""
+        """Create an empty folder, deleted at the end of the session; also deletes
+        expired folders.
+        """
         self._forget_old()
         folder = Path(tempfile.mkdtemp(dir=self._root, prefix="session-"))
         with self._lock:
@@ -38,13 +40,13 @@ class SessionFiles:
         return folder
 
     def end(self, session: str) -> None:
-        """Remove all that a session has left."""
+        """Delete all files of a session."""
         with self._lock:
             folders = self._folders.pop(session, [])
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
         if folders:
-            logger.info("The files of a session that has ended are removed")
+            logger.info("Deleted the files of a finished session")
 
     def _forget_old(self) -> None:
         oldest = self._clock() - KEEP_SECONDS
@@ -59,7 +61,7 @@ class SessionFiles:
 
 
 def safe_name(given: str) -> str:
-    """The name of a file that somebody sent, without what could lead elsewhere.
+    """A safe file name for an uploaded file, without path components.
 
     >>> safe_name("../../etc/Übung (1).JPG"), safe_name("..")
     ('Übung (1).JPG', 'photograph')

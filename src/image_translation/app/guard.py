@@ -1,4 +1,4 @@
-"""What stands before the server: requests that are too large, pages that load from afar."""
+"""Middleware: upload limit and content security policy."""
 
 from typing import Any
 
@@ -8,17 +8,17 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; "
     "frame-ancestors 'none'; form-action 'self'"
 )
-"""A browser loads nothing from other machines. Gradio's page needs scripts inside it."""
+"""Browsers load nothing from other hosts. Gradio's page needs inline scripts."""
 
 ENVELOPE = 2**16
-"""Bytes that a request may have around a file."""
+"""Allowance for the part of a request around the file, in bytes."""
 
 
 class Guard:
-    """ASGI middleware.
+    """ASGI middleware that limits uploads and sets the content security policy.
 
     Args:
-        app: What is guarded.
+        app: The wrapped application.
         max_upload_mb: The largest file, in MiB.
     """
 
@@ -27,7 +27,7 @@ class Guard:
         self._largest = max_upload_mb * MEGABYTE + ENVELOPE
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer a request that is too large; let others through."""
+        """Reject requests that are too large; pass on others."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -51,12 +51,13 @@ class Guard:
         await self._app(scope, receive, send_with_policy)
 
     async def _refuse(self, receive: Any, send: Any) -> None:
-        # a client that is cut off while it still sends does not read the answer
+        # a client whose connection is closed during the upload does not read the
+        # response
         while (await receive()).get("more_body"):
             pass
         body = (
             f"The file is larger than {self._max_upload_mb} MB. Choose a smaller one, or "
-            "raise app.max_upload_mb in conf/local/parameters.yml"
+            "increase app.max_upload_mb in conf/local/parameters.yml"
         ).encode()
         headers = [
             (b"content-type", b"text/plain; charset=utf-8"),

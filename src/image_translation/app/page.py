@@ -1,4 +1,4 @@
-"""The page: what is seen of the workbench. Gradio is known here alone."""
+"""The Gradio page of the workbench; the only module that imports Gradio."""
 
 import functools
 import logging
@@ -32,12 +32,14 @@ logger = logging.getLogger(__name__)
 
 TITLE = "Image Translation"
 ABOUT = (
-    "Translate a photograph at its full size with the models that were trained here, "
-    "and compare them. Photographs stay on the machine that serves this page, and are "
-    "removed when you leave it."
+    "Translate a photograph at full size with the trained models, and compare the "
+    "results. Photographs stay on the machine that serves this page, and are deleted "
+    "when you leave it."
 )
-NOTHING_TRAINED = "**No model is trained yet.** Train some with `make run`, then load this page again."
-UNEXPECTED = "Something went wrong in the app; what it was stands in its log"
+NOTHING_TRAINED = (
+    "**No model is trained yet.** Train some with `make run`, then reload this page."
+)
+UNEXPECTED = "Unexpected error; see the server log"
 
 SAMPLES = sorted(PHOTOGRAPHS, key=lambda photo: photo.name not in TEST_PHOTOGRAPHS)
 THUMBNAIL = (240, 180)
@@ -63,17 +65,17 @@ THEME = gr.themes.Default(
     button_primary_background_fill_hover_dark="*primary_600",
     button_primary_text_color="white",
 )
-"""With the system's fonts: others would come from afar."""
+"""System fonts: web fonts would be loaded from another host."""
 
 
 class Upload(gr.File):
-    """A file that keeps the name that it has on the sender's machine."""
+    """A file component that keeps the file's name on the user's machine."""
 
-    is_template = True  # looks as a file does
+    is_template = True  # use the template of the file component
     get_component_class_id = gr.File.get_component_class_id
 
     def preprocess(self, payload: Any) -> Any:
-        """Where the file is and what it is called; None where there is none."""
+        """Path and name of the uploaded file, or None."""
         file = payload.root[0] if hasattr(payload, "root") else payload
         if file is None:
             return None
@@ -84,13 +86,13 @@ def launch(workbench: Workbench, folder: Path, host: str, port: int) -> gr.Block
     """Start the page's server.
 
     Args:
-        workbench: What the page does.
-        folder: Where it keeps files.
-        host: The address to listen at.
-        port: The port.
+        workbench: The workbench.
+        folder: Folder for files.
+        host: Interface to bind to.
+        port: Port to bind to.
 
     Raises:
-        InputError: The port is taken.
+        InputError: The port is in use.
     """
     page = build_page(workbench, SessionFiles(folder))
     settings = workbench.settings
@@ -122,8 +124,8 @@ def launch(workbench: Workbench, folder: Path, host: str, port: int) -> gr.Block
 
 
 def build_page(workbench: Workbench, files: SessionFiles) -> gr.Blocks:
-    """Lay out the page and say what happens on it."""
-    desk = _Desk(workbench, files)
+    """Build the page and its event handlers."""
+    desk = _Handlers(workbench, files)
     with gr.Blocks(
         title=TITLE, analytics_enabled=False, delete_cache=(600, KEEP_SECONDS)
     ) as page:
@@ -132,7 +134,7 @@ def build_page(workbench: Workbench, files: SessionFiles) -> gr.Blocks:
         made = gr.State([])
         with gr.Row():
             with gr.Column(scale=2, min_width=320):
-                # programs that ask without a page may choose among these
+                # values allowed for API clients
                 task = gr.Dropdown(
                     _named(workbench.all_tasks), label="Task", elem_id="task"
                 )
@@ -147,10 +149,10 @@ def build_page(workbench: Workbench, files: SessionFiles) -> gr.Blocks:
                     height=160,
                     elem_id="photograph",
                 )
-                gr.Markdown("Or take one of these:", elem_id="or")
+                gr.Markdown("Or choose a sample:", elem_id="or")
                 samples = gr.Gallery(
                     [_thumbnail(sample.path) for sample in SAMPLES],
-                    label="Or a sample",
+                    label="Samples",
                     show_label=False,
                     columns=4,
                     allow_preview=False,
@@ -193,8 +195,8 @@ def build_page(workbench: Workbench, files: SessionFiles) -> gr.Blocks:
     return page
 
 
-def _plainly(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Tell people what they can do about an error; what they cannot goes to the log."""
+def _user_errors(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Show errors that users can fix; log all others."""
 
     @functools.wraps(function)
     def wrapper(*arguments: Any, **options: Any) -> Any:
@@ -210,15 +212,15 @@ def _plainly(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
-class _Desk:
-    """What happens on the page, in the words of its components."""
+class _Handlers:
+    """Event handlers of the page."""
 
     def __init__(self, workbench: Workbench, files: SessionFiles) -> None:
         self._workbench, self._files = workbench, files
 
-    @_plainly
+    @_user_errors
     def open(self) -> tuple[Any, Any, Any]:
-        """Tasks and models as they are now."""
+        """The current tasks and models."""
         tasks = self._workbench.tasks()
         first = tasks[0] if tasks else None
         return (
@@ -227,26 +229,26 @@ class _Desk:
             gr.Markdown(visible=not tasks),
         )
 
-    @_plainly
+    @_user_errors
     def choose_task(self, task: str) -> Any:
-        """The task's models, with the first one chosen."""
+        """The task's models, with the first one selected."""
         return self._models(task)
 
     def _models(self, task: str | None) -> Any:
         models = list(self._workbench.models(task).items()) if task else []
         return gr.CheckboxGroup(models, value=[value for _, value in models[:1]])
 
-    @_plainly
+    @_user_errors
     def keep(self, photo: tuple[Path, str] | None, request: gr.Request) -> Any:
-        """Take an upload into the session's files, and show it."""
+        """Store an upload in the session's files, and show it."""
         if photo is None:
             return _NOTHING
         path, name = photo
         return self._take(path, name, request, shutil.move)
 
-    @_plainly
+    @_user_errors
     def take_sample(self, event: gr.SelectData, request: gr.Request) -> Any:
-        """A sample instead of an upload."""
+        """Use a sample instead of an upload."""
         sample = SAMPLES[event.index].path
         return self._take(sample, sample.name, request, shutil.copyfile)
 
@@ -260,37 +262,37 @@ class _Desk:
         preview = write_preview(open_photo(given, name), folder / "photograph.jpg")
         return str(given), _pair(preview, preview), *_NOTHING[2:]
 
-    @_plainly
+    @_user_errors
     def translate(
         self,
         task: str,
         models: list[str],
         photo: tuple[Path, str] | None,
         request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008 - how Gradio hands it over
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 - injected by Gradio
     ) -> Any:
-        """Translate the photograph by the chosen models."""
+        """Translate the photograph with the selected models."""
         if photo is None:
-            raise InputError("There is no photograph yet; upload one or take a sample")
+            raise InputError("No photograph; upload one or choose a sample")
         folder = self._files.new_folder(_session(request))
         made = self._workbench.translate(task, models, *photo, folder, progress)
         labels = [one.label for one in made]
         shown = gr.Radio(labels, value=labels[0], visible=len(made) > 1)
         return self.show(labels[0], made), shown, _render(made), made
 
-    @_plainly
+    @_user_errors
     def show(self, label: str, made: Sequence[Translation]) -> Any:
         """The slider between the photograph and one of its translations."""
         (one,) = (one for one in made if one.label == label)
         return _pair(one.before, one.after)
 
     def leave(self, request: gr.Request) -> None:
-        """Remove what a session leaves."""
+        """Delete the session's files."""
         self._files.end(_session(request))
 
 
 _NOTHING: tuple[Any, ...] = (None, None, gr.Radio([], visible=False), "", [])
-"""Photograph, slider, choice of what it shows, results: none yet."""
+"""Photograph, slider, selection of the result, results: all empty."""
 
 
 def _named(tasks: Sequence[str]) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The app while it runs: its server, and its folder, which goes with it."""
+"""Run the app's server and manage its temporary folder."""
 
 import logging
 import os
@@ -22,7 +22,7 @@ INSTALL = (
 
 
 def require_gradio() -> None:
-    """Make sure that the page can be made.
+    """Check that Gradio is installed.
 
     Raises:
         InputError: Gradio is not installed.
@@ -34,16 +34,16 @@ def require_gradio() -> None:
 def serve(
     workbench: Workbench, host: str, port: int, ready: Callable[[str], None]
 ) -> None:
-    """Serve the page until the process is told to end (Ctrl-C, SIGTERM).
+    """Serve the page until the process is stopped (Ctrl-C, SIGTERM).
 
     Args:
-        workbench: What the page does.
-        host: The address to listen at.
-        port: The port.
-        ready: Told the page's URL once it answers.
+        workbench: The workbench.
+        host: Interface to bind to.
+        port: Port to bind to.
+        ready: Called with the page's URL once it responds.
 
     Raises:
-        InputError: Gradio is not installed, or the port is taken.
+        InputError: Gradio is not installed, or the port is in use.
     """
     require_gradio()
     ended = threading.Event()
@@ -66,14 +66,14 @@ def serve(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    logger.info("The app has ended; its files are removed")
+    logger.info("The app has stopped; its files are deleted")
 
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def _prepare(folder: Path) -> None:
-    """Settings that Gradio reads when it is imported: where files go, whom to tell."""
+    """Set environment variables that Gradio reads on import: folder and telemetry."""
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"

@@ -5,11 +5,11 @@ from pydantic import Field
 from image_translation.schema import Settings
 
 MEGABYTE = 2**20
-"""As Gradio counts, which tells people of the limit."""
+"""Size of a megabyte as in Gradio's message about the limit."""
 
 
 class AppSettings(Settings):
-    """What the app takes on."""
+    """Limits of the app."""
 
     max_upload_mb: int = Field(ge=1)
     max_seconds: float = Field(gt=0)
@@ -18,5 +18,5 @@ class AppSettings(Settings):
 
     @property
     def max_upload(self) -> int:
-        """Size of an uploaded file in bytes."""
+        """Maximum size of an uploaded file in bytes."""
         return self.max_upload_mb * MEGABYTE

@@ -1,4 +1,4 @@
-"""What the page does, apart from the page: models, translations and their scores."""
+"""The app without its page: models, translations and scores."""
 
 import logging
 import time
@@ -23,7 +23,7 @@ from image_translation.imaging.photo import (
 from image_translation.metrics.comparison import MIN_GROUPS
 from image_translation.metrics.looks import subset_of
 from image_translation.metrics.registry import HEADLINES
-from image_translation.reporting import words
+from image_translation.reporting import formatting
 from image_translation.tracking.in_use import (
     Chosen,
     choose_models,
@@ -31,33 +31,33 @@ from image_translation.tracking.in_use import (
     run_page,
 )
 from image_translation.training.trained import TrainedModel
-from image_translation.translation.choice import choose_trained
-from image_translation.translation.encoded import Translator, translate_photo
+from image_translation.translation.encoded_images import Translator, translate_photo
+from image_translation.translation.model_selection import choose_trained
 from image_translation.translation.previews import shrink
 from image_translation.translation.settings import CHAMPION, TranslateSettings
 
 logger = logging.getLogger(__name__)
 
 Report = Callable[[float, str], None]
-"""Told how far work is, 0 to 1, and what is done."""
+"""Receives the progress, 0 to 1, and the current step."""
 
 PREVIEW_SIDE = 1600
 PREVIEW_QUALITY = 90
 
 KEPT_MODELS = 4
-"""So many are kept in memory between translations."""
+"""Maximum number of models in memory between translations."""
 
 
 @dataclass(frozen=True)
-class TaskResults:
-    """What a task has come to so far; what may change is asked for again each time.
+class TaskModels:
+    """Models and scores of a task; functions are called again for each request.
 
     Attributes:
         settings: All parameters of the task.
-        trained: Gives the models on disk, by name.
-        champions: Where models that are in use are kept.
-        exports: Gives the folders of exported models, by model.
-        comparison: Gives ``comparison.csv``, or None where there is none yet.
+        trained: Returns the models on disk, by name.
+        champions: Folder of the champions.
+        exports: Returns the folders of exported models, by model.
+        comparison: Returns ``comparison.csv``, or None.
     """
 
     settings: Mapping[str, Any]
@@ -69,7 +69,7 @@ class TaskResults:
 
 @dataclass(frozen=True)
 class Score:
-    """A model's mean score in the comparison, in words."""
+    """A model's mean score in the comparison, formatted."""
 
     metric: str
     value: str
@@ -78,18 +78,18 @@ class Score:
 
 @dataclass(frozen=True)
 class Translation:
-    """What a model made of a photograph.
+    """A model's translation of a photograph.
 
     Attributes:
-        label: What the model is called.
-        file: The translation at full size, with the name that it is to have.
+        label: Label of the model.
+        file: The translation at full size, with the name for the download.
         before: Preview of the photograph.
         after: Preview of the translation.
-        size: Width and height, in words.
-        seconds: What it took.
-        scores: The model's.
-        about_scores: What there is to know about them.
-        run_page: Its run in MLflow, where that is known.
+        size: Width and height, formatted.
+        seconds: Duration.
+        scores: Scores of the model.
+        about_scores: A remark about the scores.
+        run_page: URL of its MLflow run, if known.
     """
 
     label: str
@@ -107,13 +107,13 @@ class Workbench:
     """Translates photographs with the models of all tasks.
 
     Args:
-        tasks: What there is, by task.
+        tasks: Models and scores by task.
         settings: The limits.
-        mlflow: Where MLflow's own interface is served.
+        mlflow: URL of MLflow's UI.
     """
 
     def __init__(
-        self, tasks: Mapping[str, TaskResults], settings: AppSettings, mlflow: str
+        self, tasks: Mapping[str, TaskModels], settings: AppSettings, mlflow: str
     ) -> None:
         self.settings = settings
         self._tasks, self._mlflow = tasks, mlflow
@@ -121,17 +121,17 @@ class Workbench:
 
     @property
     def all_tasks(self) -> list[str]:
-        """Every task, whether anything is trained for it or not."""
+        """Every task, with or without trained models."""
         return list(self._tasks)
 
     def tasks(self) -> list[str]:
-        """Tasks for which there is a model."""
+        """Tasks with a trained model."""
         return [task for task in self._tasks if self.models(task)]
 
     def models(self, task: str) -> dict[str, str]:
-        """What can be chosen for a task, by what it is called on the page.
+        """Choices of a task, by label.
 
-        The first is the model in use, or where there is none, the best on validation.
+        The first is the champion, or without one the best model on validation.
         """
         trained = {
             name: model
@@ -139,7 +139,7 @@ class Workbench:
             if model.is_learnt and model.replicates
         }
         choices = {name: name for name in trained}
-        if in_use := _name_in_use(task):
+        if in_use := _find_champion(task):
             model, version = in_use
             return {f"{model} (in use, version {version})": CHAMPION, **choices}
         if not trained:
@@ -156,24 +156,25 @@ class Workbench:
         folder: Path,
         report: Report = lambda share, doing: None,
     ) -> list[Translation]:
-        """Translate a photograph by every wanted model, as the pipeline does.
+        """Translate a photograph with every selected model, exactly as the pipeline
+        does.
 
         Args:
             task: The task.
             wanted: Values of `models`.
             source: The photograph's file.
-            name: What it is called.
-            folder: Where previews and translations go.
-            report: Told how far it is.
+            name: Its name.
+            folder: Folder for previews and translations.
+            report: Receives the progress.
 
         Raises:
-            InputError: The photograph cannot be read, there is no such model, or it
-                takes longer than it may.
+            InputError: The photograph is unreadable, a model does not exist, or the
+                time limit is exceeded.
         """
         if task not in self._tasks:
-            raise InputError(f"There is no task {task!r}; choose one of the list")
+            raise InputError(f"Unknown task {task!r}; choose one from the list")
         if not wanted:
-            raise InputError("No model is chosen; tick at least one")
+            raise InputError("No model is selected; select at least one")
         deadline = Deadline(self.settings.max_seconds)
         photo = open_photo(source, name)
         work = _Work(photo, name, folder, deadline)
@@ -186,7 +187,7 @@ class Workbench:
         except TooLongError as error:
             raise InputError(
                 f"{name} takes longer than {self.settings.max_seconds:g} seconds. Choose"
-                " fewer models or a smaller photograph, or raise app.max_seconds in"
+                " fewer models or a smaller photograph, or increase app.max_seconds in"
                 " conf/local/parameters.yml"
             ) from error
         return made
@@ -222,7 +223,7 @@ class Workbench:
         )
 
     def _translator(self, task: str, chosen: Chosen) -> Translator:
-        """What translates, from memory where it is the same as before."""
+        """The translator of a model, cached while its weights are unchanged."""
         protocol = chosen.inference.model_dump_json()
         key = (task, chosen.trained.fingerprint, protocol)
         translator = self._translators.pop(key, None)
@@ -241,7 +242,7 @@ class Workbench:
 
 
 class _Work:
-    """A photograph on its way; its preview is made once."""
+    """A photograph during its translation; its preview is written once."""
 
     def __init__(
         self, photo: Photo, name: str, folder: Path, deadline: Deadline
@@ -255,7 +256,7 @@ class _Work:
         self.before = write_preview(photo, folder / "before.jpg")
 
     def make(self, translator: Translator, choice: str) -> tuple[Path, Path]:
-        """Translate it; returns the file and its preview."""
+        """Translate the photograph; returns the file and its preview."""
         timed = replace(translator, check=self._deadline.check)
         translated = translate_photo(timed, self._photo)
         file = self._folder / choice / self._name
@@ -266,14 +267,14 @@ class _Work:
 
 
 def open_photo(source: Path, name: str) -> Photo:
-    """Decode a photograph that somebody gave.
+    """Decode an uploaded photograph.
 
     Args:
         source: Its file.
-        name: What it is called.
+        name: Its name.
 
     Raises:
-        InputError: It is no photograph that can be read.
+        InputError: It is not a readable photograph.
     """
     try:
         return read_photo(source)
@@ -286,13 +287,13 @@ def open_photo(source: Path, name: str) -> Photo:
 
 
 def write_preview(photo: Photo, path: Path) -> Path:
-    """Write what a page shows of a photograph; returns where."""
+    """Write a preview for the page; returns its path."""
     shrink(photo, PREVIEW_SIDE).save(path, "JPEG", quality=PREVIEW_QUALITY)
     return path
 
 
-def _name_in_use(task: str) -> tuple[str, int] | None:
-    """The model in use; a store that does not answer leaves those on disk to choose."""
+def _find_champion(task: str) -> tuple[str, int] | None:
+    """The champion's model and version; None if the store does not respond."""
     try:
         return name_in_use(task)
     except InputError as error:
@@ -303,7 +304,7 @@ def _name_in_use(task: str) -> tuple[str, int] | None:
 def _scores(
     comparison: pd.DataFrame | None, chosen: Chosen, trained: TrainedModel | None
 ) -> tuple[list[Score], str]:
-    """A model's scores in the comparison, where they are those of its weights."""
+    """A model's scores in the comparison, if they are about the same weights."""
     if comparison is None:
         return [], "Not compared yet."
     replicates = trained.replicates if trained else ()
@@ -314,9 +315,9 @@ def _scores(
     known = rows.to_dict("index")
     found = [
         Score(
-            words.label(metric),
-            words.value(metric, row["mean"]),
-            words.interval(metric, row["ci_low"], row["ci_high"]),
+            formatting.label(metric),
+            formatting.value(metric, row["mean"]),
+            formatting.interval(metric, row["ci_low"], row["ci_high"]),
         )
         for metric in HEADLINES
         if (row := known.get(metric))
@@ -325,7 +326,7 @@ def _scores(
         return [], "Not compared yet."
     images, groups = (int(rows[name].iloc[0]) for name in ("n_images", "n_groups"))
     about = (
-        f"Means over {words.count(images, f'{subset_of(rows)} image')} of "
-        f"{words.count(groups, 'photograph')}, with 95 % intervals"
+        f"Means over {formatting.count(images, f'{subset_of(rows)} image')} of "
+        f"{formatting.count(groups, 'photograph')}, with 95 % intervals"
     )
     return found, about + (": too few to be trusted." if groups < MIN_GROUPS else ".")

@@ -15,7 +15,7 @@ from image_translation.errors import without_credentials
 from image_translation.pipeline_registry import TASKS
 
 if TYPE_CHECKING:
-    from image_translation.app.workbench import TaskResults
+    from image_translation.app.workbench import TaskModels
 
 
 @click.command()
@@ -47,11 +47,11 @@ def app(
         serve(workbench, host, port, lambda url: click.echo(f"The app serves {url}"))
 
 
-def _results(catalog: CatalogProtocol, task: str) -> "TaskResults":
-    from image_translation.app.workbench import TaskResults
+def _results(catalog: CatalogProtocol, task: str) -> "TaskModels":
+    from image_translation.app.workbench import TaskModels
 
     comparison = catalog[f"{task}.comparison"]
-    return TaskResults(
+    return TaskModels(
         settings=catalog.load(f"params:{task}"),
         trained=catalog[f"{task}.trained_models"].load,
         champions=catalog.load(f"{task}.champion.workspace").folder,

@@ -1,1 +1,1 @@
-"""Trained generators in forms that other runtimes read, checked and measured."""
+"""Export trained generators for other runtimes, verified and measured."""

@@ -1,4 +1,6 @@
-"""The model card: what a model is, what it is good for, and what not (Mitchell et al. 2019)."""
+"""The model card: description, scores, intended use and limits (Mitchell et al.
+2019).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -9,15 +11,15 @@ import pandas as pd
 from image_translation.fingerprint import digest
 from image_translation.metrics import HEADLINES, MEASURES
 from image_translation.metrics.looks import subset_of
-from image_translation.reporting import words
-from image_translation.reporting.answer import Outcome, relate
+from image_translation.reporting import formatting
+from image_translation.reporting.conclusions import Outcome, relate
 from image_translation.training.settings import LAST, ObjectiveSettings
 
 BASELINES: Mapping[str, str] = {
     "copy_input": "copying the input",
     "mean_target": "the mean of all training targets",
 }
-"""What every model has to beat, by its name in the tables."""
+"""Description of the baselines, by name."""
 
 OUTCOMES: Mapping[tuple[Outcome, bool | None], str] = {
     ("better", None): "better on",
@@ -26,32 +28,32 @@ OUTCOMES: Mapping[tuple[Outcome, bool | None], str] = {
     ("differ", False): "behind, in this training, on",
     ("equal", None): "practically equal on",
     ("open", None): "undecided on",
-    ("failed", None): "no verdict, as a training failed, on",
+    ("failed", None): "no verdict, because a training failed, on",
     ("few", None): "too few independent photographs for a verdict on",
 }
-"""Outcome, and whether this model leads where that is told → how it is said."""
+"""Phrase for an outcome and whether this model leads, if applicable."""
 
 FEW_PAIRS = 10_000
-"""Training pairs below which the card calls the data small."""
+"""Number of training pairs below which the card calls the data set small."""
 
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What a card tells of a model.
+    """Facts of a model card.
 
     Attributes:
-        task: What it translates.
-        model: Its name in the tables.
-        version: Its number in the registry, where it is the one in use.
-        config: What training left behind: ``network``, ``objective``, ``cost``, …
-        source: Where the pairs came from.
-        credit: Who made the images and under which licence, in words.
-        derived: ``input`` or ``target`` where a recipe made that side, else None.
-        recipe: What that side is, and after whom.
-        splits: One row a side: ``split, n_pairs, n_groups``.
-        digests: What was trained and chosen on, by name: digests of the data.
-        grey_input: Whether the network is shown the photograph's luma.
-        comparison: ``comparison.csv``, where it is about these weights.
+        task: The task.
+        model: Name in the tables.
+        version: Version in the registry, if it is the champion.
+        config: Configuration of the training: ``network``, ``objective``, ``cost``, …
+        source: The source of the pairs.
+        credit: Authors and licences of the images.
+        derived: ``input`` or ``target`` if a recipe derived that image, else None.
+        recipe: Description and source of the recipe.
+        splits: One row per subset: ``split, n_pairs, n_groups``.
+        digests: Digests of the data used for training and selection, by name.
+        grey_input: Whether the network's input is the photograph's luma.
+        comparison: ``comparison.csv``, if it is about these weights.
         verdicts: ``verdicts.csv``, likewise.
     """
 
@@ -71,7 +73,7 @@ class ModelFacts:
 
     @property
     def fingerprint(self) -> str:
-        """Digest of all that the card tells."""
+        """Digest of all facts."""
         return digest({field.name: getattr(self, field.name) for field in fields(self)})
 
     @property
@@ -81,10 +83,10 @@ class ModelFacts:
 
 
 def write_card(facts: ModelFacts, variants: pd.DataFrame) -> str:
-    """Tell in Markdown what a model is.
+    """Write the model card in Markdown.
 
     Args:
-        facts: What is known of it.
+        facts: The facts.
         variants: ``variants.csv``.
     """
     sections = (
@@ -101,7 +103,7 @@ def write_card(facts: ModelFacts, variants: pd.DataFrame) -> str:
 
 
 def _head(facts: ModelFacts) -> str:
-    version = "" if facts.version is None else f", version {facts.version} in use"
+    version = "" if facts.version is None else f", champion, version {facts.version}"
     return (
         f"# {facts.model} for {facts.task}\n\n"
         f"Translates images of {facts.image_size}×{facts.image_size} px "
@@ -115,15 +117,13 @@ def _architecture(facts: ModelFacts) -> str:
     objective = ObjectiveSettings.model_validate(facts.config["objective"])
     by = facts.config["select_by"]
     chosen = (
-        "the last one, without a choice"
-        if by == LAST
-        else f"the best on validation by {by.upper()}"
+        "the last epoch" if by == LAST else f"the best on validation by {by.upper()}"
     )
     rows = {
         "network": f"{network['name']}, {network['base_channels']} channels in its first "
         "block",
-        "parameters": words.whole(cost["parameters"]),
-        "cost of an image": words.quantity(
+        "parameters": formatting.whole(cost["parameters"]),
+        "cost per image": formatting.quantity(
             cost["gmac"], suffix=" × 10⁹ multiply–accumulates"
         ),
         "trained for": objective.describe(),
@@ -136,21 +136,25 @@ def _architecture(facts: ModelFacts) -> str:
 
 def _data(facts: ModelFacts) -> str:
     rows = [
-        [row["split"], words.whole(row["n_pairs"]), words.whole(row["n_groups"])]
+        [
+            row["split"],
+            formatting.whole(row["n_pairs"]),
+            formatting.whole(row["n_groups"]),
+        ]
         for _, row in facts.splits.iterrows()
     ]
     origin = (
-        f"The {facts.derived}s are no originals: a recipe made them ({facts.recipe})."
+        f"The {facts.derived}s are derived (recipe: {facts.recipe})."
         if facts.derived
-        else "Inputs and targets are both originals."
+        else "Inputs and targets are originals."
     )
     digests = "\n".join(f"- {name}: `{sha}`" for name, sha in facts.digests.items())
     licence = facts.credit or (
-        "The source states none. Find out before you share this model or what it makes."
+        "Not stated by the source. Clarify them before you share this model or its output."
     )
     return (
         f"## Data\n\nSource: {facts.source}. {origin}\n\n"
-        f"{_table(['side', 'pairs', 'independent groups'], rows)}\n\n"
+        f"{_table(['subset', 'pairs', 'independent groups'], rows)}\n\n"
         f"Digests:\n\n{digests}\n\nAuthors and licence of the data: {licence}"
     )
 
@@ -160,15 +164,15 @@ def _scores(facts: ModelFacts) -> str:
     own = None if table is None else table[table["model"] == facts.model]
     if own is None or not len(own):
         return (
-            "## Scores\n\nThere are none of these weights: the comparison was not made, "
-            f"or of others. `kedro run --pipeline={facts.task}` makes it."
+            "## Scores\n\nNot available for these weights. To compute them, run "
+            f"`kedro run --pipeline={facts.task}`."
         )
     rows = [
         [
             MEASURES[row["metric"]].label,
-            words.value(row["metric"], row["mean"]),
-            words.interval(row["metric"], row["ci_low"], row["ci_high"])
-            or words.NOTHING,
+            formatting.value(row["metric"], row["mean"]),
+            formatting.interval(row["metric"], row["ci_low"], row["ci_high"])
+            or formatting.NOTHING,
             "higher" if row["higher_is_better"] else "lower",
         ]
         for _, row in own.iterrows()
@@ -176,24 +180,25 @@ def _scores(facts: ModelFacts) -> str:
     ]
     first = own.iloc[0]
     counts = (
-        f"{words.count(int(first['n_images']), f'{subset_of(own)} image')} of "
-        f"{words.count(int(first['n_groups']), 'independent group')}, "
-        f"{words.count(int(first['n_replicates']), 'training')}"
+        f"{formatting.count(int(first['n_images']), f'{subset_of(own)} image')} of "
+        f"{formatting.count(int(first['n_groups']), 'independent group')}, "
+        f"{formatting.count(int(first['n_replicates']), 'training')}"
     )
     head = ["metric", "mean", "95 % interval", "better is"]
     sentences = "\n".join(
         f"- {sentence}"
         for baseline, whom in BASELINES.items()
-        if (sentence := _stand(facts, baseline, whom))
+        if (sentence := _compare(facts, baseline, whom))
     )
     return (
         f"## Scores\n\nOn {counts}:\n\n{_table(head, rows)}\n\n"
-        f"Against the baselines, which need no training:\n\n{sentences or '- not compared'}"
+        f"Compared with the baselines, which need no training:\n\n"
+        f"{sentences or '- not compared'}"
     )
 
 
-def _stand(facts: ModelFacts, baseline: str, whom: str) -> str:
-    """How the model stands to a baseline on the study's metrics, in a sentence."""
+def _compare(facts: ModelFacts, baseline: str, whom: str) -> str:
+    """Compare the model with a baseline on the study's metrics, in a sentence."""
     if facts.verdicts is None:
         return ""
     found = [
@@ -204,22 +209,21 @@ def _stand(facts: ModelFacts, baseline: str, whom: str) -> str:
     parts = []
     for (outcome, leads), phrase in OUTCOMES.items():
         on = [
-            f"{words.label(relation.metric)} ({relation.numbers})"
+            f"{formatting.label(relation.metric)} ({relation.numbers})"
             for relation in found
             if relation.outcome == outcome and leads in (None, relation.leads)
         ]
         if on:
-            parts.append(f"{phrase} {words.join_words(on)}")
-    return f"Against {whom}: {'; '.join(parts)}." if parts else ""
+            parts.append(f"{phrase} {formatting.join_words(on)}")
+    return f"Compared with {whom}: {'; '.join(parts)}." if parts else ""
 
 
 def _use(facts: ModelFacts) -> str:
     return (
         "## Intended use\n\n"
-        "Translating photographs like those it was trained on, for design and for study. "
-        "What it makes is a plausible picture, not a record: nothing in it is evidence of "
-        "what a scene, a person or a colour really looked like. Not for decisions about "
-        "people."
+        "Translation of photographs similar to the training data, for design and study. "
+        "The output is a plausible picture, not a record: it is not evidence of the true "
+        "appearance of a scene, a person or a colour. Not for decisions about people."
     )
 
 
@@ -228,30 +232,30 @@ def _limits(facts: ModelFacts) -> str:
     train = facts.splits[facts.splits["split"] == "train"].iloc[0]
     pairs, groups = int(train["n_pairs"]), int(train["n_groups"])
     limits = [
-        f"It learnt from {words.count(pairs, 'pair')} of "
-        f"{words.count(groups, 'independent group')}"
+        f"It was trained on {formatting.count(pairs, 'pair')} of "
+        f"{formatting.count(groups, 'independent group')}"
         + (
-            ", which is little: expect worse results on other kinds of photographs."
+            ", a small data set: expect worse results on other kinds of photographs."
             if pairs < FEW_PAIRS
             else "."
         ),
-        f"It was trained at {size}×{size} px. `model.onnx` computes any sides that are "
-        f"multiples of {size}, as the convolutions do, and there it computes what torch "
-        "does; but what it then makes was never trained for nor scored. A network that "
-        "goes down to 1×1 sees at its innermost levels what it never saw. For photographs "
-        f"of other sizes use `kedro run --pipeline=translate`, which keeps to {size} px.",
-        "It always gives the same output for an input: dropout is off, and the statistics "
-        "are those of training.",
+        f"It was trained at {size}×{size} px. `model.onnx` accepts any height and width "
+        f"that are multiples of {size}, with the same output as torch; but other sizes "
+        "were neither trained nor scored. At other sizes, a network that goes down to "
+        "1×1 sees inputs at its innermost levels unlike those of training. For "
+        "photographs of other sizes, use `kedro run --pipeline=translate`, which runs "
+        f"the network at {size} px.",
+        "It is deterministic: dropout is off, and batch statistics are those of training.",
     ]
     if facts.derived == "target":
         limits.append(
-            "Its targets were made by a recipe: it imitates the recipe, and can at best "
-            "be as good as that."
+            "Its targets were derived by a recipe: it imitates the recipe, and is at best "
+            "as good as the recipe."
         )
     if facts.derived == "input":
         limits.append(
-            "Its inputs were made by a recipe from the targets: real inputs, such as old "
-            "photographs, are different, and were not tested."
+            "Its inputs were derived from the targets by a recipe: real inputs, such as old "
+            "photographs, are different and were not tested."
         )
     return "## Limits\n\n" + "\n".join(f"- {limit}" for limit in limits)
 
@@ -264,20 +268,20 @@ def _files(facts: ModelFacts, variants: pd.DataFrame) -> str:
             f"{row['bytes'] / 2**20:.2f}",
             f"{row['images_per_second_1']:.2f}",
             f"{row['images_per_second_16']:.2f}",
-            words.value("psnr", row["psnr_to_torch"]),
-            words.value("psnr", row["psnr_to_target"]),
-            words.signed("psnr", -row["psnr_lost"]),
+            formatting.value("psnr", row["psnr_to_torch"]),
+            formatting.value("psnr", row["psnr_to_target"]),
+            formatting.signed("psnr", -row["psnr_lost"]),
         ]
         for _, row in variants.iterrows()
     ]
-    head = ["variant", "file", "MiB", "images/s, batch 1", "batch 16", "to torch fp32",
+    head = ["variant", "file", "MiB", "images/s, batch 1", "batch 16", "PSNR to torch",
             "to the target", "difference"]  # fmt: skip
     return (
         "## Files\n\n"
         f"{_table(head, rows)}\n\n"
-        "PSNR on validation pairs; speed on the machine of the export. The ranges of int8 "
-        "are those of training images. Take a variant only where it is faster on your "
-        "machine and its difference is one you can live with. More digits: `variants.csv`."
+        "PSNR on validation pairs; speed on the exporting machine. int8 is calibrated on "
+        "training images. Use a variant only if it is faster on your machine and its "
+        "loss is acceptable. Exact values: `variants.csv`."
     )
 
 

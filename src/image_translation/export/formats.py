@@ -1,6 +1,6 @@
-"""A generator as files that other runtimes read, and those files as functions again.
+"""Convert generators to files for other runtimes, and load these files.
 
-ONNX Runtime and what writes its files are optional: the extra ``export``.
+ONNX Runtime and the ONNX exporter are optional: the extra ``export``.
 """
 
 import logging
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 ONNX = "model.onnx"
-"""The file of a model in float32."""
+"""File of a model in float32."""
 
 INPUT, OUTPUT = "image", "translation"
 """Names of the ONNX model's only input and output."""
@@ -40,25 +40,25 @@ Run = Callable[[Floats], Floats]
 """Translates float32, N×3×H×W in [-1, 1]."""
 
 ORIGIN = "origin"
-"""What an ONNX model's metadata call the digest of what it was made from."""
+"""Metadata key of an ONNX model for the digest of its generator."""
 
 
 def require_packages() -> None:
-    """Make sure that what writes and runs ONNX models is there.
+    """Check that the packages for writing and running ONNX models are installed.
 
     Raises:
-        InputError: It is not.
+        InputError: A package is missing.
     """
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
         raise InputError(
-            f"the export needs {', '.join(missing)}; install what it needs: "
+            f"the export needs {', '.join(missing)}; install the extra: "
             "pip install -e '.[export]' in the project's folder"
         )
 
 
 def origin_of(trained: TrainedReplicate, inference: InferenceSettings) -> str:
-    """Digest of what an exported model computes: weights, networks and protocol."""
+    """Digest of weights, networks and protocol of an exported model."""
     protocol = inference.model_dump(exclude={"batch_size"})
     networks = code_digest(module_of(trained.config["network"]["name"]))
     return digest(trained.fingerprint, protocol, networks)
@@ -67,39 +67,39 @@ def origin_of(trained: TrainedReplicate, inference: InferenceSettings) -> str:
 def write_program(
     generator: nn.Module, size: int, path: Path, dtype: torch.dtype = torch.float32
 ) -> None:
-    """Write a ``torch.export`` program: any number of images of the network's size.
+    """Write a ``torch.export`` program for any number of images of the network's size.
 
     Args:
         generator: In evaluation mode, on the CPU.
         size: Height and width of the network's images in pixels.
         path: The ``.pt2`` file.
-        dtype: What it computes in; it takes and gives float32 in any case.
+        dtype: Precision of the computation; inputs and outputs are always float32.
     """
     network = generator if dtype == torch.float32 else _Cast(generator, dtype)
-    # A batch of 1 would be taken for a constant.
+    # a batch of 1 would be treated as a constant
     program = _trace(network, (2, size, size), {0: Dim("batch")})
     with _quietly():
         torch.export.save(program, path)
 
 
 def load_program(path: Path) -> Run:
-    """The program in a ``.pt2`` file as a function."""
+    """Load a ``.pt2`` file as a function."""
     with _quietly():
         network = torch.export.load(path).module()
     return run_torch(network)
 
 
 def write_onnx(generator: nn.Module, size: int, path: Path, origin: str = "") -> None:
-    """Write an ONNX model: any number of images, sides any multiples of the network's.
+    """Write an ONNX model for any number of images and multiples of the network's size.
 
     Args:
         generator: In evaluation mode, on the CPU.
         size: Height and width of the network's images in pixels.
-        path: The ``.onnx`` file; weights included.
-        origin: Digest of what the generator was made from, kept in the file.
+        path: The ``.onnx`` file, including the weights.
+        origin: Digest of the generator, stored in the file.
     """
     rows, columns = size * Dim("rows"), size * Dim("columns")
-    # Other multiples for each, or torch would take them to be the same.
+    # different multiples, or torch would assume them to be equal
     program = _trace(
         generator, (2, 2 * size, 3 * size), {0: Dim("batch"), 2: rows, 3: columns}
     )
@@ -117,10 +117,10 @@ def write_onnx(generator: nn.Module, size: int, path: Path, origin: str = "") ->
 
 
 class OnnxModel:
-    """The model in an ``.onnx`` file as a function, on as many threads as torch has.
+    """An ``.onnx`` file as a function, with as many threads as torch uses.
 
     Attributes:
-        origin: Digest of what it was made from; empty where the file does not say.
+        origin: Digest of the generator; empty if the file does not state it.
     """
 
     def __init__(self, session: "InferenceSession") -> None:
@@ -133,12 +133,12 @@ class OnnxModel:
 
 
 def load_onnx(path: Path) -> OnnxModel:
-    """Read an ``.onnx`` file."""
+    """Load an ``.onnx`` file."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3  # errors
+    options.log_severity_level = 3  # errors only
     session = onnxruntime.InferenceSession(
         path, options, providers=["CPUExecutionProvider"]
     )
@@ -146,7 +146,7 @@ def load_onnx(path: Path) -> OnnxModel:
 
 
 def write_fp16(source: Path, path: Path) -> None:
-    """Write an ONNX model again with weights and arithmetic in half precision."""
+    """Write a copy of an ONNX model with weights and arithmetic in half precision."""
     import onnx
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
@@ -158,15 +158,15 @@ def write_fp16(source: Path, path: Path) -> None:
 
 
 def write_int8(source: Path, batches: Iterator[Floats], path: Path) -> None:
-    """Write an ONNX model again with weights and arithmetic in 8 bits.
+    """Write a copy of an ONNX model with weights and arithmetic in 8 bits.
 
-    Static quantization: a scale for every channel of the weights, and for activations
-    the range that they have on some images. Weights have 7 bits, since CPUs without
-    VNNI add up products of 8 bits in 16, which overflow.
+    Static quantization: a scale per channel for weights, and the range on calibration
+    images for activations. Weights have 7 bits, since CPUs without VNNI accumulate
+    products of 8 bits in 16 bits, which overflow.
 
     Args:
         source: The model in float32.
-        batches: Images to see the ranges on.
+        batches: Calibration images.
         path: The ``.onnx`` file.
     """
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
@@ -185,7 +185,7 @@ def write_int8(source: Path, batches: Iterator[Floats], path: Path) -> None:
 
 
 def run_torch(network: nn.Module) -> Run:
-    """A network in torch as a function of arrays."""
+    """Wrap a torch network as a function of arrays."""
 
     @torch.inference_mode()
     def run(images: Floats) -> Floats:
@@ -195,7 +195,7 @@ def run_torch(network: nn.Module) -> Run:
 
 
 class _Cast(nn.Module):
-    """A network that computes in another precision inside."""
+    """A network that computes in another precision internally."""
 
     def __init__(self, network: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()
@@ -230,7 +230,7 @@ def _reader(batches: Iterator[Floats]) -> Any:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Keep to themselves what exporters say to their own developers."""
+    """Suppress messages of the exporters for their own developers."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

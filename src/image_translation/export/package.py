@@ -1,4 +1,4 @@
-"""The folder that an export is: the model's files, its variants measured, its card."""
+"""Write the folder of an export: the model's files, measured variants, model card."""
 
 import copy
 import logging
@@ -30,20 +30,20 @@ PROGRAM, BF16 = "model.pt2", "model_bf16.pt2"
 VARIANTS, CARD = "variants.csv", "MODEL_CARD.md"
 
 CHECKED = 4
-"""Images that runtimes have to agree on."""
+"""Number of images for the verification."""
 
 
 @dataclass(frozen=True)
 class ModelExport:
-    """A model that is to be exported.
+    """A model to export.
 
     Attributes:
         generator: In evaluation mode, on the CPU.
-        train: Pairs that the 8-bit variant learns its ranges from.
-        validation: Pairs that variants are measured on.
-        calibration: How many training pairs, evenly spread, are looked at.
-        facts: What the card tells.
-        origin: Digest of what the generator was made from, by `origin_of`.
+        train: Pairs that calibrate the 8-bit variant.
+        validation: Pairs on which variants are measured.
+        calibration: Number of calibration pairs, evenly spaced.
+        facts: Facts of the model card.
+        origin: Digest of the generator, by `origin_of`.
     """
 
     generator: nn.Module
@@ -54,10 +54,10 @@ class ModelExport:
     origin: str
 
     def write(self, folder: Path) -> None:
-        """Write all files into a folder that exists.
+        """Write all files into an existing folder.
 
         Raises:
-            InputError: A runtime does not compute what torch does.
+            InputError: The outputs of a runtime differ from torch's.
         """
         generator = copy.deepcopy(self.generator).eval()
         table = measure_variants(
@@ -95,7 +95,7 @@ class ModelExport:
         chosen = evenly_spaced(len(self.validation), CHECKED)
         images = np.asarray(self.validation.inputs[chosen])
         samples = [images, images[:1]]
-        if variant.file.suffix == ".onnx":  # also at other sizes
+        if variant.file.suffix == ".onnx":  # verify other sizes too
             samples.append(np.tile(images[:1], (1, 1, 2, 1)))
         for sample in samples:
             check_agreement(variant, reference, sample)

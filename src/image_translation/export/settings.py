@@ -6,7 +6,7 @@ from image_translation.schema import Settings, Text
 
 
 class ExportSettings(Settings):
-    """Which model is exported, and what its 8-bit variant is made with."""
+    """The exported model and the calibration of its 8-bit variant."""
 
     model: Text
     calibration: int = Field(ge=1, le=4096)

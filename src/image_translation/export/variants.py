@@ -1,4 +1,4 @@
-"""What a variant of a model is worth: its size, its speed, and what it costs in quality."""
+"""Measure the variants of a model: size, speed and loss of quality."""
 
 import math
 import time
@@ -19,13 +19,13 @@ from image_translation.pairing.arrays import PairArrays
 from image_translation.training.tensors import to_tensor, to_uint8
 
 REFERENCE = "torch fp32"
-"""The variant that all others are held against."""
+"""The variant with which all others are compared."""
 
 MIN_AGREEMENT = 50.0
-"""PSNR in dB below which two runtimes do not compute the same in float32."""
+"""Minimum PSNR in dB between the float32 outputs of two runtimes."""
 
 MEASURED_PAIRS = 128
-"""Validation pairs, evenly spread, that the quality of variants is measured on."""
+"""Number of validation pairs, evenly spaced, for the quality of variants."""
 
 BATCHES = (1, 16)
 ROUNDS = 3
@@ -44,12 +44,12 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Variant:
-    """One form of a model.
+    """A variant of a model.
 
     Attributes:
-        name: What the table calls it.
+        name: Name in the table.
         file: Its file.
-        run: What it computes.
+        run: The variant as a function.
     """
 
     name: str
@@ -60,10 +60,10 @@ class Variant:
 def check_agreement(
     variant: Variant, reference: Run, inputs: NDArray[np.uint8]
 ) -> None:
-    """Make sure that a variant computes what torch computes, on different images.
+    """Verify that the outputs of a variant agree with torch's on given images.
 
     Args:
-        variant: One in float32.
+        variant: A variant in float32.
         reference: The network in torch.
         inputs: Images, uint8 N×H×W×3.
 
@@ -72,33 +72,34 @@ def check_agreement(
     """
     images = to_floats(inputs)
     agreement = agreement_in_db(variant.run(images), reference(images))
-    if not agreement >= MIN_AGREEMENT:  # also where it is not a number
+    if not agreement >= MIN_AGREEMENT:  # also true for NaN
         count, _, height, width = images.shape
         raise InputError(
-            f"{variant.file.name} does not compute what torch does: on {count} images of "
-            f"{height}×{width} px their outputs agree to {agreement:.1f} dB (PSNR), and "
-            f"{MIN_AGREEMENT:.0f} dB are asked for. Nothing was exported; another version "
-            "of torch or onnxruntime may help"
+            f"the outputs of {variant.file.name} differ from torch's: on {count} images of "
+            f"{height}×{width} px they agree to {agreement:.1f} dB (PSNR), but "
+            f"{MIN_AGREEMENT:.0f} dB are required. Nothing was exported; try another "
+            "version of torch or onnxruntime"
         )
 
 
 def agreement_in_db(outputs: Floats, expected: Floats) -> float:
-    """PSNR between outputs in [-1, 1]; infinite where they are equal."""
+    """PSNR between outputs in [-1, 1]; infinite if they are equal."""
     return _psnr(float(np.square(outputs - expected, dtype=np.float64).mean()))
 
 
 def measure_variants(variants: Sequence[Variant], pairs: PairArrays) -> pd.DataFrame:
-    """Measure variants on pairs that were not trained on.
+    """Measure variants on validation pairs.
 
     Args:
-        variants: The reference, called ``REFERENCE``, and the others.
+        variants: The reference, named ``REFERENCE``, and the others.
         pairs: Validation pairs.
 
     Returns:
-        One row a variant: ``variant, file, bytes``; ``images_per_second_1`` and ``…_16``
-        at these batch sizes, the best of some rounds in turns; ``psnr_to_torch``: of all
-        outputs together, in dB; ``psnr_to_target``: the mean over images in 8 bits, as in
-        the report; ``psnr_lost``: how much less than the reference's that is.
+        One row per variant: ``variant, file, bytes``; ``images_per_second_1`` and
+        ``…_16`` at these batch sizes, the best of several rounds in turns;
+        ``psnr_to_torch``: of all outputs together, in dB; ``psnr_to_target``: the mean
+        over images in 8 bits, as in the report; ``psnr_lost``: loss relative to the
+        reference.
     """
     speed = _measure_speed(variants, np.asarray(pairs.inputs[:1]))
     agreement, quality = _measure_quality(variants, pairs)
@@ -118,12 +119,12 @@ def measure_variants(variants: Sequence[Variant], pairs: PairArrays) -> pd.DataF
 
 
 def to_floats(images: NDArray[np.uint8]) -> Floats:
-    """Images, uint8 N×H×W×3, as what exported models take."""
+    """Convert images, uint8 N×H×W×3, to the input of exported models."""
     return to_tensor(images).contiguous().numpy()
 
 
 def batched(images: NDArray[np.uint8], indices: Sequence[int]) -> Iterator[Floats]:
-    """Chosen images as batches of what exported models take."""
+    """Selected images as batches of inputs of exported models."""
     size = BATCHES[-1]
     for start in range(0, len(indices), size):
         yield to_floats(np.asarray(images[indices[start : start + size]]))
@@ -140,7 +141,7 @@ def _measure_speed(
                 started = time.perf_counter()
                 variant.run(images)
                 found = batch / (time.perf_counter() - started)
-                if number:  # the first round warms up
+                if number:  # the first round is a warm-up
                     key = variant.name, batch
                     speed[key] = max(found, speed.get(key, 0.0))
     return speed

@@ -36,7 +36,7 @@
   let order = [];
   let shownAt = 0;
 
-  /* Mulberry32: a judge's questions and their order follow from the seed alone. */
+  /* Mulberry32: the seed determines a judge's questions and their order. */
   const randomFrom = (seed) => () => {
     seed = (seed + 0x6d2b79f5) | 0;
     let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
@@ -71,7 +71,7 @@
     byId("start-form").hidden = going;
     if (going) {
       byId("resume-go").textContent =
-        `Go on as ${state.judge} (${state.votes.length} of ${byId("progress").max} answered)`;
+        `Continue as ${state.judge} (${state.votes.length} of ${byId("progress").max} answered)`;
     }
     show("start");
   };
@@ -122,7 +122,7 @@
   const finish = () => {
     byId("end-text").textContent =
       `${state.judge}, you have answered all ${order.length} questions. ` +
-      "Download your votes: they are nowhere else.";
+      "Download your votes: they are not stored elsewhere.";
     show("end");
     byId("end-title").focus();
   };

@@ -1,7 +1,7 @@
-"""The blind test: people judge translations without knowing whose they are.
+"""The blind test: people judge translations without knowing the models.
 
-The page shows two unlabelled candidates a question. What they are stands only in the
-key, a file of its own; votes mean something once both are put together.
+Each question shows two unlabelled candidates. Only the key, a separate file, maps them
+to models; votes can be evaluated only with the key.
 """
 
 import hashlib
@@ -21,13 +21,13 @@ from markupsafe import Markup
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from image_translation.errors import InputError
-from image_translation.reporting import words
-from image_translation.reporting.content import Image
+from image_translation.reporting import formatting
 from image_translation.reporting.gallery import (
     UNTRAINED,
     choose_encoder,
     describe_encoder,
 )
+from image_translation.reporting.report_content import Image
 from image_translation.reporting.templates import (
     read_resource,
     read_template,
@@ -39,23 +39,23 @@ logger = logging.getLogger(__name__)
 
 PREFERENCE, REALITY = "preference", "reality"
 TARGET = "target"
-"""What stands in the place of a model where the real target is shown."""
+"""Name of the real target in place of a model."""
 
 
 STUDY = {"pix2pix", "autoencoder"}
-"""The two models of the study: asked about first, and twice as often."""
+"""The two models of the study: they come first, with twice the number of questions."""
 
 MIN_SHARE = 3
-"""Pairs that would get fewer questions of a judge than this are not asked about."""
+"""Minimum number of questions per judge for a pair of candidates to be included."""
 
 POOL = 100
-"""At most as many test images take part."""
+"""Maximum number of test images in the test."""
 
 PAGE_BYTES = 12 * 2**20
-"""Images of the page together, in base64; test images beyond it do not take part."""
+"""Maximum size of the page's images in base64; further test images are excluded."""
 
 SAMPLE = 12
-"""Images whose weight stands for that of all."""
+"""Number of images whose mean size estimates that of all."""
 
 Rivals = tuple[str, str]
 
@@ -70,8 +70,8 @@ class Question:
         group: The pair's group.
         left: Name of a model, or ``target``.
         right: Name of a model, or ``target``.
-        left_replicate: Whose prediction it is; 0 for the target.
-        right_replicate: Whose prediction it is; 0 for the target.
+        left_replicate: Replicate of the prediction; 0 for the target.
+        right_replicate: Replicate of the prediction; 0 for the target.
     """
 
     kind: str
@@ -84,17 +84,17 @@ class Question:
 
     @property
     def rivals(self) -> Rivals:
-        """The two candidates, whatever their sides."""
+        """The two candidates, independent of their position."""
         return min(self.left, self.right), max(self.left, self.right)
 
 
 @dataclass(frozen=True)
 class BlindTest:
-    """A pool of questions, from which every judge draws others.
+    """A pool of questions, from which each judge gets a random subset.
 
     Attributes:
-        questions: All of them, those on one image together.
-        shares: How many of the questions on two candidates a judge is asked.
+        questions: All questions, those on one image together.
+        shares: Number of questions per judge, by pair of candidates.
     """
 
     questions: Sequence[Question]
@@ -102,7 +102,7 @@ class BlindTest:
 
     @property
     def n(self) -> int:
-        """How many questions a judge is asked."""
+        """Number of questions per judge."""
         asked = Counter(question.rivals for question in self.questions)
         return sum(min(self.shares[rivals], asked[rivals]) for rivals in asked)
 
@@ -110,23 +110,23 @@ class BlindTest:
 def plan_questions(
     groups: Mapping[str, str], models: Mapping[str, int], n: int, seed: int = 0
 ) -> BlindTest:
-    """Plan a blind test: which candidates meet on which images, and how often.
+    """Plan a blind test: which candidates are compared on which images, and how often.
 
     The study's two models come first, then the other pairs of trained models, then each
-    model against the real target. Each two candidates have one question an image; each
-    stands on the left in half of them. An image shows one replicate of a model, and all
-    replicates take turns. Baselines take part only where fewer than two models are
+    model with the real target. Each pair of candidates has one question per image; each
+    candidate is on the left in half of them. An image shows one replicate of a model,
+    and replicates alternate. Baselines are included only if fewer than two models are
     trained.
 
     Args:
-        groups: Test pair → its group.
-        models: Model that has predictions → how many replicates it has.
-        n: How many questions a judge is asked.
-        seed: Of the draw; the same arguments give the same test.
+        groups: Group by test pair.
+        models: Number of replicates by model with predictions.
+        n: Number of questions per judge.
+        seed: Seed of the draw; the same arguments give the same test.
 
     Returns:
-        The pool; empty without pairs, models or ``n``. A judge is asked fewer than
-        ``n`` questions where there are too few images.
+        The pool; empty without pairs, models or ``n``. A judge gets fewer than ``n``
+        questions if there are too few images.
     """
     trained = [model for model in models if model not in UNTRAINED]
     judged = trained if len(trained) > 1 else list(models)
@@ -159,7 +159,7 @@ def plan_questions(
 
 
 def _draw_images(groups: Mapping[str, str], draw: random.Random) -> list[str]:
-    """Test pairs in random order, groups taking turns, so that few images are many."""
+    """Test pairs in random order, alternating between groups."""
     shuffled = draw.sample(sorted(groups), len(groups))
     seen: Counter[str] = Counter()
     turn = {}
@@ -170,7 +170,7 @@ def _draw_images(groups: Mapping[str, str], draw: random.Random) -> list[str]:
 
 
 def _rank_rivals(models: Sequence[str]) -> list[Rivals]:
-    """All pairs of candidates, those that people ask about first."""
+    """All pairs of candidates, in order of priority."""
     between = sorted(
         itertools.combinations(models, 2), key=lambda pair: {*pair} != STUDY
     )
@@ -178,7 +178,7 @@ def _rank_rivals(models: Sequence[str]) -> list[Rivals]:
 
 
 def _share(rivals: Sequence[Rivals], n: int, n_images: int) -> dict[Rivals, int]:
-    """How many of a judge's n questions each rivals get: one a turn."""
+    """Number of a judge's n questions for each pair of candidates, in turns."""
     if not (n and n_images and rivals):
         return {}
     asked = rivals[: max(n // MIN_SHARE, math.ceil(n / n_images))]
@@ -193,7 +193,7 @@ def _share(rivals: Sequence[Rivals], n: int, n_images: int) -> dict[Rivals, int]
 
 
 def _take_turns(choices: Sequence[int], n: int, draw: random.Random) -> list[int]:
-    """``n`` choices in random order, of which any first few are balanced."""
+    """``n`` choices in random order, such that every prefix is balanced."""
     rounds = (draw.sample(choices, len(choices)) for _ in itertools.count())
     return list(itertools.islice(itertools.chain.from_iterable(rounds), n))
 
@@ -205,22 +205,22 @@ Shown = tuple[str, str, int]
 def render_blind_test(
     task: str, test: BlindTest, image_of: Callable[[str, str, int], Image]
 ) -> tuple[str, dict[str, Any]]:
-    """Write the page of a blind test and the key to its answers.
+    """Write the page of a blind test and its key.
 
     Args:
         task: Name of the task.
-        test: What is asked, see ``plan_questions``; as many of its images as
-            ``PAGE_BYTES`` allow.
+        test: The questions, see ``plan_questions``; as many of its images as
+            ``PAGE_BYTES`` allows.
         image_of: ``(pair_id, which, replicate) -> uint8, H×W×3``; ``which`` is a
             model's name, ``target`` or ``input``.
 
     Returns:
-        An HTML document that names no model, and the key: ``page`` (the document's
-        own id), ``task`` and ``questions`` (opaque id → question).
+        An HTML document without model names, and the key: ``page`` (the document's own
+        id), ``task`` and ``questions`` (opaque id → question).
     """
     encode = _choose_encoder(test, image_of)
     test, address_of = _embed(test, image_of, encode)
-    # Sorted by a digest: a place in the list tells nothing about a model.
+    # sorted by a digest, so the position in the list does not reveal the model
     images = sorted(set(address_of.values()), key=_digest)
     place = {address: number for number, address in enumerate(images)}
     pairs = list(test.shares)
@@ -274,7 +274,7 @@ def _shown_in(question: Question) -> tuple[Shown, Shown, Shown]:
 def _choose_encoder(
     test: BlindTest, image_of: Callable[[str, str, int], Image]
 ) -> Callable[[Image], str]:
-    """Exact images where they fit, JPEG where they do not."""
+    """Exact images if they fit, else JPEG."""
     shown = list(dict.fromkeys(s for q in test.questions for s in _shown_in(q)))
     sample = [image_of(*which) for which in shown[:SAMPLE]]
     return choose_encoder(sample, len(shown), PAGE_BYTES)
@@ -285,7 +285,7 @@ def _embed(
     image_of: Callable[[str, str, int], Image],
     encode: Callable[[Image], str],
 ) -> tuple[BlindTest, dict[Shown, str]]:
-    """What fits into the page: its questions, and the address of every image."""
+    """The questions that fit into the page, and the URI of every image."""
     address_of: dict[Shown, str] = {}
     questions: list[Question] = []
     weight = 0
@@ -333,20 +333,20 @@ VOTE_COLUMNS = [
 
 
 def read_votes(files: Iterable[Path], key: Mapping[str, Any]) -> pd.DataFrame:
-    """Read the votes of any number of judges and say whose candidates they chose.
+    """Read the votes of all judges and map them to models.
 
     Args:
-        files: What judges exported, one file a judge.
+        files: Files exported by judges, one per judge.
         key: The key of the page on which they voted.
 
     Returns:
-        One row a vote: ``judge, question, kind, pair_id, group, left, right, choice``,
-        where ``choice`` is ``left``, ``right`` or ``none``. Keys of earlier versions
-        hold no groups: every image is its own.
+        One row per vote: ``judge, question, kind, pair_id, group, left, right,
+        choice``, where ``choice`` is ``left``, ``right`` or ``none``. Keys of earlier
+        versions have no groups: every image is its own group.
 
     Raises:
-        InputError: There is no file, a file is broken or belongs to another page, or
-            a judge or a question stands twice.
+        InputError: There is no file, a file is broken or belongs to another page, or a
+            judge or a question occurs twice.
     """
     rows: list[dict[str, Any]] = []
     judges: dict[str, Path] = {}
@@ -354,9 +354,9 @@ def read_votes(files: Iterable[Path], key: Mapping[str, Any]) -> pd.DataFrame:
         votes = _read_file(path, key)
         if votes.judge in judges:
             raise InputError(
-                f"{path}: judge {votes.judge!r} has voted in {judges[votes.judge]} "
-                "already. Leave one of the two files out, or give the judges "
-                "different names in them"
+                f"{path}: judge {votes.judge!r} has already voted in "
+                f"{judges[votes.judge]}. Remove one of the two files, or give the judges "
+                "different names"
             )
         judges[votes.judge] = path
         rows += [
@@ -369,14 +369,14 @@ def read_votes(files: Iterable[Path], key: Mapping[str, Any]) -> pd.DataFrame:
         ]
     if not rows:
         raise InputError(
-            "There are no votes. Judge blind_test.html, export the votes at its end "
-            "and pass the files' folder"
+            "There are no votes. Judge blind_test.html, download the votes at its end "
+            "and pass the folder of the files"
         )
     table = pd.DataFrame(rows)
     if "group" not in table:
         logger.warning(
-            "blind_test_key.json was written by an earlier version and holds no groups: "
-            "every image counts as independent. Judge a new blind_test.html to respect "
+            "blind_test_key.json was written by an earlier version without groups: "
+            "every image counts as independent. Judge a new blind_test.html to use "
             "groups"
         )
         table["group"] = table["pair_id"]
@@ -397,14 +397,14 @@ def _read_file(path: Path, key: Mapping[str, Any]) -> _VoteFile:
         ) from error
     if votes.page != key["page"]:
         raise InputError(
-            f"{path} holds votes on another page ({votes.page}) than "
+            f"{path} contains votes on another page ({votes.page}) than "
             f"blind_test_key.json ({key['page']}). Read it with the key of the page that "
-            "was judged, or judge the present blind_test.html"
+            "was judged, or judge the current blind_test.html"
         )
     asked = [vote.question for vote in votes.votes]
     unknown = sorted(set(asked) - set(key["questions"]))
     twice = [question for question, number in Counter(asked).items() if number > 1]
     if unknown or twice:
-        what = "are not in the key" if unknown else "are answered twice"
-        raise InputError(f"{path}: {words.join_words(unknown or twice)} {what}")
+        problem = "are not in the key" if unknown else "are answered twice"
+        raise InputError(f"{path}: {formatting.join_words(unknown or twice)} {problem}")
     return votes

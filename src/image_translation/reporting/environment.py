@@ -1,4 +1,4 @@
-"""Where and with what a result was made."""
+"""Describe the environment of a result."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ PACKAGES = ("torch", "numpy", "scikit-image", "pandas", "kedro", "mlflow")
 
 
 def describe_environment() -> dict[str, str]:
-    """Versions, machine, commit and date, by name, for people to read."""
+    """Versions, machine, commit and date, by name."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "image-translation": version("image_translation"),
@@ -28,10 +28,10 @@ def describe_environment() -> dict[str, str]:
 
 
 def read_commit() -> str:
-    """The commit of the code, marked where it was changed since; or "unknown"."""
+    """The commit of the code, marked if there are uncommitted changes; or "unknown"."""
     folder = Path(__file__).parent
     try:
-        answer = subprocess.run(
+        result = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=12"],
             cwd=folder,
             capture_output=True,
@@ -41,7 +41,7 @@ def read_commit() -> str:
         )
     except (OSError, subprocess.SubprocessError):
         return "unknown"
-    return answer.stdout.strip()
+    return result.stdout.strip()
 
 
 def _processor() -> str:

@@ -1,4 +1,4 @@
-"""Which epochs were chosen, which others could have been, and whether training had converged."""
+"""The selected epochs, the alternatives, and whether training had converged."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -6,25 +6,25 @@ from dataclasses import dataclass
 import pandas as pd
 
 from image_translation.metrics import MEASURES
-from image_translation.reporting import words
-from image_translation.reporting.content import ReportContent
+from image_translation.reporting import formatting
+from image_translation.reporting.report_content import ReportContent
 
 CRITERIA = ("psnr", "swd")
-"""Fidelity and realism, as history has them for every epoch."""
+"""Fidelity and realism, as named in the history of every epoch."""
 
 
 @dataclass(frozen=True)
 class EpochRow:
-    """An epoch of a training that is worth a look.
+    """A selected epoch of a training, or an alternative.
 
     Attributes:
         model: The model.
         training: Number of the replicate.
         epoch: Number of the epoch.
-        criteria: What chose it, or would have.
-        psnr: On validation pairs, in words.
-        swd: On validation pairs, in words.
-        is_chosen: Whether its weights are those that are compared.
+        criteria: Criteria that selected it, or would have.
+        psnr: On validation pairs, formatted.
+        swd: On validation pairs, formatted.
+        is_chosen: Whether its weights are compared.
     """
 
     model: str
@@ -38,11 +38,11 @@ class EpochRow:
 
 @dataclass(frozen=True)
 class Convergence:
-    """How many trainings were at their best when they ended.
+    """Number of trainings whose last epoch was the best.
 
     Attributes:
-        trainings: How many there are.
-        by: Criterion → those of which the last epoch is the best by it.
+        trainings: Total number of trainings.
+        by: Criterion → number of trainings whose last epoch is the best by it.
     """
 
     trainings: int
@@ -50,20 +50,20 @@ class Convergence:
 
     @property
     def sentence(self) -> str:
-        """The counts, and what follows; empty without a training."""
+        """The counts and their consequence; empty without a training."""
         if not self.trainings:
             return ""
         counts = " and ".join(
-            f"in {self.by[name]} by {words.label(name)}" for name in CRITERIA
+            f"in {self.by[name]} by {formatting.label(name)}" for name in CRITERIA
         )
-        told = (
-            f"Of {words.count(self.trainings, 'training')}, the last epoch was the best "
+        counted = (
+            f"Of {formatting.count(self.trainings, 'training')}, the last epoch was the best "
             f"on the validation pairs {counts}."
         )
         if not any(self.by.values()):
-            return told
+            return counted
         return (
-            f"{told} What is best at its end has not converged: longer training may "
+            f"{counted} A training that is best at its end has not converged: longer training may "
             "change the values and the order of the models."
         )
 
@@ -83,7 +83,9 @@ def convergence(content: ReportContent) -> Convergence:
 
 
 def epoch_rows(content: ReportContent) -> list[EpochRow]:
-    """The chosen epoch of each adversarial training, and those best by each criterion."""
+    """The selected epoch of each adversarial training, and the best by each
+    criterion.
+    """
     rows = []
     for model, replicate, history in _trainings(content):
         if history.get("train/adversarial", pd.Series(dtype=float)).notna().any():
@@ -93,7 +95,7 @@ def epoch_rows(content: ReportContent) -> list[EpochRow]:
 
 
 def _trainings(content: ReportContent) -> Iterator[tuple[str, int, pd.DataFrame]]:
-    """Model, replicate and history of everything that was trained."""
+    """Model, replicate and history of every training."""
     wanted = ["epoch", *(f"validation/{name}" for name in CRITERIA)]
     for model, history in content.histories.items():
         if not set(wanted) <= set(history):
@@ -104,17 +106,17 @@ def _trainings(content: ReportContent) -> Iterator[tuple[str, int, pd.DataFrame]
 
 
 def _best(history: pd.DataFrame, metric: str) -> int:
-    """The first of the epochs that are best by a metric."""
+    """The first of the best epochs by a metric."""
     values = history[f"validation/{metric}"].to_numpy()
     best = values.argmax() if MEASURES[metric].higher_is_better else values.argmin()
     return int(history["epoch"].iloc[int(best)])
 
 
 def _chosen(content: ReportContent, model: str, replicate: int) -> int | None:
-    """The epoch whose weights are kept, if it is known."""
+    """The epoch whose weights are saved, if known."""
     known = content.models.loc[content.models["model"] == model, "best_epoch"]
     replicates = list(dict.fromkeys(content.histories[model]["replicate"]))
-    epochs = words.text(known.iloc[0]).split(", ") if len(known) else []
+    epochs = formatting.text(known.iloc[0]).split(", ") if len(known) else []
     by_replicate = dict(zip(replicates, epochs, strict=False))
     epoch = by_replicate.get(replicate, "")
     return int(epoch) if epoch.isdecimal() else None
@@ -129,12 +131,12 @@ def _rows(
 ) -> list[EpochRow]:
     criteria: dict[int, list[str]] = {}
     if chosen is not None:
-        by = words.setting_values(content.settings, f"{model}.training.select_by")
+        by = formatting.setting_values(content.settings, f"{model}.training.select_by")
         how = f" ({by[0] if by[0] == 'last' else by[0].upper()})" if by else ""
         criteria[chosen] = [f"chosen{how}"]
     for name in CRITERIA:
         criteria.setdefault(_best(history, name), []).append(
-            f"best {words.label(name)}"
+            f"best {formatting.label(name)}"
         )
     values = {
         name: dict(zip(history["epoch"], history[f"validation/{name}"], strict=True))
@@ -146,8 +148,8 @@ def _rows(
             str(replicate),
             str(epoch),
             ", ".join(reasons),
-            words.value("psnr", values["psnr"][epoch]),
-            words.value("swd", values["swd"][epoch]),
+            formatting.value("psnr", values["psnr"][epoch]),
+            formatting.value("swd", values["swd"][epoch]),
             is_chosen=epoch == chosen,
         )
         for epoch, reasons in criteria.items()

@@ -1,7 +1,7 @@
-"""Figures of a comparison, for the page (as SVG) and for other tools (as PNG).
+"""Figures of a comparison, as SVG for the page and as PNG for other tools.
 
-Every function returns a :class:`matplotlib.figure.Figure` of its own, drawn on the Agg
-canvas: no window, no global state, the same bytes for the same numbers.
+Every function returns its own :class:`matplotlib.figure.Figure`, drawn on the Agg
+canvas: no window, no global state, reproducible bytes.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -15,10 +15,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from image_translation.metrics import HEADLINES, MEASURES
-from image_translation.reporting import words
-from image_translation.reporting.content import GalleryItem, Image
+from image_translation.reporting import formatting
 from image_translation.reporting.gallery import first_replicate
-from image_translation.reporting.palette import INK, MUTED, RULE, look_of
+from image_translation.reporting.palette import INK, MUTED, RULE, style_of
+from image_translation.reporting.report_content import GalleryItem, Image
 from image_translation.training.losses import loss_labels
 
 if TYPE_CHECKING:
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PANEL_WIDTH = 4.9
-"""Inches; in the page one inch is 72 CSS pixels, so a panel fits a phone."""
+"""In inches; on the page one inch is 72 CSS pixels, so a panel fits on a phone."""
 
 DOTS_PER_INCH = 150
 
 MAX_VECTOR_DOTS = 1500
-"""More dots than this in a panel are drawn as pixels, to keep the page small."""
+"""Panels with more dots are rasterized, to keep the page small."""
 
 MAX_GROUP_TICKS = 12
-"""More groups than this are not marked one by one: the marks would merge."""
+"""With more groups, individual groups are not marked."""
 
 P = ParamSpec("P")
 
@@ -73,7 +73,7 @@ def _style() -> AbstractContextManager[None]:
 
 
 def _styled(draw: Callable[P, "Figure"]) -> Callable[P, "Figure"]:
-    """Run a function under this module's style, whatever the process's is."""
+    """Run a function with this module's style, independent of the process's style."""
 
     @wraps(draw)
     def styled(*args: P.args, **kwargs: P.kwargs) -> "Figure":
@@ -87,14 +87,14 @@ def _styled(draw: Callable[P, "Figure"]) -> Callable[P, "Figure"]:
 def comparison_chart(
     comparison: pd.DataFrame, metrics: Sequence[str] | None = None
 ) -> "Figure":
-    """Every model's mean with its interval, one panel a metric.
+    """Every model's mean with its interval, one panel per metric.
 
-    The dotted line is the mean of ``copy_input``: what doing nothing scores.
+    The dotted line is the mean of ``copy_input``: the score of doing nothing.
 
     Args:
         comparison: Rows ``model, metric, mean, ci_low, ci_high``; models without a mean
-            are left out.
-        metrics: Which metrics to draw; all by default.
+            are skipped.
+        metrics: The metrics to draw; all by default.
     """
     scored = comparison[comparison["mean"].notna()]
     chosen = list(metrics or dict.fromkeys(scored["metric"]))
@@ -118,16 +118,15 @@ def score_distributions(
     metrics: Sequence[str],
     models: Sequence[str] | None = None,
 ) -> "Figure":
-    """Every test image's score, one row a model, one panel a metric.
+    """Every test image's score, one row per model, one panel per metric.
 
-    Dots are images (first replicate), spread by their density; upright ticks are the
-    means of groups, where there are few enough to tell them apart. Infinite values are
-    not drawn.
+    Dots are images (first replicate), spread by their density; ticks are the means of
+    groups, if there are few. Infinite values are not drawn.
 
     Args:
-        scores: Model → rows ``pair_id, group, replicate``, and a column a metric.
-        metrics: Which metrics to draw.
-        models: Which models, in which order; all by default.
+        scores: Model → rows ``pair_id, group, replicate``, and one column per metric.
+        metrics: The metrics to draw.
+        models: The models, in order; all by default.
     """
     shown = [model for model in models or scores if len(scores[model])]
     figure, axes = _panels(len(metrics), height=0.75 + 0.46 * len(shown))
@@ -150,14 +149,15 @@ def learning_curves(
     *,
     legend: bool = True,
 ) -> "Figure":
-    """Losses and validation metrics by epoch, one panel a curve, a line a replicate.
+    """Losses and validation metrics by epoch, one panel per curve, one line per
+    replicate.
 
     Args:
         histories: Model → rows ``replicate, epoch`` and the curves' columns.
-        curves: Which columns to draw; all that hold something by default.
-        best_epochs: Model → epoch that was chosen; ringed on validation curves, on
-            the first replicate.
-        legend: Whether the figure names its lines; the page does it once for all.
+        curves: The columns to draw; all non-empty ones by default.
+        best_epochs: Model → selected epoch; ringed on validation curves, on the first
+            replicate.
+        legend: Whether to draw a legend; the page has one for all figures.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -183,29 +183,31 @@ def perception_distortion(
     histories: Mapping[str, pd.DataFrame],
     subset: str = "test",
 ) -> "Figure":
-    """Every model on the plane of fidelity against realism, and its path while learning.
+    """Every model on the plane of fidelity and realism, with its path during training.
 
-    Blau & Michaeli (2018), "The perception-distortion tradeoff": towards the left is
-    closer to the targets, towards the bottom more like them as a set. The axes are
-    logarithmic, but for the distance of the test images, which may be below 0.
+    Blau & Michaeli (2018), "The perception-distortion tradeoff": further left is closer
+    to the targets, further down is more similar to them as a set. The axes are
+    logarithmic, except for the distance of the test images, which may be negative.
 
     Args:
         comparison: ``comparison.csv`` with the metrics mse and swd.
         histories: Model → rows ``replicate, epoch, validation/mse, validation/swd``.
-        subset: The subset that was scored.
+        subset: The scored subset.
     """
     figure, (scored, path) = _panels(2, height=3.9)
     for model, row in _on_plane(comparison).iterrows():
-        look = look_of(str(model))
+        style = style_of(str(model))
         for metric, span in (("mse", scored.hlines), ("swd", scored.vlines)):
             other = row["mean", "swd" if metric == "mse" else "mse"]
-            # a logarithmic axis cannot show an interval that reaches 0
+            # a logarithmic axis cannot show an interval that includes 0
             least = row["mean", metric] / 10 if metric == "mse" else -np.inf
             low = max(row["ci_low", metric], least)
             if np.isfinite([low, row["ci_high", metric]]).all():
                 high = row["ci_high", metric]
-                span(other, low, high, color=look.colour, lw=2, alpha=0.6)
-        scored.plot(*row["mean"][["mse", "swd"]], look.marker, color=look.colour, ms=8)
+                span(other, low, high, color=style.colour, lw=2, alpha=0.6)
+        scored.plot(
+            *row["mean"][["mse", "swd"]], style.marker, color=style.colour, ms=8
+        )
     for model, history in histories.items():
         if "validation/swd" in history and len(history) > 1:
             _path(path, model, first_replicate(history).sort_values("epoch"))
@@ -214,7 +216,7 @@ def perception_distortion(
         ax.set(xscale="log", yscale="log", title=title)
         _mark_in_plain_numbers(ax)
         if ax is scored:
-            ax.set_yscale("linear")  # a corrected distance may be below 0
+            ax.set_yscale("linear")  # a corrected distance may be negative
         ax.set_xlabel("← closer to the target (MSE)")
         ax.set_ylabel("← more like the targets (SWD)")
         ax.grid(visible=True)
@@ -223,11 +225,11 @@ def perception_distortion(
 
 @_styled
 def sample_grid(items: Sequence[GalleryItem], derived: str | None = None) -> "Figure":
-    """Test images: input, target and every model, the study's scores under each.
+    """Test images: input, target and every model, with the study's scores below each.
 
     Args:
         items: The images, one row each.
-        derived: ``"input"`` or ``"target"`` where a recipe made that side.
+        derived: ``"input"`` or ``"target"`` if a recipe derived that image.
     """
     from matplotlib.figure import Figure
 
@@ -254,7 +256,7 @@ def sample_grid(items: Sequence[GalleryItem], derived: str | None = None) -> "Fi
 
 @_styled
 def human_preferences(study: pd.DataFrame) -> "Figure":
-    """How often each candidate was preferred, with intervals; dotted where it is even.
+    """How often each candidate was preferred, with intervals; the dotted line is a tie.
 
     Args:
         study: ``human_study.csv``: rows ``kind, model_a, model_b, n, rate, ci_low,
@@ -279,12 +281,12 @@ def human_preferences(study: pd.DataFrame) -> "Figure":
 
 
 def curves_of(histories: Mapping[str, pd.DataFrame]) -> list[str]:
-    """The curves that at least one history holds, validation first."""
+    """The curves of at least one history, validation first."""
     found = dict.fromkeys(
         column
         for history in histories.values()
         for column in history.columns
-        if "/" in str(column) and _says_something(history[column])
+        if "/" in str(column) and _is_used(history[column])
     )
     return sorted(found, key=lambda curve: not curve.startswith("validation/"))
 
@@ -298,7 +300,7 @@ def curve_title(curve: str) -> str:
 
 
 def _on_plane(comparison: pd.DataFrame) -> pd.DataFrame:
-    """Models that have both metrics, with the columns (mean, mse), (mean, swd), …"""
+    """Models with both metrics, with the columns (mean, mse), (mean, swd), …"""
     both = comparison[comparison["metric"].isin(["mse", "swd"])]
     plane = both.pivot(
         index="model", columns="metric", values=["mean", "ci_low", "ci_high"]
@@ -319,19 +321,19 @@ def _mark_in_plain_numbers(ax: "Axes") -> None:
 
 
 def _path(ax: "Axes", model: str, history: pd.DataFrame) -> None:
-    look = look_of(model)
+    style = style_of(model)
     x, y = history["validation/mse"], history["validation/swd"]
-    ax.plot(x, y, color=look.colour, lw=1.2, alpha=0.75)
-    ax.plot(x.iloc[-1], y.iloc[-1], look.marker, color=look.colour, ms=8)
+    ax.plot(x, y, color=style.colour, lw=1.2, alpha=0.75)
+    ax.plot(x.iloc[-1], y.iloc[-1], style.marker, color=style.colour, ms=8)
 
 
-def _says_something(column: pd.Series) -> bool:
-    """Whether a loss is there at all: a model without a GAN has none, or zeros."""
+def _is_used(column: pd.Series) -> bool:
+    """True if a loss is used: a model without a GAN has none, or zeros."""
     return bool(column.notna().any() and (column.fillna(0) != 0).any())
 
 
 def _panels(number: int, height: float) -> tuple["Figure", list["Axes"]]:
-    """A figure with a row of up to three panels, then the next row."""
+    """A figure with rows of up to three panels."""
     from matplotlib.figure import Figure
 
     columns = min(3, max(number, 1))
@@ -348,11 +350,11 @@ def _panels(number: int, height: float) -> tuple["Figure", list["Axes"]]:
 
 
 def _dot_with_interval(ax: "Axes", position: Any, row: pd.Series) -> None:
-    look = look_of(row["model"])
+    style = style_of(row["model"])
     ends = [row["ci_low"], row["ci_high"]]
     if np.isfinite(ends).all():
-        ax.plot(ends, [position, position], color=look.colour, lw=2.6, alpha=0.7)
-    ax.plot(row["mean"], position, look.marker, color=look.colour, ms=7)
+        ax.plot(ends, [position, position], color=style.colour, lw=2.6, alpha=0.7)
+    ax.plot(row["mean"], position, style.marker, color=style.colour, ms=7)
 
 
 def _models_on_y(ax: "Axes", models: Sequence[str]) -> None:
@@ -373,13 +375,13 @@ def _name_metric(ax: "Axes", metric: str) -> None:
 def _swarm(
     ax: "Axes", position: int, values: NDArray[np.float64], model: str, n_models: int
 ) -> None:
-    look = look_of(model)
+    style = style_of(model)
     ax.scatter(
         values,
         position + 0.32 * _spread(values),
         s=14 if len(values) <= 400 else 5,
-        marker=look.marker,
-        color=look.colour,
+        marker=style.marker,
+        color=style.colour,
         alpha=0.6 if len(values) <= 400 else 0.3,
         linewidths=0,
         rasterized=len(values) * n_models > MAX_VECTOR_DOTS,
@@ -387,10 +389,10 @@ def _swarm(
 
 
 def _spread(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Offsets in [-1, 1], wide where values are dense; no randomness needed.
+    """Offsets in [-1, 1], wider where values are dense; deterministic.
 
-    The golden ratio's multiples fill a line evenly (Weyl sequence), so neighbours
-    never lie on top of each other.
+    Multiples of the golden ratio fill a line evenly (Weyl sequence), so neighbours do
+    not overlap.
     """
     if len(values) < 2 or np.ptp(values) == 0:
         return np.zeros(len(values))
@@ -410,23 +412,28 @@ def _group_ticks(ax: "Axes", position: int, means: pd.Series) -> None:
 def _lines(
     ax: "Axes", model: str, history: pd.DataFrame, curve: str, best: float | None
 ) -> None:
-    look = look_of(model)
+    style = style_of(model)
     ordered = history.sort_values("epoch").groupby("replicate")
     for number, (_, line) in enumerate(ordered):
         ax.plot(
             line["epoch"],
             line[curve],
-            color=look.colour,
+            color=style.colour,
             lw=1.6,
-            ls=(0, look.dashes) if look.dashes else "-",
-            marker=look.marker,
+            ls=(0, style.dashes) if style.dashes else "-",
+            marker=style.marker,
             markevery=(0, max(1, len(line) // 6)),
             ms=4,
         )
         chosen = line[line["epoch"] == best]
         if number == 0 and curve.startswith("validation/") and len(chosen):
             ax.plot(
-                chosen["epoch"], chosen[curve], "o", ms=9, mfc="none", color=look.colour
+                chosen["epoch"],
+                chosen[curve],
+                "o",
+                ms=9,
+                mfc="none",
+                color=style.colour,
             )
 
 
@@ -437,9 +444,9 @@ def _legend(figure: "Figure", models: Collection[str]) -> None:
         Line2D(
             [],
             [],
-            color=look_of(model).colour,
-            marker=look_of(model).marker,
-            ls=(0, look_of(model).dashes) if look_of(model).dashes else "-",
+            color=style_of(model).colour,
+            marker=style_of(model).marker,
+            ls=(0, style_of(model).dashes) if style_of(model).dashes else "-",
             label=model,
         )
         for model in models
@@ -457,7 +464,7 @@ def _tile(ax: "Axes", image: Image | None, scores: Mapping[str, float]) -> None:
         return
     ax.imshow(image, interpolation="bicubic" if image.shape[0] < 200 else "auto")
     lines = [
-        f"{words.label(metric)} {words.value(metric, scores[metric])}"
+        f"{formatting.label(metric)} {formatting.value(metric, scores[metric])}"
         for metric in HEADLINES
         if metric in scores
     ]
@@ -465,7 +472,7 @@ def _tile(ax: "Axes", image: Image | None, scores: Mapping[str, float]) -> None:
 
 
 def _row_label(path: str, length: int = 18) -> str:
-    """What tells an image from its neighbours: its name, not its folders or format."""
+    """Short label of an image: its name without folders and suffix."""
     return path if len(path) <= length else _shortened(PurePosixPath(path).stem, length)
 
 

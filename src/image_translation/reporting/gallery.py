@@ -1,4 +1,4 @@
-"""Which test images to show, and how images get into a page."""
+"""Select test images to show, and embed images in a page."""
 
 import base64
 import hashlib
@@ -10,29 +10,28 @@ import numpy as np
 import pandas as pd
 
 from image_translation.metrics import for_means
-from image_translation.reporting import words
-from image_translation.reporting.content import Image
+from image_translation.reporting import formatting
+from image_translation.reporting.report_content import Image
 
 UNTRAINED = ("copy_input", "mean_target")
-"""Baselines: they have no part in the choice of images."""
+"""Baselines, which do not affect the selection of images."""
 
 
 def choose_gallery(scores: Mapping[str, pd.DataFrame], n: int) -> list[tuple[str, str]]:
-    """Choose test images that show a typical case, the extremes and a fair sample.
+    """Select test images that show a typical case, the extremes and a fair sample.
 
     The order is: the typical image, the best, the worst, the most disputed ones
-    (``count_extremes`` of each), and then images drawn without regard to their scores,
-    from as many groups as there are. The draw depends on the pairs' names alone, so
-    the same test set gives the same images. Goodness is the PSNR of the first
-    replicate, averaged over the trained models (over all models where none is
-    trained).
+    (``count_extremes`` of each), and then images drawn independently of their scores,
+    from as many groups as possible. The draw depends only on the pairs' names, so the
+    same test set gives the same images. The criterion is the PSNR of the first
+    replicate, averaged over the trained models (over all models if none is trained).
 
     Args:
         scores: Model → rows ``pair_id, group, replicate, psnr, …``.
-        n: How many images to choose; fewer where there are fewer.
+        n: Number of images; fewer if there are fewer.
 
     Returns:
-        Names of pairs, each with the reason for its choice in words.
+        Ids of pairs, each with the reason for its selection.
     """
     table = _psnr_by_model(scores)
     if table.empty:
@@ -45,33 +44,33 @@ def choose_gallery(scores: Mapping[str, pd.DataFrame], n: int) -> list[tuple[str
             chosen[pair] = why
     for pair in _draw(_groups(scores)):
         if pair not in chosen and len(chosen) < n:
-            chosen[pair] = "Drawn at random, without regard to its scores."
+            chosen[pair] = "Drawn at random, independent of its scores."
     return list(chosen.items())
 
 
 def count_extremes(n: int) -> int:
-    """How many of ``n`` chosen images are the best; as many are the worst, and so on.
+    """Number of best images among ``n``; the same for the worst and the most disputed.
 
-    Most images are left to chance, so that the extremes do not pass for the rule.
+    Most images are random, so the extremes do not appear to be typical.
     """
     return max(1, n // 8)
 
 
 def describe_choice(shown: int, tested: int, subset: str = "test") -> str:
-    """How the images of a gallery were chosen, in a sentence."""
+    """Describe the selection of a gallery's images, in a sentence."""
     if shown >= tested:
-        return f"All {words.count(tested, f'{subset} image')}."
+        return f"All {formatting.count(tested, f'{subset} image')}."
     extremes = count_extremes(shown)
     number = f"{extremes} " if extremes > 1 else ""
     return (
-        f"{shown:,} of {words.count(tested, f'{subset} image')}: the typical one, the "
+        f"{shown:,} of {formatting.count(tested, f'{subset} image')}: the typical one, the "
         f"{number}best, the {number}worst and the {number}most disputed by PSNR, and "
         "others drawn at random."
     )
 
 
 def _remarkable(table: pd.DataFrame, n: int) -> list[tuple[str, str]]:
-    """The typical, n best, n worst and n most disputed of PSNR by pair and model."""
+    """The typical, n best, n worst and n most disputed, from PSNR by pair and model."""
     mean = table.mean(axis=1)
     spread = table.max(axis=1) - table.min(axis=1)
     typical = str((mean - mean.median()).abs().idxmin())
@@ -79,7 +78,7 @@ def _remarkable(table: pd.DataFrame, n: int) -> list[tuple[str, str]]:
         (
             typical,
             f"Typical: its mean PSNR over the trained models, {mean[typical]:.1f} dB, "
-            f"is the closest to the median of {words.count(len(table), 'image')}.",
+            f"is the closest to the median of {formatting.count(len(table), 'image')}.",
         ),
     ]
     rankings = [
@@ -99,7 +98,7 @@ def _remarkable(table: pd.DataFrame, n: int) -> list[tuple[str, str]]:
 
 
 def _ordinal(place: int) -> str:
-    """Nothing for the first, then ``2nd``, ``3rd``, ``4th`` and a blank."""
+    """Empty for the first, then ``2nd``, ``3rd``, ``4th`` and a space."""
     if place == 1:
         return ""
     teen = place % 100 // 10 == 1
@@ -108,28 +107,30 @@ def _ordinal(place: int) -> str:
 
 
 JPEG_QUALITY = 92
-"""Of images too heavy to be embedded exactly; colours keep their full resolution."""
+"""Quality of images that are too large to be embedded exactly; without chroma
+subsampling.
+"""
 
 EXACT_BYTES = 6 * 2**20
-"""Up to this weight together, images are embedded exactly."""
+"""Maximum total size of images that are embedded exactly."""
 
 
 def choose_encoder(
     sample: Sequence[Image], n: int, exact_bytes: int = EXACT_BYTES
 ) -> Callable[[Image], str]:
-    """How to embed ``n`` images: exactly, unless they would be too heavy.
+    """Select the encoder of ``n`` images: exact, unless they would be too large.
 
     Args:
-        sample: Some of the images; their weight stands for that of all.
-        n: How many images there are.
-        exact_bytes: Up to this weight together, they are embedded exactly.
+        sample: A sample of the images, to estimate the size of all.
+        n: Number of images.
+        exact_bytes: Maximum total size of exact images.
     """
     weight = sum(len(png_data_uri(image)) for image in sample) / max(len(sample), 1)
     return png_data_uri if weight * n <= exact_bytes else jpeg_data_uri
 
 
 def describe_encoder(encode: Callable[[Image], str]) -> str:
-    """What embedding did to the images, in a sentence; empty for nothing."""
+    """Describe the loss of the embedding, in a sentence; empty if lossless."""
     if encode is png_data_uri:
         return ""
     return (
@@ -140,7 +141,7 @@ def describe_encoder(encode: Callable[[Image], str]) -> str:
 
 
 def png_data_uri(image: Image) -> str:
-    """An image as an exact PNG inside an address (``data:``).
+    """An image as a lossless PNG data URI.
 
     Args:
         image: uint8, H×W×3, sRGB.
@@ -149,12 +150,12 @@ def png_data_uri(image: Image) -> str:
 
 
 def jpeg_data_uri(image: Image) -> str:
-    """An image as a JPEG inside an address (``data:``).
+    """An image as a JPEG data URI.
 
     Args:
         image: uint8, H×W×3, sRGB.
     """
-    # 4:4:4, for halved colour would favour models that blur colour.
+    # 4:4:4, because chroma subsampling would favour models that blur colour
     return _data_uri(
         image, "jpeg", quality=JPEG_QUALITY, subsampling="4:4:4", optimize=True
     )
@@ -182,7 +183,7 @@ def _psnr_by_model(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def first_replicate(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the replicate whose predictions are kept as images."""
+    """The rows of the replicate whose predictions are stored as images."""
     return table[table["replicate"] == table["replicate"].min()]
 
 
@@ -193,7 +194,7 @@ def _groups(scores: Mapping[str, pd.DataFrame]) -> dict[str, str]:
 
 
 def _draw(groups: Mapping[str, str]) -> Iterator[str]:
-    """All pairs in a random but repeatable order, taking turns between the groups."""
+    """All pairs in a random but reproducible order, alternating between groups."""
     shuffled = sorted(groups, key=lambda pair: hashlib.sha256(pair.encode()).digest())
     turns: dict[str, int] = {}
     turn = {}

@@ -1,4 +1,4 @@
-"""The study's hypothesis, "the GAN is better on MSE, PSNR and SSIM", put to the test."""
+"""Test of the study's hypothesis, "the GAN is better on MSE, PSNR and SSIM"."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,45 +8,50 @@ import pandas as pd
 
 from image_translation.metrics import HEADLINES, MEASURES
 from image_translation.metrics.comparison import STUDY
-from image_translation.reporting import words
-from image_translation.reporting.answer import Outcome, Relation, outcome_of, relate
+from image_translation.reporting import formatting
+from image_translation.reporting.conclusions import (
+    Outcome,
+    Relation,
+    outcome_of,
+    relate,
+)
 
 GAN, RIVAL = STUDY
 
 CAUSES = {
-    "architecture": "the U-Net in place of the encoder–decoder",
+    "architecture": "the U-Net instead of the encoder–decoder",
     "adversarial": "the adversarial loss",
 }
-"""What the two models of the study differ in: effect → its name in a sentence."""
+"""The differences between the two models of the study: effect → name in a sentence."""
 
 _READINGS: dict[Outcome, str] = {
     "better": "improves",
     "worse": "harms",
     "equal": "has practically no effect on",
     "open": "has an undecided effect on",
-    "failed": "has no verdict, as a training failed, on",
-    "few": "cannot be judged, with so few independent photographs, on",
+    "failed": "has no verdict, because a training failed, on",
+    "few": "cannot be judged with so few independent photographs on",
 }
 
 _READINGS_OF_TRAININGS = {
     True: "gave better scores in these trainings, which other seeds may reverse, on",
     False: "gave worse scores in these trainings, which other seeds may reverse, on",
 }
-"""Readings of ``differ``, by whether the effect is for the better."""
+"""Phrases for ``differ``, by whether the effect is an improvement."""
 
 Tone = Literal["good", "bad", "open"]
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """What became of the hypothesis on one task.
+    """Result for the hypothesis on one task.
 
     Attributes:
         verdict: One of ``confirmed``, ``refuted``, ``confirmed in part``, ``practically
             no effect``, ``not decided`` and ``not tested``.
-        sentence: What the adversarial loss does by itself, with its numbers.
-        causes: What the architecture does by itself, and the study's own comparison.
-        tone: How it is marked.
+        sentence: Effect of the adversarial loss by itself, with its numbers.
+        causes: Effect of the architecture by itself, and the study's own comparison.
+        tone: Style of the verdict on the page.
     """
 
     verdict: str
@@ -58,24 +63,24 @@ class Hypothesis:
 def judge_hypothesis(verdicts: pd.DataFrame, effects: pd.DataFrame) -> Hypothesis:
     """Decide the hypothesis by the effect of the adversarial loss alone.
 
-    The study compared pix2pix with the autoencoder, which differ in two things. Which of
-    them is the cause is told by the 2×2.
+    The study compared pix2pix with the autoencoder, which differ in two properties. The
+    2×2 shows which of them is the cause.
 
     Args:
         verdicts: ``verdicts.csv``.
-        effects: ``effects.csv``; empty where one of the 2×2 is missing.
+        effects: ``effects.csv``; empty if one of the 2×2 is missing.
     """
     outcomes = _outcomes(effects, "adversarial")
-    study = _tell_study(verdicts, effects)
+    study = _describe_study(verdicts, effects)
     if not outcomes:
         sentence = (
-            "It takes pix2pix, unet, autoencoder and autoencoder_gan to tell the effect "
-            "of the adversarial loss from that of the architecture."
+            "pix2pix, unet, autoencoder and autoencoder_gan are needed to separate the "
+            "effect of the adversarial loss from that of the architecture."
         )
         return Hypothesis("not tested", sentence, study, "open")
     verdict, tone = _judge([outcome for outcome, _ in outcomes])
-    causes = [_tell_cause(effects, "architecture"), *study]
-    return Hypothesis(verdict, _tell_cause(effects, "adversarial"), causes, tone)
+    causes = [_describe_effect(effects, "architecture"), *study]
+    return Hypothesis(verdict, _describe_effect(effects, "adversarial"), causes, tone)
 
 
 def _judge(outcomes: Sequence[Outcome]) -> tuple[str, Tone]:
@@ -91,7 +96,7 @@ def _judge(outcomes: Sequence[Outcome]) -> tuple[str, Tone]:
 
 
 def _outcomes(effects: pd.DataFrame, effect: str) -> list[tuple[Outcome, pd.Series]]:
-    """What was found of an effect on each metric of the question."""
+    """Outcomes of an effect on each metric of the question."""
     rows = effects[(effects["effect"] == effect) & effects["metric"].isin(HEADLINES)]
     return [
         (outcome_of(row, MEASURES[row["metric"]].higher_is_better), row)
@@ -99,12 +104,12 @@ def _outcomes(effects: pd.DataFrame, effect: str) -> list[tuple[Outcome, pd.Seri
     ]
 
 
-def _tell_cause(effects: pd.DataFrame, effect: str) -> str:
-    """One sentence on what an effect does by itself."""
+def _describe_effect(effects: pd.DataFrame, effect: str) -> str:
+    """One sentence on an effect by itself."""
     said: dict[str, list[str]] = {}
     for outcome, row in _outcomes(effects, effect):
         said.setdefault(_read(outcome, row), []).append(_numbers(row))
-    parts = [f"{reading} {words.join_words(on)}" for reading, on in said.items()]
+    parts = [f"{reading} {formatting.join_words(on)}" for reading, on in said.items()]
     return f"By itself, {CAUSES[effect]} {'; it '.join(parts)}."
 
 
@@ -117,13 +122,13 @@ def _read(outcome: Outcome, row: pd.Series) -> str:
 
 def _numbers(row: pd.Series) -> str:
     metric = row["metric"]
-    difference = words.signed(metric, row["difference"])
-    span = words.interval(metric, row["ci_low"], row["ci_high"], signs=True)
-    return f"{words.label(metric)} ({', '.join(filter(None, [difference, span]))})"
+    difference = formatting.signed(metric, row["difference"])
+    span = formatting.interval(metric, row["ci_low"], row["ci_high"], signs=True)
+    return f"{formatting.label(metric)} ({', '.join(filter(None, [difference, span]))})"
 
 
-def _tell_study(verdicts: pd.DataFrame, effects: pd.DataFrame) -> list[str]:
-    """The study's own comparison, with its cause; none without both models."""
+def _describe_study(verdicts: pd.DataFrame, effects: pd.DataFrame) -> list[str]:
+    """The study's own comparison, with its cause; empty without both models."""
     found = [relate(verdicts, GAN, RIVAL, metric) for metric in HEADLINES]
     relations = [relation for relation in found if relation is not None]
     if not relations:
@@ -131,16 +136,16 @@ def _tell_study(verdicts: pd.DataFrame, effects: pd.DataFrame) -> list[str]:
     said: dict[tuple[str, str], list[str]] = {}
     for relation in relations:
         key = _stand(relation), _cause(relation, effects)
-        on = f"{words.label(relation.metric)} ({relation.numbers})"
+        on = f"{formatting.label(relation.metric)} ({relation.numbers})"
         said.setdefault(key, []).append(on)
     parts = [
-        f"{phrase} {words.join_words(on)}{cause}"
+        f"{phrase} {formatting.join_words(on)}{cause}"
         for (phrase, cause), on in said.items()
     ]
     return [f"The study's comparison: {GAN} is {'; '.join(parts)}."]
 
 
-_STANDINGS: dict[tuple[Outcome, bool | None], str] = {
+_OUTCOMES: dict[tuple[Outcome, bool | None], str] = {
     ("better", None): f"better than {RIVAL} on",
     ("worse", None): f"worse than {RIVAL} on",
     ("equal", None): f"practically equal to {RIVAL} on",
@@ -149,23 +154,25 @@ _STANDINGS: dict[tuple[Outcome, bool | None], str] = {
     ("open", True): f"ahead of {RIVAL}, undecided, on",
     ("open", False): f"behind {RIVAL}, undecided, on",
     ("open", None): f"level with {RIVAL}, undecided, on",
-    ("failed", True): f"ahead of {RIVAL}, with a training that failed, on",
-    ("failed", False): f"behind {RIVAL}, with a training that failed, on",
-    ("failed", None): f"level with {RIVAL}, with a training that failed, on",
-    ("few", True): f"ahead of {RIVAL}, on these few photographs, on",
-    ("few", False): f"behind {RIVAL}, on these few photographs, on",
-    ("few", None): f"level with {RIVAL}, on these few photographs, on",
+    ("failed", True): f"ahead of {RIVAL}, with a failed training, on",
+    ("failed", False): f"behind {RIVAL}, with a failed training, on",
+    ("failed", None): f"level with {RIVAL}, with a failed training, on",
+    ("few", True): f"ahead of {RIVAL}, with few photographs, on",
+    ("few", False): f"behind {RIVAL}, with few photographs, on",
+    ("few", None): f"level with {RIVAL}, with few photographs, on",
 }
-"""Outcome, and whether pix2pix leads where that is told → how it is said."""
+"""Phrase for an outcome and whether pix2pix leads, if applicable."""
 
 
 def _stand(relation: Relation) -> str:
     plain = relation.outcome in ("better", "worse", "equal")
-    return _STANDINGS[relation.outcome, None if plain else relation.leads]
+    return _OUTCOMES[relation.outcome, None if plain else relation.leads]
 
 
 def _cause(relation: Relation, effects: pd.DataFrame) -> str:
-    """What makes pix2pix better or worse on a metric; empty where it is unknown."""
+    """The cause of pix2pix's advantage or disadvantage on a metric; empty if
+    unknown.
+    """
     if relation.outcome not in ("better", "worse"):
         return ""
     causes = [
@@ -179,4 +186,4 @@ def _cause(relation: Relation, effects: pd.DataFrame) -> str:
             for outcome, row in _outcomes(effects, effect)
         )
     ]
-    return f", because of {words.join_words(causes)}" if causes else ""
+    return f", because of {formatting.join_words(causes)}" if causes else ""

@@ -1,12 +1,12 @@
-"""Figures to point at and zoom into, for tools that show Plotly, such as kedro-viz."""
+"""Interactive figures for tools that show Plotly, such as kedro-viz."""
 
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from image_translation.metrics import MEASURES
-from image_translation.reporting import words
-from image_translation.reporting.palette import look_of
+from image_translation.reporting import formatting
+from image_translation.reporting.palette import style_of
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -16,13 +16,13 @@ NOTHING_DONE = "copy_input"
 
 
 def score_chart(comparison: pd.DataFrame) -> "Figure":
-    """Every model's mean with its interval; a menu chooses the metric.
+    """Every model's mean with its interval; a menu selects the metric.
 
-    The dotted line is the mean of ``copy_input``: what doing nothing scores.
+    The dotted line is the mean of ``copy_input``: the score of doing nothing.
 
     Args:
         comparison: Rows ``model, metric, mean, ci_low, ci_high``; models without a mean
-            are left out.
+            are skipped.
     """
     import plotly.graph_objects as go
 
@@ -30,7 +30,8 @@ def score_chart(comparison: pd.DataFrame) -> "Figure":
     metrics = list(scored["metric"].unique())
     shown = FIRST_SHOWN if FIRST_SHOWN in metrics else next(iter(metrics), None)
     views = {metric: scored[scored["metric"] == metric] for metric in metrics}
-    # Plain lists: kedro-viz's Plotly is older than the compact form of arrays.
+    # plain lists: kedro-viz's version of Plotly does not support the compact form of
+    # arrays
     figure = go.Figure(
         [
             go.Scatter(**_dots(rows), name=metric, visible=metric == shown)
@@ -40,7 +41,7 @@ def score_chart(comparison: pd.DataFrame) -> "Figure":
     layouts = {metric: _layout(metric, rows) for metric, rows in views.items()}
     buttons = [
         {
-            "label": words.label(metric),
+            "label": formatting.label(metric),
             "method": "update",
             "args": [{"visible": [metric == other for other in metrics]}, layout],
         }
@@ -73,7 +74,7 @@ def _dots(rows: pd.DataFrame) -> dict[str, Any]:
     metric = str(rows["metric"].iloc[0])
     above = (rows["ci_high"] - rows["mean"]).fillna(0)
     below = (rows["mean"] - rows["ci_low"]).fillna(0)
-    colours = [look_of(model).colour for model in rows["model"]]
+    colours = [style_of(model).colour for model in rows["model"]]
     return {
         "x": rows["mean"].tolist(),
         "y": rows["model"].tolist(),
@@ -87,8 +88,8 @@ def _dots(rows: pd.DataFrame) -> dict[str, Any]:
             "color": "#8a8f98",
         },
         "text": [
-            f"{words.value(metric, row['mean'])}<br>95 % interval: "
-            f"{words.interval(metric, row['ci_low'], row['ci_high']) or 'none'}"
+            f"{formatting.value(metric, row['mean'])}<br>95 % interval: "
+            f"{formatting.interval(metric, row['ci_low'], row['ci_high']) or 'none'}"
             for _, row in rows.iterrows()
         ],
         "hovertemplate": "%{y}: %{text}<extra></extra>",
@@ -96,7 +97,9 @@ def _dots(rows: pd.DataFrame) -> dict[str, Any]:
 
 
 def _layout(metric: str, rows: pd.DataFrame) -> dict[str, Any]:
-    """What changes with the metric, as Plotly's ``update`` takes it."""
+    """The properties that depend on the metric, in the format of Plotly's
+    ``update``.
+    """
     better = "higher" if MEASURES[metric].higher_is_better else "lower"
     nothing = rows.loc[rows["model"] == NOTHING_DONE, "mean"].tolist()
     return {
@@ -119,5 +122,5 @@ def _layout(metric: str, rows: pd.DataFrame) -> dict[str, Any]:
 
 
 def _nested(dotted: dict[str, Any]) -> dict[str, Any]:
-    """``{"a.b": c}`` as Python's Plotly takes it: ``{"a_b": c}``."""
+    """Convert ``{"a.b": c}`` to the format of Python's Plotly: ``{"a_b": c}``."""
     return {name.replace(".", "_"): value for name, value in dotted.items()}

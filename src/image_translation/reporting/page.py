@@ -12,11 +12,11 @@ from markupsafe import Markup
 from image_translation.metrics import INFINITE_PSNR_IN_MEANS, MEASURES
 from image_translation.metrics.comparison import MIN_GROUPS, SIGNIFICANCE
 from image_translation.metrics.inference import DRAWS, MIN_RESAMPLED
-from image_translation.reporting import figures, tables, words
-from image_translation.reporting.answer import (
+from image_translation.reporting import figures, formatting, tables
+from image_translation.reporting.conclusions import (
     COPY,
-    answer,
     count_tested,
+    draw_conclusions,
     headlines_of,
     infinite_psnr,
     mean_of,
@@ -25,13 +25,13 @@ from image_translation.reporting.answer import (
     scored_models,
     trained_models,
 )
-from image_translation.reporting.content import ReportContent
 from image_translation.reporting.epochs import convergence, epoch_rows
+from image_translation.reporting.evaluations import describe_evaluations, describe_seal
 from image_translation.reporting.gallery import describe_choice, describe_encoder
 from image_translation.reporting.hypothesis import judge_hypothesis
-from image_translation.reporting.looks import tell_looks, tell_seal
-from image_translation.reporting.promotion import PromotionText, tell_promotion
+from image_translation.reporting.promotion import PromotionText, describe_promotion
 from image_translation.reporting.published import NETWORKS, shared_differences
+from image_translation.reporting.report_content import ReportContent
 from image_translation.reporting.svg import inline_svg
 from image_translation.reporting.templates import (
     read_resource,
@@ -39,7 +39,7 @@ from image_translation.reporting.templates import (
     script_hash,
     script_json,
 )
-from image_translation.reporting.trust import plan_rows, tell_calibration
+from image_translation.reporting.trust import describe_calibration, plan_rows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,11 +48,10 @@ if TYPE_CHECKING:
 def render_report(content: ReportContent) -> str:
     """Write the report of one task.
 
-    The page refers to nothing outside itself, and the same content gives the same
-    bytes.
+    The page has no external references, and the same content gives the same bytes.
 
     Args:
-        content: All that is shown.
+        content: Content of the report.
 
     Returns:
         An HTML document.
@@ -70,9 +69,9 @@ def render_report(content: ReportContent) -> str:
         script_hash=Markup(script_hash(script)),
         task=content.task.replace("_", " ").capitalize(),
         content=content,
-        answer=answer(content),
-        looks=tell_looks(content.looks) if content.subset == "test" else "",
-        seal=tell_seal(content.subset, content.looks),
+        answer=draw_conclusions(content),
+        looks=describe_evaluations(content.looks) if content.subset == "test" else "",
+        seal=describe_seal(content.subset, content.looks),
         hypothesis=judge_hypothesis(content.verdicts, content.effects),
         metrics=[MEASURES[metric] for metric in metrics],
         copy_scored=COPY in scored_models(content),
@@ -82,7 +81,7 @@ def render_report(content: ReportContent) -> str:
         draws=f"{DRAWS:,}",
         min_resampled=MIN_RESAMPLED,
         families=tables.count_tests(content),
-        calibration=tell_calibration(content.calibration),
+        calibration=describe_calibration(content.calibration),
         plan=plan_rows(content.plan),
         significance=SIGNIFICANCE,
         trainings=_trainings(content),
@@ -148,11 +147,11 @@ def _svg(figure: "Figure", prefix: str, description: str) -> Markup:
 def _promotion(content: ReportContent) -> PromotionText | None:
     if content.promotion is None or content.promotions is None:
         return None
-    return tell_promotion(content.promotion, content.promotions)
+    return describe_promotion(content.promotion, content.promotions)
 
 
 def _judged(content: ReportContent) -> dict[str, Any]:
-    """What people said in the blind test, where they were asked."""
+    """Results of the blind test, if there are any."""
     study = content.study
     if study is None or study.empty:
         return {"judged": None}
@@ -160,10 +159,12 @@ def _judged(content: ReportContent) -> dict[str, Any]:
     agreement, alpha = first["agreement"], first["alpha"]
     return {
         "judged": {k: tables.judged_rows(study, k) for k in ("preference", "reality")},
-        "judges": words.count(int(study["n_judges"].max()), "judge"),
+        "judges": formatting.count(int(study["n_judges"].max()), "judge"),
         "one_judge": study["n_judges"].max() == 1,
-        "votes": words.count(int(study["n"].sum() + study["undecided"].sum()), "vote"),
-        "agreement": words.percent(agreement) if pd.notna(agreement) else "",
+        "votes": formatting.count(
+            int(study["n"].sum() + study["undecided"].sum()), "vote"
+        ),
+        "agreement": formatting.percent(agreement) if pd.notna(agreement) else "",
         "alpha": f"{alpha:.2f}".replace("-", "−") if pd.notna(alpha) else "",
         "judged_figure": _svg(
             figures.human_preferences(study),
@@ -178,7 +179,7 @@ def _comparison_figures(content: ReportContent) -> dict[str, Markup]:
         metric: _svg(
             figures.comparison_chart(content.comparison, [metric]),
             f"comparison-{metric}",
-            f"Mean {words.label(metric)} of every model with its 95 % interval; "
+            f"Mean {formatting.label(metric)} of every model with its 95 % interval; "
             "the numbers are in the table above.",
         )
         for metric in metrics_of(content)
@@ -186,12 +187,12 @@ def _comparison_figures(content: ReportContent) -> dict[str, Markup]:
 
 
 def _plane_figure(content: ReportContent) -> Markup | None:
-    """Fidelity against realism; None where realism was not measured."""
+    """Fidelity and realism; None if realism was not measured."""
     if "swd" not in metrics_of(content):
         return None
     parts = [
-        f"{model}: MSE {words.value('mse', mean_of(content, model, 'mse'))}, "
-        f"SWD {words.value('swd', mean_of(content, model, 'swd'))}"
+        f"{model}: MSE {formatting.value('mse', mean_of(content, model, 'mse'))}, "
+        f"SWD {formatting.value('swd', mean_of(content, model, 'swd'))}"
         for model in scored_models(content)
     ]
     return _svg(
@@ -199,7 +200,7 @@ def _plane_figure(content: ReportContent) -> Markup | None:
             content.comparison, content.histories, content.subset
         ),
         "plane",
-        f"Fidelity against realism. {'; '.join(parts)}.",
+        f"Fidelity and realism. {'; '.join(parts)}.",
     )
 
 
@@ -238,7 +239,7 @@ def _distribution_figures(content: ReportContent) -> list[Markup]:
         _svg(
             figures.score_distributions(content.scores, [metric], order),
             f"distribution-{number}",
-            f"{words.label(metric)} of every {content.subset} image. "
+            f"{formatting.label(metric)} of every {content.subset} image. "
             + _spread_description(content, order, metric),
         )
         for number, metric in enumerate(measured)
@@ -254,28 +255,30 @@ def _spread_description(
         values = values[np.isfinite(values)]
         if len(values):
             low, high = (
-                words.value(metric, values.min()),
-                words.value(metric, values.max()),
+                formatting.value(metric, values.min()),
+                formatting.value(metric, values.max()),
             )
             parts.append(f"{model} from {low} to {high}")
     return "; ".join(parts) + "."
 
 
 def _trainings(content: ReportContent) -> str:
-    """How often the models were trained: ``3 trainings``, ``2 to 3 trainings``."""
+    """Number of trainings per model: ``3 trainings``, ``2 to 3 trainings``."""
     table = content.comparison[
         content.comparison["model"].isin(trained_models(content))
     ]
     column = table["n_replicates"]
     if not len(column):
-        return words.count(0, "training")
-    return words.count_between(int(column.min()), int(column.max()), "training")
+        return formatting.count(0, "training")
+    return formatting.count_between(int(column.min()), int(column.max()), "training")
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [
         {
-            str(key): words.whole(entry) if _is_number(entry) else words.text(entry)
+            str(key): formatting.whole(entry)
+            if _is_number(entry)
+            else formatting.text(entry)
             for key, entry in record.items()
         }
         for record in table.to_dict("records")
@@ -291,7 +294,7 @@ def _findings(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _splits(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Sides of the split; a long list of groups is cut short."""
+    """Subsets of the split; long lists of groups are truncated."""
     return [
         {**row, "groups": textwrap.shorten(row["groups"], 400, placeholder=" …")}
         for row in _records(table)
@@ -299,19 +302,19 @@ def _splits(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _unexplained(content: ReportContent) -> int:
-    """Pairs that were left out without standing under any reason."""
+    """Number of excluded pairs without a listed reason."""
     data = content.data
     explained = int(data.left_out["count"].sum()) if len(data.left_out) else 0
     return data.n_found - data.n_used - explained
 
 
 def _protocol(content: ReportContent) -> list[str]:
-    """What the settings say about how the numbers came about, in sentences."""
+    """Describe the protocol according to the settings, in sentences."""
     write: Sequence[tuple[str, Callable[[str], str]]] = (
         ("preparation.image_size", lambda v: f"Images are {v} pixels wide and high."),
         (
             "training.select_by",
-            _tell_choice,
+            _describe_selection,
         ),
         ("training.seed", lambda v: f"The first replicate's seed is {v}."),
         (
@@ -325,20 +328,20 @@ def _protocol(content: ReportContent) -> list[str]:
     )
     sentences = []
     for name, sentence in write:
-        values = words.setting_values(content.settings, name)
+        values = formatting.setting_values(content.settings, name)
         if values:
-            sentences.append(sentence(words.join_words(values)))
+            sentences.append(sentence(formatting.join_words(values)))
     return sentences
 
 
-def _tell_choice(select_by: str) -> str:
-    """How epochs are chosen; the ways of several models stand in one text."""
+def _describe_selection(select_by: str) -> str:
+    """Describe the selection of epochs; the rules of several models are combined."""
     by = [name.upper() for name in re.findall("mse|psnr|ssim|swd", select_by)]
     if not by:
-        chosen = "The last epoch of each model is kept, without a choice"
+        chosen = "The last epoch of each model is used"
     else:
         chosen = (
-            f"The epoch of each model is chosen by its {' or '.join(by)} on the "
+            f"The epoch of each model is selected by its {' or '.join(by)} on the "
             "validation pairs"
         )
         if "last" in select_by:

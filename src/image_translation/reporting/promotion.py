@@ -1,4 +1,4 @@
-"""What the report says of the model in use."""
+"""Describe promotions in the report."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from typing import Any
 import pandas as pd
 
 from image_translation.metrics.promotion import ERROR, format_probability
-from image_translation.reporting import words
+from image_translation.reporting import formatting
 
 SHOWN = 10
-"""Decisions in the table."""
+"""Number of decisions in the table."""
 
 
 @dataclass(frozen=True)
 class DecisionRow:
-    """One decision as the table shows it."""
+    """One decision in the table."""
 
     date: str
     outcome: str
@@ -33,17 +33,17 @@ class DecisionRow:
 
 @dataclass(frozen=True)
 class PromotionText:
-    """The section on the model in use."""
+    """The section on the champion."""
 
     lead: str
     decision: str
     spent: str
-    flatters: str
+    selection_bias: str
     rows: list[DecisionRow]
 
 
-def tell_promotion(record: Mapping[str, Any], log: pd.DataFrame) -> PromotionText:
-    """Put a decision into words.
+def describe_promotion(record: Mapping[str, Any], log: pd.DataFrame) -> PromotionText:
+    """Describe a promotion decision.
 
     Args:
         record: ``promotion.json``.
@@ -51,47 +51,49 @@ def tell_promotion(record: Mapping[str, Any], log: pd.DataFrame) -> PromotionTex
     """
     in_use = record["in_use"]
     lead = (
-        f"In use is version {in_use['version']}: {in_use['model']}, replicate "
+        f"The champion is version {in_use['version']}: {in_use['model']}, replicate "
         f"{in_use['replicate']}."
         if in_use
-        else "Which model is in use could not be found out."
+        else "The champion could not be determined."
         if record["outcome"] == "not decided" and not record.get("is_sealed")
-        else "No model is in use."
+        else "There is no champion."
     )
     return PromotionText(
         lead,
         f"This run: {record['outcome']} ({record['reason']}).",
         _spent(record),
-        _flatters(in_use, log),
+        _describe_selection_bias(in_use, log),
         [_row(row) for row in log.iloc[::-1].head(SHOWN).to_dict("records")],
     )
 
 
 def _spent(record: Mapping[str, Any]) -> str:
-    """What the looks at these test images have spent of the error."""
+    """Describe the error rate used by comparisons on these test images."""
     test = record.get("test")
     if not test or not test.get("looks") or "alpha_left" not in test:
         return ""
     left = format_probability(test["alpha_left"])
-    times = words.count(test["looks"], "time")
+    times = formatting.count(test["looks"], "time")
     return (
-        f"Challengers have met champions on these test images {times}. Each look spends a "
-        f"part of one error of {ERROR:g}; {left} of it is left for all later looks. New "
-        "test images, none of which was looked at, begin anew."
+        f"Challengers were compared with champions on these test images {times}. All "
+        f"comparisons share an error rate of {ERROR:g}; {left} of it remains for later "
+        "ones. The count restarts for entirely new test images."
     )
 
 
-def _flatters(in_use: Mapping[str, Any] | None, log: pd.DataFrame) -> str:
-    """A caution where the version in use was chosen by its test score."""
+def _describe_selection_bias(
+    in_use: Mapping[str, Any] | None, log: pd.DataFrame
+) -> str:
+    """A caution if the champion was selected by its test score."""
     if not in_use:
         return ""
     won = log[(log["outcome"] == "promoted") & log["look"].notna()]
     if in_use["version"] not in won["challenger_version"].to_list():
         return ""
     return (
-        "The version in use was chosen because it was ahead on these test images: its "
-        "test score is a maximum over looks, and flatters. Expect a little less on new "
-        "images."
+        "The champion was selected because it was better on these test images: its test "
+        "score is a maximum over comparisons, and therefore optimistic. Expect slightly "
+        "lower scores on new images."
     )
 
 
@@ -101,35 +103,37 @@ def _row(row: Mapping[Any, Any]) -> DecisionRow:
     return DecisionRow(
         date=str(row["date"])[:16].replace("T", " "),
         outcome=row["outcome"],
-        reason=words.text(row["reason"]),
+        reason=formatting.text(row["reason"]),
         challenger=_version(row, "challenger"),
         champion=_version(row, "champion"),
         difference=_difference(metric, row["difference"])
         if measured
-        else words.NOTHING,
-        interval=words.interval(metric, row["ci_low"], row["ci_high"], signs=True)
+        else formatting.NOTHING,
+        interval=formatting.interval(metric, row["ci_low"], row["ci_high"], signs=True)
         if measured
         else "",
         guard=_difference(guard, row["guard_difference"])
         if measured
-        else words.NOTHING,
-        guard_interval=words.interval(
+        else formatting.NOTHING,
+        guard_interval=formatting.interval(
             guard, row["guard_ci_low"], row["guard_ci_high"], signs=True
         )
         if measured
         else "",
-        n_groups=words.whole(row["n_groups"]) if measured else words.NOTHING,
-        look=words.whole(row["look"]) if measured else words.NOTHING,
+        n_groups=formatting.whole(row["n_groups"]) if measured else formatting.NOTHING,
+        look=formatting.whole(row["look"]) if measured else formatting.NOTHING,
         alpha=format_probability(row.get("alpha", float("nan"))),
     )
 
 
 def _difference(metric: str, number: float) -> str:
-    return f"{words.label(metric)} {words.signed(metric, number)}"
+    return f"{formatting.label(metric)} {formatting.signed(metric, number)}"
 
 
 def _version(row: Mapping[Any, Any], role: str) -> str:
     number = row[f"{role}_version"]
     return (
-        words.NOTHING if pd.isna(number) else f"{int(number)}: {row[f'{role}_model']}"
+        formatting.NOTHING
+        if pd.isna(number)
+        else f"{int(number)}: {row[f'{role}_model']}"
     )

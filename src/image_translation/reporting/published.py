@@ -1,10 +1,10 @@
-"""What of a run is not as it was published."""
+"""Settings of a run that differ from the published ones."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from image_translation.reporting import words
+from image_translation.reporting import formatting
 from image_translation.training.losses import LOSSES
 
 NETWORKS = {
@@ -30,8 +30,8 @@ class Published:
 
     Attributes:
         values: The values that count as published.
-        text: The same for people.
-        source: Where it is published.
+        text: Text for the report.
+        source: Reference of the value.
         models: The models that have the setting.
     """
 
@@ -43,7 +43,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Difference:
-    """A setting that is not as published."""
+    """A setting that differs from the published one."""
 
     setting: str
     here: str
@@ -53,7 +53,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class SharedDifference:
-    """The same difference of several models; none are named where all have it."""
+    """The same difference of several models; without names if all models have it."""
 
     difference: Difference
     models: Sequence[str]
@@ -110,19 +110,21 @@ PUBLISHED: Mapping[str, Published] = {
     "inference.flips": Published((False,), "off"),
 }
 """Isola, Zhu, Zhou & Efros (2017), "Image-to-image translation with conditional
-adversarial networks", and the study's autoencoder. The paper has the encoder–decoder, and
-L1 without the adversarial loss, too (4.2, 4.3); they were trained alike."""
+adversarial networks", and the study's autoencoder. The paper also has the
+encoder–decoder, and L1 without the adversarial loss (4.2, 4.3), with the same
+training.
+"""
 
 
 def differences(settings: Mapping[str, object], model: str) -> list[Difference]:
-    """The settings of a model of the 2×2 that are not as published.
+    """The settings of a model of the 2×2 that differ from the published ones.
 
     Args:
         settings: Dotted name → value, of all models of a task.
         model: Its name.
 
     Returns:
-        In the order of `PUBLISHED`; none for another model, or where nothing is known.
+        In the order of `PUBLISHED`; empty for other models and unknown settings.
     """
     return list(_differences(settings, model)) if model in NETWORKS else []
 
@@ -141,11 +143,11 @@ def _differences(settings: Mapping[str, object], model: str) -> Iterator[Differe
 def shared_differences(
     settings: Mapping[str, object], models: Sequence[str]
 ) -> list[SharedDifference]:
-    """The differences of several models, each once.
+    """The differences of several models, without repetitions.
 
     Args:
         settings: As for `differences`.
-        models: Their names; those outside the 2×2 are passed over.
+        models: Their names; models outside the 2×2 are ignored.
     """
     known = [model for model in models if model in NETWORKS]
     found: dict[Difference, list[str]] = {}
@@ -162,7 +164,7 @@ def shared_differences(
 
 
 def _is(here: object, published: Value) -> bool:
-    """Whether a value is the published one, to three digits."""
+    """True if a value equals the published one, to three digits."""
     if isinstance(published, bool) or published is None or isinstance(here, bool):
         return here is published
     if isinstance(published, str) or not isinstance(here, int | float):
@@ -175,4 +177,4 @@ def _text(value: object) -> str:
         return "none"
     if isinstance(value, bool):
         return "on" if value else "off"
-    return f"{value:g}" if isinstance(value, float) else words.text(value)
+    return f"{value:g}" if isinstance(value, float) else formatting.text(value)

@@ -8,7 +8,7 @@ from image_translation.schema import Nullable, Settings
 
 
 class ReportSettings(Settings):
-    """What the report shows."""
+    """Size of the report and of the blind test."""
 
     gallery: int = Field(ge=1, le=200)
     blind_questions: Annotated[Annotated[int, Field(ge=0, le=400)] | None, Nullable]

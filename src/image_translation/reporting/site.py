@@ -1,4 +1,4 @@
-"""A folder of static pages: every task's graph and report behind one start page."""
+"""Build a folder of static pages: every task's graph and report, with a start page."""
 
 import re
 import shutil
@@ -12,12 +12,12 @@ from image_translation.reporting.templates import read_resource, read_template
 
 REPORTS, GRAPH, DOCS = "reports", "graph", "docs"
 PUBLISHED = ("report.html", "blind_test.html")
-"""Of a task's folder; who is who in the blind test stays at home."""
+"""Published files of a task's folder; the key of the blind test is not published."""
 
 
 @dataclass(frozen=True)
 class _Task:
-    """Links of a task; None where there is no such page."""
+    """Links of a task; None if there is no such page."""
 
     title: str
     report: str | None
@@ -31,9 +31,9 @@ def build_site(
     """Copy pages into a folder and write its start page.
 
     Args:
-        output: The site's folder; what else is in it, such as ``docs``, stays.
-        reports: The folder that holds ``summary.html`` and one folder a task.
-        graph: What ``kedro viz build`` has written; None keeps the graph that is there.
+        output: The site's folder; other files in it, such as ``docs``, are kept.
+        reports: The folder with ``summary.html`` and one folder per task.
+        graph: Output of ``kedro viz build``; None keeps the existing graph.
         tasks: All tasks, in the order of the page.
 
     Returns:
@@ -67,10 +67,10 @@ def _copy_reports(reports: Path, output: Path, tasks: Sequence[str]) -> None:
 
 
 def _make_portable(graph: Path) -> None:
-    """Have kedro-viz run in any folder, and load nothing from elsewhere.
+    """Make kedro-viz work in any folder, without external requests.
 
-    It asks a server for a font, without which it looks nearly the same, and takes the
-    status of runs to be in the root of its server.
+    It requests a font from a server, without which it looks nearly the same, and
+    expects the status of runs at the root of its server.
     """
     page = graph / "index.html"
     html = re.sub(r"<link\b[^>]*https?://[^>]*>\s*", "", page.read_text("utf-8"))

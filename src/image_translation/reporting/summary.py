@@ -1,4 +1,4 @@
-"""All tasks on one page: the study's final table."""
+"""All tasks on one page."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from image_translation.metrics.comparison import (
     correct_for_tasks,
 )
 from image_translation.metrics.looks import TEST, subset_of
-from image_translation.reporting import words
+from image_translation.reporting import formatting
 from image_translation.reporting.hypothesis import Hypothesis, judge_hypothesis
 from image_translation.reporting.templates import read_resource, read_template
 
 
 @dataclass(frozen=True)
 class _Row:
-    """A model's means on the metrics of the question; none where it has no scores."""
+    """A model's means on the metrics of the question; empty without scores."""
 
     model: str
     means: Sequence[str]
@@ -29,7 +29,7 @@ class _Row:
 
 @dataclass(frozen=True)
 class _Task:
-    """A task in words."""
+    """The text of a task."""
 
     name: str
     title: str
@@ -42,29 +42,29 @@ def render_summary(results: Mapping[str, TaskResults], tasks: Sequence[str]) -> 
     """Write the page over all tasks.
 
     Args:
-        results: What was found, by task.
-        tasks: All tasks there are; those without results are named.
+        results: Results by task.
+        tasks: All tasks; those without results are listed.
 
     Returns:
-        An HTML document without a reference to anything but the reports beside it.
+        An HTML document that refers only to the reports next to it.
     """
     order = [task for task in tasks if task in results]
     order += [task for task in results if task not in tasks]
     return read_template("summary.html").render(
         css=Markup(read_resource("report.css")),
         metrics=[MEASURES[metric] for metric in HEADLINES],
-        tasks=[_tell_task(task, results[task], len(order)) for task in order],
+        tasks=[_describe_task(task, results[task], len(order)) for task in order],
         not_run=[task for task in tasks if task not in results],
     )
 
 
-def _tell_task(task: str, results: TaskResults, tasks: int) -> _Task:
+def _describe_task(task: str, results: TaskResults, tasks: int) -> _Task:
     table = results.comparison[results.comparison["metric"].isin(HEADLINES)]
     subset = subset_of(table)
     sealed = "" if subset == TEST else " (the test set is sealed)"
     tested = (
-        f"{words.count(int(table['n_images'].max()), f'{subset} image')} from "
-        f"{words.count(int(table['n_groups'].max()), 'independent photograph')}, "
+        f"{formatting.count(int(table['n_images'].max()), f'{subset} image')} from "
+        f"{formatting.count(int(table['n_groups'].max()), 'independent photograph')}, "
         f"{_trainings(table)} of each model{sealed}"
     )
     return _Task(
@@ -83,8 +83,8 @@ def _trainings(table: pd.DataFrame) -> str:
     trained = ~table["model"].isin(BASELINES) & (table["n_images"] > 0)
     counts = table.loc[trained, "n_replicates"]
     if not len(counts):
-        return words.count(0, "training")
-    return words.count_between(int(counts.min()), int(counts.max()), "training")
+        return formatting.count(0, "training")
+    return formatting.count_between(int(counts.min()), int(counts.max()), "training")
 
 
 def _rows(table: pd.DataFrame) -> list[_Row]:
@@ -94,7 +94,7 @@ def _rows(table: pd.DataFrame) -> list[_Row]:
     return [
         _Row(
             str(model),
-            [words.value(metric, row[metric]) for metric in HEADLINES],
+            [formatting.value(metric, row[metric]) for metric in HEADLINES],
             [bool(row[metric] == best[metric]) for metric in HEADLINES],
         )
         for model, row in means.iterrows()

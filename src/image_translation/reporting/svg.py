@@ -1,4 +1,4 @@
-"""Figures as SVG that lives inside a page and takes the page's colours."""
+"""Figures as inline SVG in the colours of the page."""
 
 import io
 import re
@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-from image_translation.reporting.palette import INK, MUTED, RULE, look_of
+from image_translation.reporting.palette import INK, MUTED, RULE, style_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,13 +18,13 @@ _DROPPED = {"metadata", "style"}
 def inline_svg(figure: "Figure", prefix: str, description: str) -> str:
     """Draw a figure as an ``<svg>`` element for an HTML page.
 
-    Text stays text in the page's font, the background is transparent, ink and lines
-    follow the page's theme. The same figure gives the same bytes.
+    Text uses the page's font, the background is transparent, and ink and lines follow
+    the page's theme. The same figure gives the same bytes.
 
     Args:
         figure: A figure of ``reporting.figures``.
         prefix: Distinguishes this figure's ids from all others on the page.
-        description: What the figure shows, for those who do not see it.
+        description: Alternative text.
     """
     import matplotlib as mpl
 
@@ -43,7 +43,9 @@ def inline_svg(figure: "Figure", prefix: str, description: str) -> str:
 
 
 def _clean(element: ElementTree.Element, prefix: str) -> None:
-    """Drop namespaces, metadata and fonts; make ids unique; free the colours."""
+    """Remove namespaces, metadata and fonts; make ids unique; use the page's
+    colours.
+    """
     element.tag = _local(element.tag)
     element.attrib = {
         _local(key): _attribute(_local(key), entry, prefix)
@@ -66,7 +68,7 @@ def _attribute(key: str, entry: str, prefix: str) -> str:
         return f"#{prefix}-{entry[1:]}"
     entry = entry.replace("url(#", f"url(#{prefix}-")
     if key in ("d", "x", "y", "transform"):
-        # A hundredth of a pixel cannot be seen; more digits only add bytes.
+        # more digits than a hundredth of a pixel are invisible
         entry = re.sub(r"\d+\.\d{3,}", lambda n: _short(float(n[0]), 2), entry)
         return " ".join(entry.split())
     if key == "style":
@@ -81,35 +83,35 @@ def _local(name: str) -> str:
 
 
 def swatch(model: str, *, line: bool = False) -> str:
-    """A model's marker in its colour, to stand beside its name.
+    """A model's marker in its colour, for use next to its name.
 
     Args:
         model: The model's name.
         line: Whether to draw the model's line through the marker.
     """
-    look = look_of(model)
-    dashes = f' stroke-dasharray="{" ".join(map(str, look.dashes))}"'
+    style = style_of(model)
+    dashes = f' stroke-dasharray="{" ".join(map(str, style.dashes))}"'
     stroke = (
-        f'<path d="M-10 6H22" stroke="{look.colour}" stroke-width="1.6"'
-        f"{dashes if look.dashes else ''}/>"
+        f'<path d="M-10 6H22" stroke="{style.colour}" stroke-width="1.6"'
+        f"{dashes if style.dashes else ''}/>"
         if line
         else ""
     )
     box, kind = ("-10 0 32 12", " line") if line else ("0 0 12 12", "")
     return (
         f'<svg class="swatch{kind}" viewBox="{box}" aria-hidden="true">{stroke}'
-        f'<path d="{_marker_path(look.marker)}" fill="{look.colour}"/></svg>'
+        f'<path d="{_marker_path(style.marker)}" fill="{style.colour}"/></svg>'
     )
 
 
 @cache
 def _marker_path(marker: str) -> str:
-    """A marker of matplotlib's as SVG path data, within 1…11 both ways."""
+    """A marker of matplotlib as SVG path data, within 1…11 in both directions."""
     from matplotlib.markers import MarkerStyle
 
     style = MarkerStyle(marker)
     outline: Any = style.get_path().transformed(style.get_transform()).to_polygons()
-    # Each polygon repeats its first point at its end, where "z" closes the path.
+    # polygons repeat their first point at the end, where "z" closes the path
     return "".join(
         "M"
         + "L".join(f"{_short(6 + 10 * x)} {_short(6 - 10 * y)}" for x, y in points)

@@ -1,4 +1,4 @@
-"""The report's tables and tiles, every number already in words."""
+"""Tables and tiles of the report, with formatted numbers."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from image_translation.metrics import HEADLINES, MEASURES, METRICS, for_means
-from image_translation.reporting import words
-from image_translation.reporting.answer import (
+from image_translation.reporting import formatting
+from image_translation.reporting.conclusions import (
     CLAIMS,
     COPY,
     best_models,
@@ -20,8 +20,8 @@ from image_translation.reporting.answer import (
     scored_models,
     trained_models,
 )
-from image_translation.reporting.content import GalleryItem, Image, ReportContent
 from image_translation.reporting.gallery import choose_encoder
+from image_translation.reporting.report_content import GalleryItem, Image, ReportContent
 
 EFFECTS = {
     "architecture": (
@@ -37,7 +37,7 @@ EFFECTS = {
         "effect of the adversarial loss on the U-Net minus that on the encoder–decoder",
     ),
 }
-"""Effect → what it is called, and what exactly it is."""
+"""Effect → its title and definition."""
 
 FURTHER_TABLES = {
     "fidelity": (
@@ -46,24 +46,24 @@ FURTHER_TABLES = {
     ),
     "colour": (
         "Colour",
-        "Agreement of the colours with the target's, as people see them.",
+        "Perceptual agreement of the colours with those of the target.",
     ),
     "realism": (
         "Realism",
-        "How much all predictions together look like all targets, whether or not each "
-        "agrees with its own.",
+        "Similarity of all predictions to all targets as sets, whether or not each "
+        "prediction agrees with its own target.",
     ),
     "learned": ("Learned metrics", "Differences in the features of trained networks."),
 }
-"""Family → title of its table, and what its metrics judge."""
+"""Family → title of its table and description of its metrics."""
 
 GALLERY_BYTES = 20 * 2**20
-"""What the gallery's images may weigh, so that the page stays under 25 MiB."""
+"""Maximum size of the gallery's images, so that the page stays below 25 MiB."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A mean with its interval and what marks it out, all text."""
+    """A mean with its interval and marks, formatted."""
 
     mean: str
     interval: str = ""
@@ -72,7 +72,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class ModelRow:
-    """A model in the main table; ``missing`` says why it has no cells."""
+    """A model in the main table; ``missing`` is the reason why it has no cells."""
 
     model: str
     about: str
@@ -82,7 +82,7 @@ class ModelRow:
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """The scores of all models on some metrics; ``about`` says what these judge."""
+    """The scores of all models on some metrics; ``about`` describes the metrics."""
 
     title: str
     about: str
@@ -107,7 +107,7 @@ class PairRow:
 
 @dataclass(frozen=True)
 class JudgedRow:
-    """Two candidates as people judged them; ``b`` is empty where it was the target."""
+    """Two judged candidates; ``b`` is empty for the target."""
 
     a: str
     b: str
@@ -122,7 +122,7 @@ class JudgedRow:
 
 @dataclass(frozen=True)
 class CostRow:
-    """What a model cost."""
+    """Cost of a model."""
 
     model: str
     network: str
@@ -151,10 +151,10 @@ class Tile:
 
     Attributes:
         side: ``input`` or ``target``; empty for a prediction.
-        title: Which side it is, in words; empty for a prediction.
-        model: The model that gives this image; empty for the target.
-        source: The image itself, as an address.
-        alt: What it shows, for those who do not see it.
+        title: Its role, in words; empty for a prediction.
+        model: The model of this image; empty for the target.
+        source: The image as a URI.
+        alt: Alternative text.
         scores: The model's scores on it.
     """
 
@@ -168,7 +168,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class GalleryRow:
-    """One test image as every model sees it."""
+    """One test image with the predictions of all models."""
 
     name: str
     group: str
@@ -196,7 +196,7 @@ class Effect:
 
 
 def score_tables(content: ReportContent) -> list[ScoreTable]:
-    """A table for the metrics of the question, and one for each family of others."""
+    """A table for the metrics of the question, and one for each other family."""
     known = metrics_of(content)
     tables: list[tuple[str, str, Sequence[str]]] = [("", "", HEADLINES)]
     tables += [
@@ -216,7 +216,7 @@ def score_tables(content: ReportContent) -> list[ScoreTable]:
 
 
 def _floor_note(content: ReportContent, metrics: Sequence[str]) -> str:
-    """What distances between sets are of real images; empty for other metrics."""
+    """A note on distances between sets of real images; empty for other metrics."""
     if content.floors is None:
         return ""
     rows = content.floors[content.floors["metric"].isin(metrics)]
@@ -226,15 +226,15 @@ def _floor_note(content: ReportContent, metrics: Sequence[str]) -> str:
     size = rows.iloc[0]
     corrected = "All but FID" if "fid" in metrics else "All"
     halves = ", ".join(
-        f"{words.label(row['metric'])} {words.value(row['metric'], row['floor'])}"
+        f"{formatting.label(row['metric'])} {formatting.value(row['metric'], row['floor'])}"
         for _, row in rows.iterrows()
     )
     return (
-        f"Distances between sets of n = {words.whole(size['n_images'])} images, "
-        f"{words.whole(size['n_groups'])} independent; values of different n are not "
-        f"compared. {corrected} are corrected for n: sets of one distribution are 0 "
-        "apart on average. Without the correction, two halves of the targets are apart "
-        f"by: {halves}."
+        f"Distances between sets of n = {formatting.whole(size['n_images'])} images, "
+        f"{formatting.whole(size['n_groups'])} independent; values of different n are not "
+        f"comparable. {corrected} are corrected for n: sets of the same distribution "
+        "have an average distance of 0. The uncorrected distance between two halves of "
+        f"the targets is: {halves}."
     )
 
 
@@ -243,10 +243,10 @@ def _is_of(metric: str, family: str) -> bool:
 
 
 def _model_rows(content: ReportContent, metrics: Sequence[str]) -> list[ModelRow]:
-    """Every model of the task, those without scores with their reason."""
+    """Every model of the task; those without scores with their reason."""
     about = {row["model"]: _about(row) for _, row in content.models.iterrows()}
     for model, reason, trainings in failed_models(content):
-        about[model] += f" · {reason}; {words.count(trainings, 'training')} scored"
+        about[model] += f" · {reason}; {formatting.count(trainings, 'training')} scored"
     missing = dict(missing_models(content))
     order = list(dict.fromkeys([*content.models["model"], *scored_models(content)]))
     badges = {metric: _badges(content, metric) for metric in metrics}
@@ -273,12 +273,14 @@ def pair_rows(content: ReportContent, metric: str) -> list[PairRow]:
         PairRow(
             a=row["model_a"],
             b=row["model_b"],
-            difference=words.signed(metric, row["difference"]),
-            interval=words.interval(metric, row["ci_low"], row["ci_high"], signs=True),
-            win_rate=words.percent(row["win_rate"]),
-            p=words.p_value(row["p_adjusted"]),
-            n_groups=words.whole(row["n_groups"]),
-            verdict=words.text(row["verdict"]) + _disagreement(row),
+            difference=formatting.signed(metric, row["difference"]),
+            interval=formatting.interval(
+                metric, row["ci_low"], row["ci_high"], signs=True
+            ),
+            win_rate=formatting.percent(row["win_rate"]),
+            p=formatting.p_value(row["p_adjusted"]),
+            n_groups=formatting.whole(row["n_groups"]),
+            verdict=formatting.text(row["verdict"]) + _disagreement(row),
             outcome=outcome_of(row, more),
         )
         for _, row in table.iterrows()
@@ -286,15 +288,13 @@ def pair_rows(content: ReportContent, metric: str) -> list[PairRow]:
 
 
 def _disagreement(row: pd.Series) -> str:
-    """A remark where the mean favours a model and most images the other one."""
+    """A remark if the mean favours a model and most images favour the other one."""
     claimed = str(row["verdict"]).removesuffix(" is better")
     ahead = {row["model_a"]: row["win_rate"], row["model_b"]: 1 - row["win_rate"]}
     if claimed not in ahead or not ahead[claimed] < 0.5:
         return ""
     other = row["model_a"] if claimed == row["model_b"] else row["model_b"]
-    return (
-        f" on average; {other} is ahead on {words.percent(ahead[other])} of the images"
-    )
+    return f" on average; {other} is ahead on {formatting.percent(ahead[other])} of the images"
 
 
 def count_tests(content: ReportContent) -> dict[str, int]:
@@ -307,7 +307,7 @@ def count_tests(content: ReportContent) -> dict[str, int]:
 
 
 def effects(content: ReportContent, metrics: Sequence[str]) -> list[Effect]:
-    """Effects of architecture and adversarial loss; none without all four models."""
+    """Effects of architecture and adversarial loss; empty without all four models."""
     table = content.effects[content.effects["metric"].isin(metrics)]
     return [
         Effect(name, about, [_effect(row) for _, row in rows.iterrows()])
@@ -317,7 +317,7 @@ def effects(content: ReportContent, metrics: Sequence[str]) -> list[Effect]:
 
 
 def judged_rows(study: pd.DataFrame, kind: str) -> list[JudgedRow]:
-    """What people preferred in questions of one kind.
+    """Preferences in questions of one kind.
 
     Args:
         study: ``human_study.csv``.
@@ -327,16 +327,16 @@ def judged_rows(study: pd.DataFrame, kind: str) -> list[JudgedRow]:
         JudgedRow(
             a=row["model_a"],
             b=row["model_b"] if kind == "preference" else "",
-            rate=words.percent(row["rate"]),
+            rate=formatting.percent(row["rate"]),
             interval=(
-                f"{words.percent(row['ci_low'])} to {words.percent(row['ci_high'])}"
+                f"{formatting.percent(row['ci_low'])} to {formatting.percent(row['ci_high'])}"
                 if pd.notna(row["ci_low"])
                 else ""
             ),
-            p=words.p_value(row["p_adjusted"]),
-            n_images=words.whole(row["n_images"]),
-            n=words.whole(row["n"]),
-            undecided=words.whole(row["undecided"]),
+            p=formatting.p_value(row["p_adjusted"]),
+            n_images=formatting.whole(row["n_images"]),
+            n=formatting.whole(row["n"]),
+            undecided=formatting.whole(row["undecided"]),
             reading=row["verdict"],
         )
         for _, row in study[study["kind"] == kind].iterrows()
@@ -344,25 +344,25 @@ def judged_rows(study: pd.DataFrame, kind: str) -> list[JudgedRow]:
 
 
 def cost_rows(content: ReportContent) -> list[CostRow]:
-    """Size, work and time of every model that was trained; baselines cost nothing."""
+    """Size, operations and time of every trained model; baselines cost nothing."""
     shown = content.models[content.models["status"].isin(("trained", "failed"))]
     failures = {
-        row["model"]: f"failed: {words.text(row['reason'])}".removesuffix(": ")
+        row["model"]: f"failed: {formatting.text(row['reason'])}".removesuffix(": ")
         for _, row in shown[shown["status"] == "failed"].iterrows()
     }
     return [
         CostRow(
             model=row["model"],
-            network=words.text(row["network"]),
-            objective=words.text(row["objective"]),
-            parameters=words.quantity(
+            network=formatting.text(row["network"]),
+            objective=formatting.text(row["objective"]),
+            parameters=formatting.quantity(
                 _positive(row["parameters"]), unit=1e6, suffix=" M"
             ),
-            gmac=words.quantity(_positive(row["gmac"])),
-            seconds=words.duration(_positive(row["seconds"])),
-            speed=words.quantity(_positive(row["images_per_second"])),
-            best_epoch=words.whole(row["best_epoch"]),
-            replicates=words.whole(row["replicates"]),
+            gmac=formatting.quantity(_positive(row["gmac"])),
+            seconds=formatting.duration(_positive(row["seconds"])),
+            speed=formatting.quantity(_positive(row["images_per_second"])),
+            best_epoch=formatting.whole(row["best_epoch"]),
+            replicates=formatting.whole(row["replicates"]),
             failure=failures.get(row["model"], ""),
         )
         for _, row in shown.iterrows()
@@ -375,8 +375,8 @@ def gallery_rows(
     """The gallery, as many rows as its budget of bytes allows.
 
     Args:
-        content: All that the report shows.
-        encode: Puts an image into an address.
+        content: Content of the report.
+        encode: Converts an image to a URI.
     """
     models = scored_models(content)
     trained = set(trained_models(content))
@@ -392,7 +392,7 @@ def gallery_rows(
 
 
 def gallery_encoder(content: ReportContent) -> Callable[[Image], str]:
-    """How the gallery's images are embedded."""
+    """The encoder of the gallery's images."""
     sample = [
         image
         for item in content.gallery[:2]
@@ -404,7 +404,7 @@ def gallery_encoder(content: ReportContent) -> Callable[[Image], str]:
 def gallery_data(
     content: ReportContent, rows: Sequence[GalleryRow]
 ) -> dict[str, object]:
-    """What the gallery sorts by: models, metrics and the scores of every row."""
+    """Data for sorting the gallery: models, metrics and the scores of every row."""
     scores = [item.scores for item in content.gallery[: len(rows)]]
     measured = {name for item in scores for own in item.values() for name in own}
     return {
@@ -430,7 +430,7 @@ def gallery_data(
 
 
 def _sortable(metric: str, value: float) -> float | None:
-    """A score as it counts in means; nothing where JSON has no number for it."""
+    """A score as used in means; None if JSON cannot represent it."""
     counted = float(for_means(metric, value))
     return counted if math.isfinite(counted) else None
 
@@ -438,7 +438,7 @@ def _sortable(metric: str, value: float) -> float | None:
 def _about(row: pd.Series) -> str:
     if row["status"] == "baseline":
         return "baseline, not trained"
-    parts = [words.text(row[part]) for part in ("network", "objective")]
+    parts = [formatting.text(row[part]) for part in ("network", "objective")]
     return " · ".join(filter(None, parts))
 
 
@@ -446,27 +446,27 @@ def _cell(content: ReportContent, model: str, metric: str, badge: str) -> Cell:
     table = content.comparison
     rows = table[(table["model"] == model) & (table["metric"] == metric)]
     if not len(rows):
-        return Cell(words.NOTHING)
+        return Cell(formatting.NOTHING)
     row = rows.iloc[0]
     return Cell(
-        words.value(metric, row["mean"]),
-        words.interval(metric, row["ci_low"], row["ci_high"]),
+        formatting.value(metric, row["mean"]),
+        formatting.interval(metric, row["ci_low"], row["ci_high"]),
         badge,
     )
 
 
 def _badges(content: ReportContent, metric: str) -> dict[str, str]:
-    """Model → badge: the best of all, and the best trained one if that is another."""
+    """Model → badge: the best of all, and the best trained one if it differs."""
     trained = best_models(content, trained_models(content), metric)
     overall = best_models(content, scored_models(content), metric)
     return dict.fromkeys(trained, "best trained") | dict.fromkeys(overall, "best")
 
 
 def _effect(row: pd.Series) -> EffectCell:
-    metric, verdict = row["metric"], words.text(row["verdict"])
+    metric, verdict = row["metric"], formatting.text(row["verdict"])
     return EffectCell(
-        words.signed(metric, row["difference"]),
-        words.interval(metric, row["ci_low"], row["ci_high"], signs=True),
+        formatting.signed(metric, row["difference"]),
+        formatting.interval(metric, row["ci_low"], row["ci_high"], signs=True),
         verdict.partition(" (")[0],
         is_claim=verdict in CLAIMS,
     )
@@ -482,14 +482,14 @@ def _gallery_row(
     best = _best_by_metric(content, item, trained)
     order = [model for model in models if model in item.predictions]
     order += [model for model in item.predictions if model not in order]
-    # The copy of the input is the input: embedded once, with the copy's scores.
+    # the copy of the input equals the input: embedded once, with the copy's scores
     copied = COPY in item.predictions and np.array_equal(
         item.predictions[COPY], item.input
     )
     copy = COPY if copied else ""
 
     def tile(side: str, model: str, image: Image) -> Tile:
-        title = _side(content, side) if side else ""
+        title = _role_title(content, side) if side else ""
         return _tile(item, side, title, model, encode(image), best)
 
     tiles = [
@@ -512,19 +512,23 @@ def _tile(
 ) -> Tile:
     scores = _scores(item, model, best)
     said = ", ".join(f"{score.metric} {score.value}" for score in scores)
-    what = title.lower() or f"prediction of {model}"
-    alt = f"{item.name}: {what}" + (f" ({said})" if said else "")
+    subject = title.lower() or f"prediction of {model}"
+    alt = f"{item.name}: {subject}" + (f" ({said})" if said else "")
     return Tile(side, title, model, source, alt, scores)
 
 
-def _side(content: ReportContent, side: str) -> str:
-    """``Input`` or ``Target``, labelled where a recipe made it."""
+def _role_title(content: ReportContent, side: str) -> str:
+    """``Input`` or ``Target``, labelled if a recipe derived it."""
     return side.capitalize() + (" (derived)" if content.data.derived == side else "")
 
 
 def _scores(item: GalleryItem, model: str, best: Mapping[str, set[str]]) -> list[Score]:
     return [
-        Score(words.label(metric), words.value(metric, number), model in best[metric])
+        Score(
+            formatting.label(metric),
+            formatting.value(metric, number),
+            model in best[metric],
+        )
         for metric, number in item.scores.get(model, {}).items()
         if metric in HEADLINES
     ]
@@ -552,6 +556,6 @@ def _best_by_metric(
 
 
 def _positive(number: object) -> float:
-    """A number above zero; NaN for anything else, such as a baseline's cost."""
+    """A positive number; NaN for anything else, such as a baseline's cost."""
     known = isinstance(number, int | float | np.number) and number > 0
     return float(number) if known else math.nan  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The pages' templates, and what all of them may use."""
+"""Templates of the pages, and their common functions."""
 
 import base64
 import hashlib
@@ -9,13 +9,13 @@ from importlib import resources
 import jinja2
 from markupsafe import Markup
 
-from image_translation.reporting import words
+from image_translation.reporting import formatting
 from image_translation.reporting.svg import swatch
 
 
 @cache
 def read_template(name: str) -> jinja2.Template:
-    """A template of this package; it may include others by their names."""
+    """A template of this package; it may include others by name."""
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(read_resource),
         autoescape=True,
@@ -26,10 +26,10 @@ def read_template(name: str) -> jinja2.Template:
     environment.globals.update(
         swatch=lambda model, line=False: Markup(swatch(model, line=line)),
         breakable=lambda name: Markup("_<wbr>").join(name.split("_")),
-        count=words.count,
-        value_range=words.value_range,
-        join_words=words.join_words,
-        text=words.text,
+        count=formatting.count,
+        value_range=formatting.value_range,
+        join_words=formatting.join_words,
+        text=formatting.text,
         zip=zip,
     )
     return environment.get_template(name)
@@ -41,12 +41,12 @@ def read_resource(name: str) -> str:
 
 
 def script_hash(script: str) -> str:
-    """What a content security policy calls a script that may run."""
+    """Hash of an allowed script, for a content security policy."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return f"'sha256-{digest}'"
 
 
 def script_json(data: object) -> Markup:
-    """Data as JSON inside a page; nothing in it can end its element."""
+    """Data as JSON inside a page, escaped so that it cannot end its element."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return Markup(text.replace("<", r"\u003c"))

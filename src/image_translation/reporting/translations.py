@@ -1,4 +1,4 @@
-"""The page about translated photographs: before and after."""
+"""The page of translated photographs: before and after."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Shown:
 
     Attributes:
         name: Its path.
-        size: In words.
+        size: Width and height, formatted.
         before: Link to its preview.
         after: By model, links to the translation's preview and to the translation.
     """
@@ -37,13 +37,13 @@ def render_translations(
 
     Args:
         title: Its title.
-        models: What translated.
-        photos: What is shown; links are relative to the page.
-        failures: Name and reason of what could not be translated.
+        models: Names of the models.
+        photos: The photographs; links are relative to the page.
+        failures: Name and reason of photographs that could not be translated.
         table: Link to the table of all results.
 
     Returns:
-        An HTML document that loads its previews and nothing else.
+        An HTML document that loads only its previews.
     """
     return read_template("translations.html").render(
         css=Markup(read_resource("report.css") + read_resource("translations.css")),

@@ -1,4 +1,4 @@
-"""Figures of a tuning, as Plotly, which kedro-viz and MLflow show."""
+"""Figures of a tuning, as Plotly, for kedro-viz and MLflow."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from image_translation.metrics import MEASURES
-from image_translation.reporting import words
-from image_translation.reporting.palette import MUTED, look_of
+from image_translation.reporting import formatting
+from image_translation.reporting.palette import MUTED, style_of
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -17,17 +17,17 @@ SYMBOLS = {"complete": "circle", "pruned": "line-ns-open", "failed": "x"}
 
 
 def tuning_history(trials: pd.DataFrame) -> "Figure":
-    """The trials' scores in their order; a line follows the best so far.
+    """The trials' scores in order; a line follows the best so far.
 
     Args:
-        trials: Rows ``model, trial, state, metric, score, reason`` and a column a
+        trials: Rows ``model, trial, state, metric, score, reason`` and one column per
             parameter.
     """
     import plotly.graph_objects as go
 
     figure = go.Figure()
     for model, rows in trials.groupby("model", sort=False):
-        colour = look_of(str(model)).colour
+        colour = style_of(str(model)).colour
         scored = rows[rows["score"].notna()]
         complete = scored[scored["state"] == "complete"]
         figure.add_scatter(
@@ -55,10 +55,10 @@ def tuning_history(trials: pd.DataFrame) -> "Figure":
     better = "higher" if MEASURES[metric].higher_is_better else "lower"
     figure.update_layout(
         template=None,
-        title=f"Validation {words.label(metric)} of the trials",
+        title=f"Validation {formatting.label(metric)} of the trials",
         margin={"l": 70, "r": 30, "t": 70, "b": 60},
         xaxis={
-            "title": {"text": "trial; a bar stands for one that was ended early"},
+            "title": {"text": "trial; bars are trials that were stopped early"},
             "dtick": 1 + int(trials["trial"].max()) // TICKS,
         },
         yaxis={"title": {"text": f"{better} is better"}},
@@ -67,7 +67,7 @@ def tuning_history(trials: pd.DataFrame) -> "Figure":
 
 
 def tuning_importance(importance: Mapping[str, Mapping[str, float]]) -> "Figure":
-    """How much of the scores' variance goes back to each parameter.
+    """Share of the scores' variance explained by each parameter.
 
     Args:
         importance: Model → dotted name → share.
@@ -85,7 +85,7 @@ def tuning_importance(importance: Mapping[str, Mapping[str, float]]) -> "Figure"
                 y=names,
                 orientation="h",
                 name=model,
-                marker={"color": look_of(model).colour},
+                marker={"color": style_of(model).colour},
                 hovertemplate="%{y}: %{x:.0%}<extra>" + model + "</extra>",
             )
             for model, shares in importance.items()
@@ -93,7 +93,7 @@ def tuning_importance(importance: Mapping[str, Mapping[str, float]]) -> "Figure"
     )
     figure.update_layout(
         template=None,
-        title="What the trials' scores depend on",
+        title="Importance of the parameters",
         margin={"l": 230, "r": 30, "t": 70, "b": 60},
         xaxis={
             "title": {"text": "share of the variance between trials"},
@@ -105,7 +105,7 @@ def tuning_importance(importance: Mapping[str, Mapping[str, float]]) -> "Figure"
     if not names:
         figure.update_layout(xaxis={"visible": False}, yaxis={"visible": False})
         figure.add_annotation(
-            text="Too few trials came to a score, or none differ",
+            text="Too few scored trials, or no differences",
             x=0.5,
             y=0.5,
             xref="paper",
@@ -124,7 +124,7 @@ def _best_so_far(complete: pd.DataFrame) -> pd.Series:
 
 
 def _hover(row: Mapping[Any, Any]) -> str:
-    """A trial in words: its score, and its parameters, which have dots in their names."""
+    """Text of a trial: its score and parameters, whose names contain dots."""
     lines = [f"trial {row['trial']}: {row['state']}, {row['score']:.5g}"]
     lines += [
         f"{name}: {value:.4g}" if isinstance(value, float) else f"{name}: {value}"

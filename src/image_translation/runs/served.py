@@ -15,7 +15,7 @@ from mlflow.pyfunc import PythonModel
 
 from image_translation.training.settings import InferenceSettings
 from image_translation.training.trained import TrainedReplicate
-from image_translation.translation.encoded import (
+from image_translation.translation.encoded_images import (
     Translator,
     translate_encoded,
     translate_pixels,

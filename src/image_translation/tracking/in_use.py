@@ -13,7 +13,7 @@ from image_translation.tracking.registry import CHAMPION as IN_USE
 from image_translation.tracking.registry import champion, find_version
 from image_translation.training.settings import InferenceSettings
 from image_translation.training.trained import TrainedModel, TrainedReplicate
-from image_translation.translation.choice import choose_trained
+from image_translation.translation.model_selection import choose_trained
 from image_translation.translation.settings import CHAMPION
 
 logger = logging.getLogger(__name__)

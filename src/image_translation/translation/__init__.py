@@ -1,1 +1,1 @@
-"""Translating images of any size with what was trained."""
+"""Translate images of any size with trained models."""

@@ -1,4 +1,4 @@
-"""Photographs of a folder translated into another one, one at a time."""
+"""Translate the photographs of a folder, one at a time."""
 
 import csv
 import hashlib
@@ -23,7 +23,7 @@ from image_translation.progress import progress
 from image_translation.reporting.translations import Shown, render_translations
 from image_translation.sources.folder import list_folder
 from image_translation.sources.source import Source
-from image_translation.translation.encoded import Translator, translate_photo
+from image_translation.translation.encoded_images import Translator, translate_photo
 from image_translation.translation.ledger import Ledger, Outcome, Result
 from image_translation.translation.previews import Previews
 
@@ -32,16 +32,16 @@ logger = logging.getLogger(__name__)
 TABLE = "results.csv"
 INDEX = "index.html"
 
-_NAMED = 20  # failures that the log names; the table names all
+_NAMED = 20  # maximum number of logged failures; the table lists all
 
 
 def list_photos(source: Path, output: Path) -> Source:
     """The photographs to translate: a file, or those in a folder and its sub-folders.
 
-    What lies in the output folder is left out where that is in the input folder.
+    If the output folder is inside the input folder, its files are excluded.
 
     Raises:
-        InputError: There are none, or the input folder is the output folder.
+        InputError: There are no photographs, or the input folder is the output folder.
     """
     if source.is_file():
         photos = Source(name=source.name, root=source.parent, files=(source.name,))
@@ -50,33 +50,34 @@ def list_photos(source: Path, output: Path) -> Source:
     root, target = photos.root.resolve(), output.resolve()
     if root == target:
         raise InputError(
-            f"output: {output} is where the input is; pass another folder, so that no "
-            "photograph is written over"
+            f"output: {output} is the folder of the input; pass another folder, so that no "
+            "photograph is overwritten"
         )
     if not target.is_relative_to(root):
         return photos
     inside = target.relative_to(root)
     files = tuple(f for f in photos.files if not Path(f).is_relative_to(inside))
     if not files:
-        raise InputError(f"input: all images in {source} lie in the output folder")
-    logger.info("What is in the output folder, %s, is not translated again", inside)
+        raise InputError(f"input: all images in {source} are in the output folder")
+    logger.info("Ignoring the images in the output folder %s", inside)
     return replace(photos, files=files)
 
 
 def translate_folder(
     photos: Source, output: Path, translators: Mapping[str, Translator], title: str
 ) -> Outcome:
-    """Translate photographs, and write a page and a table about them.
+    """Translate photographs, and write a page and a table of the results.
 
-    Sub-folders and names stay; a suffix changes where the format has to. With several
-    models each has a folder of its own. What was made from the same file by the same
-    model and settings is not made again. What cannot be read is left out and reported.
+    Sub-folders and names are preserved; a suffix changes only if the format requires
+    it. With several models, each has its own folder. Files that were already translated
+    by the same model and settings are skipped. Unreadable files are skipped and
+    reported.
 
     Args:
-        photos: What to translate.
-        output: Where to; created.
-        translators: By name of the model.
-        title: What the page calls the translation.
+        photos: The photographs.
+        output: Output folder; created if necessary.
+        translators: Translators by model name.
+        title: Title of the page.
 
     Raises:
         InputError: The output cannot be written.
@@ -98,7 +99,7 @@ def translate_folder(
 
 
 class _Work:
-    """One run: what is to be known for every photograph."""
+    """Everything that is needed for each photograph of a run."""
 
     def __init__(
         self, photos: Source, output: Path, translators: Mapping[str, Translator]
@@ -110,7 +111,7 @@ class _Work:
         self._stems = Counter(_stem(file) for file in photos.files)
 
     def translate(self, file: str) -> Iterator[Result]:
-        """What every model makes of a photograph; the photograph is decoded once."""
+        """Translate a photograph with every model; it is decoded once."""
         path = self._photos.root / file
         try:
             with path.open("rb") as content:
@@ -145,7 +146,8 @@ class _Work:
         target = self._output / name
         if target.exists() and not self._ledger.is_own(name):
             return replace(
-                result, reason=f"{name} exists in the output folder, made by others"
+                result,
+                reason=f"{name} in the output folder was not written by this tool",
             )
         translated = translate_photo(translator, photo)
         data = encode_photo(translated, translator.settings.quality)
@@ -163,10 +165,11 @@ class _Work:
         return result
 
     def _output_name(self, file: str, form: str) -> str:
-        """The file's own name, but for a suffix that tells the truth.
+        """The file's name, with a suffix that matches its format.
 
-        Where another file of that stem lies beside it, the suffix is added to the whole
-        name. It depends on what is in the folder, not on the order of work.
+        If there is another file with the same stem, the suffix is appended to the whole
+        name. The result depends on the files in the folder, not on the order of
+        processing.
         """
         path = PurePosixPath(file)
         suffix = result_suffix(path.suffix, form)
@@ -201,7 +204,7 @@ def _fingerprint(sha256: str, translator: Translator) -> str:
         translator.inference,
         translator.settings.model_dump(exclude={"model"}),
         code_digest(
-            "image_translation.translation.encoded",
+            "image_translation.translation.encoded_images",
             "image_translation.translation.translator",
             "image_translation.models",
         ),

@@ -1,4 +1,4 @@
-"""What has been translated into a folder, so that it is not made again."""
+"""Record of the translations in a folder, used to skip them."""
 
 import json
 from collections.abc import Sequence
@@ -11,21 +11,21 @@ NAME = ".translations.jsonl"
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one photograph.
+    """Result for one photograph.
 
     Attributes:
-        input: Its path, POSIX, relative to the input folder.
-        model: What translated it; empty where it could not be read.
-        status: ``up to date`` means made by an earlier run.
-        reason: Why it failed, or what there is to know.
-        output: The translation's path, POSIX, relative to the output folder.
+        input: POSIX path relative to the input folder.
+        model: The model; empty if the photograph is unreadable.
+        status: ``up to date`` means translated by an earlier run.
+        reason: Reason of a failure, or a remark.
+        output: POSIX path of the translation relative to the output folder.
         width: In pixels, upright.
         height: In pixels, upright.
         format: Of the input, by content.
-        mode: Pillow's name of how the input stores pixels.
-        seconds: What translating took, decoding and encoding included.
-        size: Of the output's file in bytes.
-        fingerprint: Digest of what it was made from.
+        mode: Pillow mode of the input.
+        seconds: Duration of the translation, including decoding and encoding.
+        size: Size of the output file in bytes.
+        fingerprint: Digest of the inputs of the translation.
     """
 
     input: str
@@ -44,11 +44,11 @@ class Result:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of all photographs.
+    """Results for all photographs.
 
     Attributes:
-        results: In the order of the files; one a photograph and model.
-        output: The folder that they are in.
+        results: In the order of the files; one per photograph and model.
+        output: The output folder.
     """
 
     results: Sequence[Result]
@@ -56,15 +56,15 @@ class Outcome:
 
     @property
     def failures(self) -> list[Result]:
-        """Those that came to nothing."""
+        """The failed results."""
         return [result for result in self.results if result.status == "failed"]
 
 
 class Ledger:
-    """The file in an output folder that says what was made of what.
+    """The file in an output folder that records the inputs of every translation.
 
-    A line is added before the output comes to its place, so that every file made here
-    is known. What is cut off in between has another size, or is not there.
+    A line is appended before the output is written, so every output is recorded. An
+    incomplete output is missing or has a different size.
 
     Args:
         output: The output folder; it exists.
@@ -79,7 +79,7 @@ class Ledger:
             self._note(result)
 
     def find(self, file: str, model: str, fingerprint: str) -> Result | None:
-        """The result that is there already, made from the same things."""
+        """The existing result of the same file, model and fingerprint, or None."""
         made = self._made.get((file, model))
         if made is None or made.fingerprint != fingerprint:
             return None
@@ -90,13 +90,13 @@ class Ledger:
         return made if is_whole else None
 
     def is_own(self, output: str) -> bool:
-        """Whether a file in the output folder was made here."""
+        """True if a file in the output folder was written by this tool."""
         return output in self._outputs
 
     def add(self, result: Result) -> None:
-        """Say what is about to be put into its place."""
+        """Record a result, before its file is written."""
         with self._path.open("a", encoding="utf-8") as file:
-            # the line break comes first: the line before may have been cut off
+            # start with a line break: the previous line may be incomplete
             file.write("\n" + json.dumps(asdict(result), ensure_ascii=False))
         self._note(result)
 
@@ -111,6 +111,6 @@ class Ledger:
         for line in self._path.read_text("utf-8").splitlines():
             try:
                 results.append(Result(**json.loads(line)))
-            except (ValueError, TypeError):  # the line that a cut left
+            except (ValueError, TypeError):  # an incomplete line
                 continue
         return results

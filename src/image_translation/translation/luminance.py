@@ -1,8 +1,8 @@
-"""Luma and colour apart: ITU-R BT.601, as in the recipe ``grayscale``.
+"""Split colours into luma and chroma: ITU-R BT.601, as in the recipe ``grayscale``.
 
-The network was given the luma of its training photographs, and the colours it was asked
-for were those of this very luma. So a photograph coloured under its own luma is what the
-recipe says it is: its grey is the grey that came in.
+The network was trained to predict colours of the given luma. Hence a photograph that is
+colorized at its own luma is consistent with the recipe: its grayscale version is the
+input.
 """
 
 import numpy as np
@@ -13,24 +13,24 @@ from image_translation.imaging.luma import LUMA_WEIGHTS
 Floats = NDArray[np.float32]
 
 WEIGHTS = LUMA_WEIGHTS.astype(np.float32)
-"""Of R', G' and B' in Y'."""
+"""Weights of R', G' and B' in Y'."""
 
 
 def luma(pixels: NDArray[np.generic]) -> Floats:
-    """Y', float32, …×1, of R'G'B', …×3, on the same scale."""
+    """Luma Y', float32, …×1, of R'G'B', …×3, on the same scale."""
     return pixels.astype(np.float32) @ WEIGHTS[:, None]
 
 
 def chroma(pixels: NDArray[np.generic]) -> Floats:
-    """R' − Y' and B' − Y', float32, …×2: Cr and Cb but for their scale."""
+    """R' − Y' and B' − Y', float32, …×2: Cr and Cb up to their scale."""
     return pixels[..., [0, 2]].astype(np.float32) - luma(pixels)
 
 
 def combine(y: Floats, colour: Floats) -> Floats:
-    """R'G'B' on the scale 0 to 255 of a luma, …×1, and a chroma, …×2.
+    """R'G'B' on the scale 0 to 255 from luma, …×1, and chroma, …×2.
 
-    A colour that cannot be shown at its luma is brought nearer to grey, in its own hue,
-    as far as need be; the luma is kept.
+    A colour outside the gamut at its luma is moved towards grey, in its own hue, as
+    little as possible; the luma is preserved.
     """
     red, blue = colour[..., 0], colour[..., 1]
     green = -(WEIGHTS[0] * red + WEIGHTS[2] * blue) / WEIGHTS[1]

@@ -1,4 +1,4 @@
-"""Small pictures of photographs and their translations, for the page about them."""
+"""Thumbnails of photographs and their translations, for the page of results."""
 
 import hashlib
 from pathlib import Path
@@ -11,12 +11,12 @@ from image_translation.imaging.resizing import FILTER
 FOLDER = "index_files"
 LONG_SIDE = 640
 QUALITY = 85
-PAPER = 255
-"""What transparent pixels are laid over: white."""
+BACKGROUND = 255
+"""Background of transparent pixels: white."""
 
 
 class Previews:
-    """JPEG files in a folder beside the page.
+    """JPEG files in a folder next to the page.
 
     Args:
         output: The page's folder.
@@ -26,12 +26,14 @@ class Previews:
         self._output = output
 
     def link(self, file: str, model: str = "") -> str:
-        """A preview's path relative to the page; without a model, the photograph's."""
+        """A preview's path relative to the page; without a model, that of the
+        photograph.
+        """
         name = hashlib.sha256(f"{file}\0{model}".encode()).hexdigest()[:20]
         return f"{FOLDER}/{name}.jpg"
 
     def exist(self, file: str, model: str) -> bool:
-        """Whether both previews of a translation are there."""
+        """True if both previews of a translation exist."""
         return all((self._output / self.link(file, m)).is_file() for m in ("", model))
 
     def write(self, file: str, model: str, before: Photo, after: Photo) -> None:
@@ -43,13 +45,13 @@ class Previews:
             )
 
 
-def shrink(photo: Photo, long_side: int) -> Image.Image:
-    """A photograph of at most so many pixels a side, on white."""
+def shrink(photo: Photo, max_size: int) -> Image.Image:
+    """Reduce a photograph to at most ``max_size`` pixels, on white."""
     image = Image.fromarray(photo.pixels)
-    scale = min(1.0, long_side / max(image.size))
+    scale = min(1.0, max_size / max(image.size))
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     small = image.resize(size, FILTER, reducing_gap=3)
     if photo.alpha is None:
         return small
     mask = Image.fromarray(photo.alpha).resize(size, FILTER)
-    return Image.composite(small, Image.new("RGB", size, (PAPER,) * 3), mask)
+    return Image.composite(small, Image.new("RGB", size, (BACKGROUND,) * 3), mask)

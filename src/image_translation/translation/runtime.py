@@ -1,4 +1,4 @@
-"""What computes a trained generator: torch, or ONNX Runtime where that is at hand."""
+"""Runtimes for a trained generator: torch or, if available, ONNX Runtime."""
 
 import logging
 from importlib.util import find_spec
@@ -21,22 +21,22 @@ def load_network(
     inference: InferenceSettings,
     exported: Path | None = None,
 ) -> nn.Module:
-    """Load what was trained in the form that this machine computes fastest.
+    """Load a trained generator in the fastest form for this machine.
 
-    On a CPU that is ONNX Runtime. Its model comes from the export, which has checked
-    that it computes what torch does.
+    On a CPU, this is ONNX Runtime with the exported model, which was verified against
+    torch.
 
     Args:
         trained: The weights.
         inference: The protocol.
-        exported: The folder of the model's export, where there is one; passed over
-            where it is of other weights, of another protocol or of older networks.
+        exported: The folder of the model's export, if there is one; ignored if it is
+            for other weights, another protocol or older networks.
 
     Returns:
-        A network for `translate_prepared`, on the GPU where there is one.
+        A network for `translate_prepared`, on the GPU if there is one.
 
     Raises:
-        InputError: The weights are not there or do not fit.
+        InputError: The weights are missing or incompatible.
     """
     device = pick_device().kind
     if device == "cpu" and exported:
@@ -47,7 +47,7 @@ def load_network(
 
 
 class ExportedNetwork(nn.Module):
-    """A network that another runtime computes."""
+    """A network that is computed by another runtime."""
 
     def __init__(self, run: Run) -> None:
         super().__init__()
@@ -63,15 +63,17 @@ def _load_exported(path: Path, origin: str) -> nn.Module | None:
         return None
     try:
         model = load_onnx(path)
-    except Exception as error:  # those of onnxruntime have no other base in common
+    except (
+        Exception
+    ) as error:  # exceptions of onnxruntime have no other common base class
         problem = f"cannot be read ({error})"
     else:
         if model.origin == origin:
-            logger.info("ONNX Runtime translates, with %s", path)
+            logger.info("Using ONNX Runtime: %s", path)
             return ExportedNetwork(model)
-        problem = "is of another model than the one that translates"
+        problem = "was exported from a different model"
     logger.warning(
-        "%s %s, and is left aside; to translate faster, export again: "
+        "%s %s; ignored. For faster translation, export again: "
         "kedro run --pipeline=export --params task=<task>",
         path,
         problem,

@@ -1,4 +1,4 @@
-"""Images of any size through a network of a fixed size: overlapping tiles, blended."""
+"""Run a network of fixed size on images of any size: overlapping, blended tiles."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -11,12 +11,12 @@ Pixels = NDArray[np.uint8]
 
 
 def place_tiles(length: int, tile: int, overlap: float) -> list[int]:
-    """Where tiles start, evenly spaced from border to border.
+    """Start positions of tiles, evenly spaced from border to border.
 
     Args:
-        length: Of the image, at least ``tile``.
+        length: Length of the image, at least ``tile``.
         tile: Length of a tile.
-        overlap: Share of a tile that neighbours have in common, at least.
+        overlap: Minimum share of a tile that neighbours have in common.
 
     >>> place_tiles(100, 40, 0.25)
     [0, 30, 60]
@@ -30,9 +30,9 @@ def place_tiles(length: int, tile: int, overlap: float) -> list[int]:
 
 
 def ramp(tile: int, overlap: float) -> Floats:
-    """Weights along a tile: 1 inside, falling to 0 where a neighbour takes over.
+    """Weights along a tile: 1 inside, falling to 0 towards its neighbours.
 
-    The flanks are sin², those of a Hann window: two of them that meet add up to 1.
+    The ramps are sin², those of a Hann window: the ramps of two neighbours add up to 1.
     """
     width = round(tile * overlap)
     rise = np.sin(np.pi / 2 * (np.arange(width) + 0.5) / max(width, 1)) ** 2
@@ -45,13 +45,13 @@ def ramp(tile: int, overlap: float) -> Floats:
 def translate_tiles(
     translate: Callable[[Pixels], Pixels], image: Pixels, tile: int, overlap: float
 ) -> Pixels:
-    """Translate an image tile by tile and blend what overlaps.
+    """Translate an image tile by tile and blend the overlaps.
 
     Only the tiles of one row are in memory at a time. An image smaller than a tile is
-    continued by its reflection, and the result cut to its size.
+    padded by reflection, and the result is cropped to its size.
 
     Args:
-        translate: Takes tiles, uint8, N×T×T×3, and gives as many.
+        translate: Maps tiles, uint8, N×T×T×3, to the same shape.
         image: uint8, H×W×3.
         tile: T.
         overlap: Share of a tile that neighbours have in common, up to a half.
@@ -81,7 +81,7 @@ def _reflect(image: Pixels, tile: int) -> Pixels:
 def _blend_rows(
     translate: Callable[[Pixels], Pixels], image: Pixels, tile: int, overlap: float
 ) -> Iterator[tuple[int, Floats]]:
-    """Finished rows from top to bottom: where they start, and float32, n×W×3."""
+    """Finished rows from top to bottom: their start, and float32, n×W×3."""
     height, width = image.shape[:2]
     weights = ramp(tile, overlap)
     tops, lefts = (place_tiles(side, tile, overlap) for side in (height, width))

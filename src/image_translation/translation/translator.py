@@ -1,8 +1,8 @@
-"""A trained generator that translates images of any size, and how it does that.
+"""A trained generator for images of any size.
 
-The networks are made for one size: the U-Net goes down to 1×1, so that at another size
-its innermost levels would see what they never saw in training. Larger images are
-therefore shown to them in pieces of that size, or at a smaller scale.
+Networks have a fixed size: the U-Net goes down to 1×1, so at another size its innermost
+levels would see inputs unlike those of training. Larger images are therefore processed
+in pieces of that size, or at a smaller scale.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,20 +29,20 @@ from image_translation.translation.upsampling import LocalLinear, apply_linear
 Pixels = NDArray[np.uint8]
 
 LONGEST = 8
-"""At the network's scale an image is at most so many network sizes long."""
+"""Maximum length of an image at the network's scale, in network sizes."""
 
 
 @dataclass(frozen=True)
 class Translator:
-    """A generator with the protocol and the strategy by which it translates.
+    """A generator with its protocol and strategy for translation.
 
     Attributes:
-        network: Takes and gives N×3×S×S in [-1, 1]; `load_network` gave it.
+        network: Maps N×3×S×S in [-1, 1] to the same; the result of `load_network`.
         image_size: S, in pixels.
         inference: The protocol.
         settings: The strategy.
-        fingerprint: Digest of what the generator was made from.
-        check: Called after every batch of tiles; what it raises ends the translation.
+        fingerprint: Digest of the generator.
+        check: Called after every batch of tiles; an exception stops the translation.
     """
 
     network: nn.Module
@@ -60,17 +60,17 @@ class Translator:
         settings: TranslateSettings,
         exported: Path | None = None,
     ) -> "Translator":
-        """Load what was trained; see `load_network`.
+        """Load a trained generator; see `load_network`.
 
         Raises:
-            InputError: The weights are not there or do not fit.
+            InputError: The weights are missing or incompatible.
         """
         network = load_network(trained, inference, exported)
         size = trained.config["image_size"]
         return cls(network, size, inference, settings, trained.fingerprint)
 
     def translate_squares(self, squares: Pixels) -> Pixels:
-        """What the network makes of images of its size, uint8, N×S×S×3."""
+        """Translate images of the network's size, uint8, N×S×S×3."""
         if self.settings.grey_input:
             squares = np.repeat(_to_levels(luma(squares)), 3, axis=-1)
         translated = []
@@ -81,19 +81,19 @@ class Translator:
 
 
 class Strategy(Protocol):
-    """Translates an image, uint8 H×W×3, into one of its size."""
+    """Translates an image, uint8 H×W×3, to one of the same size."""
 
     def __call__(self, translator: Translator, image: Pixels) -> Pixels:
         """Translate."""
 
 
 def translate_pixels(translator: Translator, image: Pixels) -> Pixels:
-    """Translate an image, uint8 H×W×3, by the strategy; the result has its size."""
+    """Translate an image, uint8 H×W×3, by the strategy; the size is preserved."""
     return STRATEGIES[translator.settings.strategy](translator, image)
 
 
 def _resize(translator: Translator, image: Pixels) -> Pixels:
-    """Squash to the network's square and stretch what comes of it."""
+    """Squeeze to the network's square and stretch the result."""
     square = fit_image(image, translator.image_size, "resize")
     (translated,) = translator.translate_squares(square[np.newaxis])
     height, width, _ = image.shape
@@ -101,7 +101,7 @@ def _resize(translator: Translator, image: Pixels) -> Pixels:
 
 
 def _tiles(translator: Translator, image: Pixels) -> Pixels:
-    """Translate tiles of the image as it is, and blend them."""
+    """Translate tiles of the image at full size, and blend them."""
     return translate_tiles(
         translator.translate_squares,
         image,
@@ -111,7 +111,7 @@ def _tiles(translator: Translator, image: Pixels) -> Pixels:
 
 
 def _guided(translator: Translator, image: Pixels) -> Pixels:
-    """Translate at the network's scale; at full size, what it made of colours around."""
+    """Translate at the network's scale, and upsample along the edges of the image."""
     small = _shrink(image, translator)
     unit = np.float32(1 / 255)
     functions = LocalLinear.fit(small * unit, _tiles(translator, small) * unit)
@@ -123,7 +123,7 @@ def _guided(translator: Translator, image: Pixels) -> Pixels:
 
 
 def _luminance(translator: Translator, image: Pixels) -> Pixels:
-    """As ``guided``, but for colour alone; the luma is the image's own."""
+    """Like ``guided``, but for colour only; the luma of the image is preserved."""
     small = _shrink(image, translator)
     guide = luma(small) / 255
     functions = LocalLinear.fit(guide, chroma(_tiles(translator, small)))
@@ -137,11 +137,13 @@ def _luminance(translator: Translator, image: Pixels) -> Pixels:
 STRATEGIES: Mapping[str, Strategy] = MappingProxyType(
     {"tiles": _tiles, "guided": _guided, "luminance": _luminance, "resize": _resize}
 )
-"""All strategies by the name that ``translate.strategy`` gives them."""
+"""All strategies by their name in ``translate.strategy``."""
 
 
 def _shrink(image: Pixels, translator: Translator) -> Pixels:
-    """The image with its short side at the network's scale, its aspect kept."""
+    """Scale the image so that its short edge matches the network, with the same
+    aspect.
+    """
     height, width, _ = image.shape
     size = translator.image_size
     scale = min(

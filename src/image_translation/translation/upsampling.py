@@ -1,8 +1,9 @@
-"""Guided upsampling: a small result brought to the size and the edges of a photograph.
+"""Guided upsampling: enlarge a small result along the edges of a photograph.
 
-He and Sun 2015, "Fast guided filter": where the small result is a linear function of the
-small photograph around a pixel, the same function, interpolated, makes the large result
-of the large photograph. What the photograph has in detail the result so has, too.
+He and Sun 2015, "Fast guided filter": around each pixel, the small result is
+approximated by a linear function of the small photograph. The interpolated function,
+applied to the large photograph, gives the large result, which therefore has the
+photograph's detail.
 """
 
 from collections.abc import Iterator
@@ -15,13 +16,13 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 RADIUS = 2
-"""Pixels of the small image around which a linear function is fitted."""
+"""Radius of the window for the linear function, in pixels of the small image."""
 
 REGULARIZATION = 1e-3
-"""Variance of the guide, on the scale 0 to 1, below which a place counts as flat."""
+"""Variance of the guide, on the scale 0 to 1, below which a region counts as flat."""
 
 STRIP_PIXELS = 2**19
-"""How much of the large image is worked on at a time."""
+"""Pixels of the large image that are processed at a time."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class LocalLinear:
     def fit(
         cls, guide: NDArray[np.floating], target: NDArray[np.floating]
     ) -> "LocalLinear":
-        """Fit the function that makes the target of the guide, around every pixel.
+        """Fit the linear functions from guide to target, around every pixel.
 
         Args:
             guide: h×w×k, on the scale 0 to 1.
@@ -59,7 +60,7 @@ class LocalLinear:
     def strips(self, height: int, width: int) -> Iterator[tuple[slice, Floats]]:
         """The coefficients at another size: rows, and float32, n×width×(k+1)×c.
 
-        Bilinear; pixels are squares, whose centres are what is brought together.
+        Bilinear interpolation with aligned pixel centres, as for squares.
         """
         small_height, small_width, *channels = self.coefficients.shape
         flat = self.coefficients.reshape(small_height, small_width, -1)
@@ -84,7 +85,7 @@ class LocalLinear:
 
 
 def apply_linear(coefficients: Floats, guide: NDArray[np.floating]) -> Floats:
-    """What the functions make of a guide, n×W×k with its n×W×(k+1)×c coefficients."""
+    """Apply the functions to a guide, n×W×k, with coefficients n×W×(k+1)×c."""
     result = coefficients[..., -1, :].copy()
     for channel in range(guide.shape[2]):
         result += coefficients[..., channel, :] * guide[..., channel, None]
@@ -99,7 +100,9 @@ def _around(values: NDArray[np.floating]) -> NDArray[np.float64]:
 def _positions(
     pixels: NDArray[np.integer], length: int, small: int
 ) -> tuple[NDArray[np.intp], Floats]:
-    """For pixels of the large side: the small pixel before, and the way to the next."""
+    """For pixels of the large image: index of the previous small pixel and
+    interpolation weight.
+    """
     place = ((pixels + 0.5) * small / length - 0.5).clip(0, small - 1)
     before = np.floor(place).astype(np.intp)
     return before, (place - before).astype(np.float32)

@@ -1,7 +1,7 @@
-"""Finding better parameters on the validation pairs, usable from a script without Kedro.
+"""Search for better parameters on the validation pairs; usable without Kedro.
 
-A study has a fixed number of places for trials. Any number of processes take a place
-each, try its parameters, and take the next one; a place whose process has died is taken up
-by another, which goes on from the checkpoint. Optuna keeps the study and chooses what is
-tried.
+A study has a fixed number of trials. Any number of processes claim a trial each, train
+with its parameters, and claim the next one. If a process dies, another one takes over
+its trial and resumes from the checkpoint. Optuna stores the study and suggests the
+parameters.
 """

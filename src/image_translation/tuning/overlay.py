@@ -1,4 +1,4 @@
-"""The chosen parameters as a file of configuration."""
+"""Write the selected parameters as a configuration file."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,21 +8,22 @@ import yaml
 from image_translation.tuning.results import TunedModel
 
 DATA = ("source", "pairing", "audit", "splitting", "preparation")
-"""What the pairs depend on."""
+"""Sections that determine the pairs."""
 
 RECIPES = ("cartoon", "painterly", "hidden_digits")
 
 HEADER = """\
-# Written by kedro run --pipeline=tuning. Trains with what was chosen:
+# Written by kedro run --pipeline=tuning. To train with these parameters:
 #   kedro run --pipeline={task} --env=tuned
 """
 CHOSEN = "searched"
 
 
 def overlay(task: str, settings: Mapping[str, Any], tuned: Sequence[TunedModel]) -> str:
-    """Parameters that train again what was best on validation.
+    """Parameters that reproduce the best training on validation.
 
-    They hold all that the score depends on: the data, and everything of the models.
+    They contain everything that the score depends on: the data, and all parameters of
+    the models.
 
     Args:
         task: Name of the task.
@@ -65,7 +66,7 @@ def _model(tuned: TunedModel) -> dict[str, Any]:
 def _indented(
     block: Mapping[str, Any], depth: int, notes: Mapping[str, str] | None = None
 ) -> list[str]:
-    """A block as YAML, a line a value, with notes behind some."""
+    """A block as YAML, one line per value, with comments after some."""
     return list(_lines(block, depth, notes or {}, ""))
 
 
@@ -83,7 +84,7 @@ def _lines(
 
 
 def _text(value: Any) -> str:
-    """A value on one line, that reads back as it is."""
+    """A value on one line, parsed back to the same value."""
     if isinstance(value, list | tuple):
         value = "|".join(value) or None
     text = yaml.safe_dump(value, width=float("inf"), allow_unicode=True)

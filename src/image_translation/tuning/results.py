@@ -1,4 +1,4 @@
-"""What a study has found."""
+"""Results of a study."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from image_translation.tuning.space import Space, change
 if TYPE_CHECKING:
     import optuna
 
-    from image_translation.tuning.places import Places
+    from image_translation.tuning.claims import TrialClaims
 
 logger = logging.getLogger(__name__)
 
@@ -33,21 +33,21 @@ COLUMNS = (
 STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
 
 FEWEST_TRIALS = 4
-"""Scored trials below which nothing is said on the importance of parameters."""
+"""Minimum number of scored trials for the importance of parameters."""
 
 
 @dataclass(frozen=True)
 class TunedModel:
-    """What tuning a model came to.
+    """Result of tuning a model.
 
     Attributes:
         model: The model's name.
         study: The study's name.
         metric: Validation metric that scored the trials.
-        trials: One row a trial: ``COLUMNS``, then the parameters by dotted name.
-        importance: By dotted name, the share of the scores' variance; empty where there
-            is too little to tell.
-        best: Number of the best trial; None if none came to a score.
+        trials: One row per trial: ``COLUMNS``, then the parameters by dotted name.
+        importance: By dotted name, the share of the scores' variance; empty if there
+            are too few trials.
+        best: Number of the best trial; None if no trial was scored.
         score: Its score on the validation pairs.
         best_epoch: The epoch of the score.
         chosen: Its parameters by dotted name.
@@ -67,17 +67,21 @@ class TunedModel:
 
 
 def summarize(
-    model: str, metric: str, settings: ModelSettings, space: Space, places: "Places"
+    model: str,
+    metric: str,
+    settings: ModelSettings,
+    space: Space,
+    claims: "TrialClaims",
 ) -> TunedModel:
-    """Read what a study has found."""
-    best = places.best()
+    """Summarize a study."""
+    best = claims.best()
     chosen = dict(best.params) if best else {}
     return TunedModel(
         model=model,
-        study=places.study.study_name,
+        study=claims.study.study_name,
         metric=metric,
-        trials=_table(model, metric, space, places),
-        importance=_importance(places.study),
+        trials=_table(model, metric, space, claims),
+        importance=_importance(claims.study),
         best=best.number if best else None,
         score=(best.value or 0.0) if best else float("nan"),
         best_epoch=best.user_attrs["best_epoch"] if best else 0,
@@ -91,11 +95,13 @@ def join_trials(tuned: Sequence[TunedModel]) -> pd.DataFrame:
     return pd.concat([each.trials for each in tuned], ignore_index=True)
 
 
-def _table(model: str, metric: str, space: Space, places: "Places") -> pd.DataFrame:
+def _table(
+    model: str, metric: str, space: Space, claims: "TrialClaims"
+) -> pd.DataFrame:
     rows = [
         {
             "model": model,
-            "study": places.study.study_name,
+            "study": claims.study.study_name,
             "trial": trial.number,
             "state": STATES[trial.state.name],
             "metric": metric,
@@ -106,7 +112,7 @@ def _table(model: str, metric: str, space: Space, places: "Places") -> pd.DataFr
             },
             **trial.params,
         }
-        for trial in places.trials()
+        for trial in claims.trials()
     ]
     return pd.DataFrame(rows, columns=[*COLUMNS, *space])
 
@@ -129,7 +135,7 @@ def _importance(study: "optuna.Study") -> dict[str, float]:
 
 
 def with_best(tuned: Sequence[TunedModel]) -> list[TunedModel]:
-    """The models of which a trial came to a score.
+    """The models with a scored trial.
 
     Raises:
         InputError: There is none.
@@ -137,11 +143,11 @@ def with_best(tuned: Sequence[TunedModel]) -> list[TunedModel]:
     found = [each for each in tuned if each.best is not None]
     for each in tuned:
         if each not in found:
-            logger.error("No trial of %s came to a score", each.model)
+            logger.error("No trial of %s was scored", each.model)
     if not found:
         first = tuned[0].trials.iloc[0]
         raise InputError(
-            f"tuning: no trial came to a score; the first one {first['state']}: "
+            f"tuning: no trial was scored; the first one is {first['state']}: "
             f"{first['reason']}"
         )
     return found

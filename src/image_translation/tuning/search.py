@@ -1,4 +1,4 @@
-"""Tuning a model: one worker's part of a study."""
+"""Tune a model: one worker's part of a study."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ from image_translation.pairing.arrays import PairArrays
 from image_translation.training.observer import Observer
 from image_translation.training.settings import LAST, ModelSettings
 from image_translation.training.trained import WEIGHTS, TrainedReplicate
-from image_translation.tuning.places import Places, TrialTakenError, open_study
+from image_translation.tuning.claims import TrialClaims, TrialTakenError, open_study
 from image_translation.tuning.results import STATES, TunedModel, summarize
 from image_translation.tuning.settings import TuningSettings
 from image_translation.tuning.space import (
@@ -39,33 +39,35 @@ logger = logging.getLogger(__name__)
 DATABASE = "studies.db"
 TRIAL = "trial.json"
 LONGEST_WAIT = 5.0
-"""Seconds between two looks at what other workers do."""
+"""Maximum seconds between polls of the study."""
 
 
 class TrialObserver(Observer, Protocol):
-    """Is told of trials; a trial's folder holds ``trial.json``, which says what it is."""
+    """Observer of trials; a trial's folder contains ``trial.json``, which describes
+    it.
+    """
 
     def close(self) -> None:
-        """Take note that the trial under way ends before its time."""
+        """Called when the current trial ends early."""
 
 
 @dataclass(frozen=True)
 class Search:
-    """What trials of a model have in common.
+    """Common properties of a model's trials.
 
     Attributes:
         model: The model's name.
-        settings: What a trial starts from: the model's, with the trials' budget.
-        how: How is searched.
-        space: What is searched.
-        train: Pairs to learn from.
+        settings: The model's settings, with the trials' budget.
+        tuning: Tuning settings.
+        space: Search space.
+        train: Training pairs.
         validation: Pairs that score a trial.
-        observers: Told of every epoch of every trial.
+        observers: Observers of every trial's training.
     """
 
     model: str
     settings: ModelSettings
-    how: TuningSettings
+    tuning: TuningSettings
     space: Space
     train: PairArrays
     validation: PairArrays
@@ -73,12 +75,12 @@ class Search:
 
     @property
     def metric(self) -> str:
-        """What trials are scored by."""
+        """Metric that scores trials."""
         return self.settings.training.select_by
 
     @property
     def direction(self) -> str:
-        """Where better scores are, in Optuna's words."""
+        """Direction of better scores, for Optuna."""
         return "maximize" if MEASURES[self.metric].higher_is_better else "minimize"
 
 
@@ -86,65 +88,65 @@ def tune(
     task: str,
     model: str,
     settings: ModelSettings,
-    how: TuningSettings,
+    tuning: TuningSettings,
     train: PairArrays,
     validation: PairArrays,
     folder: Path,
     observers: Sequence[TrialObserver] = (),
 ) -> TunedModel:
-    """Try parameters of a model until its study has all its trials.
+    """Run trials of a model until its study is complete.
 
-    Several processes that call it alike share the work; each comes back when all trials
-    are finished. Cut off at any moment, the next call goes on where it was.
+    Several processes with the same arguments share the work; each returns when all
+    trials are finished. After an interruption, the next call resumes.
 
     Args:
         task: Name of the task.
         model: Name of the model.
-        settings: Its settings, which the first trial has.
-        how: Space, budget, sampler, pruner and storage.
-        train: Pairs to learn from.
-        validation: Pairs that score a trial; nothing else does.
-        folder: Where studies keep their trials' folders, and by default the database.
-        observers: Told of every epoch of every trial.
+        settings: Its settings, used by the first trial.
+        tuning: Space, budget, sampler, pruner and storage.
+        train: Training pairs.
+        validation: Pairs that score a trial; no other pairs do.
+        folder: Folder of the studies and, by default, of the database.
+        observers: Observers of every trial's training.
 
     Raises:
-        InputError: There is nothing to learn from or to score with, no metric chooses
-            the epoch, the storage cannot be used, or the study does not fit.
-        TrainingStoppedError: A signal asked to stop.
+        InputError: There are no pairs for training or scoring, no metric selects the
+            epoch, the storage is unusable, or the study does not match.
+        TrainingStoppedError: A signal requested to stop.
     """
     if settings.training.select_by == LAST:
         raise InputError(
-            f"training.select_by: {LAST} is no metric, and trials are compared by the "
-            "one that chooses the epoch; pass mse, psnr, ssim or swd for tuning, and "
+            f"training.select_by: {LAST} is not a metric, and trials are compared by the "
+            "metric that selects the epoch; pass mse, psnr, ssim or swd for tuning, and "
             f"{LAST} for the training afterwards"
         )
     for side, pairs in (("train", train), ("validation", validation)):
         if len(pairs) == 0:
             raise InputError(f"tuning: the {side} side of the split holds no pairs")
-    settings = _budget(settings, how)
-    space = how.dimensions(settings)
+    settings = _budget(settings, tuning)
+    space = tuning.dimensions(settings)
     if not space:
-        logger.info("Nothing of tuning.space is for %s; it is tried as it is", model)
-    search = Search(model, settings, how, space, train, validation, observers)
-    places = _open(task, search, folder)
-    done = places.count - len(places.open())
+        logger.info("tuning.space has no dimension for %s; running it unchanged", model)
+    search = Search(model, settings, tuning, space, train, validation, observers)
+    claims = _open(task, search, folder)
+    done = claims.count - len(claims.open())
     logger.info(
-        "Study %s has %d of %d trials", places.study.study_name, done, places.count
+        "Study %s: %d of %d trials", claims.study.study_name, done, claims.count
     )
-    while places.open():
-        with places.take() as trial_id:
+    while claims.open():
+        with claims.claim() as trial_id:
             if trial_id is not None:
-                _Trial(search, places, trial_id).run()
-        if trial_id is None and places.open():
-            time.sleep(min(how.heartbeat, LONGEST_WAIT))
-    return summarize(search.model, search.metric, settings, space, places)
+                _Trial(search, claims, trial_id).run()
+        if trial_id is None and claims.open():
+            time.sleep(min(tuning.heartbeat, LONGEST_WAIT))
+    return summarize(search.model, search.metric, settings, space, claims)
 
 
-def _budget(settings: ModelSettings, how: TuningSettings) -> ModelSettings:
-    """A model's settings with the budget of a trial, which one process trains."""
+def _budget(settings: ModelSettings, tuning: TuningSettings) -> ModelSettings:
+    """A model's settings with the budget of a trial, in one process."""
     wanted = {
-        "epochs": how.epochs or settings.training.epochs,
-        "pairs": how.pairs or settings.training.pairs,
+        "epochs": tuning.epochs or settings.training.epochs,
+        "pairs": tuning.pairs or settings.training.pairs,
         "devices": 1,
         "nodes": 1,
         "rendezvous": None,
@@ -155,64 +157,66 @@ def _budget(settings: ModelSettings, how: TuningSettings) -> ModelSettings:
     return change(settings, {"enabled": True, **values})
 
 
-def _open(task: str, search: Search, folder: Path) -> Places:
+def _open(task: str, search: Search, folder: Path) -> TrialClaims:
     from image_translation.training.run_folder import RunFolder
 
-    how = search.how
+    tuning = search.tuning
     facts = digest(
         RunFolder(folder, search.settings, search.train, search.validation).fingerprint,
         {name: d.model_dump(mode="json") for name, d in search.space.items()},
-        how.sampler,
-        how.seed,
+        tuning.sampler,
+        tuning.seed,
     )
     name = (
-        f"{how.study}-{search.model}"
-        if how.study
+        f"{tuning.study}-{search.model}"
+        if tuning.study
         else (f"{task}-{search.model}-{facts[:10]}")
     )
     folder.mkdir(parents=True, exist_ok=True)
-    url = how.storage or f"sqlite:///{folder.absolute() / DATABASE}"
-    study, storage = open_study(name, facts, search.direction, url, how.heartbeat)
-    return Places(study, storage, folder / name, count_trials(how, search.space))
+    url = tuning.storage or f"sqlite:///{folder.absolute() / DATABASE}"
+    study, storage = open_study(name, facts, search.direction, url, tuning.heartbeat)
+    return TrialClaims(
+        study, storage, folder / name, count_trials(tuning, search.space)
+    )
 
 
 class _Trial:
-    """One trial, which is this worker's."""
+    """One trial, claimed by this worker."""
 
-    def __init__(self, search: Search, places: Places, trial_id: int) -> None:
+    def __init__(self, search: Search, claims: TrialClaims, trial_id: int) -> None:
         import optuna
 
-        study = places.study
-        self.search, self.places, self.trial_id = search, places, trial_id
-        self.number = places.storage.get_trial(trial_id).number
-        how = search.how
-        study.sampler = sampler_of(how, search.space, self.number, search.settings)
-        study.pruner = _pruner(how)
+        study = claims.study
+        self.search, self.claims, self.trial_id = search, claims, trial_id
+        self.number = claims.storage.get_trial(trial_id).number
+        tuning = search.tuning
+        study.sampler = sampler_of(tuning, search.space, self.number, search.settings)
+        study.pruner = _pruner(tuning)
         self.trial = optuna.Trial(study, trial_id)
-        self.folder = places.trial_folder(self.number)
+        self.folder = claims.trial_folder(self.number)
 
     def run(self) -> None:
-        """Try the parameters, and tell the study what came of it."""
+        """Train with the parameters, and report the result to the study."""
         import optuna
 
         try:
             state, reason, trained = self._train()
         except TrialTakenError:
             self._close_observers()
-            logger.warning("Trial %d goes on in another worker", self.number)
+            logger.warning("Trial %d was taken over by another worker", self.number)
             return
         except BaseException:
             self._close_observers()
-            self.places.release(self.trial_id)
+            self.claims.release(self.trial_id)
             raise
         self.trial.set_user_attr("reason", reason)
         value = None
         if trained is not None:
             value = self._describe(trained)
         is_complete = state == optuna.trial.TrialState.COMPLETE
-        self.places.study.tell(self.trial, value if is_complete else None, state=state)
+        self.claims.study.tell(self.trial, value if is_complete else None, state=state)
         self._log(STATES[state.name], reason, value)
-        remove_weights(self.places)
+        remove_weights(self.claims)
 
     def _train(self) -> "tuple[optuna.trial.TrialState, str, TrainedReplicate | None]":
         import torch
@@ -226,7 +230,7 @@ class _Trial:
         try:
             settings = change(search.settings, values)
         except ValidationError as error:
-            return TrialState.PRUNED, _told(error), None
+            return TrialState.PRUNED, _first_reason(error), None
         self._write(values)
         watch = _Watch(self)
         observers: list[Observer] = [*search.observers, watch]
@@ -244,7 +248,7 @@ class _Trial:
             return TrialState.PRUNED, str(pruned), None
         except (InputError, MemoryError, torch.OutOfMemoryError) as error:
             self._close_observers()
-            # what could not even begin was no failure: the values do not go together
+            # not a failure if the training could not begin: the values are incompatible
             state = TrialState.FAIL if watch.has_started else TrialState.PRUNED
             return state, str(error).partition("\n")[0], None
         if trained.failure is not None:
@@ -252,9 +256,9 @@ class _Trial:
         return TrialState.COMPLETE, "", trained
 
     def _write(self, values: Mapping[str, Any]) -> None:
-        """Say in the folder what it is of."""
+        """Write the description of the trial to its folder."""
         content = {
-            "study": self.places.study.study_name,
+            "study": self.claims.study.study_name,
             "model": self.search.model,
             "trial": self.number,
             "parameters": dict(values),
@@ -262,22 +266,22 @@ class _Trial:
         write_text(self.folder / TRIAL, json.dumps(content, indent=1) + "\n")
 
     def _describe(self, trained: TrainedReplicate) -> float | None:
-        """Keep what the training came to; returns the score of its best epoch."""
+        """Record the result of the training; returns the score of its best epoch."""
         facts = {"epochs": trained.cost["epochs"], "seconds": trained.cost["seconds"]}
         for name, value in {**facts, "best_epoch": trained.best_epoch}.items():
             self.trial.set_user_attr(name, value)
         return trained.validation_score
 
     def _log(self, state: str, reason: str, value: float | None) -> None:
-        count = self.places.count
+        count = self.claims.count
         logger.info(
-            "%s trial %d %s%s%s; %d of %d are done",
+            "%s trial %d %s%s%s; %d of %d done",
             self.search.model,
             self.number,
             state,
             f" ({reason})" if reason else "",
             "" if value is None else f", validation {self.search.metric} {value:.5g}",
-            count - len(self.places.open()),
+            count - len(self.claims.open()),
             count,
         )
 
@@ -287,7 +291,7 @@ class _Trial:
 
 
 class _Watch:
-    """Tells the study of every epoch, and ends a trial that promises nothing."""
+    """Reports every epoch to the study, and stops a trial that the pruner rejects."""
 
     def __init__(self, trial: _Trial) -> None:
         self._of = trial
@@ -300,7 +304,7 @@ class _Watch:
         settings: ModelSettings,
         cost: Mapping[str, Any],
     ) -> None:
-        """Take note that the parameters can be trained with."""
+        """Record that the parameters are trainable."""
         self.has_started = True
 
     def on_epoch(
@@ -312,7 +316,7 @@ class _Watch:
         """Report the score.
 
         Raises:
-            TrialTakenError: Another worker goes on with this trial.
+            TrialTakenError: Another worker took over this trial.
             optuna.TrialPruned: The median of the other trials was better.
         """
         import optuna
@@ -320,42 +324,42 @@ class _Watch:
         if not metrics:
             return
         trial, search = self._of.trial, self._of.search
-        self._of.places.check_is_mine(self._of.trial_id)
-        known = self._of.places.storage.get_trial(self._of.trial_id)
-        if epoch not in known.intermediate_values:  # one that was cut off is told again
+        self._of.claims.check_claim(self._of.trial_id)
+        known = self._of.claims.storage.get_trial(self._of.trial_id)
+        if epoch not in known.intermediate_values:  # a resumed trial repeats epochs
             trial.report(metrics[f"validation/{search.metric}"], epoch)
         trial.set_user_attr("epochs", epoch)
         if epoch < search.settings.training.epochs and trial.should_prune():
             raise optuna.TrialPruned(
-                f"behind the median of the trials in epoch {epoch}"
+                f"worse than the median of the trials in epoch {epoch}"
             )
 
     def on_end(self, trained: TrainedReplicate) -> None:
-        """The study is told when the trial is over."""
+        """The result is reported when the trial is finished."""
 
 
-def _pruner(how: TuningSettings) -> "optuna.pruners.BasePruner":
+def _pruner(tuning: TuningSettings) -> "optuna.pruners.BasePruner":
     import optuna
 
-    if how.pruner == "none":
+    if tuning.pruner == "none":
         return optuna.pruners.NopPruner()
-    # Optuna prunes from the step after so many on; ours count from 1
-    return optuna.pruners.MedianPruner(how.startup, how.warm_up + 1)
+    # Optuna prunes after this many steps; steps start at 1 here
+    return optuna.pruners.MedianPruner(tuning.startup, tuning.warm_up + 1)
 
 
-def remove_weights(places: Places) -> None:
-    """Keep the weights of the best trial alone."""
+def remove_weights(claims: TrialClaims) -> None:
+    """Delete the weights of all trials except the best."""
     from image_translation.training.checkpoint import CHECKPOINT, PREVIOUS
 
-    best = places.best()
-    for trial in places.trials():
+    best = claims.best()
+    for trial in claims.trials():
         if trial.state.is_finished() and trial.number != (best and best.number):
-            folder = places.trial_folder(trial.number)
+            folder = claims.trial_folder(trial.number)
             for file in (WEIGHTS, CHECKPOINT, PREVIOUS):
                 (folder / file).unlink(missing_ok=True)
 
 
-def _told(error: ValidationError) -> str:
+def _first_reason(error: ValidationError) -> str:
     return "; ".join(
         f"{'.'.join(str(part) for part in detail['loc'])}: "
         f"{detail['msg'].removeprefix('Value error, ')}".removeprefix(": ")

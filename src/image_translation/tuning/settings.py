@@ -1,4 +1,4 @@
-"""Parameters of tuning, and the space that is searched."""
+"""Parameters of tuning and its search space."""
 
 import difflib
 from collections.abc import Iterator, Mapping
@@ -20,12 +20,12 @@ Value = bool | int | float | str | None
 _OF_A_DIMENSION = frozenset({"low", "high", "log", "step", "choices", "gan"})
 
 _SAME_FOR_ALL = {
-    "enabled": "it says whether a model takes part",
-    "network.name": "it is what makes the model; name several models in tuning.model",
+    "enabled": "it selects the models",
+    "network.name": "it defines the model; pass several models in tuning.model",
     "training.epochs": "it is the trials' budget; set tuning.epochs",
     "training.pairs": "it is the trials' budget; set tuning.pairs",
-    "training.select_by": "it is what trials are measured by",
-    "training.seed": "a lucky seed is no better parameter",
+    "training.select_by": "it defines the trials' score",
+    "training.seed": "a lucky seed is not a better parameter",
     **dict.fromkeys(
         (
             "inference.batch_size",
@@ -40,22 +40,22 @@ _SAME_FOR_ALL = {
             "training.replicates",
             "training.warm_start",
         ),
-        "it is about how the work is done",
+        "it does not affect the result",
     ),
 }
 
 
 class Dimension(Settings):
-    """What a parameter may be: a range, or a choice.
+    """The values of a parameter: a range or choices.
 
     Attributes:
         name: Dotted name of a model's parameter.
-        low: The least of a range.
-        high: The greatest of it.
-        log: Whether the range is searched by its logarithm.
-        step: Only every so far; a grid needs it.
-        choices: What is chosen from; written ``a|b``.
-        gan: Whether it means something only with an adversarial loss.
+        low: Lower end of a range.
+        high: Upper end of a range.
+        log: Whether the range is searched on a logarithmic scale.
+        step: Step of a range; required for a grid.
+        choices: The choices; written ``a|b``.
+        gan: Whether it applies only with an adversarial loss.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Dimension(Settings):
     @model_validator(mode="before")
     @classmethod
     def _typed(cls, given: Any) -> Any:
-        """Give ends and choices the type of the parameter."""
+        """Convert ends and choices to the type of the parameter."""
         values = {k: v for k, v in given.items() if v not in (None, "null")}
         adapter = _adapter(values["name"])
         for key in values.keys() & {"low", "high"}:
@@ -86,7 +86,7 @@ class Dimension(Settings):
         if self.choices is not None:
             if (self.low, self.high, self.step) != (None, None, None) or self.log:
                 raise ValueError(
-                    f"{self.name}: has choices; leave out what is of ranges"
+                    f"{self.name}: has choices; remove the settings of ranges"
                 )
             return self
         if self.low is None or self.high is None:
@@ -104,12 +104,12 @@ class Dimension(Settings):
 
     @property
     def is_whole(self) -> bool:
-        """Whether it is a range of whole numbers."""
+        """True for a range of integers."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
 
 def _flat_space(space: Any) -> Any:
-    """Dimensions by dotted name, whether the names were written nested or dotted."""
+    """Dimensions by dotted name, from nested or dotted names."""
     if not isinstance(space, Mapping):
         return space
     found: dict[str, dict[str, Any]] = {}
@@ -137,7 +137,7 @@ def _dimensions_of(
 
 
 class TuningSettings(Settings):
-    """How parameters are searched for."""
+    """Settings of a search."""
 
     model: Text
     trials: int = Field(ge=1, le=100_000)
@@ -156,7 +156,7 @@ class TuningSettings(Settings):
 
     @property
     def models(self) -> list[str]:
-        """The models that are tuned, in turn."""
+        """The models to tune, in order."""
         return list(dict.fromkeys(self.model.split("|")))
 
     @model_validator(mode="after")
@@ -171,18 +171,18 @@ class TuningSettings(Settings):
             for name, dimension in self.searched().items():
                 if dimension.choices is None and dimension.step is None:
                     raise ValueError(
-                        f"space.{name}: a grid needs choices: a|b, or a step; or leave "
-                        "the parameter out with tuning.search"
+                        f"space.{name}: a grid needs choices: a|b, or a step; or "
+                        "exclude the parameter with tuning.search"
                     )
         return self
 
     def searched(self) -> dict[str, Dimension]:
-        """The dimensions that ``search`` names, or all."""
+        """The dimensions selected by ``search``, or all."""
         names = self.search.split("|") if self.search else list(self.space)
         return {name: self.space[name] for name in names}
 
     def dimensions(self, settings: ModelSettings) -> dict[str, Dimension]:
-        """What is searched for a model: without a GAN, λ and its like mean nothing."""
+        """The dimensions of a model; without a GAN, those of the GAN are omitted."""
         searched = self.searched()
         may_be_gan = settings.objective.has_discriminator
         may_be_gan |= "objective.adversarial" in searched
@@ -190,10 +190,10 @@ class TuningSettings(Settings):
 
 
 def _adapter(name: str) -> TypeAdapter[Any]:
-    """What types and checks the values of a model's parameter.
+    """Validator of a model's parameter.
 
     Raises:
-        ValueError: There is no such parameter, or it is not one to search.
+        ValueError: The parameter does not exist, or cannot be searched.
     """
     if name in _SAME_FOR_ALL:
         raise ValueError(f"{name}: cannot be searched: {_SAME_FOR_ALL[name]}")
@@ -233,5 +233,5 @@ def _value(adapter: TypeAdapter[Any], values: Mapping[str, Any], given: Any) -> 
 def _number(adapter: TypeAdapter[Any], values: Mapping[str, Any], key: str) -> Any:
     value = _value(adapter, values, values[key])
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{values['name']}: is no number; give choices: a|b")
+        raise ValueError(f"{values['name']}: is not a number; give choices: a|b")
     return value

@@ -1,4 +1,4 @@
-"""From a space to the settings of a trial."""
+"""Convert a search space to the settings of a trial."""
 
 import math
 import random
@@ -19,7 +19,9 @@ Space = Mapping[str, Dimension]
 def suggest(
     trial: "optuna.Trial", space: Space, settings: ModelSettings
 ) -> dict[str, Value]:
-    """What a trial is to try; what only a GAN has is left out where there is none."""
+    """Suggest the values of a trial, without GAN parameters for models without a
+    GAN.
+    """
     always = {k: v for k, v in space.items() if not v.gan}
     values = {name: _suggest(trial, dimension) for name, dimension in always.items()}
     weight = settings.objective.weights.get("adversarial", 0)
@@ -40,7 +42,7 @@ def _suggest(trial: "optuna.Trial", dimension: Dimension) -> Value:
 
 
 def contains(dimension: Dimension, value: Any) -> bool:
-    """Whether a value is one that a dimension may take."""
+    """True if a dimension contains a value."""
     if dimension.choices is not None:
         return value in dimension.choices
     low: Any = dimension.low
@@ -51,7 +53,7 @@ def contains(dimension: Dimension, value: Any) -> bool:
 
 
 def points(dimension: Dimension) -> list[Any]:
-    """All values of a dimension that has finitely many."""
+    """All values of a finite dimension."""
     if dimension.choices is not None:
         return list(dimension.choices)
     d: Any = dimension
@@ -60,7 +62,7 @@ def points(dimension: Dimension) -> list[Any]:
 
 
 def grid_point(space: Space, number: int, seed: int) -> dict[str, Any]:
-    """The combination that a trial of a grid tries; the order is shuffled."""
+    """The combination of a trial of a grid, in shuffled order."""
     order = list(range(grid_size(space)))
     random.Random(seed).shuffle(order)
     rest, values = order[number % len(order)], {}
@@ -72,19 +74,23 @@ def grid_point(space: Space, number: int, seed: int) -> dict[str, Any]:
 
 
 def grid_size(space: Space) -> int:
-    """How many combinations there are."""
+    """Number of combinations."""
     return math.prod(len(points(dimension)) for dimension in space.values())
 
 
-def count_trials(how: TuningSettings, space: Space) -> int:
-    """How many trials a study has: not more than there is to try."""
+def count_trials(tuning: TuningSettings, space: Space) -> int:
+    """Number of trials of a study, at most the number of combinations."""
     if not space:
         return 1
-    return min(how.trials, grid_size(space)) if how.sampler == "grid" else how.trials
+    return (
+        min(tuning.trials, grid_size(space))
+        if tuning.sampler == "grid"
+        else tuning.trials
+    )
 
 
 def values_of(settings: ModelSettings, space: Space) -> dict[str, Any]:
-    """What a model's parameters are now, as far as the space allows it."""
+    """Current values of a model's parameters, as far as the space contains them."""
     values = flatten(settings.model_dump(mode="json"))
     return {n: values[n] for n, d in space.items() if contains(d, values[n])}
 
@@ -93,7 +99,7 @@ def change(settings: ModelSettings, values: Mapping[str, Any]) -> ModelSettings:
     """Settings with other values, by dotted name.
 
     Raises:
-        pydantic.ValidationError: They do not go together.
+        pydantic.ValidationError: The values are incompatible.
     """
     block = settings.model_dump(mode="json")
     for name, value in values.items():
@@ -106,13 +112,13 @@ def change(settings: ModelSettings, values: Mapping[str, Any]) -> ModelSettings:
 
 
 def sampler_of(
-    how: TuningSettings, space: Space, number: int, settings: ModelSettings
+    tuning: TuningSettings, space: Space, number: int, settings: ModelSettings
 ) -> "BaseSampler":
-    """What chooses the parameters of a trial.
+    """The sampler of a trial's parameters.
 
-    Each trial has a seed of its own: so a study that goes on after a cut draws what it
-    would have drawn without, and workers side by side do not draw the same. The first
-    trial is the model as it is.
+    Each trial has its own seed, so an interrupted study draws the same values as an
+    uninterrupted one, and parallel workers draw different values. The first trial is
+    the unchanged model.
     """
     from optuna.samplers import (
         BaseSampler,
@@ -121,11 +127,11 @@ def sampler_of(
         TPESampler,
     )
 
-    seed = (how.seed * 100_003 + number) % 2**32
+    seed = (tuning.seed * 100_003 + number) % 2**32
     sampler: BaseSampler = RandomSampler(seed=seed)
-    if how.sampler == "grid":
-        return PartialFixedSampler(grid_point(space, number, how.seed), sampler)
-    if how.sampler == "tpe":
-        sampler = TPESampler(n_startup_trials=how.startup, seed=seed)
+    if tuning.sampler == "grid":
+        return PartialFixedSampler(grid_point(space, number, tuning.seed), sampler)
+    if tuning.sampler == "tpe":
+        sampler = TPESampler(n_startup_trials=tuning.startup, seed=seed)
     defaults = values_of(settings, space) if number == 0 else {}
     return PartialFixedSampler(defaults, sampler) if defaults else sampler

@@ -14,9 +14,9 @@ from image_translation.metrics.comparison import TaskResults
 from image_translation.metrics.looks import gather_looks, note_seal, subset_of
 from image_translation.pairing.arrays import ScoredPairs
 from image_translation.pipelines.clock import timestamp
-from image_translation.pipelines.comparison.content import by_model, collect_content
-from image_translation.reporting.content import ReportContent
+from image_translation.pipelines.comparison.report import by_model, collect_content
 from image_translation.reporting.environment import describe_environment
+from image_translation.reporting.report_content import ReportContent
 from image_translation.sources import Source
 from image_translation.training.trained import TrainedModel
 

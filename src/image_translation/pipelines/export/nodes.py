@@ -15,7 +15,7 @@ from image_translation.models.registry import module_of
 from image_translation.pairing.arrays import PairArrays
 from image_translation.pairing.layouts import derived_role, find_recipe
 from image_translation.pairing.settings import PairingSettings
-from image_translation.pipelines.comparison.content import count_subsets
+from image_translation.pipelines.comparison.report import count_subsets
 from image_translation.sources import Source
 from image_translation.training.trained import TrainedModel
 

@@ -7,7 +7,7 @@ import pandas as pd
 from image_translation.datasets.models import Workspace
 from image_translation.metrics.settings import PromotionSettings
 from image_translation.pairing.arrays import ScoredPairs
-from image_translation.pipelines.comparison.content import by_model
+from image_translation.pipelines.comparison.report import by_model
 
 
 def decide_promotion(

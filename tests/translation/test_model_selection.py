@@ -4,13 +4,13 @@ import pytest
 
 from image_translation.errors import InputError
 from image_translation.training import train
-from image_translation.translation.choice import choose_trained
+from image_translation.translation.model_selection import choose_trained
 from tests.training.conftest import make_pairs, make_settings
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A model with two replicates, another one, a baseline and one that did not run."""
+    """A model with two replicates, a second one, a baseline and one that did not run."""
     folder = tmp_path_factory.mktemp("models")
     pairs = make_pairs(4), make_pairs(2, seed=1)
     settings = {
@@ -31,25 +31,23 @@ def write_psnr(replicate, value):
     history.to_csv(replicate.folder / "history.csv", index=False)
 
 
-def test_best_on_validation_translates_where_there_is_no_champion(trained, caplog):
+def test_best_on_validation_is_used_without_a_champion(trained, caplog):
     caplog.set_level("INFO")
     for model, values in {"unet": (5, 9), "autoencoder": (8,)}.items():
         for replicate, value in zip(trained[model].replicates, values, strict=True):
             write_psnr(replicate, value)
     (chosen,) = choose_trained("monet", "champion", trained).items()
     assert chosen == ("unet", trained["unet"].replicates[1])
-    assert (
-        "No model of monet is in use" in caplog.text and "unet is taken" in caplog.text
-    )
+    assert "monet has no champion yet: using unet" in caplog.text
     write_psnr(trained["autoencoder"].replicates[0], 10)
     assert list(choose_trained("monet", "champion", trained)) == ["autoencoder"]
 
 
-def test_of_an_error_less_is_better(trained):
+def test_lower_error_is_better(trained):
     (replicate,) = trained["autoencoder"].replicates
     by_mse = replace(replicate, config={**replicate.config, "select_by": "mse"})
     other = {"autoencoder": replace(trained["autoencoder"], replicates=(by_mse,))}
-    from image_translation.translation.choice import validation_rank
+    from image_translation.translation.model_selection import validation_rank
 
     history = by_mse.history()
     assert validation_rank(by_mse, "mse") == -history["validation/mse"].iloc[-1]
@@ -80,21 +78,21 @@ def test_models_are_compared_by_one_metric(trained, tmp_path, criteria, best):
     assert list(choose_trained("monet", "champion", models)) == [best]
 
 
-def test_all_are_those_that_were_trained(trained):
+def test_all_selects_the_trained_models(trained):
     assert list(choose_trained("monet", "all", trained)) == ["unet", "autoencoder"]
 
 
-def test_a_named_model_may_be_a_baseline(trained):
+def test_given_model_can_be_a_baseline(trained):
     assert list(choose_trained("monet", "copy_input", trained)) == ["copy_input"]
 
 
 @pytest.mark.parametrize("wanted", ["pix2pix", "nonsense"])
-def test_model_that_was_not_trained_is_named(trained, wanted):
+def test_untrained_model_is_an_error(trained, wanted):
     with pytest.raises(InputError, match=f"no trained {wanted} for monet, only unet"):
         choose_trained("monet", wanted, trained)
 
 
 @pytest.mark.parametrize("wanted", ["all", "champion"])
-def test_nothing_trained_is_said(wanted):
+def test_no_trained_model_is_an_error(wanted):
     with pytest.raises(InputError, match="kedro run --pipeline=monet"):
         choose_trained("monet", wanted, {})

@@ -1,4 +1,4 @@
-"""From an image file to its translation: the one path from bytes to bytes."""
+"""Translate encoded images, from bytes to bytes."""
 
 import io
 
@@ -9,7 +9,7 @@ __all__ = ["Translator", "translate_encoded", "translate_photo", "translate_pixe
 
 
 def translate_photo(translator: Translator, photo: Photo) -> Photo:
-    """Translate a photograph; size, transparency and metadata stay."""
+    """Translate a photograph and preserve size, transparency and metadata."""
     return photo.with_pixels(translate_pixels(translator, photo.pixels))
 
 
@@ -17,15 +17,15 @@ def translate_encoded(translator: Translator, data: bytes) -> bytes:
     """Translate an image file.
 
     Args:
-        translator: What translates.
-        data: The content of a file of any format that is read here.
+        translator: The translator.
+        data: Content of a file of any supported format.
 
     Returns:
-        The content of a file of the same format, or of PNG where that format cannot
-        hold the result.
+        The content of a file of the same format, or of PNG if that format cannot store
+        the result.
 
     Raises:
-        UnreadableImageError: The content is not that of an image.
+        UnreadableImageError: The content is not an image.
     """
     photo = translate_photo(translator, read_photo(io.BytesIO(data)))
     return encode_photo(photo, translator.settings.quality)

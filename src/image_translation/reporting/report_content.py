@@ -1,4 +1,4 @@
-"""What a report is made from: plain tables and arrays, ready to be shown."""
+"""Content of a report: tables and arrays, ready to render."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ Image = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class GalleryItem:
-    """One test image as every model sees it.
+    """One test image with the predictions of all models.
 
     Attributes:
-        pair_id: The pair's name in the manifest.
-        group: The photograph (or other group) that the pair belongs to.
-        name: What a person knows the image by; often the file's name.
+        pair_id: The pair's id in the manifest.
+        group: The photograph (or other group) of the pair.
+        name: Name of the image for readers; often the file's name.
         input: uint8, H×W×3, sRGB.
         target: uint8, H×W×3, sRGB.
         predictions: Model → uint8, H×W×3, sRGB.
         scores: Model → metric → value, of the predictions shown.
-        why: Why this image was chosen, in words.
+        why: Reason for showing this image.
     """
 
     pair_id: str
@@ -40,21 +40,21 @@ class GalleryItem:
 
 @dataclass(frozen=True)
 class DataSummary:
-    """Where the pairs came from and what became of them.
+    """Origin and audit of the pairs.
 
     Attributes:
-        source: The source as the user named it.
-        credit: Who made the images and under which licence, in words.
+        source: The source as given by the user.
+        credit: Authors and licence of the images.
         n_found: Pairs found by ingestion.
-        n_used: Pairs that were used; the others were left out with a reason.
-        left_out: One row a reason: ``reason, count, example``.
-        findings: What the audit found, the most severe first: ``finding, severity,
+        n_used: Pairs used; the others were excluded with a reason.
+        left_out: One row per reason: ``reason, count, example``.
+        findings: Findings of the audit, the most severe first: ``finding, severity,
             count, examples, action, explanation``.
-        splits: One row a side: ``split, n_pairs, n_groups, groups`` (text).
-        derived: ``"input"`` or ``"target"`` where a recipe made that side from the
+        splits: One row per subset: ``split, n_pairs, n_groups, groups`` (text).
+        derived: ``"input"`` or ``"target"`` if a recipe derived that image from the
             other one, else None.
-        recipe: What that side is, and after whom; empty without a recipe.
-        leaks: Test pairs with an image that stands on another side of the split too.
+        recipe: Description and source of the recipe; empty without a recipe.
+        leaks: Test pairs with an image that is also in another subset.
     """
 
     source: str
@@ -71,34 +71,35 @@ class DataSummary:
 
 @dataclass(frozen=True)
 class ReportContent:
-    """All that the report of one task shows.
+    """Content of the report of one task.
 
     Attributes:
         task: The task's name.
         question: The question that the report answers, one sentence.
-        comparison: ``comparison.csv``: one row a model and metric.
-        verdicts: ``verdicts.csv``: one row two models and metric.
-        effects: ``effects.csv``: one row an effect of the 2×2 and metric.
+        comparison: ``comparison.csv``: one row per model and metric.
+        verdicts: ``verdicts.csv``: one row per pair of models and metric.
+        effects: ``effects.csv``: one row per effect of the 2×2 and metric.
         scores: Model → its ``scores.csv``.
-        histories: Model → one row a replicate and epoch: ``replicate, epoch, seconds``
-            and the curves, named ``train/…`` and ``validation/…``.
-        models: One row a model: ``model, network, objective, status, reason,
+        histories: Model → one row per replicate and epoch: ``replicate, epoch,
+            seconds`` and the curves, named ``train/…`` and ``validation/…``.
+        models: One row per model: ``model, network, objective, status, reason,
             parameters, gmac, seconds, images_per_second, best_epoch, replicates``;
             status is ``trained``, ``baseline``, ``not run`` or ``failed``.
-        gallery: The images shown, in the order in which they are shown.
-        data: Where the pairs came from.
+        gallery: The images shown, in order.
+        data: Origin and audit of the pairs.
         settings: Dotted name → value.
         environment: Versions, platform, commit, date.
-        promotion: ``promotion.json``: what was decided on the model in use.
-        promotions: ``promotions.csv``: one row a decision, the last one last.
-        study: ``human_study.csv`` where people have judged these predictions.
-        subset: The subset that was scored: ``test``, or ``validation`` while the test
-            set is sealed.
-        looks: How often the test set was looked at.
+        promotion: ``promotion.json``: the last promotion decision.
+        promotions: ``promotions.csv``: one row per decision, the last one last.
+        study: ``human_study.csv`` if people have judged these predictions.
+        subset: The scored subset: ``test``, or ``validation`` while the test set is
+            sealed.
+        looks: Number of evaluations on the test set.
         floors: Uncorrected distances between halves of the test targets: ``metric,
             floor, n_images, n_groups``.
-        plan: ``plan.csv``: what finds a difference as large as its margin.
-        calibration: ``calibration.csv`` where a model was compared with itself.
+        plan: ``plan.csv``: numbers needed to detect a difference as large as its
+            margin.
+        calibration: ``calibration.csv`` if a model was compared with itself.
     """
 
     task: str

@@ -15,12 +15,12 @@ from image_translation.pairing.arrays import PairArrays, ScoredPairs
 from image_translation.pairing.layouts import derived_role, find_recipe
 from image_translation.pairing.settings import PairingSettings
 from image_translation.pairing.split import find_leaks
-from image_translation.reporting.content import (
+from image_translation.reporting.gallery import choose_gallery
+from image_translation.reporting.report_content import (
     DataSummary,
     GalleryItem,
     ReportContent,
 )
-from image_translation.reporting.gallery import choose_gallery
 from image_translation.schema import flatten
 from image_translation.sources import Source
 from image_translation.training.settings import ModelSettings, NetworkSettings

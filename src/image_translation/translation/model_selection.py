@@ -1,4 +1,4 @@
-"""Which of the trained models translates."""
+"""Select the trained model for a translation."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from image_translation.translation.settings import ALL, CHAMPION
 logger = logging.getLogger(__name__)
 
 RISING = frozenset({"psnr", "ssim"})
-"""Validation metrics of which more is better; of the others, less is."""
+"""Validation metrics for which higher is better."""
 
 
 def choose_trained(
@@ -20,17 +20,17 @@ def choose_trained(
     trained: Mapping[str, TrainedModel],
     parameter: str = "translate.model",
 ) -> dict[str, TrainedReplicate]:
-    """Find the models that a user wants, each in its replicate best on validation.
+    """Find the requested models, each with its best replicate on validation.
 
     Args:
         task: Name of the task, for messages.
-        wanted: A model's name; ``all``: every one that was trained, baselines left out;
-            ``champion``: of these the best on validation.
-        trained: What there is on disk, by model.
-        parameter: Where the user says it, for messages.
+        wanted: A model's name; ``all``: all trained models except baselines;
+            ``champion``: of these, the best on validation.
+        trained: The models on disk, by name.
+        parameter: Name of the parameter, for messages.
 
     Raises:
-        InputError: There is no such model, or nothing trained.
+        InputError: The model does not exist, or no model is trained.
     """
     found = {
         name: best
@@ -56,7 +56,7 @@ def choose_trained(
     metric = _common_metric(list(learnt.values()))
     first = max(learnt, key=lambda name: validation_rank(learnt[name], metric))
     logger.info(
-        "No model of %s is in use (champion) yet: %s is taken, the best on validation",
+        "%s has no champion yet: using %s, the best on validation",
         task,
         first,
     )
@@ -64,7 +64,7 @@ def choose_trained(
 
 
 def validation_rank(replicate: TrainedReplicate, metric: str) -> float:
-    """How good a replicate was on validation; more is better."""
+    """Score of a replicate on validation; higher is better."""
     history = replicate.history()
     chosen = history.loc[history["epoch"] == replicate.best_epoch]
     value = float(chosen[f"validation/{metric}"].iloc[0])
@@ -79,6 +79,6 @@ def _best_replicate(model: TrainedModel) -> TrainedReplicate | None:
 
 
 def _common_metric(replicates: Sequence[TrainedReplicate]) -> str:
-    """What chose the epoch of all of them, or PSNR where they have no metric in common."""
+    """The metric that selected all epochs, or PSNR if they differ."""
     metrics = {replicate.config["select_by"] for replicate in replicates}
     return metrics.pop() if len(metrics) == 1 and LAST not in metrics else "psnr"

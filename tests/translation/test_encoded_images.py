@@ -5,7 +5,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from image_translation.imaging.decoding import UnreadableImageError
-from image_translation.translation.encoded import translate_encoded
+from image_translation.translation.encoded_images import translate_encoded
 from tests.translation.conftest import make_colorizer, make_translator
 
 TRANSLATOR = make_translator(lambda images: -images, strategy="resize")
@@ -54,7 +54,7 @@ def test_other_modes_and_formats_are_read_and_get_colour(mode, form, expected):
     assert np.ptp(np.asarray(answer.convert("RGB")).astype(int), axis=2).max() > 10
 
 
-def test_orientation_is_applied_and_not_told_again():
+def test_orientation_is_applied_and_removed():
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 8
     data = encode(Image.new("RGB", (40, 30)), "JPEG", exif=exif)
@@ -66,6 +66,6 @@ def test_orientation_is_applied_and_not_told_again():
 @pytest.mark.parametrize(
     "data", [b"", b"no image", encode(Image.new("L", (40, 30)))[:50]]
 )
-def test_what_is_no_image_is_refused(data):
+def test_invalid_image_is_rejected(data):
     with pytest.raises(UnreadableImageError):
         translate_encoded(TRANSLATOR, data)

@@ -1,4 +1,4 @@
-"""Numbers and lists as a person reads them."""
+"""Format numbers and lists for readers."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,7 @@ import pandas as pd
 from image_translation.metrics import MEASURES, format_value
 
 NOTHING = "–"
-"""What stands where there is no value."""
+"""Placeholder of a missing value."""
 
 
 def join_words(words: Iterable[str]) -> str:
@@ -30,17 +30,17 @@ def count_between(low: int, high: int, one: str) -> str:
 
 
 def label(metric: str) -> str:
-    """What a metric is called in text."""
+    """Name of a metric in text."""
     return MEASURES[metric].label
 
 
 def labels(metrics: Iterable[str]) -> str:
-    """Several metrics in text."""
+    """Names of several metrics in text."""
     return join_words(label(metric) for metric in metrics)
 
 
 def value(metric: str, number: float) -> str:
-    """A metric's value with its unit, or a dash where there is none."""
+    """A metric's value with its unit, or a dash if missing."""
     if pd.isna(number):
         return NOTHING
     return _kept_together(format_value(metric, float(number)))
@@ -55,7 +55,7 @@ def signed(metric: str, number: float) -> str:
 
 
 def interval(metric: str, low: float, high: float, *, signs: bool = False) -> str:
-    """An interval in a metric's unit: ``21.3 to 24.0 dB``; empty where there is none."""
+    """An interval in a metric's unit: ``21.3 to 24.0 dB``; empty if missing."""
     if pd.isna(low) or pd.isna(high):
         return ""
     write = signed if signs else value
@@ -64,7 +64,7 @@ def interval(metric: str, low: float, high: float, *, signs: bool = False) -> st
 
 
 def value_range(metric: str) -> str:
-    """The values that a metric can take: ``0 to ∞``."""
+    """Range of a metric: ``0 to ∞``."""
     low, high = (
         _minus(f"{end:g}").replace("inf", "∞") for end in MEASURES[metric].range
     )
@@ -79,7 +79,7 @@ def p_value(number: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share as whole percents."""
+    """A share as a whole percentage."""
     return NOTHING if pd.isna(share) else f"{100 * share:.0f} %"
 
 
@@ -106,20 +106,20 @@ def quantity(number: Any, *, unit: float = 1, suffix: str = "") -> str:
 
 
 def whole(number: Any) -> str:
-    """A whole number, or a dash; text stays as it is."""
+    """A whole number, or a dash; text is returned unchanged."""
     if isinstance(number, str):
         return number or NOTHING
     return NOTHING if pd.isna(number) else f"{int(number):,}"
 
 
 def text(entry: Any) -> str:
-    """Any table entry as text; nothing for a missing one."""
+    """Any table entry as text; empty if missing."""
     missing = pd.api.types.is_scalar(entry) and pd.isna(entry)
     return "" if missing else str(entry)
 
 
 def setting_values(settings: Mapping[str, object], name: str) -> list[str]:
-    """The different values of a setting, over all blocks that have it.
+    """The distinct values of a setting, over all blocks that have it.
 
     Args:
         settings: Dotted name → value.
@@ -134,7 +134,7 @@ def setting_values(settings: Mapping[str, object], name: str) -> list[str]:
 
 
 def _kept_together(number: str) -> str:
-    """A number that does not part from its unit at the end of a line."""
+    """A number with a non-breaking space before its unit."""
     return _minus(number).replace(" ", "\u00a0")
 
 

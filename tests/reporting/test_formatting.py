@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from image_translation.reporting import words
+from image_translation.reporting import formatting
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from image_translation.reporting import words
     ],
 )
 def test_duration(seconds, text):
-    assert words.duration(seconds) == text
+    assert formatting.duration(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_duration(seconds, text):
     [(["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")],
 )
 def test_list(names, text):
-    assert words.join_words(names) == text
+    assert formatting.join_words(names) == text
 
 
 @pytest.mark.parametrize(
@@ -37,30 +37,30 @@ def test_list(names, text):
     ],
 )
 def test_quantity_has_three_digits(number, unit, text):
-    assert words.quantity(number, unit=unit) == text
+    assert formatting.quantity(number, unit=unit) == text
 
 
-def test_differences_carry_their_sign():
-    assert words.signed("psnr", 1.5).startswith("+1.5")
-    assert words.signed("psnr", -1.5).startswith("−1.5")
+def test_differences_have_a_sign():
+    assert formatting.signed("psnr", 1.5).startswith("+1.5")
+    assert formatting.signed("psnr", -1.5).startswith("−1.5")
 
 
-def test_unit_stands_once_in_an_interval():
-    assert words.interval("psnr", 21.0, 24.0).count("dB") == 1
-    assert words.interval("psnr", math.nan, 24.0) == ""
+def test_interval_has_one_unit():
+    assert formatting.interval("psnr", 21.0, 24.0).count("dB") == 1
+    assert formatting.interval("psnr", math.nan, 24.0) == ""
 
 
 def test_missing_value_is_a_dash():
-    assert words.value("ssim", math.nan) == "–"
+    assert formatting.value("ssim", math.nan) == "–"
 
 
 @pytest.mark.parametrize(
     ("p", "text"), [(0.00001, "< 0.001"), (0.0312, "0.031"), (1.0, "1.000")]
 )
 def test_p_value_is_never_zero(p, text):
-    assert words.p_value(p) == text
+    assert formatting.p_value(p) == text
 
 
 def test_setting_is_found_in_every_block():
     settings = {"t.a.training.seed": 1, "t.b.training.seed": 2, "t.c.training.seed": 1}
-    assert words.setting_values(settings, "training.seed") == ["1", "2"]
+    assert formatting.setting_values(settings, "training.seed") == ["1", "2"]

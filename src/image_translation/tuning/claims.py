@@ -1,12 +1,12 @@
-"""The places of a study: which process tries which trial.
+"""Claim trials of a study across workers.
 
-A study is given as many places as it is to have trials, and a worker takes only those
-whose number counts: so any number of workers make exactly that many. A place is taken by a
-change of state in the database, which only one of several can make.
+Only trials whose number is below the study's number of trials count, so any number of
+workers run exactly that many. A trial is claimed by a change of state in the database,
+which succeeds for only one worker.
 
-Who has died is seen in two ways. On the machine where a trial was begun, by the lock in its
-folder, which dies with the process; elsewhere, by the heartbeat in the database. A place of
-the dead keeps its number, its parameters and its folder.
+Dead workers are detected in two ways: on the same machine by the lock in the trial's
+folder, which is released when the process ends; on other machines by the heartbeat in
+the database. A trial of a dead worker keeps its number, its parameters and its folder.
 """
 
 import logging
@@ -36,26 +36,26 @@ PLACE, WORKER = "place", "worker"
 DIGEST = "digest"
 
 BEATS_OF_GRACE = 4
-"""Heartbeats that may fail to come before a worker is taken for dead."""
+"""Number of missed heartbeats after which a worker counts as dead."""
 
 ATTEMPTS = 5
 SQLITE_SECONDS = 60
-"""How long a worker waits for another's write to an SQLite file."""
+"""Seconds to wait for another worker's write to an SQLite file."""
 
 
 class TrialTakenError(Exception):
-    """Another worker has taken this one for dead and goes on with its trial."""
+    """Another worker considered this one dead and took over its trial."""
 
 
 @dataclass
-class Places:
-    """The trials of a study, seen by one worker.
+class TrialClaims:
+    """The trials of a study, from the view of one worker.
 
     Args:
         study: The study.
-        storage: Where it is kept.
+        storage: Its storage.
         folder: The study's folder; trial k has ``trial-<k>``.
-        count: How many trials there are to be.
+        count: Total number of trials.
     """
 
     study: "optuna.Study"
@@ -72,15 +72,15 @@ class Places:
             self.study.add_trial(optuna.trial.create_trial(state=waiting))
 
     def trials(self) -> "list[FrozenTrial]":
-        """The trials that count, by number."""
+        """The counted trials, by number."""
         return self.study.get_trials(deepcopy=False)[: self.count]
 
     def open(self) -> "list[FrozenTrial]":
-        """The trials that are not finished."""
+        """The unfinished trials."""
         return [trial for trial in self.trials() if not trial.state.is_finished()]
 
     def best(self) -> "FrozenTrial | None":
-        """The trial with the best score; the earlier one wins a draw."""
+        """The trial with the best score; the earlier one in a tie."""
         from optuna.study import StudyDirection
         from optuna.trial import TrialState
 
@@ -89,20 +89,20 @@ class Places:
         return choose(done, key=lambda trial: trial.value or 0.0, default=None)
 
     def trial_folder(self, number: int) -> Path:
-        """Where a trial keeps its files."""
+        """Folder of a trial."""
         return self.folder / f"trial-{number}"
 
     @contextmanager
-    def take(self) -> Iterator[int | None]:
-        """Take the first place that is free, or whose worker is dead, as a context.
+    def claim(self) -> Iterator[int | None]:
+        """Claim the first trial that is free or whose worker is dead, as a context.
 
         Yields:
-            The id of a trial that is this worker's alone; None where others are at work
-            on all that is left.
+            The id of a trial that only this worker runs; None if other workers run all
+            remaining trials.
         """
         with ExitStack() as held:
             for trial in self.open():
-                if self._take(trial, held):
+                if self._try_to_claim(trial, held):
                     with self._heartbeat(trial._trial_id):
                         yield trial._trial_id
                     return
@@ -110,21 +110,21 @@ class Places:
             yield None
 
     def release(self, trial_id: int) -> None:
-        """Leave a trial for whoever comes next, with what it has."""
+        """Release a trial, with its state, for the next worker."""
         from optuna.trial import TrialState
 
         self.storage.set_trial_state_values(trial_id, TrialState.WAITING)
 
-    def check_is_mine(self, trial_id: int) -> None:
-        """Make sure that nobody has taken the trial over.
+    def check_claim(self, trial_id: int) -> None:
+        """Check that no other worker has taken over the trial.
 
         Raises:
-            TrialTakenError: Somebody has.
+            TrialTakenError: Another worker has.
         """
         if self.storage.get_trial(trial_id).user_attrs.get(WORKER) != self.worker:
             raise TrialTakenError
 
-    def _take(self, trial: "FrozenTrial", held: ExitStack) -> bool:
+    def _try_to_claim(self, trial: "FrozenTrial", held: ExitStack) -> bool:
         from optuna.exceptions import UpdateFinishedTrialError
         from optuna.trial import TrialState
 
@@ -137,28 +137,28 @@ class Places:
             if self.storage.get_trial(trial_id).state == TrialState.RUNNING:
                 if not self._is_dead(trial_id):
                     return False
-                logger.info("Trial %d was left by its worker; it goes on", trial.number)
+                logger.info("Resuming trial %d of a dead worker", trial.number)
                 self.release(trial_id)
-            # before it is taken: who dies in between has a heartbeat that ends
+            # before the claim: if this worker dies in between, its heartbeat ends
             self.storage.record_heartbeat(trial_id)
             if not self.storage.set_trial_state_values(trial_id, TrialState.RUNNING):
                 return False
         except UpdateFinishedTrialError:
             return False
-        self.storage.set_trial_user_attr(trial_id, PLACE, self._place)
+        self.storage.set_trial_user_attr(trial_id, PLACE, self._lock_domain)
         self.storage.set_trial_user_attr(trial_id, WORKER, self.worker)
         return True
 
     def _is_dead(self, trial_id: int) -> bool:
-        """Whether the worker of a running trial, whose lock is free here, is no more."""
-        if self.storage.get_trial(trial_id).user_attrs.get(PLACE) == self._place:
+        """True if the worker of a running trial with a free lock is dead."""
+        if self.storage.get_trial(trial_id).user_attrs.get(PLACE) == self._lock_domain:
             return True
         study_id = self.storage.get_study_id_from_name(self.study.study_name)
         return trial_id in self.storage._get_stale_trial_ids(study_id)
 
     @property
-    def _place(self) -> str:
-        """Who sees the same locks."""
+    def _lock_domain(self) -> str:
+        """Identifies the processes that see the same locks."""
         return f"{socket.gethostname()}-{uuid.getnode():x}:{self.folder.resolve()}"
 
     @contextmanager
@@ -170,8 +170,10 @@ class Places:
             while not stop.wait(interval):
                 try:
                     self.storage.record_heartbeat(trial_id)
-                except Exception as error:  # the database may be back for the next one
-                    logger.warning("The study missed a heartbeat: %s", error)
+                except (
+                    Exception
+                ) as error:  # the database may be available for the next heartbeat
+                    logger.warning("Missed a heartbeat of the study: %s", error)
 
         thread = Thread(target=beat, daemon=True)
         thread.start()
@@ -185,17 +187,17 @@ class Places:
 def open_study(
     name: str, digest: str, direction: str, url: str, heartbeat: int
 ) -> "tuple[optuna.Study, RDBStorage]":
-    """Open a study, or begin it.
+    """Open or create a study.
 
     Args:
         name: Its name in the database.
-        digest: Of what makes its trials comparable.
+        digest: Digest of everything that makes its trials comparable.
         direction: ``maximize`` or ``minimize``.
         url: The database.
-        heartbeat: Seconds between two signs of life.
+        heartbeat: Seconds between heartbeats.
 
     Raises:
-        InputError: The database cannot be used, or the study was begun with another
+        InputError: The database is unusable, or the study was created with another
             space, other data or another training.
     """
     import optuna
@@ -223,7 +225,7 @@ def open_study(
         except (ImportError, ArgumentError) as error:
             raise InputError(f"tuning.storage cannot be used: {error}") from error
         except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-            # two workers that make the tables at the same moment get in each other's way
+            # two workers that create the tables at the same time may conflict
             if attempt == ATTEMPTS - 1:
                 raise InputError(
                     f"tuning.storage cannot be used: {_first_line(error)}"
@@ -231,9 +233,9 @@ def open_study(
             time.sleep(0.2 * 2**attempt)
     if study.user_attrs.get(DIGEST, digest) != digest:
         raise InputError(
-            f"tuning.study: {name} was begun with another space, other data, settings or "
-            "code; choose another name, or none, which gives every change a study of its "
-            "own"
+            f"tuning.study: {name} was created with another space, other data, settings or "
+            "code; choose another name, or none, which creates a new study for every "
+            "change"
         )
     study.set_user_attr(DIGEST, digest)
     return study, storage
@@ -244,7 +246,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _be_quiet() -> None:
-    """Have Optuna say through this project's log only what is wrong."""
+    """Limit Optuna's messages to warnings in this project's log."""
     import optuna
 
     optuna.logging.disable_default_handler()

@@ -1,4 +1,4 @@
-"""The answer in plain words: what the tables say, and what they cannot say."""
+"""Conclusions in sentences: what the tables show, and what they cannot show."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -14,8 +14,8 @@ from image_translation.metrics.comparison import (
     TOO_FEW_GROUPS,
     TRAININGS_DIFFER,
 )
-from image_translation.reporting import words
-from image_translation.reporting.content import ReportContent
+from image_translation.reporting import formatting
+from image_translation.reporting.report_content import ReportContent
 
 COPY = "copy_input"
 
@@ -24,17 +24,18 @@ Outcome = Literal["better", "worse", "differ", "equal", "open", "failed", "few"]
 
 @dataclass(frozen=True)
 class Relation:
-    """How model a stands to model b on one metric.
+    """Comparison of model a with model b on one metric.
 
     Attributes:
         metric: The metric's name.
         difference: Mean of a minus mean of b, in the metric's unit.
         low: Lower end of its interval.
         high: Upper end of its interval.
-        outcome: ``better`` and ``worse`` are claims on models; ``differ`` is one on two
-            trainings, ``equal`` "practically equal", ``open`` "undecided", ``failed``
-            undecided as a training failed, ``few`` "too few independent photographs".
-        leads: Whether a's mean is the better one, claim or not; None where equal.
+        outcome: ``better`` and ``worse`` are claims about models; ``differ`` is a claim
+            about two trainings, ``equal`` "practically equal", ``open`` "undecided",
+            ``failed`` undecided because a training failed, ``few`` "too few independent
+            photographs".
+        leads: Whether a's mean is better, with or without a claim; None if equal.
     """
 
     metric: str
@@ -47,15 +48,15 @@ class Relation:
     @property
     def numbers(self) -> str:
         """The difference with its interval: ``+2.1 dB, 1.2 to 3.0 dB``."""
-        span = words.interval(self.metric, self.low, self.high, signs=True)
+        span = formatting.interval(self.metric, self.low, self.high, signs=True)
         return ", ".join(
-            filter(None, [words.signed(self.metric, self.difference), span])
+            filter(None, [formatting.signed(self.metric, self.difference), span])
         )
 
 
 @dataclass(frozen=True)
-class ModelAnswer:
-    """One model against copying the input: a sentence and its tone."""
+class ModelConclusion:
+    """One model compared with copying the input: a sentence and its tone."""
 
     model: str
     sentence: str
@@ -63,36 +64,36 @@ class ModelAnswer:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What stands at the top of the report.
+class Conclusions:
+    """The conclusions at the top of the report.
 
     Attributes:
         lead: The best model by metric, one sentence.
-        support: How sure that is.
-        copying: What comes of simply copying the input, over all trained models.
+        support: Evidence for the lead.
+        copying: Result of copying the input, over all trained models.
         copying_wins: Whether copying is as good or better on some metric.
-        against_copy: One sentence a trained model.
-        few: What few independent photographs mean here; empty where there are enough.
+        against_copy: One sentence per trained model.
+        few: Consequence of few independent photographs; empty if there are enough.
         missing: Models that are not in the comparison, with their reasons.
-        cautions: What else the reader must know before believing the answer.
+        cautions: Further cautions for the reader.
     """
 
     lead: str
     support: Sequence[str]
     copying: str
     copying_wins: bool
-    against_copy: Sequence[ModelAnswer]
+    against_copy: Sequence[ModelConclusion]
     few: str
     missing: Sequence[tuple[str, str]]
     cautions: Sequence[str]
 
 
-def answer(content: ReportContent) -> Answer:
-    """Put the outcome of a comparison into words."""
+def draw_conclusions(content: ReportContent) -> Conclusions:
+    """Draw the conclusions of a comparison."""
     trained = trained_models(content)
     metrics = headlines_of(content)
     copying, copying_wins = _copying(content, trained, metrics)
-    return Answer(
+    return Conclusions(
         lead=_lead(content, trained, metrics),
         support=_support(content, trained, metrics),
         copying=copying,
@@ -110,7 +111,7 @@ def metrics_of(content: ReportContent) -> list[str]:
 
 
 def headlines_of(content: ReportContent) -> list[str]:
-    """The metrics of the study's question that the comparison holds."""
+    """The metrics of the study's question in the comparison."""
     known = metrics_of(content)
     return [metric for metric in HEADLINES if metric in known]
 
@@ -132,22 +133,24 @@ def trained_models(content: ReportContent) -> list[str]:
 
 
 def missing_models(content: ReportContent) -> list[tuple[str, str]]:
-    """Models without scores, each with its reason in words."""
+    """Models without scores, with their reasons."""
     scored = set(scored_models(content))
     return [
-        (row["model"], _reason(row["status"], words.text(row["reason"])))
+        (row["model"], _reason(row["status"], formatting.text(row["reason"])))
         for _, row in content.models.iterrows()
         if row["model"] not in scored
     ]
 
 
 def failed_models(content: ReportContent) -> list[tuple[str, str, int]]:
-    """Scored models of which a training failed: name, reason and trainings scored."""
+    """Scored models with a failed training: name, reason and number of scored
+    trainings.
+    """
     scored = set(scored_models(content))
     return [
         (
             row["model"],
-            f"failed: {words.text(row['reason'])}".removesuffix(": "),
+            f"failed: {formatting.text(row['reason'])}".removesuffix(": "),
             int(row["replicates"]),
         )
         for _, row in content.models.iterrows()
@@ -156,7 +159,7 @@ def failed_models(content: ReportContent) -> list[tuple[str, str, int]]:
 
 
 def mean_of(content: ReportContent, model: str, metric: str) -> float:
-    """A model's mean; NaN where there is none."""
+    """A model's mean; NaN if missing."""
     table = content.comparison
     rows = table[(table["model"] == model) & (table["metric"] == metric)]
     return float(rows["mean"].iloc[0]) if len(rows) else math.nan
@@ -165,7 +168,7 @@ def mean_of(content: ReportContent, model: str, metric: str) -> float:
 def best_models(
     content: ReportContent, models: Iterable[str], metric: str
 ) -> list[str]:
-    """The models that share the best mean; none where no model has one."""
+    """The models with the best mean; empty if no model has one."""
     means = {model: mean_of(content, model, metric) for model in models}
     known = [mean for mean in means.values() if not math.isnan(mean)]
     if not known:
@@ -175,7 +178,7 @@ def best_models(
 
 
 def on_front(content: ReportContent, metrics: tuple[str, str]) -> list[str]:
-    """Models that no other one beats on both of two metrics, lower being better."""
+    """Models that no other model beats on both of two metrics, lower being better."""
     means = {
         model: point
         for model in scored_models(content)
@@ -194,11 +197,11 @@ def on_front(content: ReportContent, metrics: tuple[str, str]) -> list[str]:
 
 
 CLAIMS = ("improves", "harms", "depends")
-"""What a verdict on an effect claims."""
+"""Claims of a verdict on an effect."""
 
 
 def outcome_of(row: pd.Series, more_is_better: bool) -> Outcome:
-    """What a row of the verdicts claims about its model a."""
+    """The outcome of a row of the verdicts for its model a."""
     verdict = str(row["verdict"])
     said: tuple[tuple[str, Outcome], ...] = (
         (TOO_FEW_GROUPS, "few"),
@@ -216,7 +219,7 @@ def outcome_of(row: pd.Series, more_is_better: bool) -> Outcome:
 
 
 def relate(verdicts: pd.DataFrame, a: str, b: str, metric: str) -> Relation | None:
-    """How a stands to b on a metric, whichever of them the table names first."""
+    """Compare a with b on a metric, in whichever order the table has them."""
     table = verdicts[verdicts["metric"] == metric]
     forward = table[(table["model_a"] == a) & (table["model_b"] == b)]
     backward = table[(table["model_a"] == b) & (table["model_b"] == a)]
@@ -262,11 +265,11 @@ def _lead(
     content: ReportContent, trained: Sequence[str], metrics: Sequence[str]
 ) -> str:
     if not trained:
-        return "No trained model has been scored, so there is no answer yet."
+        return "No trained model has been scored yet, so there is no result."
     if len(trained) == 1:
         return (
             f"Only {trained[0]} has been trained and scored; "
-            "it can be compared with the baselines alone."
+            "it can only be compared with the baselines."
         )
     won: dict[tuple[str, ...], list[str]] = {}
     for metric in metrics:
@@ -279,13 +282,13 @@ def _lead(
 
 def _wins(best: Sequence[str], metrics: Sequence[str]) -> str:
     verb = "has" if len(best) == 1 else "share"
-    return f"{words.join_words(best)} {verb} the best mean {words.labels(metrics)}"
+    return f"{formatting.join_words(best)} {verb} the best mean {formatting.labels(metrics)}"
 
 
 def _support(
     content: ReportContent, trained: Sequence[str], metrics: Sequence[str]
 ) -> list[str]:
-    """How the best model of each metric stands to the other trained models."""
+    """Compare the best model of each metric with the other trained models."""
     if len(trained) < 2:
         return []
     said: dict[str, list[str]] = {}
@@ -299,8 +302,8 @@ def _support(
 
 
 def _on(some: Sequence[str], metrics: Sequence[str]) -> str:
-    """``PSNR and SSIM``, or ``every metric`` where these are all of several."""
-    return "every metric" if len(some) == len(metrics) > 1 else words.labels(some)
+    """``PSNR and SSIM``, or ``every metric`` for all of several."""
+    return "every metric" if len(some) == len(metrics) > 1 else formatting.labels(some)
 
 
 def _support_on(
@@ -330,13 +333,13 @@ _SUPPORT = {
     "failed": "a training failed, so there is no verdict on {} and {}",
     "few": "there are too few independent photographs to compare {} with {}",
 }
-"""How the best model stands to others, by outcome."""
+"""Comparison of the best model with others, by outcome."""
 
 
 def _whom(models: Sequence[str], others: Sequence[str]) -> str:
     if len(models) == len(others) > 1:
         return "every other trained model"
-    return words.join_words(models)
+    return formatting.join_words(models)
 
 
 def _copying(
@@ -346,7 +349,7 @@ def _copying(
         return "", False
     if COPY not in scored_models(content):
         return (
-            f"{COPY} was not run, so it cannot be said whether any model is better "
+            f"{COPY} was not run, so it is unknown whether any model is better "
             "than doing nothing.",
             False,
         )
@@ -354,12 +357,12 @@ def _copying(
     if len(ahead) == len(metrics):
         return (
             "Simply copying the input scores as well as or better than every trained "
-            f"model on every metric ({words.labels(metrics)}).",
+            f"model on every metric ({formatting.labels(metrics)}).",
             True,
         )
     if ahead:
         return (
-            f"On {words.labels(ahead)}, simply copying the input scores as well as or "
+            f"On {formatting.labels(ahead)}, simply copying the input scores as well as or "
             "better than every trained model.",
             True,
         )
@@ -388,15 +391,15 @@ def _training_paid(
     if behind:
         return behind, True
     if relations and all(r.outcome in ("better", "differ") for r in relations):
-        reserve = "of some models this is one training, and another seed may reverse it"
+        reserve = "some models were trained once, and another seed may reverse it"
     elif any(r.outcome == "failed" for r in relations):
-        reserve = "not all trainings ended, so not every model gets a verdict"
+        reserve = "some trainings failed, so not every model gets a verdict"
     elif any(r.outcome == "few" for r in relations):
-        reserve = "these photographs are too few for a verdict"
+        reserve = "there are too few photographs for a verdict"
     else:
         reserve = "some of these differences are undecided"
     return (
-        f"{whom} scores better than a plain copy of the input on every metric, but "
+        f"{whom} scores better than a copy of the input on every metric, but "
         f"{reserve}.",
         False,
     )
@@ -405,7 +408,7 @@ def _training_paid(
 def _behind(
     content: ReportContent, trained: Sequence[str], metrics: Sequence[str]
 ) -> str:
-    """Which trained models' means are not above the copy's, and on which metrics."""
+    """The trained models whose means are not above the copy's, with the metrics."""
     said: dict[tuple[str, ...], list[str]] = {}
     for metric in metrics:
         relations = {
@@ -415,16 +418,16 @@ def _behind(
         if models:
             said.setdefault(models, []).append(metric)
     return " ".join(
-        f"On {_on(on, metrics)}, {words.join_words(models)} "
-        f"{'scores' if len(models) == 1 else 'score'} no better than a plain copy of "
-        "the input."
+        f"On {_on(on, metrics)}, {formatting.join_words(models)} "
+        f"{'scores' if len(models) == 1 else 'score'} no better than a copy of the "
+        "input."
         for models, on in said.items()
     )
 
 
 def _against_copy(
     content: ReportContent, trained: Sequence[str], metrics: Sequence[str]
-) -> list[ModelAnswer]:
+) -> list[ModelConclusion]:
     answers = []
     for model in trained:
         relations = [
@@ -432,18 +435,20 @@ def _against_copy(
         ]
         known = [relation for relation in relations if relation is not None]
         if known:
-            answers.append(ModelAnswer(model, _stand(known), _tone(known)))
+            answers.append(
+                ModelConclusion(model, _compare_with_copy(known), _tone(known))
+            )
     return answers
 
 
-def _stand(relations: Sequence[Relation]) -> str:
-    """One model against the copy, metric by metric, claims first."""
+def _compare_with_copy(relations: Sequence[Relation]) -> str:
+    """Compare one model with the copy, metric by metric, claims first."""
     parts = [
         _phrase("better than copying the input on", relations, "better"),
         _phrase("worse than copying the input on", relations, "worse"),
         _phrase("practically equal to copying the input on", relations, "equal"),
         _phrase("undecided on", relations, "open"),
-        _phrase("no verdict, as a training failed, on", relations, "failed"),
+        _phrase("no verdict, because a training failed, on", relations, "failed"),
         _measured([r for r in relations if r.outcome in ("differ", "few")]),
     ]
     sentence = "; ".join(filter(None, parts)) + "."
@@ -452,15 +457,15 @@ def _stand(relations: Sequence[Relation]) -> str:
 
 def _phrase(phrase: str, relations: Sequence[Relation], outcome: Outcome) -> str:
     on = [
-        f"{words.label(r.metric)} ({r.numbers})"
+        f"{formatting.label(r.metric)} ({r.numbers})"
         for r in relations
         if r.outcome == outcome
     ]
-    return f"{phrase} {words.join_words(on)}" if on else ""
+    return f"{phrase} {formatting.join_words(on)}" if on else ""
 
 
 def _measured(relations: Sequence[Relation]) -> str:
-    """What was measured where nothing can be claimed about the model."""
+    """The measured differences if nothing can be claimed about the model."""
     parts: list[str] = []
     for phrase, leads in (
         ("ahead of a copy on", True),
@@ -468,17 +473,17 @@ def _measured(relations: Sequence[Relation]) -> str:
         ("equal to it on", None),
     ):
         on = [
-            f"{words.label(r.metric)} ({words.signed(r.metric, r.difference)})"
+            f"{formatting.label(r.metric)} ({formatting.signed(r.metric, r.difference)})"
             for r in relations
             if r.leads is leads
         ]
         if on:
             first = phrase if parts else phrase.replace(" it ", " a copy ")
-            parts.append(f"{first} {words.join_words(on)}")
+            parts.append(f"{first} {formatting.join_words(on)}")
     if not parts:
         return ""
     where = "this training is " if relations[0].outcome == "differ" else ""
-    rest = "" if where else "; too few to say more"
+    rest = "" if where else "; too few for a claim"
     return f"on these photographs {where}{', '.join(parts)}{rest}"
 
 
@@ -494,17 +499,15 @@ def _few(content: ReportContent) -> str:
     if not 0 < groups < MIN_GROUPS:
         return ""
     crops = (
-        "Images of one photograph resemble each other: they count once, not "
-        "many times. "
+        "Images of one photograph are similar, so they count once. "
         if images > groups
         else ""
     )
     return (
-        f"The {words.count(images, f'{content.subset} image')} come from "
-        f"{words.count(groups, 'independent photograph')}. {crops}"
-        f"With fewer than {MIN_GROUPS} photographs there is no verdict, however large "
-        "a difference is: the numbers describe these photographs, and say little about "
-        "others."
+        f"The {formatting.count(images, f'{content.subset} image')} come from "
+        f"{formatting.count(groups, 'independent photograph')}. {crops}"
+        f"With fewer than {MIN_GROUPS} photographs, even a large difference gets no "
+        "verdict: the numbers describe these photographs, and say little about others."
     )
 
 
@@ -514,29 +517,29 @@ def _cautions(content: ReportContent, trained: Sequence[str]) -> list[str]:
     leaks = content.data.leaks
     if leaks and content.subset == "test":
         cautions.append(
-            f"{words.count(len(leaks), 'test pair')} of the {count_tested(content)[0]} "
-            "have an image that stands among the training or validation pairs too, such "
-            f"as {leaks[0]}: the models have seen it, and its scores say nothing about "
-            "new images. Run the splitting anew, without the edited split.csv."
+            f"{formatting.count(len(leaks), 'test pair')} of the {count_tested(content)[0]} "
+            "have an image that is also among the training or validation pairs, such as "
+            f"{leaks[0]}: the models have seen it, and its scores say nothing about new "
+            "images. Run the splitting again, without the edited split.csv."
         )
     once = [m for m in trained if m in set(table[table["n_replicates"] == 1]["model"])]
     if once:
-        whom = "Each model" if once == list(trained) else words.join_words(once)
+        whom = "Each model" if once == list(trained) else formatting.join_words(once)
         cautions.append(
             f"{whom} was trained once. Another seed gives other numbers, and the "
-            "intervals do not contain that variation: what is said is about these "
+            "intervals do not include this variation: the conclusions are about these "
             "trainings, not about models. training.replicates=3 compares models."
         )
     cautions += [
-        f"{model} {reason}. Its scores are of {words.count(n, 'training')}; of one "
-        "that failed they are of the best epoch before. This favours the model, so it "
-        "gets no verdict."
+        f"{model} {reason}. Its scores are from {formatting.count(n, 'training')}; those of "
+        "a failed training are from the best epoch before. This favours the model, so "
+        "it gets no verdict."
         for model, reason, n in failed_models(content)
     ]
     perfect = [model for model in infinite_psnr(content) if model in trained]
     if perfect:
         cautions.append(
-            f"Some predictions of {words.join_words(perfect)} equal their target "
+            f"Some predictions of {formatting.join_words(perfect)} equal their target "
             "exactly (infinite PSNR). That is unusual for a trained model: check that "
             "it has not seen the targets."
         )
