@@ -51,7 +51,7 @@ def take_step(model: str, rank: int = 0, world: int = 1) -> dict[str, torch.Tens
     pairs = make_pairs(5)
     own = slice(rank, None, world)
     inputs, targets = to_tensor(pairs.inputs[own]), to_tensor(pairs.targets[own])
-    batch = Batch(inputs, targets, len(pairs), len(inputs) / len(pairs))
+    batch = Batch(inputs, targets, len(pairs), world * len(inputs) / len(pairs))
     train_batch(state, batch, settings, Device("cpu", "fp32"))
     after = [p.detach() for n in networks.values() if n for p in n.parameters()]
     return {str(i): a - b for i, (a, b) in enumerate(zip(after, before, strict=True))}

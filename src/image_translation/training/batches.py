@@ -28,10 +28,11 @@ class Batch(NamedTuple):
     processes.
 
     Attributes:
-        inputs: N×3×S×S in [-1, 1]; one of several processes may have none, N = 0.
+        inputs: N×3×S×S in [-1, 1].
         targets: N×3×S×S in [-1, 1].
         total: Pairs of the batch in all processes.
-        weight: N, relative to the pairs of the group in all processes.
+        weight: Pairs of this process, relative to the mean over processes of the pairs
+            in the group; 0 in a process without any, which takes part with another's.
         is_last: Whether the batch is the last of its group.
     """
 
@@ -89,11 +90,14 @@ class Batches:
         for index in range(start, len(self)):
             whole = plan[index * size : (index + 1) * size]
             own = whole[slice(self._rank, None, self._world)]
-            inputs, targets = (self._read(images, own) for images in self._images)
+            count = len(own.order)
+            taken = own if count else whole[:1]
+            inputs, targets = (self._read(images, taken) for images in self._images)
             group = index // accumulate * accumulate * size  # its first pair
             pairs = min(accumulate * size, self._count - group)
             is_last = (index + 1) % accumulate == 0 or index + 1 == len(self)
-            yield Batch(inputs, targets, len(whole.order), len(inputs) / pairs, is_last)
+            weight = count * self._world / pairs
+            yield Batch(inputs, targets, len(whole.order), weight, is_last)
 
     def _hold(self, images: NDArray[np.uint8]) -> NDArray[np.uint8] | Tensor:
         if not self._is_held:

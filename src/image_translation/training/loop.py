@@ -2,6 +2,7 @@
 
 import logging
 import time
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
@@ -25,6 +26,7 @@ from image_translation.training.processes import (
     rank_and_world,
     share_buffers,
     sum_over_processes,
+    without_sync,
 )
 from image_translation.training.progress import TrainingProgress
 from image_translation.training.run import Run
@@ -102,7 +104,7 @@ def _train_epoch(
             if run.checkpoints.is_due():
                 run.checkpoints.save(state)
 
-    sum_over_processes([state.sums])
+    sum_over_processes(state.sums)
     means = mean_losses(state, losses)
     share_buffers(state.translator)
     check_weights(state)
@@ -128,24 +130,25 @@ def train_batch(
     Returns:
         Sums over the batch of the unweighted losses ``objective.logged_losses``.
     """
-    if not len(batch.inputs):  # all pairs are in other processes
-        return _step_without_pairs(state, batch)
-    with device.autocast():
-        predictions = state.generator(batch.inputs)  # (N, 3, S, S) in [-1, 1]
-    translated = Translated(
-        batch.inputs,
-        batch.targets,
-        predictions,
-        state.discriminator,
-        settings.objective.gan_loss,
-        device,
-    )
-    losses: dict[str, Tensor] = {}
-    if state.discriminator is not None:
-        losses[DISCRIMINATOR] = discriminator_step(state, batch, translated)
-    losses |= generator_step(state, batch, translated, settings)
+    alone = nullcontext() if batch.is_last else without_sync(state.parallel.values())
+    with alone:
+        with device.autocast():
+            predictions = state.parallel["generator"](batch.inputs)  # (N, 3, S, S)
+        translated = Translated(
+            batch.inputs,
+            batch.targets,
+            predictions,
+            state.discriminator,
+            settings.objective.gan_loss,
+            device,
+        )
+        losses: dict[str, Tensor] = {}
+        if state.discriminator is not None:
+            losses[DISCRIMINATOR] = discriminator_step(state, batch, translated)
+        losses |= generator_step(state, batch, translated, settings)
+    count = len(batch.inputs) if batch.weight else 0
     names = settings.objective.logged_losses
-    return len(predictions) * torch.stack([losses[name] for name in names]).detach()
+    return count * torch.stack([losses[name] for name in names]).detach()
 
 
 def discriminator_step(
@@ -158,9 +161,10 @@ def discriminator_step(
     """
     assert state.discriminator is not None
     state.discriminator.requires_grad_(True)
-    with translated.device.autocast():  # one context converts the weights once
-        real = translated.features(translated.targets)
-        generated = translated.features(translated.predictions.detach())
+    classify = state.parallel["discriminator"]
+    with translated.device.autocast():
+        real = classify(batch.inputs, batch.targets)
+        generated = classify(batch.inputs, translated.predictions.detach())
     loss = discriminator_loss(real, generated, translated.gan_loss)
     (batch.weight * loss).backward()
     if batch.is_last:
@@ -184,13 +188,6 @@ def generator_step(
         if settings.training.ema is not None:
             state.update_average(settings.training.ema)
     return losses
-
-
-def _step_without_pairs(state: TrainingState, batch: Batch) -> Tensor:
-    """Take part in the step of the other processes."""
-    for name in reversed(state.optimizers) if batch.is_last else ():
-        state.step(name)
-    return torch.zeros_like(state.sums)
 
 
 def end_epoch(run: Run, epoch: int, figures: dict[str, float]) -> dict[str, float]:

@@ -1,15 +1,18 @@
 """Data parallelism: several processes that train one model, with torch.distributed.
 
-Every process holds the whole model and takes its part of each batch. Gradients are summed
-before each step, so that N processes take the step that one process would take with the
-whole batch. Batch statistics are each process's own.
+Every process holds the whole model and takes its part of each batch.
+`torch.nn.parallel.DistributedDataParallel` averages the gradients, so that N processes
+take the step that one process would take with the whole batch. Batch statistics are each
+process's own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 
 def rank_and_world() -> tuple[int, int]:
@@ -24,40 +27,39 @@ def is_first() -> bool:
     return rank_and_world()[0] == 0
 
 
-def sum_over_processes(tensors: Sequence[Tensor]) -> None:
-    """Replace tensors by their sums over all processes, in one message."""
-    _, world = rank_and_world()
-    if world == 1:
-        return
-    flat = torch.cat([tensor.flatten() for tensor in tensors])
-    dist.all_reduce(flat)
-    parts = flat.split([tensor.numel() for tensor in tensors])
-    for tensor, part in zip(tensors, parts, strict=True):
-        tensor.copy_(part.view_as(tensor))
-
-
-def sum_gradients(network: nn.Module) -> None:
-    """Sum the gradients of a network over all processes; missing ones count as zero."""
+def distribute(network: nn.Module) -> nn.Module:
+    """Wrap a network so that its gradients are averaged over all processes."""
     if rank_and_world()[1] == 1:
-        return
-    for parameter in network.parameters():
-        if parameter.grad is None:
-            parameter.grad = torch.zeros_like(parameter)
-    sum_over_processes([p.grad for p in network.parameters() if p.grad is not None])
+        return network
+    return DistributedDataParallel(network, forward_sync_buffers=False)
+
+
+@contextmanager
+def without_sync(networks: Iterable[nn.Module]) -> Iterator[None]:
+    """Context in which gradients are accumulated in each process alone."""
+    with ExitStack() as stack:
+        for network in networks:
+            if isinstance(network, DistributedDataParallel):
+                stack.enter_context(network.no_sync())
+        yield
+
+
+def sum_over_processes(tensor: Tensor) -> None:
+    """Replace a tensor by its sum over all processes."""
+    if rank_and_world()[1] > 1:
+        dist.all_reduce(tensor)
 
 
 def share_buffers(network: nn.Module) -> None:
     """Copy the batch statistics of the first process to all others."""
-    _, world = rank_and_world()
-    if world > 1:
+    if rank_and_world()[1] > 1:
         for buffer in network.buffers():
             dist.broadcast(buffer, src=0)
 
 
 def any_process(value: bool) -> bool:
     """True if the value is true in at least one process; waits for all of them."""
-    _, world = rank_and_world()
-    if world == 1:
+    if rank_and_world()[1] == 1:
         return value
     device = "cuda" if dist.get_backend() == "nccl" else "cpu"
     votes = torch.tensor(int(value), device=device)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from image_translation.models import MultiScalePatchGAN, build_network
 from image_translation.training.averaging import update_average
-from image_translation.training.processes import sum_gradients
+from image_translation.training.processes import distribute
 from image_translation.training.settings import ModelSettings, TrainingSettings
 
 BETA2 = 0.999
@@ -26,7 +26,8 @@ class TrainingState:
     Attributes:
         generator: Translates images.
         discriminator: None if the objective has no adversarial loss.
-        optimizers: By name, ``generator`` and ``discriminator``; none for a baseline.
+        parallel: The networks that are trained, by name, as all processes share them.
+        optimizers: Of the networks that are trained, by name; none for a baseline.
         average: The generator with moving averages of its weights, or None.
         history: One row for each finished epoch.
         best_epoch: The epoch whose weights are saved; None before the first.
@@ -40,6 +41,7 @@ class TrainingState:
 
     generator: nn.Module
     discriminator: nn.Module | None
+    parallel: dict[str, nn.Module]
     optimizers: dict[str, torch.optim.Optimizer]
     average: nn.Module | None = None
     history: list[dict[str, float]] = field(default_factory=list)
@@ -79,6 +81,7 @@ class TrainingState:
         return cls(
             generator,
             discriminator,
+            {name: distribute(module) for name, module in trained.items()},
             {n: _optimizer(m, settings.training) for n, m in trained.items()},
             average=copy.deepcopy(generator) if is_averaged else None,
             sums=torch.zeros(len(settings.objective.logged_losses), device=device),
@@ -111,8 +114,7 @@ class TrainingState:
                 group["lr"] = rate
 
     def step(self, name: str) -> None:
-        """Apply the gradients of all processes to a network, and clear them."""
-        sum_gradients(self.networks[name])
+        """Apply the gradients of a network, and clear them."""
         self.optimizers[name].step()
         self.optimizers[name].zero_grad(set_to_none=True)
 
