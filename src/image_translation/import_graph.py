@@ -14,6 +14,7 @@ from pathlib import Path
 NEUTRAL = frozenset(
     f"image_translation.{name}"
     for name in (
+        "common.files",
         "errors",
         "fingerprint",
         "import_graph",

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from image_translation.common.files import write_text
-from image_translation.reporting import words
+from image_translation.reporting import formatting
 from image_translation.reporting.hypothesis import judge_hypothesis
 from image_translation.runs.exit_codes import ExitCode
 from image_translation.runs.pipeline_run import SUMMARY, PipelineRun
@@ -46,7 +46,7 @@ def write_summary(
     parts = [
         f"# {run.folders.task}: {code.meaning}",
         f"Started {_format(record.began)}, took "
-        f"{words.duration(record.ended - record.began)}, exit code {code:d}.",
+        f"{formatting.duration(record.ended - record.began)}, exit code {code:d}.",
         _cut_off(record.cut_off) if record.cut_off else "",
         _failures(record, missing),
         "## Pairs",
@@ -99,7 +99,7 @@ def _listed(items: Iterable[str]) -> str:
 
 
 def _cut_off(cut_off: CutOff) -> str:
-    where = f" in {words.join_words(cut_off.nodes)}" if cut_off.nodes else ""
+    where = f" in {formatting.join_words(cut_off.nodes)}" if cut_off.nodes else ""
     began = _format(cut_off.began)
     return f"The previous run, started {began}, was interrupted{where}."
 
@@ -110,11 +110,13 @@ def _failures(record: RunRecord, missing: Sequence[str]) -> str:
         for node, failure in record.failures.items()
     ]
     if record.unfinished:
-        count = words.count(len(record.unfinished), "node was", "nodes were")
-        errors.append(f"{count} interrupted: {words.join_words(record.unfinished)}.")
+        count = formatting.count(len(record.unfinished), "node was", "nodes were")
+        errors.append(
+            f"{count} interrupted: {formatting.join_words(record.unfinished)}."
+        )
     if missing:
-        count = words.count(len(missing), "node")
-        errors.append(f"{count} did not run: {words.join_words(missing)}.")
+        count = formatting.count(len(missing), "node")
+        errors.append(f"{count} did not run: {formatting.join_words(missing)}.")
     return "\n\n".join(["## Errors", *errors]) if errors else ""
 
 
@@ -134,9 +136,9 @@ def _pairs(before: TaskState, after: TaskState) -> str:
     }
     changes = [f"{count:,} {name}" for name, count in counts.items() if count]
     return (
-        f"{words.count(used, 'pair')} used, {len(after.pairs) - used:,} left out "
+        f"{formatting.count(used, 'pair')} used, {len(after.pairs) - used:,} left out "
         "(`manifest.csv` has the reasons). Since the previous run: "
-        f"{words.join_words(changes) if changes else 'no changes'}."
+        f"{formatting.join_words(changes) if changes else 'no changes'}."
     )
 
 
@@ -186,6 +188,6 @@ def _durations(record: RunRecord) -> str:
     longest = sorted(record.seconds.items(), key=lambda item: -item[1])[:LONGEST]
     if not longest:
         return ""
-    rows = [f"| {node} | {words.duration(seconds)} |" for node, seconds in longest]
+    rows = [f"| {node} | {formatting.duration(seconds)} |" for node, seconds in longest]
     head = ["## Slowest nodes", "", "| node | |", "|---|---:|"]
     return "\n".join([*head, *rows])
