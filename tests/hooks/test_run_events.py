@@ -148,8 +148,10 @@ def test_part_of_a_shared_run_appends_to_its_log(run, folders, summary, monkeypa
     shared.fail(ValueError("no"), "elsewhere")
     monkeypatch.setenv("MLFLOW_RUN_ID", "a" * 32)
     monkeypatch.setattr(RunEventHooks, "_describe", lambda *args: {"parameters": {}})
-    monkeypatch.setattr("image_translation.runs.backlog.send_backlog", lambda *_: None)
-    monkeypatch.setattr("image_translation.runs.backlog.send_run", lambda *_: None)
+    for function in ("backlog.send_backlog", "backlog.send_run"):
+        monkeypatch.setattr(f"image_translation.runs.{function}", lambda *_: None)
+    leave = "image_translation.runs.parent_runs.leave_parent"
+    monkeypatch.setattr(leave, lambda run_id: None)
     run()
     record = shared.read()
     assert record.key == "night 1"

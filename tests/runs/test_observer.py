@@ -52,9 +52,11 @@ def observer(store, parent):
             "n_pairs": 12,
         }
     ]
-    return MlflowObserver(
+    observer = MlflowObserver(
         "colorization", "pix2pix", parent, inputs, HOW.model_dump(), "smoke"
     )
+    yield observer
+    observer._stop_monitor()  # it would call the store during later tests
 
 
 def replicate(folder, failure=None, epochs=()):
