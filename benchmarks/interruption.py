@@ -29,7 +29,6 @@ def train(folder: Path, epochs: int) -> None:
     from image_translation.pairing.arrays import PairArrays
     from image_translation.parameters import LayeredConfigLoader
     from image_translation.training import fit
-    from image_translation.training.settings import ModelSettings
 
     torch.set_num_threads(1)
     chance = np.random.default_rng(0)
@@ -38,9 +37,11 @@ def train(folder: Path, epochs: int) -> None:
     pairs = PairArrays(images, 255 - images, index, "random")
     conf = Path(__file__).parents[1] / "conf"
     loader = LayeredConfigLoader(str(conf), base_env="base", default_run_env="smoke")
-    block = loader["parameters"]["custom"]["pix2pix"]
-    block["training"] |= {"epochs": epochs, "checkpoint_minutes": 1e-9}
-    fit(ModelSettings.model_validate(block), pairs, pairs, folder)
+    model = loader["parameters"]["custom"].pix2pix
+    training = model.training.model_copy(
+        update={"epochs": epochs, "checkpoint_minutes": 1e-9}
+    )
+    fit(model.model_copy(update={"training": training}), pairs, pairs, folder)
 
 
 def start(folder: Path, epochs: int) -> "subprocess.Popen[bytes]":

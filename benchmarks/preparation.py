@@ -58,9 +58,8 @@ def read_pairing(input_folder: str, target_folder: str) -> PairingSettings:
     """Default settings for pairs in two folders."""
     conf = Path(__file__).parents[1] / "conf"
     loader = LayeredConfigLoader(str(conf), base_env="base", default_run_env="base")
-    defaults = loader["parameters"]["custom"]["pairing"]
     names = {"input": input_folder, "target": target_folder}
-    return PairingSettings.model_validate(defaults | names)
+    return loader["parameters"]["custom"].pairing.model_copy(update=names)
 
 
 def repeat_pairs(source: Source, pairing: PairingSettings, count: int) -> pd.DataFrame:

@@ -22,10 +22,15 @@ def read_settings(model: str, channels: int) -> ModelSettings:
     """Default settings of a model, with ``channels`` in the first block."""
     conf = Path(__file__).parents[1] / "conf"
     loader = LayeredConfigLoader(str(conf), base_env="base", default_run_env="base")
-    block = loader["parameters"]["custom"][model]
-    block["network"]["base_channels"] = channels
-    block["objective"]["discriminator_channels"] = channels
-    return ModelSettings.model_validate(block)
+    settings = loader["parameters"]["custom"].models[model]
+    return settings.model_copy(
+        update={
+            "network": settings.network.model_copy(update={"base_channels": channels}),
+            "objective": settings.objective.model_copy(
+                update={"discriminator_channels": channels}
+            ),
+        }
+    )
 
 
 def reference_step(

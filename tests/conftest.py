@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from image_translation.parameters import LayeredConfigLoader
 from image_translation.pipeline_registry import MODELS
+from image_translation.task_settings import TaskSettings
 
 PROJECT = Path(__file__).parents[1]
 
@@ -42,6 +44,14 @@ def copy_project(folder: Path) -> Path:
         shutil.copytree(PROJECT / name, folder / name, ignore=ignored)
     (folder / "conf" / "local").mkdir()
     return folder
+
+
+def task_settings(task: str = "colorization", **sections: object) -> TaskSettings:
+    """Settings of a task in the smoke environment, with some sections replaced."""
+    loader = LayeredConfigLoader(
+        str(PROJECT / "conf"), env="smoke", base_env="base", default_run_env="local"
+    )
+    return loader["parameters"][task].model_copy(update=sections)
 
 
 @pytest.fixture(scope="session")

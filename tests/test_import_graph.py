@@ -11,6 +11,7 @@ from image_translation.fingerprint import code_digest
 from image_translation.import_graph import NEUTRAL, find_file, find_modules
 from image_translation.pairing import preparation
 from image_translation.pairing.arrays import ScoredPairs
+from image_translation.pairing.settings import SealSettings
 from image_translation.pipelines.model import nodes
 from image_translation.training import fit, fitting, run_folder, train
 from tests.pairing.helpers import single, write
@@ -159,8 +160,8 @@ def test_all_that_translates_is_behind_the_fingerprint(tmp_path, entries):
     settings = make_settings("unet", training__epochs=1)
     trained = train("unet", settings, pairs, pairs, tmp_path)
     scored = ScoredPairs(**vars(pairs), subset="test", test_set="digest")
-    inference = settings.inference.model_dump()
-    deferred = nodes.translate_pairs(trained, scored, inference, {"sealed": False})
+    seal = SealSettings(sealed=False)
+    deferred = nodes.translate_pairs(trained, scored, settings.inference, seal)
     with recorded_modules() as run:
         assert len(list(deferred.make())) == 1
     run -= {nodes.__name__, "image_translation.datasets.predictions"}

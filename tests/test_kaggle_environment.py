@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from image_translation.pairing.manifest import USED
-from image_translation.pairing.settings import PairingSettings, SplittingSettings
 from image_translation.pairing.split import split_pairs
 from image_translation.parameters import LayeredConfigLoader
 from image_translation.pipeline_registry import MODELS
@@ -42,7 +41,7 @@ def test_every_pair_of_the_layout_is_found(task, parameters, tmp_path):
             write(tmp_path / inputs / f"{name}.jpg", 10 * number + name)
             write(tmp_path / targets / f"{name}.jpg", 100 + 10 * number + name)
     write(tmp_path / FACES / "samples/1.jpg", 999)
-    pairing = PairingSettings.model_validate(parameters[task]["pairing"])
+    pairing = parameters[task].pairing
     manifest = list_pairs(open_source(str(tmp_path), tmp_path / "raw"), pairing)
     assert (manifest["verdict"] == USED).all()
     assert len(manifest) == 3 * len(folders)
@@ -55,9 +54,8 @@ def test_mnist_is_split_as_it_came(parameters, tmp_path):
         (tmp_path / f"{name}-images.idx3-ubyte").write_bytes(head + some.tobytes())
     block = parameters["hidden_digits"]
     source = open_source(str(tmp_path), tmp_path / "raw")
-    pairing = PairingSettings.model_validate(block["pairing"])
-    splitting = SplittingSettings.model_validate(block["splitting"])
-    split, _ = split_pairs(list_pairs(source, pairing), None, splitting, source)
+    pairs = list_pairs(source, block.pairing)
+    split, _ = split_pairs(pairs, None, block.splitting, source)
     test = split[split["split"] == "test"]
     assert len(test) == 6
     assert test["input"].str.startswith("t10k/").all()
@@ -67,8 +65,8 @@ def test_mnist_is_split_as_it_came(parameters, tmp_path):
 @pytest.mark.parametrize("model", sorted(set(MODELS) - {"recommended"}))
 def test_the_settings_are_those_published(task, model, parameters):
     block = parameters[task]
-    assert block["source"].startswith("kaggle:")
-    assert block["preparation"]["image_size"] == 256
-    assert block[model]["network"]["base_channels"] == 64
-    assert block[model]["training"]["batch_size"] == 1
-    assert block[model]["training"]["epochs"] == 200
+    assert block.source.startswith("kaggle:")
+    assert block.preparation.image_size == 256
+    assert block.models[model].network.base_channels == 64
+    assert block.models[model].training.batch_size == 1
+    assert block.models[model].training.epochs == 200

@@ -38,13 +38,13 @@ def load(conf, env=None, **runtime):
 
 
 def epochs(parameters, task="colorization", model="pix2pix"):
-    return parameters[task][model]["training"]["epochs"]
+    return parameters[task].models[model].training.epochs
 
 
 def test_base_is_complete_for_every_task_and_model(conf):
     parameters = load(conf)
     assert set(parameters) == {*TASKS, *COMMON_SECTIONS}
-    assert all(set(ALL_MODELS) <= set(parameters[task]) for task in TASKS)
+    assert all(set(parameters[task].models) == set(ALL_MODELS) for task in TASKS)
 
 
 @pytest.mark.parametrize("model", ALL_MODELS)
@@ -55,11 +55,11 @@ def test_environment_reaches_every_model(conf, model):
 
 
 def test_seal_is_set_for_all_tasks_or_for_one(conf):
-    assert not load(conf)["monet"]["test"]["sealed"]
+    assert not load(conf)["monet"].test.sealed
     runtime = {"test": {"sealed": "true"}, "monet": {"test": {"sealed": "false"}}}
     parameters = load(conf, **runtime)
-    assert parameters["cartoon"]["test"]["sealed"]
-    assert not parameters["monet"]["test"]["sealed"]
+    assert parameters["cartoon"].test.sealed
+    assert not parameters["monet"].test.sealed
     with pytest.raises(InputError, match=r"test\.sealed: .*not 'perhaps'"):
         load(conf, test={"sealed": "perhaps"})
 
@@ -135,6 +135,7 @@ def test_one_model_of_one_task_alone_is_reached(conf):
         ({"training": "5"}, "training: .*not '5'"),
         ({"app": {"max_seconds": "0"}}, r"app.max_seconds: .*\(set in --params\)"),
         ({"monet": {"app": {"max_seconds": "9"}}}, "monet.app: no such"),
+        ({"monet": {"name": "mine"}}, "monet.name: no such"),
         ({"preparation": {"image_size": "65"}}, "preparation.image_size: .*64"),
         (
             {"splitting": {"fractions": {"test": "0.5"}}},
@@ -186,8 +187,8 @@ def test_folder_names_stay_text(conf, name):
         f"custom:\n  source: {name}\n  pairing:\n    input: {name}\n"
     )
     block = load(conf)["custom"]
-    assert block["pairing"]["input"] == name
-    assert Path(block["source"]).name == name
+    assert block.pairing.input == name
+    assert Path(block.source).name == name
 
 
 def test_relative_source_counts_from_where_the_command_started(
@@ -195,16 +196,16 @@ def test_relative_source_counts_from_where_the_command_started(
 ):
     monkeypatch.chdir(tmp_path)
     parameters = load(conf, source="conf/../photos/mine")
-    assert parameters["custom"]["source"] == str(tmp_path / "photos/mine")
+    assert parameters["custom"].source == str(tmp_path / "photos/mine")
 
 
 def test_embedded_source_is_no_folder(conf):
-    assert load(conf)["colorization"]["source"] == "photographs"
+    assert load(conf)["colorization"].source == "photographs"
 
 
 def test_value_can_be_taken_back_to_nothing(conf):
     block = load(conf, colorization={"pairing": {"recipe": "null"}})["colorization"]
-    assert block["pairing"]["recipe"] is None
+    assert block.pairing.recipe is None
 
 
 def test_space_of_a_tuning_is_checked_before_anything_runs(conf):
@@ -219,15 +220,15 @@ def test_space_of_a_tuning_is_checked_before_anything_runs(conf):
 
 
 def test_a_task_and_an_environment_change_the_space_of_a_tuning(conf):
-    space = load(conf)["hidden_digits"]["tuning"]["space"]
+    space = load(conf)["hidden_digits"].tuning.space
     assert "training.flip" not in space and "training.learning_rate" in space
-    sweep = load(conf, "sweep")["monet"]["tuning"]
-    assert sweep["sampler"] == "grid" and sweep["search"] == "objective.l1"
-    assert sweep["space"]["objective.l1"]["choices"] == (1, 10, 30, 100, 300, 1000)
+    sweep = load(conf, "sweep")["monet"].tuning
+    assert sweep.sampler == "grid" and sweep.search == "objective.l1"
+    assert sweep.space["objective.l1"].choices == (1, 10, 30, 100, 300, 1000)
 
 
 def test_margins_of_verdicts_are_those_of_the_metrics(conf):
-    margins = load(conf)["colorization"]["verdicts"]["margins"]
+    margins = load(conf)["colorization"].verdicts.margins.model_dump()
     assert margins == {name: metric.margin for name, metric in METRICS.items()}
     for metric in METRICS.values():
         assert (metric.margin is None) == (metric.margin_reason == "")

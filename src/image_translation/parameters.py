@@ -2,16 +2,15 @@
 
 Sources, lowest precedence first: the base environment, the environment of the run, the
 command line. Within each source, values shared by all tasks come first, then values of a
-task, then values of a model of a task. The result is one complete block per task with
+task, then values of a model of a task. The result is one `TaskSettings` per task with
 ``<task>.<section>`` and ``<task>.<model>.<section>``, plus the sections that belong to no
-task.
+task. Kedro adds each as a dataset ``params:<name>``, with the type that nodes declare.
 """
 
 import difflib
-import os
+import inspect
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -21,48 +20,11 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from image_translation.app.settings import AppSettings
 from image_translation.errors import InputError
-from image_translation.export.settings import ExportSettings
-from image_translation.metrics.settings import (
-    CalibrationSettings,
-    LearnedMetricsSettings,
-    PromotionSettings,
-    VerdictSettings,
-)
-from image_translation.models.registry import BASELINES
-from image_translation.pairing.settings import (
-    AuditSettings,
-    PairingSettings,
-    PreparationSettings,
-    SealSettings,
-    SplittingSettings,
-)
 from image_translation.pipeline_registry import MODELS, TASKS
-from image_translation.reporting.settings import ReportSettings
-from image_translation.schema import OptionalPath, OptionalText
-from image_translation.sources import is_path
+from image_translation.task_settings import ALL_MODELS, TaskSections, TaskSettings
 from image_translation.training.settings import ModelSettings
-from image_translation.translation.settings import TranslateSettings
-from image_translation.tuning.settings import TuningSettings
 
-TASK_SECTIONS: Mapping[str, Any] = {
-    "source": OptionalText,
-    "pairing": PairingSettings,
-    "audit": AuditSettings,
-    "splitting": SplittingSettings,
-    "preparation": PreparationSettings,
-    "test": SealSettings,
-    "learned_metrics": LearnedMetricsSettings,
-    "verdicts": VerdictSettings,
-    "calibration": CalibrationSettings,
-    "promotion": PromotionSettings,
-    "report": ReportSettings,
-    "votes": OptionalPath,
-    "input": OptionalPath,
-    "output": OptionalPath,
-    "translate": TranslateSettings,
-    "tuning": TuningSettings,
-    "export": ExportSettings,
-}
+TASK_SECTIONS: Mapping[str, Any] = inspect.get_annotations(TaskSections)
 COMMON_SECTIONS: Mapping[str, Any] = {"app": AppSettings}
 """Sections that belong to no task."""
 
@@ -70,7 +32,6 @@ MODEL_SECTIONS: Mapping[str, Any] = {
     name: field.annotation for name, field in ModelSettings.model_fields.items()
 }
 SHARED_MODEL_SECTIONS = [name for name in MODEL_SECTIONS if name != "enabled"]
-ALL_MODELS = (*MODELS, *BASELINES)
 
 
 @dataclass(frozen=True)
@@ -127,7 +88,7 @@ def resolve_parameters(layers: Sequence[Layer]) -> dict[str, Any]:
             task block may contain the same sections and ``<model>`` blocks.
 
     Returns:
-        ``{task: {section: …, model: {section: …}}, section: …}`` with typed values.
+        ``{task: TaskSettings, section: Settings}``.
 
     Raises:
         InputError: A name is unknown or a value is invalid. The message lists all
@@ -153,15 +114,15 @@ def resolve_parameters(layers: Sequence[Layer]) -> dict[str, Any]:
 
 def _resolve_task(
     task: str, layers: Sequence[Layer], problems: list[str]
-) -> dict[str, Any]:
+) -> TaskSettings:
+    """Settings of a task; new ``problems`` if any are invalid."""
     sections = _gather(layers, [("", TASK_SECTIONS), (task, TASK_SECTIONS)])
     block = {
         name: _typed(schema, sections.get(name), (task, name), layers, problems)
         for name, schema in TASK_SECTIONS.items()
     }
-    block["source"] = _absolute_source(block["source"])
     for section, several in (("tuning", ", or several as a|b"), ("calibration", "")):
-        named = (block[section] or {"model": MODELS[0]})["model"]
+        named = block[section].model if block[section] else MODELS[0]
         for model in named.split("|") if several else [named]:
             if model not in MODELS:
                 name, origin = _where_set(task, f"{section}.model", layers)
@@ -182,7 +143,7 @@ def _resolve_task(
         )
         block[model] = _typed(ModelSettings, settings, (task, model), layers, problems)
         problems += _unsuitable(task, model, block, layers)
-    return block
+    return TaskSettings.model_construct(name=task, **block)
 
 
 def _unsuitable(
@@ -191,8 +152,8 @@ def _unsuitable(
     """Settings that are valid by themselves, but not for the image size."""
     if block[model] is None or block["preparation"] is None:
         return
-    settings = ModelSettings.model_validate(block[model])
-    for path, problem in settings.find_unsuitable(block["preparation"]["image_size"]):
+    image_size = block["preparation"].image_size
+    for path, problem in block[model].find_unsuitable(image_size):
         name, origin = _where_set(task, f"{model}.{path}", layers)
         yield f"{name}: {problem} (set in {origin})"
 
@@ -234,9 +195,9 @@ def _typed(
     layers: Sequence[Layer],
     problems: list[str],
 ) -> Any:
-    """Validated value as plain data; None and new ``problems`` if it is invalid."""
+    """Validated value; None and new ``problems`` if it is invalid."""
     try:
-        typed = TypeAdapter(schema).validate_python(value)
+        return TypeAdapter(schema).validate_python(value)
     except ValidationError as error:
         for detail in error.errors():
             path = ".".join((location[1], *(str(part) for part in detail["loc"])))
@@ -245,7 +206,6 @@ def _typed(
             reason = detail["msg"].removeprefix("Value error, ")
             problems.append(f"{name}: {reason}{given} (set in {origin})")
         return None
-    return typed.model_dump() if isinstance(typed, BaseModel) else typed
 
 
 def _where_set(task: str, path: str, layers: Sequence[Layer]) -> tuple[str, str]:
@@ -297,10 +257,3 @@ def _unknown_names(
             f"{prefix}{name}: no such parameter (set in {origin}).{hint}"
             f" Known here: {', '.join(known)}"
         )
-
-
-def _absolute_source(source: str | None) -> str | None:
-    """Resolve a folder against the working directory; keep other sources."""
-    if source is None or not is_path(source):
-        return source
-    return os.path.abspath(Path(source).expanduser())

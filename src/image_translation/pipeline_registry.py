@@ -31,7 +31,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     from image_translation.pipelines.task import create_pipeline
 
     models = (*MODELS, *BASELINES)
-    pipelines = {task: create_pipeline(task, models, TASKS) for task in TASKS}
+    pipelines = {task: create_pipeline(task, models) for task in TASKS}
     return {
         **pipelines,
         HUMAN_STUDY: sum(map(human_study.create_pipeline, TASKS), Pipeline([])),

@@ -17,7 +17,7 @@ from image_translation.translation.encoded_images import Translator, translate_e
 from tests.training.conftest import BLOCK, make_pairs, make_settings
 from tests.translation.conftest import make_settings as make_translation
 
-HOW = make_translation(strategy="guided").model_dump()
+TRANSLATION = make_translation(strategy="guided")
 SETTINGS = AppSettings(max_upload_mb=1, max_seconds=300, at_once=1, waiting=9)
 MLFLOW = "http://127.0.0.1:5000"
 
@@ -53,15 +53,15 @@ def folder(tmp_path):
 
 
 def make_bench(models, champions, comparison=None, **limits):
-    block = {"inference": BLOCK["inference"]}
     results = TaskModels(
-        settings={"translate": HOW, "unet": block, "autoencoder": block},
+        models={name: make_settings(name) for name in ("unet", "autoencoder")},
+        translation=TRANSLATION,
         trained=lambda: models,
         champions=champions,
         exports=dict,
         comparison=lambda: comparison,
     )
-    nothing = TaskModels({}, dict, champions, dict, lambda: None)
+    nothing = TaskModels({}, TRANSLATION, dict, champions, dict, lambda: None)
     settings = SETTINGS.model_copy(update=limits)
     return Workbench({"monet": nothing, "colorization": results}, settings, MLFLOW)
 
@@ -231,7 +231,12 @@ def versions(store, models, tmp_path):  # noqa: F811
     for model in (models["unet"], other):
         (replicate,) = model.replicates
         run = describe_training(
-            "colorization", "unet", 0, model.settings, replicate.cost, HOW
+            "colorization",
+            "unet",
+            0,
+            model.settings,
+            replicate.cost,
+            TRANSLATION.model_dump(),
         )
         record_finished(replicate.folder, run)
         sent = send_training(replicate.folder)

@@ -4,22 +4,25 @@ import pytest
 from image_translation.datasets.models import Workspace
 from image_translation.errors import InputError
 from image_translation.metrics import METRICS
+from image_translation.metrics.settings import CalibrationSettings
 from image_translation.pairing.arrays import ScoredPairs
+from image_translation.pairing.settings import SealSettings
 from image_translation.pipelines.calibration.nodes import calibrate_verdicts
 from image_translation.training import train
+from tests.conftest import task_settings
 from tests.training.conftest import make_pairs, make_settings
 
 SCORED = ScoredPairs(**vars(make_pairs(12, seed=2)), subset="test", test_set="pairs")
 
 
 def make_task(*, sealed=False):
-    unet = make_settings("unet", training__epochs=1, training__replicates=1)
-    return {
-        "unet": unet.model_dump(mode="json"),
-        "calibration": {"model": "unet", "trainings": 4, "replicates": 2, "deals": 3},
-        "verdicts": {"margins": dict.fromkeys(METRICS)},
-        "test": {"sealed": sealed},
-    }
+    return task_settings(
+        unet=make_settings("unet", training__epochs=1, training__replicates=1),
+        calibration=CalibrationSettings(
+            model="unet", trainings=4, replicates=2, deals=3
+        ),
+        test=SealSettings(sealed=sealed),
+    )
 
 
 def calibrate(folder, task):
@@ -53,7 +56,8 @@ def test_existing_trainings_of_the_task_are_reused(tmp_path):
 def test_both_tables_depend_on_how_trainings_are_dealt(tmp_path):
     task = make_task()
     first = calibrate(tmp_path, task)[1].fingerprint
-    task["calibration"]["deals"] = 4
+    calibration = task.calibration.model_copy(update={"deals": 4})
+    task = task.model_copy(update={"calibration": calibration})
     assert calibrate(tmp_path, task)[1].fingerprint != first
 
 

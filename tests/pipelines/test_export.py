@@ -9,10 +9,14 @@ from image_translation.datasets.pair_arrays import PairArraysDataset
 from image_translation.datasets.source import SourceDataset
 from image_translation.errors import InputError
 from image_translation.export import formats
+from image_translation.export.settings import ExportSettings
 from image_translation.pipelines.export.nodes import export_models
+from tests.conftest import task_settings
 from tests.training.conftest import make_settings
 
-HOW = {"model": "unet", "calibration": 8}
+
+def exporting(model):
+    return ExportSettings(model=model, calibration=8)
 
 
 @pytest.fixture
@@ -25,19 +29,12 @@ def arguments(smoke_project, tmp_path):
         ).load()
         for side in ("train", "validation")
     }
-    models = make_settings("unet").model_dump(mode="json")
     tables = {
         name: pd.read_csv(data / f"08_reporting/colorization/{name}.csv")
         for name in ("comparison", "verdicts")
     }
     return {
-        "settings": {
-            "export": HOW,
-            "translate": {"grey_input": True},
-            "pairing": _pairing(smoke_project),
-            "unet": models,
-            "mean_target": models,
-        },
+        "settings": task_settings(export=exporting("unet")),
         "trained": TrainedModelsDataset(
             filepath=str(data / "06_models/colorization")
         ).load(),
@@ -51,63 +48,44 @@ def arguments(smoke_project, tmp_path):
     }
 
 
-def _pairing(project):
-    from image_translation.parameters import LayeredConfigLoader
-
-    loader = LayeredConfigLoader(
-        str(project / "conf"),
-        env="smoke",
-        base_env="base",
-        default_run_env="local",
-    )
-    return loader["parameters"]["colorization"]["pairing"]
-
-
-def change(arguments, **sections):
-    return {**arguments, "settings": {**arguments["settings"], **sections}}
-
-
 def test_given_model_is_exported_with_its_scores(arguments):
-    deferred = export_models("colorization", **arguments)["unet"]
+    deferred = export_models(**arguments)["unet"]
     facts = deferred.make().facts
     assert facts.version is None and facts.derived == "input"
     assert (facts.comparison["model"] == "unet").any()
     assert "chelsea" in facts.credit and facts.splits["n_pairs"].sum() > 100
-    again = export_models("colorization", **arguments)["unet"]
+    again = export_models(**arguments)["unet"]
     assert again.fingerprint == deferred.fingerprint
 
 
 def test_new_scores_are_a_new_export(arguments):
-    before = export_models("colorization", **arguments)["unet"].fingerprint
+    before = export_models(**arguments)["unet"].fingerprint
     scores = arguments["comparison"].assign(mean=0.5)
-    changed = export_models("colorization", **{**arguments, "comparison": scores})
+    changed = export_models(**{**arguments, "comparison": scores})
     assert changed["unet"].fingerprint != before
 
 
 @pytest.mark.parametrize(
     ("sections", "message"),
     [
-        ({"export": {**HOW, "model": "mean_target"}}, "mean_target is a baseline"),
-        ({"export": {**HOW, "model": "nothing"}}, "export.model: there is no trained"),
+        ({"export": exporting("mean_target")}, "mean_target is a baseline"),
+        ({"export": exporting("nothing")}, "export.model: there is no trained"),
         (
-            {
-                "unet": make_settings("unet", inference__dropout=True).model_dump(
-                    mode="json"
-                )
-            },
+            {"unet": make_settings("unet", inference__dropout=True)},
             "inference.dropout=false",
         ),
     ],
 )
 def test_model_that_cannot_be_exported_is_an_error(arguments, sections, message):
+    settings = arguments["settings"].model_copy(update=sections)
     with pytest.raises(InputError, match=message):
-        export_models("colorization", **change(arguments, **sections))
+        export_models(**{**arguments, "settings": settings})
 
 
 def test_missing_extra_is_an_error(arguments, monkeypatch):
     monkeypatch.setattr(formats, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install -e '.\[export\]'"):
-        export_models("colorization", **arguments)
+        export_models(**arguments)
 
 
 def test_champion_is_exported_from_the_command_line(smoke_project, kedro, tmp_path):

@@ -10,6 +10,7 @@ from image_translation.datasets.predictions import Predictions, image_path
 from image_translation.errors import InputError
 from image_translation.pairing.arrays import PairArrays
 from image_translation.pipelines.human_study.nodes import study_votes, write_blind_test
+from image_translation.reporting.settings import ReportSettings
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def key(tmp_path):
                 Image.fromarray(image // 2 + replicate).save(path)
         made[f"{model}.predictions"] = Predictions(tmp_path / model, 2, "")
     made["autoencoder.predictions"] = Predictions(tmp_path, 0, "")
-    settings = {"report": {"blind_questions": 8}}
+    settings = ReportSettings(gallery=1, blind_questions=8)
     html, key = (
         part.make()
         for part in write_blind_test(
@@ -54,7 +55,7 @@ def write_votes(folder, key, judge):
 def test_votes_of_a_folder_become_a_table_and_a_figure(key, tmp_path):
     for judge in ("ada", "grace"):
         write_votes(tmp_path / "votes", key, judge)
-    table, figure = study_votes({"votes": str(tmp_path / "votes")}, key)
+    table, figure = study_votes(str(tmp_path / "votes"), key)
     assert list(table.columns[:7]) == [
         "kind",
         "model_a",
@@ -80,12 +81,12 @@ def test_missing_votes_are_an_error(key, tmp_path, votes, message):
     (tmp_path / "empty").mkdir()
     path = votes and str(tmp_path / "empty" / votes)
     with pytest.raises(InputError, match=message):
-        study_votes({"votes": path}, key)
+        study_votes(path, key)
 
 
 def test_missing_key_is_an_error():
     with pytest.raises(InputError, match="blind_test_key.json is missing"):
-        study_votes({"votes": None}, None)
+        study_votes(None, None)
 
 
 def test_task_parameter_selects_the_study():

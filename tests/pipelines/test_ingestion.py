@@ -13,8 +13,7 @@ def folder(tmp_path):
 
 
 def form(folder, **changes):
-    audit = auditing(**changes).model_dump()
-    return form_pairs(list_folder(folder), pairing().model_dump(), audit)
+    return form_pairs(list_folder(folder), pairing(), auditing(**changes))
 
 
 def test_node_returns_the_tables_of_the_manifest(folder):

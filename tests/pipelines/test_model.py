@@ -10,6 +10,7 @@ from image_translation.fingerprint import Deferred
 from image_translation.metrics.realism import set_metrics
 from image_translation.metrics.settings import LearnedMetricsSettings
 from image_translation.pairing.arrays import ScoredPairs
+from image_translation.pairing.settings import SealSettings
 from image_translation.pipelines.model.nodes import (
     score_prediction_sets,
     score_predictions,
@@ -17,8 +18,10 @@ from image_translation.pipelines.model.nodes import (
 from tests.training.conftest import SIZE, make_pairs
 
 KEYS = ["pair_id", "group", "replicate"]
-NO_WEIGHTS = dict.fromkeys(LearnedMetricsSettings.model_fields)
-OPEN = {"sealed": False}
+NO_WEIGHTS = LearnedMetricsSettings.model_validate(
+    dict.fromkeys(LearnedMetricsSettings.model_fields)
+)
+OPEN = SealSettings(sealed=False)
 
 
 @pytest.fixture

@@ -9,25 +9,15 @@ from kedro.runner import SequentialRunner
 from image_translation.errors import InputError
 from image_translation.fingerprint import Stamp
 from image_translation.models.registry import BASELINES
+from image_translation.pairing.settings import SealSettings
 from image_translation.parameters import LayeredConfigLoader
 from image_translation.pipelines.task import create_pipeline
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, task_settings
 from tests.training.conftest import make_pairs
 
 TASK = "colorization"
 N = 4
 STEPS = ("train", "translate", "score", "score_sets", "count_scoring")
-
-
-def parameters(**changes):
-    loader = LayeredConfigLoader(
-        str(PROJECT / "conf"),
-        env="smoke",
-        base_env="base",
-        default_run_env="local",
-        runtime_params=changes,
-    )
-    return loader["parameters"]
 
 
 class Project:
@@ -41,7 +31,7 @@ class Project:
             str(PROJECT / "conf"), env="base", base_env="base", default_run_env="base"
         )
         self.catalog = loader["catalog"]
-        self.pipeline = create_pipeline(TASK, BASELINES, [TASK])
+        self.pipeline = create_pipeline(TASK, BASELINES)
 
     def save_pairs(self, side, pairs, prefix):
         folder = self.data / "05_model_input" / TASK / side
@@ -54,13 +44,13 @@ class Project:
 
     def run(self, *nodes, sealed=False):
         catalog = DataCatalog.from_config(self.catalog)
-        values = parameters(test={"sealed": sealed})[TASK]
-        for name, value in values.items():
+        settings = task_settings(TASK, test=SealSettings(sealed=sealed))
+        for name, value in settings:
             catalog[f"params:{TASK}.{name}"] = MemoryDataset(value)
             if name in BASELINES:
-                part = MemoryDataset(value["inference"])
+                part = MemoryDataset(value.inference)
                 catalog[f"params:{TASK}.{name}.inference"] = part
-        catalog[f"params:{TASK}"] = MemoryDataset(values)
+        catalog[f"params:{TASK}"] = MemoryDataset(settings)
         models = [f"{TASK}.{name}.{step}" for name in BASELINES for step in STEPS]
         whole = ["choose_scored_pairs", "compare_models", "count_looks"]
         whole += ["write_blind_test"]

@@ -13,17 +13,16 @@ from image_translation.runs.backlog import send_training
 from image_translation.runs.training_run import describe_training, record_finished
 from image_translation.tracking.registry import promote, register
 from image_translation.training import train
+from tests.conftest import task_settings
 from tests.training.conftest import make_pairs, make_settings
+from tests.translation.conftest import make_settings as make_translation
 
-HOW = {
-    "model": "champion",
-    "strategy": "guided",
-    "grey_input": False,
-    "scale": 1,
-    "overlap": 0.25,
-    "quality": 98,
-}
-SETTINGS = {"translate": HOW}
+TRANSLATION = make_translation(strategy="guided")
+
+
+def translating(photographs, tmp_path, **changes):
+    folders = {"input": str(photographs), "output": str(tmp_path / "out")}
+    return task_settings(**{"translate": TRANSLATION, **folders, **changes})
 
 
 @pytest.fixture
@@ -71,36 +70,36 @@ def test_models_of_a_folder_are_found(smoke_project):
 
 @pytest.mark.parametrize("missing", ["input", "output"])
 def test_missing_folder_is_an_error(photographs, missing, tmp_path):
-    settings = {**SETTINGS, "input": str(photographs), "output": str(tmp_path / "out")}
-    champions = Workspace(tmp_path)
+    settings = translating(photographs, tmp_path, **{missing: None})
     with pytest.raises(InputError, match=f"{missing}: pass it on the command line"):
-        translate_photographs("monet", {**settings, missing: None}, {}, champions, {})
+        translate_photographs(settings, {}, Workspace(tmp_path), {})
 
 
 @pytest.mark.usefixtures("store")
 def test_translation_without_a_trained_model_is_an_error(photographs, tmp_path):
-    settings = {**SETTINGS, "input": str(photographs), "output": str(tmp_path / "out")}
-    with pytest.raises(InputError, match="no model is trained for monet"):
-        translate_photographs("monet", settings, {}, Workspace(tmp_path), {})
+    settings = translating(photographs, tmp_path)
+    with pytest.raises(InputError, match="no model is trained for colorization"):
+        translate_photographs(settings, {}, Workspace(tmp_path), {})
 
 
 @pytest.mark.usefixtures("store")
 def test_new_champion_is_used_for_translation(photographs, tmp_path):
     """After a promotion in the registry, without a change of code or parameters."""
     pairs = make_pairs(4), make_pairs(2, seed=1)
-    block = make_settings("unet").model_dump(mode="json")
-    settings = {
-        **SETTINGS,
-        "input": str(photographs / "grey.jpg"),
-        "output": str(tmp_path / "out"),
-        "unet": block,
-    }
+    settings = translating(photographs / "grey.jpg", tmp_path)
     versions = []
     for seed in (0, 1):
         learnt = make_settings("unet", training__epochs=1, training__seed=seed)
         model = train("unet", learnt, *pairs, tmp_path / f"unet {seed}")
         (replicate,) = model.replicates
-        run = describe_training("colorization", "unet", 0, learnt, replicate.cost, HOW)
+        run = describe_training(
+            "colorization",
+            "unet",
+            0,
+            learnt,
+            replicate.cost,
+            TRANSLATION.model_dump(),
+        )
         record_finished(replicate.folder, run)
         sent = send_training(replicate.folder)
         tags = {"model": "unet", "replicate": "0", "run": sent.run_id}
@@ -111,7 +110,7 @@ def test_new_champion_is_used_for_translation(photographs, tmp_path):
     for version in (versions[0], versions[0], versions[1], versions[0]):
         promote(version)
         outcome = translate_photographs(
-            "colorization", settings, {}, Workspace(tmp_path / "champions"), {}
+            settings, {}, Workspace(tmp_path / "champions"), {}
         )
         made.append((outcome.results[0].status, outcome.results[0].fingerprint))
     assert [status for status, _ in made] == [

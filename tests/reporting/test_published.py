@@ -18,7 +18,7 @@ def settings_of(environment="base", task="colorization"):
     loader = LayeredConfigLoader(
         str(CONF), env=environment, base_env="base", default_run_env="base"
     )
-    return flatten(loader["parameters"][task])
+    return flatten(loader["parameters"][task].model_dump())
 
 
 def found(settings, model):

@@ -6,7 +6,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import pandas as pd
 
@@ -30,6 +29,7 @@ from image_translation.tracking.in_use import (
     name_in_use,
     run_page,
 )
+from image_translation.training.settings import ModelSettings
 from image_translation.training.trained import TrainedModel
 from image_translation.translation.encoded_images import Translator, translate_photo
 from image_translation.translation.model_selection import choose_trained
@@ -53,14 +53,16 @@ class TaskModels:
     """Models and scores of a task; functions are called again for each request.
 
     Attributes:
-        settings: All parameters of the task.
+        models: Settings of the task's models.
+        translation: Settings of translations.
         trained: Returns the models on disk, by name.
         champions: Folder of the champions.
         exports: Returns the folders of exported models, by model.
         comparison: Returns ``comparison.csv``, or None.
     """
 
-    settings: Mapping[str, Any]
+    models: Mapping[str, ModelSettings]
+    translation: TranslateSettings
     trained: Callable[[], Mapping[str, TrainedModel]]
     champions: Path
     exports: Callable[[], Mapping[str, Path]]
@@ -203,7 +205,7 @@ class Workbench:
         results = self._tasks[task]
         trained = results.trained()
         ((model, chosen),) = choose_models(
-            task, choice, results.settings, trained, results.champions
+            task, choice, results.models, trained, results.champions
         ).items()
         start = time.perf_counter()
         file, after = work.make(self._translator(task, chosen), choice)
@@ -232,7 +234,7 @@ class Workbench:
             translator = Translator.read(
                 chosen.trained,
                 chosen.inference,
-                TranslateSettings.model_validate(results.settings["translate"]),
+                results.translation,
                 results.exports().get(chosen.model),
             )
         self._translators[key] = translator

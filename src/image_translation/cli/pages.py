@@ -36,23 +36,23 @@ def app(
 ) -> None:
     """Serve a page to translate photographs and compare models."""
     from image_translation.app.server import require_gradio, serve
-    from image_translation.app.settings import AppSettings
     from image_translation.app.workbench import Workbench
 
     require_gradio()
     with open_context(metadata, env, params) as context:
         tasks = {task: _results(context.catalog, task) for task in TASKS}
-        settings = AppSettings.model_validate(context.params["app"])
-        workbench = Workbench(tasks, settings, _mlflow_page(context))
+        workbench = Workbench(tasks, context.params["app"], _mlflow_page(context))
         serve(workbench, host, port, lambda url: click.echo(f"The app serves {url}"))
 
 
 def _results(catalog: CatalogProtocol, task: str) -> "TaskModels":
     from image_translation.app.workbench import TaskModels
 
+    settings = catalog.load(f"params:{task}")
     comparison = catalog[f"{task}.comparison"]
     return TaskModels(
-        settings=catalog.load(f"params:{task}"),
+        models=settings.models,
+        translation=settings.translate,
         trained=catalog[f"{task}.trained_models"].load,
         champions=catalog.load(f"{task}.champion.workspace").folder,
         exports=catalog[f"{task}.exports"].load,

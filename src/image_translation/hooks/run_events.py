@@ -95,8 +95,9 @@ class RunEventHooks:
         """Parameters and tags of the run in MLflow."""
         from image_translation.reporting.environment import read_commit
 
-        parameters = dict(self._catalog.load(f"params:{task}"))
-        del parameters["tuning"]  # a database's address may hold a password
+        settings = self._catalog.load(f"params:{task}")
+        # The address of a database, in tuning, may contain a password.
+        parameters = settings.model_dump(exclude={"tuning"})
         values = {name: str(v) for name, v in flatten({task: parameters}).items()}
         tags = {
             "task": task,

@@ -12,7 +12,6 @@ from kedro.pipeline.node import Node
 from image_translation.hooks.project import find_task
 from image_translation.pipeline_registry import OF_ONE_TASK
 from image_translation.runs.store import require_store
-from image_translation.training.settings import ModelSettings
 
 if TYPE_CHECKING:
     from image_translation.runs.observer import MlflowObserver
@@ -77,8 +76,7 @@ class TrackingHooks:
             return _observe(inputs, f"{namespace}.tuning.workspace", self._observer)
         if "training" not in node.tags:
             return None
-        settings = ModelSettings.model_validate(inputs[f"params:{namespace}"])
-        if not settings.is_trainable:
+        if not inputs[f"params:{namespace}"].is_trainable:
             return None
         from image_translation.runs.observer import MlflowObserver
 
@@ -99,7 +97,7 @@ class TrackingHooks:
                     "n_pairs": len(pairs),
                 }
             )
-        translation = self._context.params[task]["translate"]
+        translation = self._context.params[task].translate.model_dump()
         environment = self._context.env or "local"
         return task, model, self._parent_run_id, given, translation, environment
 

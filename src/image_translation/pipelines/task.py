@@ -17,35 +17,28 @@ from image_translation.pipelines import (
 )
 
 
-def create_pipeline(task: str, models: Sequence[str], tasks: Sequence[str]) -> Pipeline:
+def create_pipeline(task: str, models: Sequence[str]) -> Pipeline:
     """Create all pipelines of a task, namespaced ``<task>`` and ``<task>.<model>``.
 
     Args:
         task: Name of the task.
         models: Names of all models and baselines, in the order of the tables.
-        tasks: Names of all tasks, in the order of the summary.
     """
     whole = (
         ingestion.create_pipeline()
         + splitting.create_pipeline()
         + preparation.create_pipeline()
         + sum((_create_model(name) for name in models), start=Pipeline([]))
-        + human_study.create_blind_test(task, models)
-        + promotion.create_pipeline(task, models)
-        + comparison.create_pipeline(task, models, tasks)
+        + human_study.create_blind_test(models)
+        + promotion.create_pipeline(models)
+        + comparison.create_pipeline(models)
     )
     return pipeline(
         whole,
         namespace=task,
         inputs={"task_results"},
         outputs={"summary"},
-        parameters={
-            "params:task": f"params:{task}",
-            "params:task.promotion": f"params:{task}.promotion",
-            "params:task.verdicts": f"params:{task}.verdicts",
-            "params:task.test": f"params:{task}.test",
-            "params:task.translate": f"params:{task}.translate",
-        },
+        parameters={"params:task": f"params:{task}"},
     )
 
 

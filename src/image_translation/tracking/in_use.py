@@ -11,7 +11,7 @@ from image_translation.runs.sent import read_run_id
 from image_translation.runs.store import client
 from image_translation.tracking.registry import CHAMPION as IN_USE
 from image_translation.tracking.registry import champion, find_version
-from image_translation.training.settings import InferenceSettings
+from image_translation.training.settings import InferenceSettings, ModelSettings
 from image_translation.training.trained import TrainedModel, TrainedReplicate
 from image_translation.translation.model_selection import choose_trained
 from image_translation.translation.settings import CHAMPION
@@ -41,7 +41,7 @@ class Chosen:
 def choose_models(
     task: str,
     wanted: str,
-    settings: Mapping[str, Any],
+    models: Mapping[str, ModelSettings],
     trained: Mapping[str, TrainedModel],
     champions: Path,
     parameter: str = "translate.model",
@@ -52,7 +52,7 @@ def choose_models(
         task: The task.
         wanted: A model's name, ``all``, or ``champion``: the one in use, or where there
             is none, the best on validation.
-        settings: All parameters of the task.
+        models: Settings of the task's models.
         trained: The task's models on disk.
         champions: Where models that are in use are kept.
         parameter: Where the user says what is wanted, for messages.
@@ -73,7 +73,7 @@ def choose_models(
         model: Chosen(
             model,
             replicate,
-            InferenceSettings.model_validate(settings[model]["inference"]),
+            models[model].inference,
             run_id=read_run_id(replicate.folder),
         )
         for model, replicate in found.items()

@@ -7,7 +7,7 @@ import yaml
 
 from image_translation.tuning.results import TunedModel
 
-DATA = ("source", "pairing", "audit", "splitting", "preparation")
+DATA = {"source", "pairing", "audit", "splitting", "preparation"}
 """Sections that determine the pairs."""
 
 RECIPES = ("cartoon", "painterly", "hidden_digits")
@@ -19,7 +19,7 @@ HEADER = """\
 CHOSEN = "searched"
 
 
-def overlay(task: str, settings: Mapping[str, Any], tuned: Sequence[TunedModel]) -> str:
+def overlay(task: str, data: Mapping[str, Any], tuned: Sequence[TunedModel]) -> str:
     """Parameters that reproduce the best training on validation.
 
     They contain everything that the score depends on: the data, and all parameters of
@@ -27,14 +27,14 @@ def overlay(task: str, settings: Mapping[str, Any], tuned: Sequence[TunedModel])
 
     Args:
         task: Name of the task.
-        settings: All parameters of the task.
+        data: The sections ``DATA`` of the task.
         tuned: The models, each with a best trial.
 
     Returns:
         YAML of an environment's ``parameters_<task>.yml``.
     """
     lines = [HEADER.format(task=task), f"{task}:"]
-    lines += _indented(_data(settings), 1)
+    lines += _indented(_data(data), 1)
     for each in tuned:
         lines += [
             "",
@@ -46,15 +46,14 @@ def overlay(task: str, settings: Mapping[str, Any], tuned: Sequence[TunedModel])
     return "\n".join(lines) + "\n"
 
 
-def _data(settings: Mapping[str, Any]) -> dict[str, Any]:
-    data = {name: settings[name] for name in DATA}
+def _data(data: Mapping[str, Any]) -> dict[str, Any]:
     used = data["pairing"]["recipe"]
-    data["pairing"] = {
+    pairing = {
         name: value
         for name, value in data["pairing"].items()
         if name not in RECIPES or name == used
     }
-    return data
+    return {**data, "pairing": pairing}
 
 
 def _model(tuned: TunedModel) -> dict[str, Any]:

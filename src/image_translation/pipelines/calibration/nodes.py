@@ -1,7 +1,6 @@
 """Node of the calibration pipeline."""
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -9,9 +8,9 @@ from image_translation import metrics
 from image_translation.datasets.models import Workspace
 from image_translation.fingerprint import Deferred, code_digest, deferred_parts, digest
 from image_translation.metrics.calibration import calibrate
-from image_translation.metrics.settings import CalibrationSettings
 from image_translation.models.registry import module_of
 from image_translation.pairing.arrays import PairArrays, ScoredPairs
+from image_translation.task_settings import TaskSettings
 from image_translation.training.settings import ModelSettings
 
 
@@ -20,7 +19,7 @@ def calibrate_verdicts(
     validation: PairArrays,
     scored: ScoredPairs,
     workspace: Workspace,
-    settings: dict[str, Any],
+    settings: TaskSettings,
 ) -> tuple[Deferred[pd.DataFrame], ...]:
     """Train a model with many seeds, and compare it with itself.
 
@@ -37,14 +36,14 @@ def calibrate_verdicts(
     Returns:
         Scores of all trainings, and one row per deal.
     """
-    calibration = CalibrationSettings.model_validate(settings["calibration"])
-    model = ModelSettings.model_validate(settings[calibration.model])
+    calibration = settings.calibration
+    model = settings.models[calibration.model]
     many = model.training.model_copy(update={"replicates": calibration.trainings})
     model = model.model_copy(update={"enabled": True, "training": many})
-    scored.check_seal(settings["test"]["sealed"])
+    scored.check_seal(settings.test.sealed)
     fingerprint = digest(
         (train, validation, scored, model.relevant(), model.inference),
-        (calibration, settings["verdicts"]),
+        (calibration, settings.verdicts),
         code_digest(__name__, module_of(model.network.name)),
     )
     folder = workspace.folder.parent / calibration.model
@@ -53,13 +52,12 @@ def calibrate_verdicts(
         scores = _score_trainings(
             calibration.model, model, train, validation, scored, folder
         )
-        margins = settings["verdicts"]["margins"]
         return scores, calibrate(
             scores,
             calibration.model,
             calibration.replicates,
             calibration.deals,
-            margins=margins,
+            margins=settings.verdicts.margins.model_dump(),
         )
 
     return deferred_parts(fingerprint, make, 2)

@@ -1,7 +1,6 @@
 """Nodes of the comparison pipeline."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -12,12 +11,15 @@ from image_translation.fingerprint import Deferred, code_digest, deferred_parts,
 from image_translation.metrics import planning
 from image_translation.metrics.comparison import TaskResults
 from image_translation.metrics.looks import gather_looks, note_seal, subset_of
+from image_translation.metrics.settings import VerdictSettings
 from image_translation.pairing.arrays import ScoredPairs
+from image_translation.pipeline_registry import TASKS
 from image_translation.pipelines.clock import timestamp
 from image_translation.pipelines.comparison.report import by_model, collect_content
 from image_translation.reporting.environment import describe_environment
 from image_translation.reporting.report_content import ReportContent
 from image_translation.sources import Source
+from image_translation.task_settings import TaskSettings
 from image_translation.training.trained import TrainedModel
 
 SAMPLES = 8
@@ -25,7 +27,7 @@ SAMPLES = 8
 
 
 def compare_models(
-    settings: dict[str, Any], **results: Any
+    settings: VerdictSettings, **results: Any
 ) -> tuple[Deferred[pd.DataFrame], ...]:
     """Compare all models on the same images.
 
@@ -57,12 +59,13 @@ def compare_models(
 def _compare(
     scores: Mapping[str, pd.DataFrame],
     sets: Mapping[str, pd.DataFrame],
-    settings: Mapping[str, Any],
+    settings: VerdictSettings,
     failed: Sequence[str],
     subset: str,
 ) -> tuple[pd.DataFrame, ...]:
     joined = {name: _join(frame, sets[name]) for name, frame in scores.items()}
-    tables = metrics.compare_task(joined, margins=settings["margins"], failed=failed)
+    margins = settings.margins.model_dump()
+    tables = metrics.compare_task(joined, margins=margins, failed=failed)
     return tuple(table.assign(subset=subset) for table in tables)
 
 
@@ -106,12 +109,12 @@ def count_looks(
 
 
 def plan_study(
-    comparison: pd.DataFrame, verdicts: pd.DataFrame, settings: dict[str, Any]
+    comparison: pd.DataFrame, verdicts: pd.DataFrame, settings: VerdictSettings
 ) -> pd.DataFrame:
     """Numbers of photographs and trainings that detect a difference as large as its
     margin.
     """
-    return planning.plan_study(comparison, verdicts, settings["margins"])
+    return planning.plan_study(comparison, verdicts, settings.margins.model_dump())
 
 
 def draw_score_chart(comparison: pd.DataFrame) -> Any:
@@ -123,7 +126,6 @@ def draw_score_chart(comparison: pd.DataFrame) -> Any:
 
 def write_summary(
     task: str,
-    tasks: Sequence[str],
     others: Mapping[str, TaskResults],
     comparison: pd.DataFrame,
     verdicts: pd.DataFrame,
@@ -133,7 +135,6 @@ def write_summary(
 
     Args:
         task: Name of the task that has just been compared.
-        tasks: Names of all tasks.
         others: Results of every task.
         comparison: The table of models of this task.
         verdicts: Its table of verdicts.
@@ -145,96 +146,60 @@ def write_summary(
     from image_translation.reporting.summary import render_summary
 
     newest = TaskResults(comparison, verdicts, effects)
-    return render_summary({**others, task: newest}, tasks)
+    return render_summary({**others, task: newest}, TASKS)
 
 
 def write_report(
-    task: str,
-    settings: dict[str, Any],
-    source: Source,
-    manifest: pd.DataFrame,
-    findings: pd.DataFrame,
-    split: pd.DataFrame,
-    tied: pd.DataFrame,
+    settings: TaskSettings,
     scored: ScoredPairs,
-    comparison: pd.DataFrame,
-    verdicts: pd.DataFrame,
-    effects: pd.DataFrame,
     study: pd.DataFrame | None,
     key: Mapping[str, Any],
     promotion: Mapping[str, Any],
-    promotions: pd.DataFrame,
-    looks: pd.DataFrame,
-    plan: pd.DataFrame,
-    calibration: pd.DataFrame | None,
-    **results: Any,
+    source: Source,
+    **inputs: Any,
 ) -> tuple[Deferred[Any], ...]:
     """Draw the figures and write the report of a task.
 
     Args:
-        task: Name of the task.
         settings: All parameters of the task.
-        source: The source of the images.
-        manifest: All pairs found.
-        findings: Findings of the audit.
-        split: All pairs used.
-        tied: Pairs excluded because they connect subsets.
         scored: The scored pairs: the test pairs, unless they are sealed.
-        comparison: The table of models.
-        verdicts: The table of verdicts.
-        effects: The table of effects.
         study: Preferences of judges, if there is a study.
         key: The key of the blind test of these predictions; studies of other
             predictions are not shown.
         promotion: The last promotion decision.
-        promotions: All promotion decisions.
-        looks: All evaluations on test sets of the task.
-        plan: Numbers needed to detect a difference as large as its margin.
-        calibration: Result of comparing a model with itself, if available.
-        **results: Results of each model, by ``<model>.trained``,
-            ``<model>.predictions`` and ``<model>.scores``.
+        source: The source of the images.
+        **inputs: All else that `collect_content` needs.
 
     Returns:
         The report's HTML; Matplotlib's figures of scores, curves, distributions and
         samples.
     """
-    scored.check_seal(settings["test"]["sealed"])
+    scored.check_seal(settings.test.sealed)
     study = study if study is not None and set(study["page"]) == {key["page"]} else None
     environment = describe_environment()
-    described = {name: value for name, value in environment.items() if name != "date"}
-    # Without the number of confirmations, which would change the report every night.
-    decided = promotion["in_use"], promotion["outcome"] == "not decided"
-    made_from = (
-        (task, settings, source.name, source.credit, described),
-        (manifest, findings, split, tied, scored, comparison, verdicts, effects, study),
-        (decided, promotions, looks, plan, calibration),
-        results,
-        {name: model.history() for name, model in by_model(results, "trained").items()},
+    fingerprint = digest(
+        (settings.name, settings, scored, study, source.name, source.credit, inputs),
+        # Without the number of confirmations, which would change the report every night.
+        (promotion["in_use"], promotion["outcome"] == "not decided"),
+        {name: model.history() for name, model in by_model(inputs, "trained").items()},
+        {name: value for name, value in environment.items() if name != "date"},
         code_digest(__name__),
     )
-    content = partial(
-        collect_content,
-        task,
-        settings,
-        source,
-        manifest,
-        findings,
-        split,
-        tied,
-        scored,
-        comparison,
-        verdicts,
-        effects,
-        results,
-        environment,
-        study,
-        promotion,
-        promotions,
-        looks,
-        plan,
-        calibration,
+    return deferred_parts(
+        fingerprint,
+        lambda: _draw(
+            collect_content(
+                settings,
+                scored,
+                source,
+                study=study,
+                promotion=promotion,
+                environment=environment,
+                **inputs,
+            )
+        ),
+        5,
     )
-    return deferred_parts(digest(*made_from), lambda: _draw(content()), 5)
 
 
 def _draw(content: ReportContent) -> tuple[str, Any, Any, Any, Any]:

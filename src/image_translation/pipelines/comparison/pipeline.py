@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from kedro.pipeline import Node, Pipeline
 
-from image_translation.pipelines.binding import bind
 from image_translation.pipelines.comparison.nodes import (
     compare_models,
     count_looks,
@@ -15,7 +14,7 @@ from image_translation.pipelines.comparison.nodes import (
 )
 
 
-def create_pipeline(task: str, models: Sequence[str], tasks: Sequence[str]) -> Pipeline:
+def create_pipeline(models: Sequence[str]) -> Pipeline:
     """From the scores of all models to tables, figures, the report and the summary."""
     scores = {
         f"{model}.{thing}": f"{model}.{thing}"
@@ -32,7 +31,7 @@ def create_pipeline(task: str, models: Sequence[str], tasks: Sequence[str]) -> P
         [
             Node(
                 compare_models,
-                inputs={"settings": "params:task.verdicts", **scores},
+                inputs={"settings": "params:verdicts", **scores},
                 outputs=["comparison", "verdicts", "effects"],
                 name="compare_models",
             ),
@@ -48,7 +47,7 @@ def create_pipeline(task: str, models: Sequence[str], tasks: Sequence[str]) -> P
             ),
             Node(
                 plan_study,
-                inputs=["comparison", "verdicts", "params:task.verdicts"],
+                inputs=["comparison", "verdicts", "params:verdicts"],
                 outputs="plan",
                 name="plan_study",
             ),
@@ -59,7 +58,7 @@ def create_pipeline(task: str, models: Sequence[str], tasks: Sequence[str]) -> P
                 name="draw_score_chart",
             ),
             Node(
-                bind(write_report, task),
+                write_report,
                 inputs={
                     "settings": "params:task",
                     "source": "source",
@@ -90,8 +89,14 @@ def create_pipeline(task: str, models: Sequence[str], tasks: Sequence[str]) -> P
                 name="write_report",
             ),
             Node(
-                bind(write_summary, task, tasks),
-                inputs=["task_results", "comparison", "verdicts", "effects"],
+                write_summary,
+                inputs=[
+                    "params:name",
+                    "task_results",
+                    "comparison",
+                    "verdicts",
+                    "effects",
+                ],
                 outputs="summary",
                 name="write_summary",
             ),

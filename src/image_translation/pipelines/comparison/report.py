@@ -23,6 +23,7 @@ from image_translation.reporting.report_content import (
 )
 from image_translation.schema import flatten
 from image_translation.sources import Source
+from image_translation.task_settings import TaskSettings
 from image_translation.training.settings import ModelSettings, NetworkSettings
 from image_translation.training.trained import TrainedModel
 
@@ -32,60 +33,59 @@ QUESTION = "Which model translates these images best, by how much, and can I tru
 
 
 def collect_content(
-    task: str,
-    settings: dict[str, Any],
+    settings: TaskSettings,
+    scored: ScoredPairs,
     source: Source,
+    *,
     manifest: pd.DataFrame,
     findings: pd.DataFrame,
     split: pd.DataFrame,
     tied: pd.DataFrame,
-    scored: ScoredPairs,
-    comparison: pd.DataFrame,
-    verdicts: pd.DataFrame,
-    effects: pd.DataFrame,
-    results: Mapping[str, Any],
-    environment: Mapping[str, str],
-    study: pd.DataFrame | None,
-    promotion: Mapping[str, Any],
-    promotions: pd.DataFrame,
     looks: pd.DataFrame,
-    plan: pd.DataFrame,
-    calibration: pd.DataFrame | None,
+    **others: Any,
 ) -> ReportContent:
-    """Collect the results of all stages for the report; see ``write_report``."""
-    trained = by_model(results, "trained")
-    scores = by_model(results, "scores")
-    predictions = by_model(results, "predictions")
-    chosen = choose_gallery(scores, settings["report"]["gallery"])
+    """Collect the results of all stages for the report.
+
+    Args:
+        settings: All parameters of the task.
+        scored: The scored pairs: the test pairs, unless they are sealed.
+        source: The source of the images.
+        manifest: All pairs found.
+        findings: Findings of the audit.
+        split: All pairs used.
+        tied: Pairs excluded because they connect subsets.
+        looks: All evaluations on test sets of the task.
+        **others: Results of each model, by ``<model>.trained``,
+            ``<model>.predictions`` and ``<model>.scores``; and fields of
+            `ReportContent`, which are shown as they are.
+    """
+    trained = by_model(others, "trained")
+    scores = by_model(others, "scores")
+    predictions = by_model(others, "predictions")
+    chosen = choose_gallery(scores, settings.report.gallery)
     return ReportContent(
-        task=task,
+        task=settings.name,
         question=QUESTION,
-        comparison=comparison,
-        verdicts=verdicts,
-        effects=effects,
         scores=scores,
         histories={name: model.history() for name, model in trained.items()},
         models=pd.DataFrame(
-            [_describe_model(name, model, settings) for name, model in trained.items()]
+            [
+                _describe_model(name, model, settings.models[name])
+                for name, model in trained.items()
+            ]
         ),
         gallery=_fill_gallery(chosen, manifest, scored, predictions, scores),
-        data=_summarise_data(settings, source, manifest, findings, split, tied),
-        settings=flatten(settings),
-        environment=environment,
-        study=study,
-        promotion=promotion,
-        promotions=promotions,
+        data=_summarise_data(settings.pairing, source, manifest, findings, split, tied),
+        settings=flatten(settings.model_dump()),
         subset=scored.subset,
         looks=describe_looks(looks, scored.test_set),
-        floors=_find_floors(settings, scored),
-        plan=plan,
-        calibration=calibration,
+        floors=_find_floors(settings.learned_metrics, scored),
+        **{name: value for name, value in others.items() if "." not in name},
     )
 
 
-def _find_floors(settings: Mapping[str, Any], test: PairArrays) -> pd.DataFrame:
+def _find_floors(learned: LearnedMetricsSettings, test: PairArrays) -> pd.DataFrame:
     """Distances between halves of the test targets."""
-    learned = LearnedMetricsSettings.model_validate(settings["learned_metrics"])
     targets = test.targets, test.index["group"]
     return pd.concat([set_floor(*targets), feature_floor(*targets, learned)])
 
@@ -101,19 +101,18 @@ def by_model(results: Mapping[str, Any], thing: str) -> dict[str, Any]:
 
 
 def _describe_model(
-    name: str, trained: TrainedModel, settings: Mapping[str, Any]
+    name: str, trained: TrainedModel, settings: ModelSettings
 ) -> dict[str, Any]:
     """One row of the table of models; costs are totals over all replicates."""
-    model = ModelSettings.model_validate(settings[name])
     costs = [replicate.cost for replicate in trained.replicates]
     first = costs[0] if costs else {}
-    is_baseline = trained.status == "trained" and not model.is_trainable
+    is_baseline = trained.status == "trained" and not settings.is_trainable
     seconds = sum(cost["seconds"] for cost in costs)
     samples = sum(cost["samples_seen"] for cost in costs)
     return {
         "model": name,
-        "network": _describe_network(model.network),
-        "objective": model.objective.describe() if model.is_trainable else "",
+        "network": _describe_network(settings.network),
+        "objective": settings.objective.describe() if settings.is_trainable else "",
         "status": "baseline" if is_baseline else trained.status,
         "reason": trained.reason,
         "parameters": first.get("parameters"),
@@ -169,14 +168,13 @@ def _fill_gallery(
 
 
 def _summarise_data(
-    settings: Mapping[str, Any],
+    pairing: PairingSettings,
     source: Source,
     manifest: pd.DataFrame,
     findings: pd.DataFrame,
     split: pd.DataFrame,
     tied: pd.DataFrame,
 ) -> DataSummary:
-    pairing = PairingSettings.model_validate(settings["pairing"])
     single = pairing.layout == "single"
     used = manifest["verdict"] == "used"
     return DataSummary(

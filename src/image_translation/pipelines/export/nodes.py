@@ -9,7 +9,6 @@ import pandas as pd
 
 from image_translation.datasets.models import Workspace
 from image_translation.errors import InputError
-from image_translation.export.settings import ExportSettings
 from image_translation.fingerprint import Deferred, code_digest, digest
 from image_translation.models.registry import module_of
 from image_translation.pairing.arrays import PairArrays
@@ -17,6 +16,7 @@ from image_translation.pairing.layouts import derived_role, find_recipe
 from image_translation.pairing.settings import PairingSettings
 from image_translation.pipelines.comparison.report import count_subsets
 from image_translation.sources import Source
+from image_translation.task_settings import TaskSettings
 from image_translation.training.trained import TrainedModel
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
 
 def export_models(
-    task: str,
-    settings: Mapping[str, Any],
+    settings: TaskSettings,
     trained: Mapping[str, TrainedModel],
     champions: Workspace,
     train: PairArrays,
@@ -40,7 +39,6 @@ def export_models(
     """Export the champion, or the models of ``export.model``.
 
     Args:
-        task: Name of the task.
         settings: All parameters of the task.
         trained: The task's models on disk, by name.
         champions: Folder of the champions.
@@ -60,9 +58,9 @@ def export_models(
     from image_translation.tracking.in_use import choose_models
 
     require_packages()
-    export = ExportSettings.model_validate(settings["export"])
+    task, export = settings.name, settings.export
     chosen = choose_models(
-        task, export.model, settings, trained, champions.folder, "export.model"
+        task, export.model, settings.models, trained, champions.folder, "export.model"
     )
     deferred = {}
     for model, one in chosen.items():
@@ -75,14 +73,14 @@ def export_models(
             config=one.trained.config,
             source=source.name,
             credit=source.credit,
-            **_derivation(PairingSettings.model_validate(settings["pairing"])),
+            **_derivation(settings.pairing),
             splits=count_subsets(split),
             digests={
                 "training pairs": train.fingerprint,
                 "validation pairs": validation.fingerprint,
                 "all pairs and their subsets": digest(split),
             },
-            grey_input=settings["translate"]["grey_input"],
+            grey_input=settings.translate.grey_input,
             comparison=comparison if is_scored else None,
             verdicts=verdicts if is_scored else None,
         )

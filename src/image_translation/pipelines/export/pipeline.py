@@ -2,14 +2,13 @@
 
 from kedro.pipeline import Node, Pipeline, pipeline
 
-from image_translation.pipelines.binding import bind
 from image_translation.pipelines.export.nodes import export_models
 
 
 def create_pipeline(task: str) -> Pipeline:
     """From trained models and their scores to exports for other runtimes."""
     export = Node(
-        bind(export_models, task),
+        export_models,
         inputs={
             "settings": "params:task",
             "trained": "trained_models",

@@ -10,16 +10,17 @@ from image_translation.datasets.predictions import Predictions
 from image_translation.errors import InputError
 from image_translation.fingerprint import Deferred, code_digest, deferred_parts, digest
 from image_translation.pairing.arrays import PairArrays
+from image_translation.reporting.settings import ReportSettings
 
 
 def write_blind_test(
-    task: str, settings: Mapping[str, Any], test: PairArrays, **predictions: Predictions
+    task: str, settings: ReportSettings, test: PairArrays, **predictions: Predictions
 ) -> tuple[Deferred[Any], ...]:
     """Write the page of the blind test, and its key.
 
     Args:
         task: Name of the task.
-        settings: All parameters of the task.
+        settings: The number of questions.
         test: The test pairs.
         **predictions: Predictions of each model, by ``<model>.predictions``.
 
@@ -41,10 +42,10 @@ def write_blind_test(
     blind_test = plan_questions(
         dict(zip(rows, test.index["group"].astype(str), strict=True)),
         {model: images.replicates for model, images in made.items()},
-        settings["report"]["blind_questions"] or 0,
+        settings.blind_questions or 0,
     )
     fingerprint = digest(
-        (task, settings["report"], test, made),
+        (task, settings, test, made),
         code_digest("image_translation.reporting.blind_test"),
     )
     return deferred_parts(
@@ -63,12 +64,12 @@ def write_blind_test(
 
 
 def study_votes(
-    settings: Mapping[str, Any], key: Mapping[str, Any] | None
+    votes: str | None, key: Mapping[str, Any] | None
 ) -> tuple[pd.DataFrame, Any]:
     """Evaluate the votes of all judges.
 
     Args:
-        settings: All parameters of the task.
+        votes: File of votes, or a folder of such files.
         key: The key of the judged page, or None.
 
     Returns:
@@ -87,9 +88,9 @@ def study_votes(
             "blind_test_key.json is missing: run the task's pipeline, which writes it "
             "with blind_test.html, and judge that page"
         )
-    votes = read_votes(_vote_files(settings["votes"]), key)
-    agreement = preferences.judge_agreement(votes)
-    table = preferences.preference_rates(votes).assign(
+    judged = read_votes(_vote_files(votes), key)
+    agreement = preferences.judge_agreement(judged)
+    table = preferences.preference_rates(judged).assign(
         agreement=agreement.raw,
         alpha=agreement.alpha,
         page=key["page"],

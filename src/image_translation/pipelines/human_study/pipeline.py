@@ -4,19 +4,19 @@ from collections.abc import Sequence
 
 from kedro.pipeline import Node, Pipeline, pipeline
 
-from image_translation.pipelines.binding import bind
 from image_translation.pipelines.human_study.nodes import study_votes, write_blind_test
 
 
-def create_blind_test(task: str, models: Sequence[str]) -> Pipeline:
+def create_blind_test(models: Sequence[str]) -> Pipeline:
     """From the predictions of all models to the page of the blind test."""
     predictions = {f"{model}.predictions": f"{model}.predictions" for model in models}
     return Pipeline(
         [
             Node(
-                bind(write_blind_test, task),
+                write_blind_test,
                 inputs={
-                    "settings": "params:task",
+                    "task": "params:name",
+                    "settings": "params:report",
                     "test": "scored_pairs",
                     **predictions,
                 },
@@ -32,12 +32,8 @@ def create_pipeline(task: str) -> Pipeline:
     """From exported votes to rates, agreement and a figure, namespaced ``<task>``."""
     study = Node(
         study_votes,
-        inputs=["params:task", "judged_key"],
+        inputs=["params:votes", "judged_key"],
         outputs=["human_study", "human_agreement"],
         name="study_votes",
     )
-    return pipeline(
-        Pipeline([study], tags="human_study"),
-        namespace=task,
-        parameters={"params:task": f"params:{task}"},
-    )
+    return pipeline(Pipeline([study], tags="human_study"), namespace=task)

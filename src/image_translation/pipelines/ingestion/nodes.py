@@ -16,7 +16,7 @@ def list_source(source: str | None, folder: Path) -> Source:
 
 
 def form_pairs(
-    source: Source, pairing: dict[str, Any], audit: dict[str, Any]
+    source: Source, pairing: PairingSettings, audit: AuditSettings
 ) -> tuple[Deferred[Any], ...]:
     """Form pairs from a source's files, and audit them.
 
@@ -28,11 +28,6 @@ def form_pairs(
     code = code_digest("image_translation.pairing.manifest")
     return deferred_parts(
         digest(source, pairing, audit, code),
-        partial(
-            build_manifest,
-            source,
-            PairingSettings.model_validate(pairing),
-            AuditSettings.model_validate(audit),
-        ),
+        partial(build_manifest, source, pairing, audit),
         count=2,
     )

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 import pandas as pd
 
@@ -22,6 +21,7 @@ from image_translation.metrics.learned import (
 from image_translation.metrics.settings import LearnedMetricsSettings
 from image_translation.models.registry import module_of
 from image_translation.pairing.arrays import PairArrays, ScoredPairs
+from image_translation.pairing.settings import SealSettings
 from image_translation.pipelines.clock import timestamp
 from image_translation.training.settings import InferenceSettings, ModelSettings
 from image_translation.training.trained import TrainedModel
@@ -31,14 +31,14 @@ def train_model(
     train: PairArrays,
     validation: PairArrays,
     workspace: Workspace,
-    settings: dict[str, Any],
+    settings: ModelSettings,
 ) -> TrainedModel:
     """Train all replicates of a model that are not up to date."""
     from image_translation import training
 
     return training.train(
         workspace.folder.name,
-        ModelSettings.model_validate(settings),
+        settings,
         train,
         validation,
         workspace.folder,
@@ -49,29 +49,29 @@ def train_model(
 def translate_pairs(
     trained: TrainedModel,
     scored: ScoredPairs,
-    inference: dict[str, Any],
-    seal: dict[str, Any],
+    inference: InferenceSettings,
+    seal: SealSettings,
 ) -> Deferred[Iterator[PredictionBatch]]:
     """Translate the scored inputs with every replicate of a model."""
-    scored.check_seal(seal["sealed"])
-    settings, model = InferenceSettings.model_validate(inference), trained.settings
+    scored.check_seal(seal.sealed)
+    model = trained.settings
     return Deferred(
         digest(
             trained,
             scored,
-            settings,
+            inference,
             code_digest(
                 "image_translation.training.inference",
                 "image_translation.training.trained",
                 *([module_of(model.network.name)] if model else []),
             ),
         ),
-        lambda: _translate(trained, scored, settings),
+        lambda: _translate(trained, scored, inference),
     )
 
 
 def _translate(
-    trained: TrainedModel, scored: ScoredPairs, settings: InferenceSettings
+    trained: TrainedModel, scored: ScoredPairs, inference: InferenceSettings
 ) -> Iterator[PredictionBatch]:
     from image_translation import training
 
@@ -79,7 +79,7 @@ def _translate(
     for number, replicate in enumerate(trained.replicates):
         generator = replicate.load_generator()
         start = 0
-        for images in training.translate(generator, scored.inputs, settings):
+        for images in training.translate(generator, scored.inputs, inference):
             chunk = pair_ids[start : start + len(images)]
             yield PredictionBatch(number, chunk, images)
             start += len(images)
@@ -88,34 +88,32 @@ def _translate(
 def score_predictions(
     predictions: Predictions,
     scored: ScoredPairs,
-    learned_metrics: dict[str, Any],
-    seal: dict[str, Any],
+    learned_metrics: LearnedMetricsSettings,
+    seal: SealSettings,
 ) -> Deferred[pd.DataFrame]:
     """Score every prediction against its target."""
-    scored.check_seal(seal["sealed"])
-    settings = LearnedMetricsSettings.model_validate(learned_metrics)
+    scored.check_seal(seal.sealed)
     return Deferred(
-        _scores_fingerprint(predictions, scored, settings),
-        lambda: _score(predictions, scored, settings),
+        _scores_fingerprint(predictions, scored, learned_metrics),
+        lambda: _score(predictions, scored, learned_metrics),
     )
 
 
 def score_prediction_sets(
     predictions: Predictions,
     scored: ScoredPairs,
-    learned_metrics: dict[str, Any],
-    seal: dict[str, Any],
+    learned_metrics: LearnedMetricsSettings,
+    seal: SealSettings,
 ) -> Deferred[pd.DataFrame]:
     """Measure the distances between all predictions and all targets.
 
     The table has the format of the scores: the contribution of each image to each
     distance.
     """
-    scored.check_seal(seal["sealed"])
-    settings = LearnedMetricsSettings.model_validate(learned_metrics)
+    scored.check_seal(seal.sealed)
     return Deferred(
-        _scores_fingerprint(predictions, scored, settings),
-        lambda: _score_sets(predictions, scored, settings),
+        _scores_fingerprint(predictions, scored, learned_metrics),
+        lambda: _score_sets(predictions, scored, learned_metrics),
     )
 
 

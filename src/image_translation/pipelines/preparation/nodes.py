@@ -1,7 +1,6 @@
 """Nodes of the preparation pipeline."""
 
 import logging
-from typing import Any
 
 import pandas as pd
 
@@ -22,43 +21,51 @@ from image_translation.sources import Source
 logger = logging.getLogger(__name__)
 
 
-def prepare_subset(
+def prepare_train_pairs(
     source: Source,
     split: pd.DataFrame,
-    pairing: dict[str, Any],
-    preparation: dict[str, Any],
-    subset: str,
+    pairing: PairingSettings,
+    preparation: PreparationSettings,
 ) -> Deferred[PairStream]:
-    """Decode and resize the pairs of one subset."""
-    return prepare_pairs(
-        source,
-        split,
-        subset,
-        PairingSettings.model_validate(pairing),
-        PreparationSettings.model_validate(preparation),
-    )
+    """Decode and resize the training pairs."""
+    return prepare_pairs(source, split, "train", pairing, preparation)
+
+
+def prepare_validation_pairs(
+    source: Source,
+    split: pd.DataFrame,
+    pairing: PairingSettings,
+    preparation: PreparationSettings,
+) -> Deferred[PairStream]:
+    """Decode and resize the validation pairs."""
+    return prepare_pairs(source, split, "validation", pairing, preparation)
+
+
+def prepare_test_pairs(
+    source: Source,
+    split: pd.DataFrame,
+    pairing: PairingSettings,
+    preparation: PreparationSettings,
+) -> Deferred[PairStream]:
+    """Decode and resize the test pairs."""
+    return prepare_pairs(source, split, "test", pairing, preparation)
 
 
 def choose_scored_pairs(
     test: PairArrays,
     validation: PairArrays,
-    seal: dict[str, Any],
-    pairing: dict[str, Any],
-    preparation: dict[str, Any],
+    seal: SealSettings,
+    pairing: PairingSettings,
+    preparation: PreparationSettings,
 ) -> ScoredPairs:
     """Choose the pairs on which all models are scored: those of the test set.
 
     While the test set is sealed, the validation pairs replace them everywhere.
     """
-    is_sealed = SealSettings.model_validate(seal).sealed
-    if is_sealed:
+    if seal.sealed:
         logger.info("The test set is sealed: models are scored on the validation pairs")
     return ScoredPairs(
-        **vars(validation if is_sealed else test),
-        subset="validation" if is_sealed else "test",
-        test_set=identify_pairs(
-            test.index["pair_id"].tolist(),
-            PairingSettings.model_validate(pairing),
-            PreparationSettings.model_validate(preparation),
-        ),
+        **vars(validation if seal.sealed else test),
+        subset="validation" if seal.sealed else "test",
+        test_set=identify_pairs(test.index["pair_id"].tolist(), pairing, preparation),
     )

@@ -2,25 +2,30 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from image_translation.pipelines.binding import bind
 from image_translation.pipelines.preparation.nodes import (
     choose_scored_pairs,
-    prepare_subset,
+    prepare_test_pairs,
+    prepare_train_pairs,
+    prepare_validation_pairs,
 )
 
-SUBSETS = ("train", "validation", "test")
+SUBSETS = {
+    "train": prepare_train_pairs,
+    "validation": prepare_validation_pairs,
+    "test": prepare_test_pairs,
+}
 
 
 def create_pipeline() -> Pipeline:
     """Prepare the arrays of each subset and choose the scored pairs."""
     subsets = [
         Node(
-            bind(prepare_subset, subset=subset),
+            prepare,
             inputs=["source", "split", "params:pairing", "params:preparation"],
             outputs=f"{subset}_pairs",
             name=f"prepare_{subset}_pairs",
         )
-        for subset in SUBSETS
+        for subset, prepare in SUBSETS.items()
     ]
     choice = Node(
         choose_scored_pairs,

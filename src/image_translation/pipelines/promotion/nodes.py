@@ -7,14 +7,16 @@ import pandas as pd
 from image_translation.datasets.models import Workspace
 from image_translation.metrics.settings import PromotionSettings
 from image_translation.pairing.arrays import ScoredPairs
+from image_translation.pairing.settings import SealSettings
 from image_translation.pipelines.comparison.report import by_model
+from image_translation.translation.settings import TranslateSettings
 
 
 def decide_promotion(
     task: str,
-    settings: dict[str, Any],
-    translation: dict[str, Any],
-    seal: dict[str, Any],
+    settings: PromotionSettings,
+    translation: TranslateSettings,
+    seal: SealSettings,
     scored: ScoredPairs,
     split: pd.DataFrame,
     champions: Workspace,
@@ -42,16 +44,16 @@ def decide_promotion(
     """
     from image_translation.tracking import promotion
 
-    scored.check_seal(seal["sealed"])
+    scored.check_seal(seal.sealed)
     decided = promotion.decide(
         task,
-        PromotionSettings.model_validate(settings),
+        settings,
         by_model(results, "trained"),
         by_model(results, "scores"),
         scored,
         champions.folder,
         log,
-        translation,
+        translation.model_dump(),
         split,
         pair_looks,
         is_sealed=scored.is_sealed,

@@ -4,15 +4,13 @@ from collections.abc import Sequence
 
 from kedro.pipeline import Node, Pipeline
 
-from image_translation.pipelines.binding import bind
 from image_translation.pipelines.promotion.nodes import decide_promotion
 
 
-def create_pipeline(task: str, models: Sequence[str]) -> Pipeline:
+def create_pipeline(models: Sequence[str]) -> Pipeline:
     """From the trained models to the champion.
 
     Args:
-        task: Name of the task.
         models: Names of all models and baselines.
     """
     results = {
@@ -23,11 +21,12 @@ def create_pipeline(task: str, models: Sequence[str]) -> Pipeline:
     return Pipeline(
         [
             Node(
-                bind(decide_promotion, task),
+                decide_promotion,
                 inputs={
-                    "settings": "params:task.promotion",
-                    "translation": "params:task.translate",
-                    "seal": "params:task.test",
+                    "task": "params:name",
+                    "settings": "params:promotion",
+                    "translation": "params:translate",
+                    "seal": "params:test",
                     "scored": "scored_pairs",
                     "split": "split",
                     "champions": "champion.workspace",

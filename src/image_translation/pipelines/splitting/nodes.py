@@ -1,7 +1,5 @@
 """Nodes of the splitting pipeline."""
 
-from typing import Any
-
 import pandas as pd
 
 from image_translation.pairing.findings import raise_on_fatal
@@ -16,8 +14,8 @@ def assign_subsets(
     findings: pd.DataFrame,
     previous: pd.DataFrame | None,
     source: Source,
-    splitting: dict[str, Any],
-    audit: dict[str, Any],
+    splitting: SplittingSettings,
+    audit: AuditSettings,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Assign every used pair to a subset; known pairs keep theirs.
 
@@ -28,6 +26,5 @@ def assign_subsets(
         InputError: There are findings of ``audit.fatal``.
     """
     log_findings(manifest, findings)
-    raise_on_fatal(findings, AuditSettings.model_validate(audit).fatal)
-    settings = SplittingSettings.model_validate(splitting)
-    return split_pairs(manifest, previous, settings, source)
+    raise_on_fatal(findings, audit.fatal)
+    return split_pairs(manifest, previous, splitting, source)

@@ -2,21 +2,20 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from image_translation.datasets.models import Workspace
 from image_translation.errors import InputError
+from image_translation.task_settings import TaskSettings
 from image_translation.training.trained import TrainedModel
 from image_translation.translation.ledger import Outcome
-from image_translation.translation.settings import TranslateSettings
 
 if TYPE_CHECKING:
     from image_translation.translation.translator import Translator
 
 
 def translate_photographs(
-    task: str,
-    settings: Mapping[str, Any],
+    settings: TaskSettings,
     trained: Mapping[str, TrainedModel],
     champions: Workspace,
     exports: Mapping[str, Path],
@@ -24,7 +23,6 @@ def translate_photographs(
     """Translate the photographs of ``input`` to ``output``.
 
     Args:
-        task: Name of the task.
         settings: All parameters of the task.
         trained: The task's models on disk, by name.
         champions: Folder of the champions.
@@ -35,16 +33,15 @@ def translate_photographs(
     """
     from image_translation.translation.folder import list_photos, translate_folder
 
-    output = _path(settings, "output")
-    photos = list_photos(_path(settings, "input"), output)
-    translators = _translators(task, settings, trained, champions.folder, exports)
-    title = f"{task.replace('_', ' ').capitalize()} of {photos.name}"
+    output = _path("output", settings.output)
+    photos = list_photos(_path("input", settings.input), output)
+    translators = _translators(settings, trained, champions.folder, exports)
+    title = f"{settings.name.replace('_', ' ').capitalize()} of {photos.name}"
     return translate_folder(photos, output, translators, title)
 
 
 def _translators(
-    task: str,
-    settings: Mapping[str, Any],
+    settings: TaskSettings,
     trained: Mapping[str, TrainedModel],
     champions: Path,
     exports: Mapping[str, Path],
@@ -53,20 +50,21 @@ def _translators(
     from image_translation.tracking.in_use import choose_models
     from image_translation.translation.translator import Translator
 
-    translation = TranslateSettings.model_validate(settings["translate"])
-    chosen = choose_models(task, translation.model, settings, trained, champions)
+    chosen = choose_models(
+        settings.name, settings.translate.model, settings.models, trained, champions
+    )
     return {
         model: Translator.read(
-            one.trained, one.inference, translation, exports.get(model)
+            one.trained, one.inference, settings.translate, exports.get(model)
         )
         for model, one in chosen.items()
     }
 
 
-def _path(settings: Mapping[str, Any], name: str) -> Path:
-    if settings[name] is None:
+def _path(name: str, given: str | None) -> Path:
+    if given is None:
         raise InputError(
             f"{name}: pass it on the command line: --params "
             '"task=<task>,input=<folder or file>,output=<folder>"'
         )
-    return Path(settings[name])
+    return Path(given)

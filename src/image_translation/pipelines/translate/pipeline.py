@@ -2,7 +2,6 @@
 
 from kedro.pipeline import Node, Pipeline, pipeline
 
-from image_translation.pipelines.binding import bind
 from image_translation.pipelines.translate.nodes import translate_photographs
 
 
@@ -12,7 +11,7 @@ def create_pipeline(task: str) -> Pipeline:
     The result is not a dataset, because the folders are the user's own.
     """
     translate = Node(
-        bind(translate_photographs, task),
+        translate_photographs,
         inputs=["params:task", "trained_models", "champion.workspace", "exports"],
         outputs="translated",
         name="translate_photographs",

@@ -1,6 +1,5 @@
 """Node of the tuning pipeline."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -8,16 +7,14 @@ import pandas as pd
 from image_translation.datasets.models import Workspace
 from image_translation.pairing.arrays import PairArrays
 from image_translation.reporting.tuning import tuning_history, tuning_importance
-from image_translation.training.settings import ModelSettings
-from image_translation.tuning.overlay import overlay
+from image_translation.task_settings import TaskSettings
+from image_translation.tuning.overlay import DATA, overlay
 from image_translation.tuning.results import join_trials, with_best
 from image_translation.tuning.search import tune
-from image_translation.tuning.settings import TuningSettings
 
 
 def tune_models(
-    task: str,
-    settings: Mapping[str, Any],
+    settings: TaskSettings,
     train: PairArrays,
     validation: PairArrays,
     workspace: Workspace,
@@ -25,7 +22,6 @@ def tune_models(
     """Tune models, one after the other with the same budget.
 
     Args:
-        task: Name of the task.
         settings: All parameters of the task.
         train: Training pairs.
         validation: Pairs that score a trial.
@@ -36,19 +32,18 @@ def tune_models(
         file with the selected parameters.
     """
     observers: Any = workspace.observers  # observers of a tuning, set by the hooks
-    tuning = TuningSettings.model_validate(settings["tuning"])
     tuned = [
         tune(
-            task,
+            settings.name,
             model,
-            ModelSettings.model_validate(settings[model]),
-            tuning,
+            settings.models[model],
+            settings.tuning,
             train,
             validation,
             workspace.folder,
             observers,
         )
-        for model in tuning.models
+        for model in settings.tuning.models
     ]
     trials = join_trials(tuned)
     importance = {each.model: each.importance for each in tuned}
@@ -56,5 +51,5 @@ def tune_models(
         trials,
         tuning_history(trials),
         tuning_importance(importance),
-        overlay(task, settings, with_best(tuned)),
+        overlay(settings.name, settings.model_dump(include=DATA), with_best(tuned)),
     )

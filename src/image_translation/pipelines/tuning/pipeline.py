@@ -3,14 +3,13 @@
 from kedro.pipeline import Node, Pipeline, pipeline
 
 from image_translation.pipelines import ingestion, preparation, splitting
-from image_translation.pipelines.binding import bind
 from image_translation.pipelines.tuning.nodes import tune_models
 
 
 def create_pipeline(task: str) -> Pipeline:
     """From a source to the parameters that are best on the validation pairs."""
     tuning = Node(
-        bind(tune_models, task),
+        tune_models,
         inputs=["params:task", "train_pairs", "validation_pairs", "tuning.workspace"],
         outputs=[f"tuning.{x}" for x in ("trials", "history", "importance", "overlay")],
         name="tune_models",
