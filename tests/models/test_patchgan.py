@@ -107,9 +107,9 @@ class TestMultiScale:
     @pytest.mark.parametrize("image_size", [32, 64, 256])
     def test_most_scales_that_settings_allow_leave_logits(self, image_size):
         images = torch.zeros(1, 3, image_size, image_size)
-        judged = MultiScalePatchGAN(2, MAX_SCALES, image_size)(images, images)
-        assert len(judged) == MAX_SCALES
-        assert all(layers[-1].numel() for layers in judged)
+        features = MultiScalePatchGAN(2, MAX_SCALES, image_size)(images, images)
+        assert len(features) == MAX_SCALES
+        assert all(layers[-1].numel() for layers in features)
 
     def test_layers_are_those_after_each_activation(self):
         images = torch.zeros(1, 3, 64, 64)

@@ -65,7 +65,7 @@ def test_models_of_a_folder_are_found(smoke_project):
         filepath=str(smoke_project / "data/smoke/06_models/colorization")
     ).load()
     assert {"unet", "pix2pix", "copy_input"} <= set(models)
-    assert models["unet"].is_learnt and not models["copy_input"].is_learnt
+    assert models["unet"].is_trainable and not models["copy_input"].is_trainable
 
 
 @pytest.mark.parametrize("missing", ["input", "output"])

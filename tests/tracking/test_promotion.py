@@ -280,7 +280,7 @@ def test_champion_of_an_earlier_structure_is_kept_and_the_remedy_named(world, tm
     record = world.decide({"a": world.model(2)}, {"a": (3.0,)})
     assert record["outcome"] == "kept"
     assert "cannot be compared" in record["reason"]
-    assert "weights of another network" in record["reason"]
+    assert "does not fit the network" in record["reason"]
     assert "kedro promote" in record["reason"]
 
 

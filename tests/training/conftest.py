@@ -59,7 +59,7 @@ MODELS: dict[str, dict[str, Any]] = {
         "objective.adversarial": 1,
         "objective.l1": 100,
     },
-    "compared": {  # by every loss that needs no judge
+    "compared": {  # every loss that needs no discriminator
         "network.name": "unet",
         "network.output": "residual",
         "network.normalization": "instance",
@@ -102,8 +102,8 @@ def make_settings(model: str = "unet", **changes: Any) -> ModelSettings:
 
 def make_pairs(count: int, seed: int = 0) -> PairArrays:
     """Smooth random images; a target is its input with the colours inverted."""
-    chance = np.random.default_rng(seed)
-    coarse = chance.integers(0, 256, (count, 4, 4, 3), dtype=np.uint8)
+    random = np.random.default_rng(seed)
+    coarse = random.integers(0, 256, (count, 4, 4, 3), dtype=np.uint8)
     inputs = coarse.repeat(SIZE // 4, axis=1).repeat(SIZE // 4, axis=2)
     ids = [f"{number:016x}" for number in range(count)]
     index = pd.DataFrame({"pair_id": ids, "group": ids})
@@ -174,7 +174,7 @@ def assert_same_training(a, b):
     assert a.fingerprint == b.fingerprint
 
 
-def cut_at_batch(monkeypatch, number, signal_number=None):
+def interrupt_at_batch(monkeypatch, number, signal_number=None):
     """Raise KeyboardInterrupt, or send a signal, while a batch is trained."""
     train_batch, calls = loop.train_batch, []
 

@@ -54,25 +54,25 @@ def truncated(content):
         lambda content: pickle.dumps(Malice()),
     ],
 )
-def test_broken_checkpoint_is_reported_and_not_used(path, spoil, caplog):
+def test_unreadable_checkpoint_is_ignored_with_a_warning(path, spoil, caplog):
     path.write_bytes(spoil(path.read_bytes()))
     with caplog.at_level(logging.WARNING):
         assert load_checkpoint(path, "b") is None
     assert str(path) in caplog.text
-    assert "is not used" in caplog.text
+    assert "unreadable" in caplog.text
 
 
 @pytest.mark.parametrize("content", [["fingerprint"], {"rows": []}, 1])
 def test_checkpoint_of_another_form_is_reported(path, content, caplog):
     torch.save(content, path)
     assert load_checkpoint(path, "a") is None
-    assert "broken" in caplog.text
+    assert "unreadable" in caplog.text
 
 
-def test_checkpoint_that_would_run_code_is_not_read(path, caplog):
+def test_checkpoint_with_code_is_not_executed(path, caplog):
     torch.save({"fingerprint": "a", "malice": Malice()}, path)
     assert load_checkpoint(path, "a") is None
-    assert "broken" in caplog.text
+    assert "unreadable" in caplog.text
 
 
 def test_writing_that_fails_leaves_the_old_file(tmp_path):
@@ -88,7 +88,7 @@ def test_writing_that_fails_leaves_the_old_file(tmp_path):
     assert path.read_text() == "old"
 
 
-def test_the_state_before_is_kept_beside(path, tmp_path):
+def test_previous_checkpoint_is_kept(path, tmp_path):
     previous = tmp_path / "previous.pt"
     assert not previous.exists()
     save_checkpoint(path, {"fingerprint": "a", "epoch": 2}, previous)

@@ -37,7 +37,9 @@ def test_training_that_diverges_at_once_has_no_weights(
         trained.load_generator()
 
 
-def test_last_step_that_goes_wrong_is_found(train_model, tmp_path):
+def test_weights_that_are_not_finite_after_the_last_step_are_found(
+    train_model, tmp_path
+):
     trained = train_model(
         tmp_path, training__learning_rate=1e38, training__batch_size=8
     )

@@ -32,7 +32,7 @@ def step_in_process(rank: int, world: int, model: str, folder: str) -> None:
     if rank == 0:
         torch.save(gradients, f"{folder}/gradients.pt")
     dist.barrier()
-    os._exit(0)  # as the worker leaves
+    os._exit(0)  # as the worker does
 
 
 def take_step(model: str, rank: int = 0, world: int = 1) -> dict[str, torch.Tensor]:
@@ -73,8 +73,8 @@ def test_discriminators_gradients_of_two_processes_are_those_of_one(tmp_path):
     count = len(
         list(TrainingState.start(settings, SIZE, 0, "cpu").generator.parameters())
     )
-    judging = [name for name in alone if int(name) >= count]
-    for name in judging:
+    names = [name for name in alone if int(name) >= count]
+    for name in names:
         torch.testing.assert_close(shared[name], alone[name], atol=1e-5, rtol=0)
 
 
@@ -108,12 +108,12 @@ class TestLaunch:
         monkeypatch.setattr(replicates, "launch", lambda *_: pytest.fail("launched"))
         assert train("autoencoder", settings, *pairs, tmp_path) == first
 
-    def test_error_in_a_process_is_told(self, tmp_path):
+    def test_error_in_a_process_is_reported(self, tmp_path):
         settings = make_settings("unet", **TWO)
         with pytest.raises(InputError, match="train subset has no pairs"):
             train("unet", settings, make_pairs(0), make_pairs(2), tmp_path)
 
-    def test_signal_stops_all_and_the_next_run_goes_on(self, pairs, tmp_path):
+    def test_signal_stops_all_and_the_next_run_resumes(self, pairs, tmp_path):
         class Stopper(Recorder):
             def on_epoch(self, epoch, metrics, samples):
                 super().on_epoch(epoch, metrics, samples)

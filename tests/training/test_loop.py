@@ -111,7 +111,7 @@ def test_plain_discriminator_is_the_published_one():
 
 @pytest.mark.parametrize("gan_loss", ["cross_entropy", "hinge", "least_squares"])
 @pytest.mark.parametrize("spectral_norm", [False, True])
-def test_every_judge_trains_at_two_scales(gan_loss, spectral_norm):
+def test_every_discriminator_trains_at_two_scales(gan_loss, spectral_norm):
 
     settings = make_settings(
         "pix2pix",
@@ -121,7 +121,7 @@ def test_every_judge_trains_at_two_scales(gan_loss, spectral_norm):
         objective__feature_matching=1,
     )
     state = TrainingState.start(settings, 64, 0, "cpu")
-    # The last bias stands still by the hinge while no logit has reached its margin.
+    # The hinge does not change the last bias while no logit has reached its margin.
     changing = [p for p in state.discriminator.parameters() if p.dim() > 1]
     before = [p.detach().clone() for p in changing]
     inputs, targets = torch.rand(2, 2, 3, 64, 64) * 2 - 1
@@ -155,7 +155,7 @@ def test_mean_target_is_the_best_constant_image(
     np.testing.assert_allclose(image, expected, atol=1e-4)
 
 
-def test_single_pair_can_be_trained_on(tmp_path):
+def test_training_on_a_single_pair(tmp_path):
     pairs = make_pairs(1)
     assert fit(make_settings("pix2pix"), pairs, pairs, tmp_path).failure is None
 
@@ -170,7 +170,7 @@ def test_both_precisions_train(train_model, tmp_path, precision):
 
 class TestAccumulation:
     def test_gradients_of_a_group_are_those_of_one_batch(self, train_pairs):
-        """Without batch statistics and chance: networks in evaluation mode."""
+        """Without batch statistics and dropout: networks in evaluation mode."""
 
         inputs, targets = to_tensor(train_pairs.inputs), to_tensor(train_pairs.targets)
         stepped = []
@@ -196,7 +196,7 @@ class TestAccumulation:
         assert len(steps) == 3 * 2  # three batches an epoch: a group of two, one of one
 
 
-def test_moving_average_is_what_is_kept(train_model, tmp_path):
+def test_moving_average_is_saved(train_model, tmp_path):
     plain = train_model(tmp_path / "plain", training__epochs=1)
     averaged = train_model(tmp_path / "ema", training__epochs=1, training__ema=0.999)
     last = plain.load_generator().state_dict()
@@ -204,7 +204,7 @@ def test_moving_average_is_what_is_kept(train_model, tmp_path):
     assert any(not torch.equal(kept[name], last[name]) for name in last)
 
 
-def test_compile_that_fails_goes_on_without(train_model, tmp_path, monkeypatch):
+def test_failing_compile_falls_back(train_model, tmp_path, monkeypatch):
     monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))
     compiled = train_model(tmp_path / "compiled", training__compile=True)
     plain = train_model(tmp_path / "plain")

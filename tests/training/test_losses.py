@@ -17,20 +17,20 @@ from image_translation.training.losses import (
 from image_translation.training.tensors import to_tensor
 
 
-def judged(*logits: float, features: float = 0.0, batch: int = 1) -> list:
-    """A judgement: a layer and logits, all alike, for every scale."""
+def features(*logits: float, layer: float = 0.0, batch: int = 1) -> list:
+    """Features of every scale: a constant layer, and constant logits."""
     return [
-        [torch.full((batch, 2, 4, 4), features), torch.full((batch, 1, 3, 3), value)]
+        [torch.full((batch, 2, 4, 4), layer), torch.full((batch, 1, 3, 3), value)]
         for value in logits
     ]
 
 
 def images(count=2, size=64, seed=0):
-    """Pairs of 8-bit images that are alike but for noise."""
-    chance = np.random.default_rng(seed)
-    coarse = chance.integers(0, 256, (count, size // 8, size // 8, 3))
+    """Pairs of 8-bit images that differ by noise."""
+    random = np.random.default_rng(seed)
+    coarse = random.integers(0, 256, (count, size // 8, size // 8, 3))
     targets = coarse.repeat(8, axis=1).repeat(8, axis=2)
-    noisy = targets + chance.normal(0, 25, targets.shape)
+    noisy = targets + random.normal(0, 25, targets.shape)
     return noisy.clip(0, 255).astype(np.uint8), targets.astype(np.uint8)
 
 
@@ -46,7 +46,7 @@ def images(count=2, size=64, seed=0):
     ],
 )
 def test_adversarial_loss_of_one_logit(gan_loss, logit, expected):
-    loss = adversarial_loss(judged(logit), gan_loss)
+    loss = adversarial_loss(features(logit), gan_loss)
     assert loss.item() == pytest.approx(expected, rel=1e-6)
 
 
@@ -62,24 +62,24 @@ def test_adversarial_loss_of_one_logit(gan_loss, logit, expected):
     ],
 )
 def test_discriminator_loss_is_half_the_sum(gan_loss, expected):
-    loss = discriminator_loss(judged(2.0), judged(-1.0), gan_loss)
+    loss = discriminator_loss(features(2.0), features(-1.0), gan_loss)
     assert loss.item() == pytest.approx(expected)
 
 
 def test_hinge_counts_what_falls_short_of_the_margin():
-    loss = discriminator_loss(judged(0.25), judged(0.5), "hinge")
+    loss = discriminator_loss(features(0.25), features(0.5), "hinge")
     assert loss.item() == pytest.approx((0.75 + 1.5) / 2)
 
 
 def test_every_scale_counts_alike():
-    two = adversarial_loss(judged(1.0, 4.0), "hinge")
+    two = adversarial_loss(features(1.0, 4.0), "hinge")
     assert two.item() == pytest.approx(-2.5)
-    loss = discriminator_loss(judged(0.0, -1.0), judged(-1.0, -1.0), "hinge")
+    loss = discriminator_loss(features(0.0, -1.0), features(-1.0, -1.0), "hinge")
     assert loss.item() == pytest.approx(((1 + 2) / 2 + 0) / 2)
 
 
 def test_feature_matching_is_the_difference_inside_the_discriminator():
-    generated, real = judged(5.0, 5.0, features=0.5), judged(0.0, 0.0, features=2.0)
+    generated, real = features(5.0, 5.0, layer=0.5), features(0.0, 0.0, layer=2.0)
     generated[1].insert(0, torch.zeros(1, 1, 2, 2))
     real[1].insert(0, torch.ones(1, 1, 2, 2))
     # layers added up, scales averaged, logits left out
@@ -88,7 +88,7 @@ def test_feature_matching_is_the_difference_inside_the_discriminator():
 
 
 def test_feature_matching_moves_the_generated_side_alone():
-    generated, real = judged(0.0, features=1.0), judged(0.0)
+    generated, real = features(0.0, layer=1.0), features(0.0)
     for layers in (generated[0], real[0]):
         layers[0].requires_grad_()
     feature_matching_loss(generated, real).backward()
@@ -157,8 +157,8 @@ class TestComparison:
 
 def test_losses_are_taken_in_float32():
     half = torch.zeros(1, 3, 16, 16, dtype=torch.bfloat16)
-    judgement = [[half, half]]
-    assert adversarial_loss(judgement).dtype == torch.float32
-    assert feature_matching_loss(judgement, judgement).dtype == torch.float32
+    found = [[half, half]]
+    assert adversarial_loss(found).dtype == torch.float32
+    assert feature_matching_loss(found, found).dtype == torch.float32
     for loss in (l1_loss, ms_ssim_loss, focal_frequency_loss):
         assert loss(half, half.float()).dtype == torch.float32

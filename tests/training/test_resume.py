@@ -13,7 +13,7 @@ from tests.training.conftest import (
     TRAINED,
     Recorder,
     assert_same_training,
-    cut_at_batch,
+    interrupt_at_batch,
 )
 
 
@@ -33,61 +33,65 @@ def interrupt_training(train_model, folder, **changes):
         ("structured", 2),
     ],
 )
-def test_interrupted_training_ends_as_if_it_was_not(
+def test_interrupted_training_ends_with_the_same_result(
     train_model, tmp_path, model, epoch
 ):
     whole = train_model(tmp_path / "whole", model, training__epochs=3)
     with pytest.raises(KeyboardInterrupt):
         train_model(
-            tmp_path / "cut",
+            tmp_path / "interrupted",
             model,
             observers=[Recorder(interrupt_at=epoch)],
             training__epochs=3,
         )
-    assert Stamp(tmp_path / "cut").read() is None
+    assert Stamp(tmp_path / "interrupted").read() is None
     recorder = Recorder()
-    cut = train_model(tmp_path / "cut", model, observers=[recorder], training__epochs=3)
-    assert_same_training(whole, cut)
+    interrupted = train_model(
+        tmp_path / "interrupted", model, observers=[recorder], training__epochs=3
+    )
+    assert_same_training(whole, interrupted)
     assert list(recorder.epochs) == list(range(epoch, 4))  # no gap in the curves
     assert recorder.starts[0][1] == (epoch > 1)
-    assert not (tmp_path / "cut" / CHECKPOINT).exists()
+    assert not (tmp_path / "interrupted" / CHECKPOINT).exists()
 
 
-def test_cut_within_an_epoch_keeps_the_epochs_before(
+def test_interruption_within_an_epoch_keeps_the_epochs_before(
     train_model, tmp_path, monkeypatch
 ):
     whole = train_model(tmp_path / "whole")
     with monkeypatch.context() as context:
-        cut_at_batch(context, 4)  # two batches an epoch
+        interrupt_at_batch(context, 4)  # two batches an epoch
         with pytest.raises(KeyboardInterrupt):
-            train_model(tmp_path / "cut")
+            train_model(tmp_path / "interrupted")
     recorder = Recorder()
-    assert_same_training(whole, train_model(tmp_path / "cut", observers=[recorder]))
+    assert_same_training(
+        whole, train_model(tmp_path / "interrupted", observers=[recorder])
+    )
     assert list(recorder.epochs) == [2, 3]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("model", TRAINED)
-def test_signal_saves_and_leaves_and_nothing_is_lost(
+def test_signal_saves_a_checkpoint_and_loses_nothing(
     train_model, tmp_path, monkeypatch, number, model
 ):
     changes = {"training__batch_size": 2, "training__ema": 0.9}
     whole = train_model(tmp_path / "whole", model, **changes)
     with monkeypatch.context() as context:
-        cut_at_batch(context, 5, number)  # the second of three batches of epoch 2
+        interrupt_at_batch(context, 5, number)  # the second of three batches of epoch 2
         with pytest.raises(TrainingStoppedError, match="epoch 2 of 3") as stopped:
-            train_model(tmp_path / "cut", model, **changes)
+            train_model(tmp_path / "interrupted", model, **changes)
     assert stopped.value.exit_code == 128 + number
     again = []
     train_batch = loop.train_batch
     monkeypatch.setattr(
         loop, "train_batch", lambda *a, **k: (again.append(1), train_batch(*a, **k))[1]
     )
-    assert_same_training(whole, train_model(tmp_path / "cut", model, **changes))
+    assert_same_training(whole, train_model(tmp_path / "interrupted", model, **changes))
     assert len(again) == 9 - 5
 
 
-def test_checkpoint_is_kept_when_it_is_time(train_model, tmp_path, monkeypatch):
+def test_checkpoint_is_saved_when_it_is_due(train_model, tmp_path, monkeypatch):
     kept = []
     save = resume.save_checkpoint
     monkeypatch.setattr(
@@ -100,7 +104,7 @@ def test_checkpoint_is_kept_when_it_is_time(train_model, tmp_path, monkeypatch):
     assert len(kept) == 3
 
 
-def test_full_disk_costs_the_checkpoint_and_not_the_training(
+def test_full_disk_does_not_stop_the_training(
     train_model, tmp_path, monkeypatch, caplog
 ):
     whole = train_model(tmp_path / "whole")
@@ -115,7 +119,7 @@ def test_full_disk_costs_the_checkpoint_and_not_the_training(
 
 
 @pytest.mark.parametrize("function", ["save_weights", "save_history"])
-def test_disk_that_is_full_at_an_epochs_end_is_told_and_costs_only_that_epoch(
+def test_disk_full_at_the_end_of_an_epoch_is_an_error_and_loses_only_that_epoch(
     train_model, tmp_path, monkeypatch, function
 ):
     whole = train_model(tmp_path / "whole")
@@ -135,26 +139,26 @@ def test_disk_that_is_full_at_an_epochs_end_is_told_and_costs_only_that_epoch(
     assert_same_training(whole, train_model(tmp_path / "full"))
 
 
-def test_stop_that_keeps_nothing_does_not_promise_to_go_on(
+def test_stop_without_a_checkpoint_gives_no_hint_to_resume(
     train_model, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(
         resume, "save_checkpoint", mock.Mock(side_effect=OSError(28, ""))
     )
-    cut_at_batch(monkeypatch, 3, signal.SIGTERM)
+    interrupt_at_batch(monkeypatch, 3, signal.SIGTERM)
     with pytest.raises(TrainingStoppedError, match="no checkpoint was saved"):
         train_model(tmp_path)
 
 
-def test_stop_of_a_forced_training_says_how_it_goes_on(
+def test_stop_of_a_forced_training_says_how_to_resume(
     train_model, tmp_path, monkeypatch
 ):
-    cut_at_batch(monkeypatch, 3, signal.SIGTERM)
+    interrupt_at_batch(monkeypatch, 3, signal.SIGTERM)
     with pytest.raises(TrainingStoppedError, match=r"without training\.force$"):
         train_model(tmp_path, training__force=True)
 
 
-def test_signal_after_the_last_step_stops_what_comes_after(
+def test_signal_after_the_last_step_stops_the_process(
     train_model, tmp_path, monkeypatch
 ):
     whole = train_model(tmp_path / "whole", training__epochs=1)
@@ -168,12 +172,16 @@ def test_signal_after_the_last_step_stops_what_comes_after(
     with monkeypatch.context() as context:
         context.setattr(loop, "score", interrupt)
         with pytest.raises(TrainingStoppedError, match="was finished") as stopped:
-            train_model(tmp_path / "cut", observers=[recorder], training__epochs=1)
+            train_model(
+                tmp_path / "interrupted", observers=[recorder], training__epochs=1
+            )
     assert stopped.value.exit_code == 128 + signal.SIGTERM
     assert len(recorder.ends) == 1
     recorder = Recorder()
-    cut = train_model(tmp_path / "cut", observers=[recorder], training__epochs=1)
-    assert_same_training(whole, cut)
+    interrupted = train_model(
+        tmp_path / "interrupted", observers=[recorder], training__epochs=1
+    )
+    assert_same_training(whole, interrupted)
     assert not recorder.epochs
 
 
@@ -187,16 +195,18 @@ def test_checkpoint_of_other_settings_is_not_used(train_model, tmp_path):
 def test_broken_checkpoint_falls_back_to_the_one_before(train_model, tmp_path, caplog):
     whole = train_model(tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        train_model(tmp_path / "cut", observers=[Recorder(interrupt_at=3)])
-    path = tmp_path / "cut" / CHECKPOINT
+        train_model(tmp_path / "interrupted", observers=[Recorder(interrupt_at=3)])
+    path = tmp_path / "interrupted" / CHECKPOINT
     path.write_bytes(path.read_bytes()[:1000])
     recorder = Recorder()
-    assert_same_training(whole, train_model(tmp_path / "cut", observers=[recorder]))
+    assert_same_training(
+        whole, train_model(tmp_path / "interrupted", observers=[recorder])
+    )
     assert list(recorder.epochs) == [2, 3]
-    assert "checkpoint.pt is broken" in caplog.text
+    assert "checkpoint.pt, which is unreadable" in caplog.text
 
 
-def test_without_any_good_checkpoint_it_starts_from_scratch(train_model, tmp_path):
+def test_without_a_usable_checkpoint_it_starts_from_scratch(train_model, tmp_path):
     interrupt_training(train_model, tmp_path)
     for file in (CHECKPOINT, PREVIOUS):
         (tmp_path / file).write_bytes(b"broken")
@@ -205,7 +215,7 @@ def test_without_any_good_checkpoint_it_starts_from_scratch(train_model, tmp_pat
     assert list(recorder.epochs) == [1, 2, 3]
 
 
-def test_force_does_not_go_on_from_a_checkpoint(train_model, tmp_path):
+def test_force_does_not_resume(train_model, tmp_path):
     interrupt_training(train_model, tmp_path)
     recorder = Recorder()
     train_model(tmp_path, observers=[recorder], training__force=True)

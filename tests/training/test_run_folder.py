@@ -83,7 +83,7 @@ def test_second_run_trains_nothing(train_model, tmp_path, caplog):
         {"training__device": "cpu"},
     ],
 )
-def test_what_does_not_matter_does_not_train_again(train_model, tmp_path, changes):
+def test_irrelevant_changes_do_not_train_again(train_model, tmp_path, changes):
     train_model(tmp_path)
     recorder = Recorder()
     train_model(tmp_path, observers=[recorder], **changes)
@@ -109,7 +109,7 @@ def test_what_does_not_matter_does_not_train_again(train_model, tmp_path, change
         {"replicate": 1},
     ],
 )
-def test_what_matters_trains_again(train_model, tmp_path, changes):
+def test_relevant_changes_train_again(train_model, tmp_path, changes):
     train_model(tmp_path)
     recorder = Recorder()
     train_model(tmp_path, observers=[recorder], **changes)
@@ -154,7 +154,7 @@ def test_too_many_levels_for_the_size_are_an_error(train_model, tmp_path):
 
 
 @pytest.mark.parametrize("side", ["train", "validation"])
-def test_side_without_pairs_is_an_error(tmp_path, train_pairs, side):
+def test_subset_without_pairs_is_an_error(tmp_path, train_pairs, side):
     pairs = {"train": train_pairs, "validation": train_pairs, side: make_pairs(0)}
     with pytest.raises(InputError, match=f"{side} subset .* splitting.fractions"):
         fit(make_settings(), **pairs, folder=tmp_path)

@@ -7,12 +7,12 @@ from pydantic import ValidationError
 from tests.training.conftest import make_settings
 
 
-def test_network_without_anything_to_train_for_is_an_error():
+def test_network_without_a_loss_is_an_error():
     with pytest.raises(ValidationError, match="set objective.l1 or"):
         make_settings("unet", objective__l1=0)
 
 
-def test_objective_set_for_all_models_does_no_harm_to_a_baseline():
+def test_baseline_ignores_the_objective():
     assert not make_settings("copy_input", objective__l1=1).is_trainable
 
 
@@ -48,7 +48,7 @@ def test_features_without_a_discriminator_are_an_error():
 
 
 @pytest.mark.parametrize("term", ["ms_ssim", "focal_frequency"])
-def test_any_term_is_enough_to_be_trained_for(term):
+def test_any_loss_is_enough(term):
     settings = make_settings("unet", **{"objective__l1": 0, f"objective__{term}": 1})
     assert settings.objective.logged_losses == ["l1", term]
 
@@ -74,7 +74,7 @@ def test_objective_is_described_as_a_weighted_sum(model, expected):
         ({"network__levels": 9, "objective__scales": 4}, 64, ["network.levels"]),
     ],
 )
-def test_what_does_not_suit_the_size_is_named(changes, image_size, expected):
+def test_parameters_that_do_not_suit_the_size_are_named(changes, image_size, expected):
     found = list(make_settings("pix2pix", **changes).find_unsuitable(image_size))
     assert len(found) == len(expected)
     for (name, problem), start in zip(found, expected, strict=True):
@@ -82,6 +82,6 @@ def test_what_does_not_suit_the_size_is_named(changes, image_size, expected):
         assert f"{image_size} pixels" in problem
 
 
-def test_size_matters_not_to_a_baseline():
+def test_baseline_suits_any_size():
     settings = make_settings("copy_input", network__levels=9)
     assert not list(settings.find_unsuitable(32))

@@ -46,10 +46,10 @@ def test_infinite_psnr_counts_as_100_db(tmp_path, train_pairs, validation_pairs)
     assert trained.history()["validation/psnr"].tolist() == [100]
 
 
-def test_last_epoch_is_kept_also_where_it_is_not_the_best(
+def test_last_epoch_is_saved_even_if_it_is_not_the_best(
     tmp_path, train_pairs, validation_pairs
 ):
-    # Validation wants the opposite of what is learnt, so that it gets worse.
+    # Validation targets are the opposite of those in training, so that scores get worse.
     pairs = train_pairs, replace(validation_pairs, targets=validation_pairs.inputs)
 
     def fit_by(select_by, folder, observers=()):
@@ -83,7 +83,7 @@ def test_averaged_weights_have_batch_statistics_of_their_own(
     assert_same_training(whole, train_model(tmp_path / "cut", **changes))
 
 
-def test_observer_is_told_metrics_and_fixed_samples(
+def test_observer_receives_metrics_and_fixed_samples(
     train_model, tmp_path, validation_pairs
 ):
     recorder = Recorder()
@@ -100,7 +100,7 @@ def test_observer_is_told_metrics_and_fixed_samples(
         np.testing.assert_array_equal(first[:, -SIZE:], validation_pairs.targets[0])
 
 
-def test_observer_sees_what_the_network_does_before_its_first_step(
+def test_observer_receives_samples_before_the_first_step(
     train_model, tmp_path, validation_pairs
 ):
     whole = train_model(tmp_path / "unobserved", "pix2pix")
@@ -114,7 +114,7 @@ def test_observer_sees_what_the_network_does_before_its_first_step(
     assert differs == [False, True, False]
 
 
-def test_training_that_goes_on_shows_no_start(train_model, tmp_path):
+def test_resumed_training_shows_no_start(train_model, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train_model(tmp_path, observers=[Recorder(interrupt_at=2)])
     recorder = Recorder()

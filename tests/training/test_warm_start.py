@@ -29,14 +29,14 @@ class TestWarmStart:
         with pytest.raises(InputError, match=r"training\.warm_start.*nowhere"):
             train_model(tmp_path, training__warm_start=str(tmp_path / "nowhere"))
 
-    def test_weights_of_another_network_are_refused(self, train_model, tmp_path):
+    def test_weights_of_another_network_are_rejected(self, train_model, tmp_path):
         first = train_model(tmp_path / "first", "autoencoder", training__epochs=1)
         with pytest.raises(InputError, match="does not fit this network"):
             train_model(
                 tmp_path / "again", "unet", training__warm_start=str(first.folder)
             )
 
-    def test_what_does_not_fit_costs_no_weights(self, train_model, tmp_path):
+    def test_weights_that_do_not_fit_leave_the_old_ones(self, train_model, tmp_path):
         other = train_model(tmp_path / "other", "autoencoder", training__epochs=1)
         folder = tmp_path / "own"
         before = train_model(folder, "unet", training__epochs=1)
@@ -46,7 +46,7 @@ class TestWarmStart:
         assert again.config["weights_sha256"] == before.config["weights_sha256"]
         before.load_generator()
 
-    def test_weights_that_it_would_replace_are_refused_and_stay(
+    def test_weights_that_it_would_replace_are_rejected_and_kept(
         self, train_model, tmp_path
     ):
         first = train_model(tmp_path, training__epochs=1)
@@ -80,10 +80,12 @@ class TestWarmStartFromTheTrainingBefore:
         warm = train_model(tmp_path / "warm", **self.CHANGES)
         assert warm.config["weights_sha256"] == usual.config["weights_sha256"]
 
-    def test_network_that_has_changed_starts_anew(self, train_model, tmp_path, caplog):
+    def test_changed_network_starts_with_random_weights(
+        self, train_model, tmp_path, caplog
+    ):
         train_model(tmp_path / "a", "autoencoder", training__epochs=1)
         warm = train_model(tmp_path / "a", "unet", **self.CHANGES)
-        assert "Starting anew" in caplog.text
+        assert "Starting with random weights" in caplog.text
         usual = train_model(tmp_path / "b", "unet", training__epochs=1)
         assert warm.config["weights_sha256"] == usual.config["weights_sha256"]
 
@@ -101,7 +103,7 @@ class TestWarmStartFromTheTrainingBefore:
         assert cut.config["weights_sha256"] == whole.config["weights_sha256"]
         assert not (tmp_path / "cut" / START).exists()
 
-    def test_cut_off_anywhere_ends_with_the_same_weights(
+    def test_interrupted_anywhere_ends_with_the_same_weights(
         self, train_model, tmp_path, monkeypatch
     ):
         for name in ("whole", "cut"):

@@ -138,7 +138,7 @@ class Workbench:
         trained = {
             name: model
             for name, model in self._tasks[task].trained().items()
-            if model.is_learnt and model.replicates
+            if model.is_trainable and model.replicates
         }
         choices = {name: name for name in trained}
         if in_use := _find_champion(task):

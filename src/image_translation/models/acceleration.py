@@ -1,4 +1,4 @@
-"""The same network in the form that a CPU or GPU computes fastest; for inference alone."""
+"""Rewriting of networks for faster inference."""
 
 import copy
 from itertools import chain
@@ -9,22 +9,22 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 TAPS = ((3, 1), (2, 0))
-"""Of a 4×4 transposed convolution with stride 2 and padding 1: which rows of the kernel
-make the even and the odd rows of the output, in the order of the input's rows."""
+"""Rows of the kernel of a 4×4 transposed convolution, stride 2, padding 1, that contribute
+to even and odd rows of the output, in the order of the rows of the input."""
 
 
 def accelerate(network: nn.Module) -> nn.Module:
-    """Rewrite a copy of a network so that it computes the same, but for rounding, faster.
+    """Copy a network into a form that computes the same faster, up to rounding.
 
-    Batch norms are folded into the convolutions that they follow; on the CPU transposed
-    convolutions become plain ones; activations lie in memory channel by channel of a pixel.
+    Batch norms are folded into the convolutions before them, transposed convolutions are
+    split into plain ones, and the memory format is channels last.
 
     Args:
-        network: In evaluation mode. Only what stands in an ``nn.Sequential`` is
-            rewritten; it is not changed itself.
+        network: In evaluation mode; not changed. Only layers in an ``nn.Sequential`` are
+            rewritten.
 
     Returns:
-        A network for no training.
+        A network for inference only.
     """
     rewritten = fold_batch_norms(network)
     for layers in list(rewritten.modules()):
@@ -37,15 +37,13 @@ def accelerate(network: nn.Module) -> nn.Module:
 
 
 def fold_batch_norms(network: nn.Module) -> nn.Module:
-    """Copy a network without the batch norms that follow convolutions.
-
-    The convolutions scale and shift as these would.
+    """Copy a network with its batch norms folded into the convolutions before them.
 
     Args:
-        network: In evaluation mode; batch norms without running statistics stay.
+        network: In evaluation mode; batch norms without running statistics are kept.
 
     Returns:
-        A network that shares the weights that are the same.
+        A network that shares the unchanged weights.
     """
     shared = chain(network.parameters(), network.buffers())
     folded = copy.deepcopy(network, {id(tensor): tensor for tensor in shared}).eval()
@@ -64,22 +62,22 @@ def _fold_into_neighbours(layers: nn.Sequential) -> None:
             layers[number] = fuse_conv_bn_eval(first, second)
         elif isinstance(first, nn.ConvTranspose2d) and first.groups == 1:
             layers[number] = fuse_conv_bn_eval(first, second, transpose=True)
-        else:  # several groups are more than torch can fold
+        else:  # torch cannot fold several groups
             continue
         layers[number + 1] = nn.Identity()
 
 
 def _split_transposed(layers: nn.Sequential) -> None:
     for number, layer in enumerate(layers):
-        if isinstance(layer, nn.ConvTranspose2d) and SplitTransposed.can_be(layer):
+        if isinstance(layer, nn.ConvTranspose2d) and SplitTransposed.supports(layer):
             layers[number] = SplitTransposed(layer)
 
 
 class SplitTransposed(nn.Module):
     """A transposed convolution (4×4, stride 2, padding 1) as four plain 2×2 ones.
 
-    Even and odd rows and columns of the output each see two rows and columns of the
-    input and of the kernel: as many products, without gaps in memory.
+    Even and odd rows and columns of the output each depend on two rows and columns of the
+    input and of the kernel: the same number of products, without gaps in memory.
 
     Args:
         layer: The transposed convolution.
@@ -96,8 +94,8 @@ class SplitTransposed(nn.Module):
         self.bias = layer.bias
 
     @staticmethod
-    def can_be(layer: nn.ConvTranspose2d) -> bool:
-        """Whether a layer is one of those that this is made for."""
+    def supports(layer: nn.ConvTranspose2d) -> bool:
+        """True if a layer can be split like this."""
         form = layer.kernel_size, layer.stride, layer.padding, layer.output_padding
         is_plain = layer.groups == 1 and layer.dilation == (1, 1)
         return form == ((4, 4), (2, 2), (1, 1), (0, 0)) and is_plain

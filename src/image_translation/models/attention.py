@@ -1,22 +1,22 @@
-"""Places of an image that look at each other."""
+"""Self-attention over spatial positions."""
 
 import torch
 from torch import Tensor, nn
 
 REDUCTION = 8
-"""Queries and keys have so many times fewer channels; Zhang et al. 2019, section 3."""
+"""Factor by which channels are reduced inside; Zhang et al. 2019, section 3."""
 
 
 class SelfAttention(nn.Module):
-    """Adds to every place what it finds at all others that suit it.
+    """Adds to every position a weighted sum of the features at all positions.
 
     Zhang, Goodfellow, Metaxas & Odena (2019), "Self-attention generative adversarial
     networks", section 3, equations 1 to 3: x + γ·v(softmax(f(x)ᵀ g(x)) h(x)), with 1×1
     convolutions f, g and h to an eighth of the channels, and v back. γ starts at 0, so
-    that a network begins without it.
+    that attention has no effect at first.
 
     Args:
-        channels: Channels that come in and go out.
+        channels: Channels of input and output.
     """
 
     def __init__(self, channels: int) -> None:
@@ -29,10 +29,10 @@ class SelfAttention(nn.Module):
         self.gamma = nn.Parameter(torch.zeros(1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Let places attend to each other, N×C×H×W to the same."""
+        """Attend to all positions, N×C×H×W to the same."""
         query, key, value = (
             layer(x).flatten(2) for layer in (self.query, self.key, self.value)
         )  # each (N, C/8, HW)
-        suits = torch.softmax(query.transpose(1, 2) @ key, dim=-1)  # (N, HW, HW)
-        found = value @ suits.transpose(1, 2)  # (N, C/8, HW)
-        return x + self.gamma * self.out(found.unflatten(2, x.shape[2:]))
+        weights = torch.softmax(query.transpose(1, 2) @ key, dim=-1)  # (N, HW, HW)
+        attended = value @ weights.transpose(1, 2)  # (N, C/8, HW)
+        return x + self.gamma * self.out(attended.unflatten(2, x.shape[2:]))

@@ -1,4 +1,4 @@
-"""The blocks that all networks here are built from (Isola et al. 2017, appendix 6)."""
+"""The blocks of all networks (Isola et al. 2017, appendix 6)."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -26,23 +26,23 @@ INIT_STD = 0.02
 MIN_SIZE, MAX_SIZE = 32, 1024
 
 MIN_LEVELS = 2
-"""A U-Net of fewer has no skip connection."""
+"""With fewer, a U-Net has no skip connection."""
 
 ATTENTION_SIZE = 16
-"""Height and width of the maps that attend to themselves: 256 places, a cheap lot."""
+"""Height and width of the maps with self-attention: 256 positions, which is cheap."""
 
 GROUP_WIDTH = 16
-"""Channels that are normalized together; the best of Wu & He 2018, table 3."""
+"""Channels in a group; the best value in Wu & He 2018, table 3."""
 
 
 @dataclass(frozen=True)
 class Structure:
-    """How a generator is built; the defaults are those of Isola et al. (2017).
+    """Options of a generator; the defaults are those of Isola et al. (2017).
 
     Attributes:
-        output: What is predicted, a key of ``outputs.OUTPUTS``: ``rgb``, ``residual``,
+        output: The output layer, a key of ``outputs.OUTPUTS``: ``rgb``, ``residual``,
             ``lab`` or ``ycbcr``.
-        upsampling: What doubles the size, a key of ``UPSAMPLING``. ``transposed``: a
+        upsampling: Layer that doubles the size, a key of ``UPSAMPLING``. ``transposed``: a
             transposed convolution, as published. ``resize``: nearest neighbour, then a
             convolution (Odena, Dumoulin & Olah 2016, "Deconvolution and checkerboard
             artifacts"). ``shuffle``: a convolution whose channels become pixels (Shi et
@@ -52,14 +52,14 @@ class Structure:
             as published, ``instance`` (Ulyanov, Vedaldi & Lempitsky 2016, "Instance
             normalization: the missing ingredient for fast stylization"), ``group`` (Wu &
             He 2018, "Group normalization") or ``none``.
-        attention: Whether maps of 16×16 attend to themselves, see `SelfAttention`.
-        dropout: Share of activations dropped in the U-Net's first three blocks up; the
-            encoder–decoder drops none.
-        levels: Times that the size is halved; None for as many as the network has by
-            itself. Fewer are cheaper and see less of the image at once.
+        attention: Whether maps of 16×16 have `SelfAttention`.
+        dropout: Share of activations dropped in the first three blocks up of the U-Net;
+            the encoder–decoder has no dropout.
+        levels: Number of halvings; None for the default of the network. Fewer are cheaper
+            and have a smaller receptive field.
 
     Raises:
-        ValueError: A name that is none of these.
+        ValueError: An unknown name.
     """
 
     output: str = "rgb"
@@ -83,10 +83,10 @@ class Structure:
 
 
 class SubPixelConv2d(nn.Conv2d):
-    """3×3 convolution to four times the channels, which become 2×2 pixels.
+    """3×3 convolution whose fourfold channels are rearranged to 2×2 pixels.
 
     Shi et al. 2016, section 2.2; the four start with equal weights (Aitken et al. 2017,
-    "Checkerboard artifact free sub-pixel convolution", ICNR), so that at first it is a
+    "Checkerboard artifact free sub-pixel convolution", ICNR), so that it starts as a
     resize convolution.
     """
 
@@ -98,7 +98,7 @@ class SubPixelConv2d(nn.Conv2d):
         return F.pixel_shuffle(super().forward(inputs), 2)
 
     def tie(self) -> None:
-        """Give the four channels of a pixel block the weights of the first of them."""
+        """Set the weights of the four channels of a pixel block to those of the first."""
         self.weight.data.copy_(self.weight.data[::4].repeat_interleave(4, dim=0))
 
 
@@ -120,7 +120,7 @@ UPSAMPLING: Mapping[str, Callable[[int, int, bool], list[nn.Module]]] = {
     "resize": _resize,
     "shuffle": _shuffle,
 }
-"""What doubles height and width, from channels in, channels out and bias."""
+"""Layers that double height and width, from channels in, channels out and bias."""
 
 NORMALIZATIONS: Mapping[str, Callable[[int], list[nn.Module]]] = {
     "batch": lambda channels: [nn.BatchNorm2d(channels)],
@@ -128,7 +128,7 @@ NORMALIZATIONS: Mapping[str, Callable[[int], list[nn.Module]]] = {
     "group": lambda channels: [nn.GroupNorm(_groups(channels), channels)],
     "none": lambda channels: [],
 }
-"""What normalizes a number of channels."""
+"""Normalization layers, from the number of channels."""
 
 PUBLISHED = Structure()
 
@@ -148,10 +148,10 @@ def down_block(
     """4×4 convolution with stride 2, norm, LeakyReLU: halves height and width.
 
     Args:
-        channels_in: Channels that come in.
-        channels_out: Channels that go out.
-        structure: Which norm.
-        norm: Whether it follows; without it the convolution has a bias.
+        channels_in: Channels of the input.
+        channels_out: Channels of the output.
+        structure: The normalization.
+        norm: Whether to normalize; otherwise the convolution has a bias.
         attention: Whether the block ends with self-attention.
     """
     norms = NORMALIZATIONS[structure.normalization](channels_out) if norm else []
@@ -168,13 +168,13 @@ def down_blocks(
 ) -> list[nn.Sequential]:
     """The encoder: a block for each width, from an image of three channels.
 
-    The first block has no norm, as published, nor has a 1×1 map: at batch size 1 there
-    is nothing to take statistics of.
+    The first block has no norm, as published, and neither has a 1×1 map, which has no
+    statistics at batch size 1.
     """
     blocks: list[nn.Sequential] = []
     size = image_size
     for channels_in, channels_out in pairwise([3, *widths]):
-        size //= 2  # of the map that the block gives
+        size //= 2  # of the output of the block
         blocks.append(
             down_block(
                 channels_in,
@@ -197,9 +197,9 @@ def up_block(
     """Upsampling convolution, norm, ReLU: doubles height and width.
 
     Args:
-        channels_in: Channels that come in.
-        channels_out: Channels that go out.
-        structure: Which upsampling, which norm.
+        channels_in: Channels of the input.
+        channels_out: Channels of the output.
+        structure: Upsampling and normalization.
         dropout: Share of activations dropped before the ReLU.
     """
     norms = NORMALIZATIONS[structure.normalization](channels_out)
@@ -229,7 +229,7 @@ def level_widths(levels: int, base_channels: int) -> list[int]:
 
 
 def check_image_size(image_size: int) -> None:
-    """Accept a power of two between 32 and 1024.
+    """Check that an image size is a power of two from 32 to 1024.
 
     Raises:
         ValueError: Any other size.
@@ -243,7 +243,7 @@ def check_image_size(image_size: int) -> None:
 
 
 def check_levels(levels: int, image_size: int) -> None:
-    """Accept as many halvings as images of a size can take.
+    """Check that images of a size can be halved so often.
 
     Raises:
         ValueError: Any other number.
@@ -257,9 +257,9 @@ def check_levels(levels: int, image_size: int) -> None:
 
 
 def initialize(network: nn.Module) -> None:
-    """Draw initial weights as published: N(0, 0.02), gammas N(1, 0.02), no offsets.
+    """Draw initial weights as published: N(0, 0.02), gammas N(1, 0.02), zero offsets.
 
-    Draws from torch's global random numbers.
+    Uses torch's global random numbers.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):

@@ -1,4 +1,4 @@
-"""What a network costs."""
+"""Parameters and operations of a network."""
 
 import inspect
 
@@ -15,9 +15,9 @@ def count_parameters(module: nn.Module) -> int:
 def count_gmac(module: nn.Module, image_size: int) -> float:
     """Multiply–accumulates of one forward pass for one image, in units of 10⁹.
 
-    Convolutions and the products of attention, which are all but a thousandth of it. A transposed convolution
-    is counted on its input grid, where its products are taken: counted on the output
-    grid the U-Net's 6.05 would come out as the often quoted 18.
+    Convolutions and the products of attention; the rest is less than a thousandth. A
+    transposed convolution is counted on its input grid, where its products are taken;
+    counted on the output grid, the U-Net's 6.05 would become the often quoted 18.
 
     Args:
         module: A generator, or a discriminator of two images.

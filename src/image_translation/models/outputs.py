@@ -1,8 +1,8 @@
-"""What a generator predicts, and how an image comes of it.
+"""Output layers: from the values that a generator predicts to an image.
 
-Each output takes the input image, N×3×H×W in [-1, 1], and what the last block gave,
-N×``channels``×H×W in (-1, 1), and gives an image, N×3×H×W in [-1, 1]. All are
-differentiable and have no weights.
+Each maps the input image, N×3×H×W in [-1, 1], and the output of the last block,
+N×``channels``×H×W in (-1, 1), to an image, N×3×H×W in [-1, 1]. All are differentiable and
+have no weights.
 """
 
 from collections.abc import Mapping
@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 LUMA = (0.299, 0.587, 0.114)
-"""Of R', G' and B' in Y', ITU-R BT.601."""
+"""Weights of R', G' and B' in Y', ITU-R BT.601."""
 
 CB_RANGE, CR_RANGE = (2 * (1 - LUMA[i]) for i in (2, 0))
-"""What Cb and Cr, in [-1, 1], are multiplied by to give B' − Y' and R' − Y'."""
+"""Factors of Cb and Cr, in [-1, 1], that give B' − Y' and R' − Y'."""
 
 AB_RANGE = 110.0
-"""Largest a* and b* that are predicted; sRGB ends at 108."""
+"""Largest predicted a* and b*; those of sRGB are at most 108."""
 
 TINY = 1e-6
 
@@ -32,45 +32,46 @@ _TO_XYZ = (
 """sRGB's primaries and the white point D65, IEC 61966-2-1."""
 
 _FROM_SHARES = (torch.linalg.inv(torch.tensor(_TO_XYZ)) * torch.tensor(_WHITE)).tolist()
-"""From X, Y and Z in shares of the white point to linear sRGB."""
+"""From X, Y and Z relative to the white point to linear sRGB."""
 
 
 class RGB(nn.Module):
-    """The image itself, as published."""
+    """Predicts the image itself, as published."""
 
     channels = 3
 
     def forward(self, inputs: Tensor, values: Tensor) -> Tensor:
-        """Give the values as they are."""
+        """Return the values."""
         return values
 
 
 class Residual(nn.Module):
-    """The input and a correction of it.
+    """Predicts a correction of the input.
 
     He et al. (2016), "Deep residual learning for image recognition", for whole images as
-    in Zhang et al. (2017), "Beyond a Gaussian denoiser": what stays need not be learnt.
+    in Zhang et al. (2017), "Beyond a Gaussian denoiser": only
+    the changes have to be learned.
     """
 
     channels = 3
 
     def forward(self, inputs: Tensor, values: Tensor) -> Tensor:
-        """Add twice the values, which reaches any image from any other, and clamp."""
+        """Add twice the values, enough to reach any image from any other, and clamp."""
         return (inputs + 2 * values).clamp(-1, 1)
 
 
 class YCbCr(nn.Module):
-    """Cb and Cr under the luma of the input, ITU-R BT.601.
+    """Predicts Cb and Cr, and takes the luma of the input, ITU-R BT.601.
 
-    For colorization: grey inputs that are the luma of their targets, as those of the
-    recipe ``grayscale`` are, are then kept exactly. A colour that cannot be shown at its
-    luma is brought nearer to grey, in its own hue, as far as need be.
+    For colorization: the luma of grey inputs that are the luma of their targets, as with
+    the recipe ``grayscale``, is kept exactly. A colour outside the gamut at its luma is
+    desaturated, at constant hue, until it is inside.
     """
 
     channels = 2
 
     def forward(self, inputs: Tensor, values: Tensor) -> Tensor:
-        """Colour the luma of the inputs."""
+        """Combine the luma of the inputs with predicted Cb and Cr."""
         red, green, blue = inputs.float().split(1, dim=1)
         y = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue  # (N, 1, H, W)
         cb, cr = values.float().split(1, dim=1)
@@ -80,22 +81,22 @@ class YCbCr(nn.Module):
         up = offset.amax(1, keepdim=True).clamp(min=TINY)
         down = (-offset.amin(1, keepdim=True)).clamp(min=TINY)
         share = torch.minimum((1 - y) / up, (1 + y) / down).clamp(0, 1)
-        return (y + share * offset).clamp(-1, 1)  # but for roundings it lies there
+        return (y + share * offset).clamp(-1, 1)  # up to rounding it is inside
 
 
 class Lab(nn.Module):
-    """a* and b* under the lightness L* of the input.
+    """Predicts a* and b*, and takes the lightness L* of the input.
 
     Zhang, Isola & Efros (2016), "Colorful image colorization", section 2; CIE 1976
-    L*a*b* of sRGB under D65. A colour that sRGB does not have is clipped to it, which
-    changes its lightness. Mind that L* of a grey made by luma is not L* of the colours
-    it was made from; there ``ycbcr`` is exact.
+    L*a*b* of sRGB under D65. A colour outside sRGB is clipped, which changes its
+    lightness. L* of a grey that was computed as luma differs from L* of the colours; for
+    such inputs ``ycbcr`` is exact.
     """
 
     channels = 2
 
     def forward(self, inputs: Tensor, values: Tensor) -> Tensor:
-        """Colour the lightness of the inputs."""
+        """Combine the lightness of the inputs with predicted a* and b*."""
         red, green, blue = _to_linear((inputs.float() + 1) / 2).split(1, dim=1)
         weights = _TO_XYZ[1]
         fy = _compress(weights[0] * red + weights[1] * green + weights[2] * blue)
@@ -112,21 +113,21 @@ def _to_linear(srgb: Tensor) -> Tensor:
 
 
 def _from_linear(linear: Tensor) -> Tensor:
-    """sRGB of linear light in [0, 1]; undoes `_to_linear`."""
+    """sRGB of linear light in [0, 1]; the inverse of `_to_linear`."""
     # Clamped below the knee, where the curve is not used: its slope is infinite at 0.
     curve = 1.055 * linear.clamp(min=_LINEAR_KNEE) ** (1 / 2.4) - 0.055
     return torch.where(linear <= _LINEAR_KNEE, 12.92 * linear, curve)
 
 
 def _compress(share: Tensor) -> Tensor:
-    """CIE's f: from shares of the white point to the scale of L*, a* and b*."""
+    """CIE's f, from values relative to the white point to the scale of L*, a* and b*."""
     root = share.clamp(min=_LAB_KNEE**3) ** (1 / 3)
     line = share / (3 * _LAB_KNEE**2) + 4 / 29
     return torch.where(share > _LAB_KNEE**3, root, line)
 
 
 def _expand(value: Tensor) -> Tensor:
-    """Undoes `_compress`."""
+    """The inverse of `_compress`."""
     line = 3 * _LAB_KNEE**2 * (value - 4 / 29)
     return torch.where(value > _LAB_KNEE, value**3, line)
 
@@ -137,4 +138,4 @@ OUTPUTS: Mapping[str, type[RGB | Residual | Lab | YCbCr]] = {
     "lab": Lab,
     "ycbcr": YCbCr,
 }
-"""All outputs by the name that ``network.output`` gives them."""
+"""All output layers by name, the values of ``network.output``."""

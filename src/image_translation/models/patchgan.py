@@ -1,4 +1,4 @@
-"""The discriminator of pix2pix, and several of them at different scales."""
+"""The PatchGAN discriminator of pix2pix, and several of them at different scales."""
 
 from collections.abc import Iterable
 from itertools import pairwise
@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.parametrizations import spectral_norm as bound
+from torch.nn.utils import parametrizations
 
 from image_translation.models.blocks import (
     LEAKY_SLOPE,
@@ -20,19 +20,18 @@ from image_translation.models.blocks import (
 )
 
 LOGITS = 30
-"""Logits a side, at every image size: 30×30 at 256 px, as published."""
+"""Height and width of the logits at every image size; as published at 256 px."""
 
 
-class _Judge(nn.Module):
+class _Discriminator(nn.Module):
     """The layers of a discriminator.
 
     Args:
         base_channels: Channels of the first block; 64 as published.
         image_size: Height and width in pixels, a power of two from 32 to 1024.
-        spectral_norm: Bounds what every layer can stretch a difference by, in place of
-            batch norm: the largest singular value of its weights is 1 (Miyato, Kataoka,
-            Koyama & Yoshida 2018, "Spectral normalization for generative adversarial
-            networks").
+        spectral_norm: Normalizes the weights of every layer to a largest singular value
+            of 1, in place of batch norm (Miyato, Kataoka, Koyama & Yoshida 2018,
+            "Spectral normalization for generative adversarial networks").
 
     Raises:
         ValueError: Another image size.
@@ -67,10 +66,10 @@ class _Judge(nn.Module):
         if spectral_norm:
             for module in self.blocks.modules():
                 if isinstance(module, nn.Conv2d):
-                    bound(module)
+                    parametrizations.spectral_norm(module)
 
     def _activations(self, inputs: Tensor, targets: Tensor) -> list[Tensor]:
-        """What every layer makes of pairs, the logits last."""
+        """Outputs of every layer, the logits last."""
         x = torch.cat([inputs, targets], dim=1)
         found = []
         for block in self.blocks:
@@ -80,15 +79,15 @@ class _Judge(nn.Module):
         return [*found, x]
 
 
-class PatchGAN(_Judge):
-    """Judges every patch of a pair, a quarter of its side: is the target real?
+class PatchGAN(_Discriminator):
+    """Classifies every patch of a pair as real or generated.
 
     Isola et al. 2017, 6.1.2, in the padding of the TensorFlow tutorial. At 256 px three
     halvings, then two 4×4 convolutions with stride 1, each on a map padded with one zero
     on every side: 32×32×256, padded to 34, 31×31×512, padded to 33, 30×30×1; each logit
-    sees 70×70 pixels. A smaller image has fewer halvings, so that a patch stays a quarter
-    of its side: 34 of 128 pixels, 16 of 64, 7 of 32. A judge of the whole image is
-    another model, and a worse one (ibid., section 4.4).
+    sees 70×70 pixels. A smaller image has fewer halvings, so that a patch stays about a
+    quarter of the image size: 34 of 128 pixels, 16 of 64, 7 of 32. A discriminator of the
+    whole image gives worse results (ibid., section 4.4).
 
     Args:
         base_channels: Channels of the first block; 64 as published.
@@ -97,7 +96,7 @@ class PatchGAN(_Judge):
     """
 
     def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        """Judge pairs.
+        """Classify pairs.
 
         Args:
             inputs: N×3×H×W in [-1, 1].
@@ -109,17 +108,17 @@ class PatchGAN(_Judge):
         return self.blocks(torch.cat([inputs, targets], dim=1))
 
 
-class MultiScalePatchGAN(_Judge):
-    """The same judge once for every scale, each with weights of its own.
+class MultiScalePatchGAN(_Discriminator):
+    """One discriminator for each scale, each with weights of its own.
 
     Wang, Liu, Zhu, Tao, Kautz & Catanzaro (2018), "High-resolution image synthesis and
     semantic manipulation with conditional GANs" (pix2pixHD), section 3.2. The coarser
-    ones see the pair halved, by means of 2×2 pixels, and more of it at once. The finest
-    has the weights, and their names, of a `PatchGAN`.
+    ones see the pair at half the size of the one before, averaged over 2×2 pixels, and so
+    larger patches. The finest has the weights, and their names, of a `PatchGAN`.
 
     Args:
         base_channels: Channels of the first block; 64 as published.
-        scales: How many there are.
+        scales: Number of discriminators.
         image_size: Height and width of the pair in pixels, as for a `PatchGAN`.
         spectral_norm: In place of batch norm (Miyato et al. 2018).
     """
@@ -134,23 +133,23 @@ class MultiScalePatchGAN(_Judge):
     ) -> None:
         super().__init__(base_channels, image_size, spectral_norm=spectral_norm)
         self.coarser = nn.ModuleList(
-            _Judge(base_channels, image_size, spectral_norm=spectral_norm)
+            _Discriminator(base_channels, image_size, spectral_norm=spectral_norm)
             for _ in range(scales - 1)
         )
 
     def forward(self, inputs: Tensor, targets: Tensor) -> list[list[Tensor]]:
-        """Judge pairs.
+        """Classify pairs.
 
         Args:
             inputs: N×3×H×W in [-1, 1].
             targets: N×3×H×W in [-1, 1], real or generated.
 
         Returns:
-            For every scale, the finest first, what each layer made of the pairs; the
-            last are its logits, as those of `PatchGAN`.
+            For every scale, the finest first, the outputs of each layer; the last are
+            the logits, as those of `PatchGAN`.
         """
-        judged = [self._activations(inputs, targets)]
-        for judge in cast(Iterable[_Judge], self.coarser):
+        features = [self._activations(inputs, targets)]
+        for coarser in cast(Iterable[_Discriminator], self.coarser):
             inputs, targets = F.avg_pool2d(inputs, 2), F.avg_pool2d(targets, 2)
-            judged.append(judge._activations(inputs, targets))
-        return judged
+            features.append(coarser._activations(inputs, targets))
+        return features

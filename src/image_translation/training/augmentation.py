@@ -1,4 +1,4 @@
-"""Random changes to pairs, so that no epoch sees the same pixels twice."""
+"""Random augmentation of pairs: jitter and flips."""
 
 import torch
 from torch import Tensor
@@ -8,20 +8,20 @@ from image_translation.training.plan import EpochPlan
 
 
 def augment(images: Tensor, plan: EpochPlan, *, jitter: float, flip: bool) -> Tensor:
-    """Enlarge, crop back at random and mirror at random.
+    """Enlarge images, crop them at random to their size, and flip them at random.
 
     Isola et al. 2017, 6.2: 256 px are enlarged to 286, a jitter of 1.117, and cropped
     to 256. Every image has its own offsets and its own flip.
 
     Args:
         images: N×3×S×S, float.
-        plan: What happens to each of the N images; the same plan for inputs and for
-            targets changes both alike.
+        plan: Crop and flip of each of the N images; pass the same plan for inputs and
+            targets.
         jitter: Factor of the enlargement; 1 for none.
-        flip: Whether images are mirrored left to right where the plan says so.
+        flip: Whether to mirror images left to right according to the plan.
 
     Returns:
-        N×3×S×S, in the range that came in.
+        N×3×S×S, in the range of the images.
     """
     images = _jitter(images, plan.offsets, jitter)
     if flip:

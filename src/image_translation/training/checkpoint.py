@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and all it takes to go on after a cut."""
+"""Atomic writes, and the files of checkpoints."""
 
 import logging
 import pickle
@@ -18,29 +18,29 @@ CHECKPOINT, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
 def write_whole(
     path: Path, write: Callable[[Path], object], previous: Path | None = None
 ) -> None:
-    """Write a file aside, flush it to the disk and rename it.
+    """Write a file atomically: readers see the old content or the new one.
 
     Args:
-        path: The file; whoever reads it sees the old one or the new one.
-        write: Writes to the path it is given.
-        previous: Where the old one goes; it is lost if not given.
+        path: The file.
+        write: Writes the content to a temporary path.
+        previous: The old file is renamed to this path; by default it is replaced.
     """
     with atomic_write(path, previous) as temporary:
         write(temporary)
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any], previous: Path) -> None:
-    """Keep a training's state, and the one before in case this one gets broken.
+    """Save the state of a training, and keep the checkpoint before it.
 
     Args:
         path: The file.
         state: Tensors, numbers and text, in lists and dictionaries; nothing else can be
-            read back.
-        previous: Where the file that was there before goes.
+            loaded.
+        previous: The checkpoint before is renamed to this path.
 
     Raises:
-        OSError, RuntimeError: It could not be written, as on a full disk; the file that
-            was there before is as it was.
+        OSError, RuntimeError: It could not be written, as on a full disk; the old file
+            is unchanged.
     """
 
     def write(aside: Path) -> None:
@@ -50,15 +50,15 @@ def save_checkpoint(path: Path, state: Mapping[str, Any], previous: Path) -> Non
 
 
 def load_checkpoint(path: Path, fingerprint: str) -> dict[str, Any] | None:
-    """Read a training's state, without executing what the file may hold.
+    """Load the state of a training, without executing code from the file.
 
     Args:
         path: The file.
-        fingerprint: What the training is made from.
+        fingerprint: Fingerprint of the training.
 
     Returns:
-        The state; None where there is none, where it belongs to another training, or
-        where it cannot be read, which is reported.
+        The state; None if there is no file, if it belongs to another training, or if it
+        is unreadable, which is logged.
     """
     if not path.exists():
         return None
@@ -75,7 +75,7 @@ def load_checkpoint(path: Path, fingerprint: str) -> dict[str, Any] | None:
         pickle.UnpicklingError,
     ) as error:
         logger.warning(
-            "%s is broken (%s) and is not used",
+            "ignoring %s, which is unreadable (%s)",
             path,
             type(error).__name__,
         )

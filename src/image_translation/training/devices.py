@@ -1,4 +1,4 @@
-"""Where training runs and in which precision."""
+"""Devices and precisions."""
 
 import logging
 from contextlib import AbstractContextManager
@@ -16,13 +16,13 @@ Precision = Literal["bf16", "tf32", "fp32"]
 
 @dataclass(frozen=True)
 class Device:
-    """What this machine computes on.
+    """A device and the precision of its computations.
 
     Attributes:
         kind: The torch device type.
-        precision: ``bf16`` where convolutions are computed in bfloat16 with weights,
-            statistics and losses kept in float32; ``tf32`` where a GPU rounds the
-            factors of their products to 10 bits; ``fp32`` where neither.
+        precision: ``bf16``: convolutions in bfloat16; weights, statistics and losses in
+            float32. ``tf32``: a GPU rounds the factors of products to 10 bits. ``fp32``:
+            neither.
     """
 
     kind: Literal["cuda", "cpu"]
@@ -39,19 +39,19 @@ def pick_device(
     kind: Literal["auto", "cuda", "cpu"] = "auto",
     precision: Literal["auto", "bf16", "tf32", "fp32"] = "auto",
 ) -> Device:
-    """Choose CUDA where there is one, and bfloat16 where it is the faster one.
+    """Choose CUDA if available, and bfloat16 if it is faster.
 
     Args:
-        kind: ``cuda`` or ``cpu`` where the choice is the user's.
-        precision: One of the precisions where the choice is the user's.
+        kind: ``auto``, or the device to use.
+        precision: ``auto``, or the precision to use.
 
     Raises:
-        InputError: What is wished for is not there.
+        InputError: The device or precision is not available.
     """
     has_cuda = torch.cuda.is_available()
     if kind == "cuda" and not has_cuda:
         raise InputError(
-            "training.device: there is no CUDA device here, or this build of torch "
+            "training.device: no CUDA device is available, or this build of torch "
             "cannot use it; pass auto or cpu"
         )
     if kind == "cpu" or not has_cuda:
@@ -60,7 +60,7 @@ def pick_device(
                 "training.precision: tf32 needs a GPU; pass auto, bf16 or fp32"
             )
         return Device("cpu", _cpu_precision() if precision == "auto" else precision)
-    # The same seed is to give the same bytes; the fastest algorithms do not.
+    # The same seed must give the same bytes; the fastest algorithms do not.
     torch.backends.cudnn.deterministic = True
     chosen = _cuda_precision() if precision == "auto" else precision
     torch.backends.cuda.matmul.allow_tf32 = chosen == "tf32"
@@ -69,7 +69,7 @@ def pick_device(
 
 
 def _cpu_precision() -> Precision:
-    # With AVX-512's dot products alone bfloat16 trains slower than float32 does.
+    # With AVX-512's dot products alone, bfloat16 trains slower than float32.
     has_matrix_unit = torch.cpu.get_capabilities().get("amx_bf16", False)
     return "bf16" if has_matrix_unit else "fp32"
 

@@ -1,4 +1,4 @@
-"""Translating images with a trained generator."""
+"""Translation of images with a trained generator."""
 
 import copy
 from collections.abc import Iterator
@@ -21,18 +21,18 @@ def translate(
     settings: InferenceSettings,
     seed: int = 0,
 ) -> Iterator[NDArray[np.uint8]]:
-    """Translate images, a batch at a time, in float32.
+    """Translate images in batches, in float32.
 
-    With dropout and batch statistics off, an image's translation depends on the image
-    alone. With either on, as in the original at batch size 1, every image is translated
-    by itself: its statistics are its own, its dropout is drawn from ``seed`` and its
-    position. So no result depends on the batch size but for the order of additions.
+    Without dropout and batch statistics, the translation of an image depends on the image
+    alone. With either, as in the paper at batch size 1, images are translated one by one:
+    with their own statistics, and dropout drawn from ``seed`` and position. So results
+    depend on the batch size only by the order of additions.
 
     Args:
-        generator: Takes and gives N×3×H×W in [-1, 1]; not changed.
+        generator: Maps N×3×H×W in [-1, 1] to the same; not changed.
         inputs: uint8, N×H×W×3; may be memory-mapped, is read batch by batch.
         settings: The protocol.
-        seed: Where dropout starts from.
+        seed: Of dropout.
 
     Yields:
         uint8, n×H×W×3 with n at most the batch size, in the order of the inputs.
@@ -46,7 +46,7 @@ def translate_prepared(
     settings: InferenceSettings,
     seed: int = 0,
 ) -> Iterator[NDArray[np.uint8]]:
-    """As `translate`, for many calls: with a network that `prepare` gave."""
+    """Same as `translate`, with a network from `prepare`."""
     is_single = settings.dropout or settings.batch_statistics
     size = 1 if is_single else settings.batch_size
     for start in range(0, len(inputs), size):
@@ -54,10 +54,10 @@ def translate_prepared(
 
 
 def prepare(generator: nn.Module, settings: InferenceSettings) -> nn.Module:
-    """Copy a generator in the mode the protocol wants, in its fastest form.
+    """Copy a generator for fast inference by a protocol.
 
     Args:
-        generator: Takes and gives N×3×H×W in [-1, 1]; not changed.
+        generator: Maps N×3×H×W in [-1, 1] to the same; not changed.
         settings: The protocol.
 
     Returns:
@@ -68,7 +68,7 @@ def prepare(generator: nn.Module, settings: InferenceSettings) -> nn.Module:
     network.eval()
     if settings.batch_statistics:
         for module in network.modules():
-            if isinstance(module, nn.BatchNorm2d):  # so it takes the batch's
+            if isinstance(module, nn.BatchNorm2d):  # uses those of the batch
                 module.running_mean = module.running_var = None
     if _device_of(network).type == "cpu":
         keep_freed_memory()
@@ -80,9 +80,9 @@ def prepare(generator: nn.Module, settings: InferenceSettings) -> nn.Module:
 
 
 class MeanOfFlips(nn.Module):
-    """The mean of an image's translation and of its mirror image's, mirrored back.
+    """The mean of the translations of an image and of its mirror image.
 
-    Test-time augmentation, as Krizhevsky, Sutskever & Hinton (2012), section 4.1, for
+    Test-time augmentation, as in Krizhevsky, Sutskever & Hinton (2012), section 4.1, for
     predictions that are images.
     """
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish that a training answers between two batches."""
+"""Graceful stop on SIGINT and SIGTERM."""
 
 import signal
 import threading
@@ -8,10 +8,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class TrainingStoppedError(Exception):
-    """A training was asked to stop, and has kept all it needs to go on.
+    """A training was stopped by a signal.
 
     Attributes:
-        exit_code: What a shell expects of a process that was ended by this signal.
+        exit_code: The exit code that shells report for a process ended by this signal.
     """
 
     def __init__(self, message: str, number: int) -> None:
@@ -20,33 +20,32 @@ class TrainingStoppedError(Exception):
 
 
 def resume_hint(forced: bool) -> str:
-    """What brings a training that was stopped to its end.
+    """How to resume a stopped training.
 
     Args:
-        forced: Whether ``training.force`` made it start anew, which it would again.
+        forced: Whether ``training.force`` started it anew, as it would again.
     """
     without = ", without training.force" if forced else ""
-    return f"it goes on from there when the same command runs again{without}"
+    return f"to resume it, run the same command again{without}"
 
 
 class StopRequest:
-    """Waits for signals, as a context; what it heard stays known after it.
+    """Context that records a signal instead of ending the process.
 
-    The first signal is remembered. The second one does what it always does: whoever
-    cannot wait for the end of a batch is not held up. In threads other than the main
-    one, where Python knows no signals, it hears nothing.
+    The second signal has its usual effect. In threads other than the main one, where
+    Python handles no signals, nothing is recorded.
 
     Attributes:
-        number: The signal that was received, or None.
+        number: The received signal, or None; remains available after the context.
     """
 
     def __init__(self) -> None:
         self.number: int | None = None
-        self._before: dict[int, object] = {}
+        self._handlers: dict[int, object] = {}
 
     def __enter__(self) -> "StopRequest":
         if threading.current_thread() is threading.main_thread():
-            self._before = {n: signal.signal(n, self._remember) for n in SIGNALS}
+            self._handlers = {n: signal.signal(n, self._record) for n in SIGNALS}
         return self
 
     def __exit__(
@@ -57,11 +56,11 @@ class StopRequest:
     ) -> None:
         self._restore()
 
-    def _remember(self, number: int, frame: FrameType | None) -> None:
+    def _record(self, number: int, frame: FrameType | None) -> None:
         self.number = number
         self._restore()
 
     def _restore(self) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._handlers.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
-        self._before = {}
+        self._handlers = {}

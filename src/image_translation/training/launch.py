@@ -1,8 +1,9 @@
-"""Training in several processes: started by torchrun, watched from here.
+"""Training in several processes, started with torchrun and watched by this process.
 
-The processes run ``image_translation.training.worker``, which calls the same `train` as
-one process does. The first of them tells this one what happens, so that observers, such
-as MLflow's, hear of a training once, and nothing that calls `train` runs twice.
+The processes run ``image_translation.training.worker``, which calls the same function as
+a single process does. The first of them passes the calls of its observers to this
+process. So observers, such as MLflow's, see a training once, and nothing that calls
+`train` runs twice.
 """
 
 import json
@@ -31,15 +32,14 @@ from image_translation.training.interruption import (
 )
 from image_translation.training.observer import Observer
 from image_translation.training.settings import ModelSettings, TrainingSettings
-from image_translation.training.trained import TrainedReplicate
 
 logger = logging.getLogger(__name__)
 
 JOB_FOLDER = "job"
-"""Sub-folder of a model's folder that holds what the processes have to know."""
+"""Sub-folder of a model's folder with the description of the job for the processes."""
 
 _PORT = 29400
-_SECONDS_BETWEEN_LOOKS = 0.2
+_POLL_SECONDS = 0.2
 
 
 def launch(
@@ -52,9 +52,9 @@ def launch(
 ) -> None:
     """Train all replicates of a model in ``devices`` processes on each of ``nodes`` hosts.
 
-    On one host everything is started here. On several, the other hosts start the command
-    that is logged, with their own number; they must see ``folder`` and the arrays under
-    the same path.
+    On one host, all processes are started here. On several, run the logged command on
+    each other host, with its own node rank; ``folder`` and the arrays must have the same
+    paths there.
 
     Args:
         name: The model's name.
@@ -62,41 +62,43 @@ def launch(
         train: Pairs to learn from.
         validation: Pairs that choose the epoch.
         folder: The model's folder.
-        observers: Told, in this process, of every epoch.
+        observers: Notified of every epoch, in this process.
 
     Raises:
         InputError: As in `fit`; or a process ended with an error.
-        TrainingStoppedError: A signal asked to stop; the processes have kept a checkpoint.
+        TrainingStoppedError: A signal asked to stop; a checkpoint was saved.
     """
-    with _job(name, settings, (train, validation), folder, observers) as (job, calls):
+    with _job(name, settings, (train, validation), folder, observers) as (job, server):
         command = _torchrun(settings.training, job, node=0)
         if settings.training.nodes > 1:
             other = " ".join(_torchrun(settings.training, job, node=1))
-            logger.info("on each other host, --node-rank counting on: %s", other)
+            logger.info("run on each other host, with its --node-rank: %s", other)
         with StopRequest() as stop:
-            # a session of its own: Ctrl-C is passed on by this process, once
+            # A session of its own: Ctrl-C is passed on by this process, once.
             process = subprocess.Popen(command, start_new_session=True)
             try:
-                _watch(process, calls, stop)
+                _watch(process, server, stop)
             finally:
                 process.terminate()
                 process.wait()
-    if calls.problem is not None:
-        raise InputError(calls.problem)
+    if server.problem is not None:
+        raise InputError(server.problem)
     if stop.number is not None:
-        raise TrainingStoppedError(
-            f"{name} was stopped; {resume_hint(settings.training.force)}",
-            stop.number,
-        )
+        hint = resume_hint(settings.training.force)
+        raise TrainingStoppedError(f"{name} was stopped; {hint}", stop.number)
     if process.returncode:
         raise InputError(
-            f"{name}: a training process ended with exit code {process.returncode}; "
-            "what it said stands above. Its last checkpoint is kept"
+            f"{name}: a training process ended with exit code {process.returncode}; see "
+            "its output above. Its last checkpoint is kept"
         )
 
 
-class Calls:
-    """What the first process tells: calls of an observer, answered one by one."""
+class ObserverServer:
+    """Receives the calls of a `RemoteObserver`, one at a time.
+
+    Attributes:
+        problem: The message of an input error in the other process, or None.
+    """
 
     def __init__(self, listener: Listener, observers: Sequence[Observer]) -> None:
         self.problem: str | None = None
@@ -105,7 +107,7 @@ class Calls:
         Thread(target=self._accept, args=(listener,), daemon=True).start()
 
     def answer(self, seconds: float) -> None:
-        """Wait for a call, ``seconds`` at most, and answer it."""
+        """Wait up to some seconds for a call, and pass it to the observers."""
         connection = self._connection
         if connection is None:
             time.sleep(seconds)
@@ -124,36 +126,36 @@ class Calls:
                 getattr(observer, method)(*arguments)
         try:
             connection.send("done")
-        except OSError:  # it did not wait for the answer
+        except OSError:  # the other process has ended
             self._connection = None
 
     def _accept(self, listener: Listener) -> None:
         try:
             self._connection = listener.accept()
-        except OSError:  # closed before anybody called
+        except OSError:  # closed without a call
             return
 
 
-class Caller:
-    """An observer that hands on what it is told to the process that launched."""
+class RemoteObserver:
+    """An observer that passes its calls to an `ObserverServer` in another process."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def on_start(self, *arguments: Any) -> None:
-        """Hand on that a replicate starts."""
+        """A replicate starts or resumes."""
         self.call("on_start", *arguments)
 
     def on_epoch(self, *arguments: Any) -> None:
-        """Hand on an epoch."""
+        """An epoch has ended."""
         self.call("on_epoch", *arguments)
 
-    def on_end(self, trained: TrainedReplicate) -> None:
-        """Hand on that a replicate is finished."""
-        self.call("on_end", trained)
+    def on_end(self, *arguments: Any) -> None:
+        """A replicate is finished."""
+        self.call("on_end", *arguments)
 
     def call(self, method: str, *arguments: Any) -> None:
-        """Hand on a call, and wait until it was answered."""
+        """Pass on a call and wait for its end."""
         self._connection.send((method, arguments))
         self._connection.recv()
 
@@ -162,33 +164,33 @@ class Caller:
 def _job(
     name: str,
     settings: ModelSettings,
-    sides: tuple[PairArrays, PairArrays],
+    subsets: tuple[PairArrays, PairArrays],
     folder: Path,
     observers: Sequence[Observer],
-) -> Iterator[tuple[Path, Calls]]:
-    """Write down what the processes have to know, and listen to them."""
+) -> Iterator[tuple[Path, ObserverServer]]:
+    """Write the description of the job, and serve the observers."""
     job_folder = folder / JOB_FOLDER
     shutil.rmtree(job_folder, ignore_errors=True)
     job_folder.mkdir(parents=True)
-    with tempfile.TemporaryDirectory() as scratch:  # short: sockets have short names
+    with tempfile.TemporaryDirectory() as scratch:  # paths of sockets must be short
         address = f"{scratch}/calls"
         with Listener(address, "AF_UNIX") as listener:
             job = {
                 "name": name,
                 "settings": settings.model_dump(mode="json"),
-                "train": _describe(sides[0], job_folder / "train"),
-                "validation": _describe(sides[1], job_folder / "validation"),
+                "train": _describe(subsets[0], job_folder / "train"),
+                "validation": _describe(subsets[1], job_folder / "validation"),
                 "folder": str(folder),
                 "address": address,
             }
             path = job_folder / "job.json"
             path.write_text(json.dumps(job), "utf-8")
-            yield path, Calls(listener, observers)
+            yield path, ObserverServer(listener, observers)
     shutil.rmtree(job_folder, ignore_errors=True)
 
 
 def _describe(pairs: PairArrays, where: Path) -> dict[str, str]:
-    """Where other processes find the arrays."""
+    """Paths of the arrays, which are saved if they are in memory."""
     index = f"{where}.csv"
     pairs.index.to_csv(index, index=False)
     return {
@@ -232,11 +234,13 @@ def _torchrun(training: TrainingSettings, job: Path, node: int) -> list[str]:
     ]
 
 
-def _watch(process: "subprocess.Popen[bytes]", calls: Calls, stop: StopRequest) -> None:
+def _watch(
+    process: "subprocess.Popen[bytes]", server: ObserverServer, stop: StopRequest
+) -> None:
     """Answer calls until the processes have ended; pass on a signal once."""
-    asked = False
+    is_asked = False
     while process.poll() is None:
-        calls.answer(_SECONDS_BETWEEN_LOOKS)
-        if stop.number is not None and not asked:
+        server.answer(_POLL_SECONDS)
+        if stop.number is not None and not is_asked:
             process.terminate()
-            asked = True
+            is_asked = True

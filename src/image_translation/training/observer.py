@@ -1,4 +1,4 @@
-"""Who wants to know how a training goes."""
+"""Observer protocol for training."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 class Observer(Protocol):
-    """Is told of a training while it runs; what it raises ends the training.
+    """Receives the events of a training; exceptions propagate and stop the training.
 
-    A training that is continued tells `on_start` again and goes on with the epoch that
-    follows the last checkpoint; the epoch that was cut off is told once more. At that
-    moment a continued training has a ``history.csv`` in its folder, a new one has none:
-    by that an observer knows whether an identifier it left there is still good.
+    A resumed training calls `on_start` again and continues with the epoch after the last
+    checkpoint; an interrupted epoch is reported again. In `on_start`, the folder of a
+    resumed training has a ``history.csv`` and that of a new one has none: by that an
+    observer knows whether an identifier in the folder is still valid.
     """
 
     def on_start(
@@ -29,14 +29,14 @@ class Observer(Protocol):
         settings: ModelSettings,
         cost: Mapping[str, Any],
     ) -> None:
-        """Take note that a replicate starts or goes on.
+        """A replicate starts or resumes.
 
         Args:
             replicate: Its number, from 0.
             folder: Its folder, which exists.
             settings: The model's settings.
-            cost: What is known beforehand: ``parameters``, ``discriminator_parameters``,
-                ``gmac``, ``device``, ``precision``.
+            cost: ``parameters``, ``discriminator_parameters``, ``gmac``, ``device`` and
+                ``precision``.
         """
 
     def on_epoch(
@@ -45,16 +45,15 @@ class Observer(Protocol):
         metrics: Mapping[str, float],
         samples: NDArray[np.uint8] | None,
     ) -> None:
-        """Take note of an epoch.
+        """An epoch has ended.
 
         Args:
-            epoch: Its number; 0 is before the first step, and all there is of a baseline.
-            metrics: What applies of a row of the history: ``seconds``,
-                ``images_per_second``, losses (``train/…``) and ``validation/…``; none
-                before the first step.
-            samples: H×W×3, one row a validation pair, always the same pairs:
+            epoch: Its number; 0 before the first step, and for a baseline.
+            metrics: The row of the history: ``seconds``, ``images_per_second``, losses
+                (``train/…``) and ``validation/…``; empty before the first step.
+            samples: H×W×3, one row for each of the same validation pairs:
                 input | prediction | target.
         """
 
     def on_end(self, trained: "TrainedReplicate") -> None:
-        """Take note that a replicate is finished and on disk."""
+        """A replicate is finished and on disk."""

@@ -1,8 +1,8 @@
-"""The plan of an epoch: which pair comes when, and how it is changed.
+"""The plan of an epoch: the order of the pairs, and how each is augmented.
 
 A plan follows from the seed and the epoch alone. So all models of a seed see the same
-data in the same order, a training that goes on in the middle of an epoch finds its place,
-and several processes agree without a word.
+data in the same order, a training can resume in the middle of an epoch, and several
+processes agree without communication.
 """
 
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ _SEEDS_APART = 1_000_003  # more than any number of epochs; a prime
 
 @dataclass(frozen=True)
 class EpochPlan:
-    """One epoch, pair by pair.
+    """Order and augmentation of the pairs of an epoch.
 
     Attributes:
         order: Positions of the pairs, (N,) int64, each once.
-        offsets: Where the crop of the n-th of them lies, (N, 2) in [0, 1), as a share
-            of the room from the top and from the left.
-        flips: Whether the n-th of them is mirrored, (N,) bool.
+        offsets: Position of the n-th crop, (N, 2) in [0, 1): vertical and horizontal,
+            relative to the free space.
+        flips: Whether the n-th pair is mirrored, (N,) bool.
     """
 
     order: Tensor
@@ -29,23 +29,23 @@ class EpochPlan:
     flips: Tensor
 
     def __getitem__(self, part: slice) -> "EpochPlan":
-        """A part of the epoch."""
+        """The plan of a part of the pairs."""
         return EpochPlan(self.order[part], self.offsets[part], self.flips[part])
 
 
-def choose_pairs(pairs: int, wanted: int | None) -> Tensor:
-    """Which pairs are trained on: so many, evenly spread over all.
+def choose_pairs(pairs: int, limit: int | None) -> Tensor:
+    """Choose the pairs to train on, evenly spread over all.
 
-    The same for every model and seed, so that a smaller budget is the same for all.
+    The same for every model and seed, so that all have the same budget.
 
     Args:
-        pairs: How many pairs there are.
-        wanted: How many are wanted; all if None or more than there are.
+        pairs: Number of pairs.
+        limit: Number of pairs to choose; None for all.
 
     Returns:
         Positions of pairs, (N,) int64, ascending.
     """
-    count = min(wanted or pairs, pairs)
+    count = min(limit or pairs, pairs)
     return torch.arange(count) * pairs // max(count, 1)
 
 
@@ -53,13 +53,13 @@ def plan_epoch(pairs: int, seed: int, epoch: int) -> EpochPlan:
     """Draw the plan of an epoch.
 
     Args:
-        pairs: How many pairs there are.
+        pairs: Number of pairs.
         seed: Seed of the training.
         epoch: Number of the epoch, from 1.
     """
-    chance = torch.Generator().manual_seed(seed * _SEEDS_APART + epoch)
+    generator = torch.Generator().manual_seed(seed * _SEEDS_APART + epoch)
     return EpochPlan(
-        order=torch.randperm(pairs, generator=chance),
-        offsets=torch.rand(pairs, 2, generator=chance),
-        flips=torch.rand(pairs, generator=chance) < 0.5,
+        order=torch.randperm(pairs, generator=generator),
+        offsets=torch.rand(pairs, 2, generator=generator),
+        flips=torch.rand(pairs, generator=generator) < 0.5,
     )

@@ -1,4 +1,4 @@
-"""Progress of a training: a bar on a terminal, a line now and then in a log."""
+"""Progress of a training: a bar on a terminal, lines in a log."""
 
 import logging
 import sys
@@ -13,22 +13,22 @@ from image_translation.progress import SECONDS_BETWEEN_LINES
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_FIGURES = 0.5
-"""How often a bar's figures change."""
+"""Interval at which the figures of a bar are updated."""
 
 
 class TrainingProgress:
-    """Images seen, images per second and losses of one training, as a context.
+    """Context that shows images, images per second and losses of a training.
 
-    Its last state is logged, however short the training was.
+    The last state is always logged, even for a short training.
 
     Args:
-        description: What is trained: ``"pix2pix replicate 0"``.
-        total: Images to see in all epochs.
-        done: How many of them an earlier run has seen, in one that is continued.
-        bar: Whether a terminal is shown a bar; of several processes, one does.
+        description: Name of the training, such as ``"pix2pix replicate 0"``.
+        total: Images in all epochs.
+        done: Images that were trained on before a resume.
+        bar: Whether to show a bar on a terminal; true in one of several processes.
 
     Attributes:
-        figures: What is shown besides, such as losses.
+        figures: Other figures to show, such as losses.
     """
 
     def __init__(
@@ -67,20 +67,20 @@ class TrainingProgress:
             self._log()
 
     def advance(self, count: int = 1) -> None:
-        """Count more images as seen."""
+        """Count more images as done."""
         self.done += count
         if self._bar is not None:
             self._bar.update(count)
 
     def is_due(self) -> bool:
-        """Whether it is time to show figures that cost something to come by."""
+        """True if it is time to show figures, which may be expensive to compute."""
         interval = (
             SECONDS_BETWEEN_LINES if self._bar is None else SECONDS_BETWEEN_FIGURES
         )
         return time.monotonic() - self._shown >= interval
 
     def show(self, figures: Mapping[str, float]) -> None:
-        """Show how far the training is, with figures such as losses."""
+        """Show the progress, with figures such as losses."""
         self._shown = time.monotonic()
         self.figures = figures
         if self._bar is None:

@@ -1,4 +1,4 @@
-"""Training a model: all its replicates."""
+"""Training of all replicates of a model."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,8 +22,8 @@ def train(
 ) -> TrainedModel:
     """Train all replicates of a model that are not up to date, as `train_replicates`.
 
-    Where the settings ask for several processes, they are launched for it and do the
-    work; what they leave is then found here.
+    If the settings ask for several processes, they are launched to do the training; this
+    process then reads their results.
     """
     training = settings.training
     is_alone = training.devices * training.nodes == 1 or not settings.is_trainable
@@ -39,7 +39,7 @@ def train(
 def _has_work(
     settings: ModelSettings, train: PairArrays, validation: PairArrays, folder: Path
 ) -> bool:
-    """Whether a replicate is to be trained, as far as one can tell before."""
+    """True if a replicate has to be trained."""
     for replicate in range(settings.training.replicates):
         where = folder / f"replicate-{replicate}"
         trained = RunFolder(
@@ -62,8 +62,8 @@ def train_replicates(
 ) -> TrainedModel:
     """Train all replicates of a model that are not up to date.
 
-    A baseline has one: its replicates would be equal. The first replicate that fails
-    is the last.
+    A baseline has one replicate: others would be equal. After a replicate that fails, no
+    more are trained.
 
     Args:
         name: The model's name.
@@ -71,10 +71,10 @@ def train_replicates(
         train: Pairs to learn from.
         validation: Pairs that choose the epoch.
         folder: The model's folder; replicate k goes to ``replicate-<k>``.
-        observers: Told of every epoch of every replicate.
+        observers: Notified of every epoch of every replicate.
 
     Raises:
-        InputError: There is nothing to train on or to validate with.
+        InputError: There are no pairs to train on or to validate with.
     """
     if not settings.enabled:
         reason = f"switched off by models.{name}.enabled=false"

@@ -1,4 +1,4 @@
-"""How the learning rate goes down over the epochs."""
+"""Schedules of the learning rate."""
 
 import math
 from typing import Literal
@@ -7,14 +7,14 @@ Schedule = Literal["constant", "linear", "cosine"]
 
 
 def learning_rate_factor(schedule: Schedule, epoch: int, epochs: int) -> float:
-    """What the learning rate is multiplied with in an epoch.
+    """Factor of the learning rate in an epoch.
 
     Args:
         schedule: ``constant``; ``linear``, as in the published code of pix2pix: constant
             in the first half of the epochs, then in equal steps towards zero; or
             ``cosine`` (Loshchilov & Hutter 2017, without restarts).
         epoch: From 1.
-        epochs: How many there are.
+        epochs: Number of epochs.
 
     Returns:
         In (0, 1].

@@ -1,4 +1,4 @@
-"""Parameters of a model: its network, its objective, its training, its inference."""
+"""Settings of a model: network, objective, training, inference."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
@@ -16,14 +16,14 @@ from image_translation.schema import (
 from image_translation.training.losses import GAN_LOSSES, LOSSES, with_discriminator
 
 MAX_SCALES = 4
-"""A fifth discriminator would see a pair too small for a logit, at any image size."""
+"""A fifth discriminator would get pairs too small for a logit, at any image size."""
 
-# A default here is how models were trained before there was the parameter, so that they
-# can still be read. What a run uses stands in conf/base.
+# A default here is the behaviour before the parameter was added, so that older models can
+# still be read. The defaults of runs are in conf/base.
 
 
 class NetworkSettings(Settings):
-    """Which network, how wide, and its structure (`image_translation.models.Structure`)."""
+    """Name, width and structure of a network (`image_translation.models.Structure`)."""
 
     name: Annotated[str, OneOf(NETWORKS)]
     base_channels: int = Field(ge=1, le=256)
@@ -88,17 +88,16 @@ class ObjectiveSettings(_LossWeights):
 
 
 LAST: Literal["last"] = "last"
-"""``training.select_by``: the last epoch, without a choice."""
+"""``training.select_by``: the last epoch."""
 
 PREVIOUS: Literal["previous"] = "previous"
-"""``training.warm_start``: the weights that the new ones replace."""
+"""``training.warm_start``: the weights of the training before."""
 
 
 class TrainingSettings(Settings):
-    """How a model is trained."""
+    """Settings of training."""
 
     epochs: int = Field(ge=1)
-    # A default, so that what was trained before there was the parameter can be read.
     pairs: Annotated[Annotated[int, Field(ge=1)] | None, Nullable] = None
     batch_size: int = Field(ge=1)
     accumulate: int = Field(ge=1)
@@ -125,7 +124,7 @@ class TrainingSettings(Settings):
 
 
 class InferenceSettings(Settings):
-    """The protocol by which a trained model translates."""
+    """The protocol of inference."""
 
     batch_size: int = Field(ge=1)
     dropout: bool
@@ -134,7 +133,7 @@ class InferenceSettings(Settings):
 
 
 class ModelSettings(Settings):
-    """A model: what is compared."""
+    """Settings of a model."""
 
     enabled: bool
     network: NetworkSettings
@@ -143,7 +142,7 @@ class ModelSettings(Settings):
     inference: InferenceSettings
 
     def relevant(self) -> dict[str, Any]:
-        """All that weights depend on, ``warm_start`` and the number of processes apart."""
+        """Everything that weights depend on, except warm start and number of processes."""
         return self.model_dump(
             mode="json",
             exclude={
@@ -164,11 +163,11 @@ class ModelSettings(Settings):
 
     @property
     def is_trainable(self) -> bool:
-        """Whether the network learns; a baseline does not."""
+        """True if the network is trained, false for a baseline."""
         return self.network.name not in BASELINES
 
     def find_unsuitable(self, image_size: int) -> Iterator[tuple[str, str]]:
-        """What does not suit images of a size: parameters, and what is wrong with them.
+        """Yield parameters that do not suit an image size, with the problem.
 
         Args:
             image_size: Height and width in pixels.
@@ -186,7 +185,7 @@ class ModelSettings(Settings):
     def _objective_suits_network(self) -> "ModelSettings":
         if self.is_trainable and not self.objective.weights:
             raise ValueError(
-                f"objective: network {self.network.name} needs something to be trained "
-                "for; set objective.l1 or objective.adversarial above 0"
+                f"objective: network {self.network.name} needs a loss; set "
+                "objective.l1 or objective.adversarial above 0"
             )
         return self

@@ -1,4 +1,4 @@
-"""Images as tensors and back: the one place where their range changes."""
+"""Conversion of 8-bit images to tensors in [-1, 1] and back."""
 
 import numpy as np
 import torch
@@ -9,10 +9,10 @@ HALF_RANGE = 127.5
 
 
 def to_tensor(images: NDArray[np.uint8]) -> Tensor:
-    """Turn images into what networks take.
+    """Convert images to the tensors that networks take.
 
     Args:
-        images: uint8, N×H×W×3; copied, so that a memory map stays untouched.
+        images: uint8, N×H×W×3; copied, so that a memory map is not changed.
 
     Returns:
         float32, N×3×H×W in [-1, 1], channels last in memory as the images are.
@@ -22,10 +22,10 @@ def to_tensor(images: NDArray[np.uint8]) -> Tensor:
 
 
 def to_uint8(tensor: Tensor) -> NDArray[np.uint8]:
-    """Turn what networks give into images; undoes `to_tensor` exactly.
+    """Convert the output of networks to images; the exact inverse of `to_tensor`.
 
     Args:
-        tensor: N×3×H×W in [-1, 1], on any device; values outside are clipped.
+        tensor: N×3×H×W in [-1, 1], on any device; other values are clipped.
 
     Returns:
         uint8, N×H×W×3, rounded to the nearest level.

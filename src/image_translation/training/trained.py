@@ -1,4 +1,4 @@
-"""What training leaves behind."""
+"""Trained models on disk."""
 
 import json
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class TrainedReplicate:
 
     Attributes:
         folder: Holds ``weights.safetensors``, ``config.json`` and ``history.csv``.
-        config: What stands in ``config.json``: ``network``, ``image_size``,
+        config: The content of ``config.json``: ``network``, ``image_size``,
             ``objective``, ``seed``, ``replicate``, ``best_epoch``, ``select_by``,
             ``failure``, ``fingerprint``, ``weights_sha256``, ``cost``.
     """
@@ -51,10 +51,10 @@ class TrainedReplicate:
 
     @classmethod
     def read(cls, folder: Path) -> "TrainedReplicate":
-        """Find a trained generator in its folder.
+        """Read the configuration of a trained generator.
 
         Raises:
-            InputError: There is none, or its description cannot be read.
+            InputError: It cannot be read.
         """
         path = folder / CONFIG
         try:
@@ -62,12 +62,12 @@ class TrainedReplicate:
         except (OSError, ValueError) as error:
             raise InputError(
                 f"{path} cannot be read ({error}): the model is being trained, or its "
-                "training was cut off; the same command goes on with it"
+                "training was interrupted; run the same command again to resume it"
             ) from error
 
     @property
     def fingerprint(self) -> str:
-        """Digest of what it was made from and of the weights that came of it."""
+        """Digest of everything that it depends on, and of its weights."""
         return digest(self.config["fingerprint"], self.config["weights_sha256"])
 
     @property
@@ -77,35 +77,35 @@ class TrainedReplicate:
 
     @property
     def best_epoch(self) -> int | None:
-        """The epoch its weights are of; 0 for a baseline, None if there was none.
-
-        The best by ``select_by``, or the last finished one.
-        """
+        """The epoch of its weights; 0 for a baseline, None if no epoch was finished."""
         return self.config["best_epoch"]
 
     @property
     def failure(self) -> str | None:
-        """Why its training was stopped, or None."""
+        """Why its training ended early, or None."""
         return self.config["failure"]
 
     @property
     def cost(self) -> dict[str, Any]:
-        """What it took.
+        """The cost of training.
 
         ``parameters`` and ``discriminator_parameters`` (trainable), ``gmac`` (10⁹
         multiply–accumulates of the generator for one image), ``seconds`` and
-        ``images_per_second`` (of training steps, validation left out; 0 for a baseline), ``epochs``,
+        ``images_per_second`` (without validation; 0 for a baseline), ``epochs``,
         ``samples_seen``, ``device``, ``precision``.
         """
         return self.config["cost"]
 
     def history(self) -> pd.DataFrame:
-        """One row an epoch, as in ``history.csv``; empty where not applicable."""
+        """``history.csv``: one row for each epoch; cells that do not apply are empty."""
         return pd.read_csv(self.folder / HISTORY)
 
     @property
     def validation_score(self) -> float | None:
-        """What chose its best epoch, ``select_by``, to the last digit; None if none did."""
+        """The metric ``select_by`` of the best epoch, in full precision.
+
+        None without a best epoch, or if the last epoch was selected.
+        """
         if self.best_epoch is None or self.config["select_by"] == LAST:
             return None
         table = pd.read_csv(self.folder / HISTORY, float_precision="round_trip")
@@ -113,10 +113,10 @@ class TrainedReplicate:
         return float(chosen[f"validation/{self.config['select_by']}"].iloc[0])
 
     def load_generator(self) -> "nn.Module":
-        """Build the generator and give it its weights; in evaluation mode, on the CPU.
+        """Build the generator and load its weights; in evaluation mode, on the CPU.
 
         Raises:
-            InputError: The weights are not there or do not fit.
+            InputError: The weights cannot be read or do not fit.
         """
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -129,22 +129,21 @@ class TrainedReplicate:
             weights = load_file(path)
         except (OSError, SafetensorError) as error:
             raise InputError(
-                f"{path} cannot be used ({error}); train the model again with "
+                f"{path} cannot be read ({error}); train the model again with "
                 "training.force=true"
             ) from error
         if not fits(generator, weights):
             raise InputError(
-                f"{path} holds weights of another network than this version of the "
-                f"project builds for {self.config['network']['name']} at {size} pixels; "
-                "train the model again (kedro run, with training.force=true if it counts "
-                "as up to date)"
+                f"{path} does not fit the network that this version of the project "
+                f"builds for {self.config['network']['name']} at {size} pixels; train the "
+                "model again (kedro run, with training.force=true if it is up to date)"
             )
         generator.load_state_dict(weights)
         return generator.eval()
 
 
 def fits(network: "nn.Module", weights: "Mapping[str, Tensor]") -> bool:
-    """Whether weights have the names and shapes of a network's."""
+    """True if weights have the names and shapes of those of a network."""
     own = network.state_dict()
     return own.keys() == weights.keys() and all(
         own[name].shape == weights[name].shape for name in own
@@ -156,10 +155,10 @@ class TrainedModel:
     """A model with all its replicates, or the reason why there are none.
 
     Attributes:
-        status: ``failed`` if a replicate was stopped by a loss that is not a number.
+        status: ``failed`` if the training of a replicate diverged.
         reason: Empty for a trained model.
-        replicates: What there is on disk, in order; of a failed one the best before.
-        settings: What it was trained with.
+        replicates: The replicates on disk, in order; of a failed one the best epoch.
+        settings: The settings of training.
     """
 
     status: Literal["trained", "not run", "failed"]
@@ -169,16 +168,16 @@ class TrainedModel:
 
     @property
     def fingerprint(self) -> str:
-        """Digest of its status and of its replicates."""
+        """Digest of status and replicates."""
         return digest(self.status, self.reason, list(self.replicates))
 
     @property
-    def is_learnt(self) -> bool:
-        """Whether it learnt anything; a baseline did not."""
+    def is_trainable(self) -> bool:
+        """True if its network is trained, false for a baseline or without settings."""
         return self.settings is not None and self.settings.is_trainable
 
     def history(self) -> pd.DataFrame:
-        """One row a replicate and epoch: ``replicate`` and the columns of each."""
+        """One row for each replicate and epoch: ``history.csv`` with ``replicate``."""
         parts = [
             replicate.history().assign(replicate=replicate.replicate)
             for replicate in self.replicates
@@ -186,7 +185,7 @@ class TrainedModel:
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
     def to_json(self) -> str:
-        """Describe the model, with the names of its replicates' folders."""
+        """The model as JSON, with the names of the folders of its replicates."""
         settings = self.settings and self.settings.model_dump(mode="json")
         content = {
             "status": self.status,
@@ -198,14 +197,14 @@ class TrainedModel:
 
     @classmethod
     def from_json(cls, text: str, folder: Path) -> "TrainedModel":
-        """Read a description.
+        """Read a model from JSON.
 
         Args:
-            text: What `to_json` gave.
-            folder: The model's folder, which holds those of its replicates.
+            text: From `to_json`.
+            folder: The model's folder, with the folders of its replicates.
 
         Raises:
-            InputError: A replicate is not there.
+            InputError: A replicate cannot be read.
         """
         content = json.loads(text)
         settings = content["settings"]

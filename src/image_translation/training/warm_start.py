@@ -1,4 +1,4 @@
-"""Training that starts from the weights of an earlier one."""
+"""Warm start: training from the weights of an earlier training."""
 
 import logging
 import os
@@ -14,14 +14,14 @@ from image_translation.training.trained import WEIGHTS, fits
 logger = logging.getLogger(__name__)
 
 START = "start.safetensors"
-"""The weights of the training before, while the one that starts from them goes on."""
+"""The weights of the training before, while a training starts from them."""
 
 
 def digest_start(settings: ModelSettings) -> str | None:
-    """What a training depends on: the weights it starts from, if a file was named.
+    """Digest of the weights that a training starts from; None for random weights.
 
-    ``previous`` counts as itself. Its weights are those that the training replaces; by
-    their digest no training that starts from them would ever be up to date.
+    For ``previous`` it is that word: the training replaces these weights, so with their
+    digest it would never be up to date.
 
     Raises:
         InputError: As for `find_start`.
@@ -33,9 +33,9 @@ def digest_start(settings: ModelSettings) -> str | None:
 
 
 def keep_previous_weights(settings: ModelSettings, folder: Path) -> None:
-    """Before a new training clears its folder: keep the weights it is to start from.
+    """Keep the weights to start from, before a new training clears its folder.
 
-    Those set aside before are kept: the folder's are then of a training that was cut off.
+    If some are kept already, the folder's weights are of an interrupted training.
     """
     weights, start = folder / WEIGHTS, folder / START
     is_wanted = settings.training.warm_start == PREVIOUS and not start.exists()
@@ -44,15 +44,15 @@ def keep_previous_weights(settings: ModelSettings, folder: Path) -> None:
 
 
 def find_start(settings: ModelSettings, folder: Path) -> Path | None:
-    """The weights to start from, or None for random ones.
+    """The file of the weights to start from; None for random weights.
 
     Args:
-        settings: The model's.
-        folder: That of the replicate.
+        settings: The model's settings.
+        folder: Folder of the replicate.
 
     Raises:
-        InputError: ``training.warm_start`` names neither weights nor a folder of them,
-            or the weights that the training replaces.
+        InputError: ``training.warm_start`` names no weights, or those that the training
+            would replace.
     """
     named = settings.training.warm_start
     if named is None or not settings.is_trainable:
@@ -62,7 +62,7 @@ def find_start(settings: ModelSettings, folder: Path) -> Path | None:
     file = _find_named(named)
     if (folder / WEIGHTS).exists() and file.samefile(folder / WEIGHTS):
         raise InputError(
-            f"training.warm_start: {file} is what this training would replace; pass "
+            f"training.warm_start: {file} would be replaced by this training; pass "
             f"{PREVIOUS} to start from it"
         )
     return file
@@ -73,38 +73,37 @@ def _find_named(named: str) -> Path:
     file = path / WEIGHTS if path.is_dir() else path
     if not file.is_file():
         raise InputError(
-            f"training.warm_start: there is no file {file}; pass weights "
-            f"(*.safetensors), a folder that holds {WEIGHTS}, such as "
+            f"training.warm_start: {file} does not exist; pass weights "
+            f"(*.safetensors), a folder with {WEIGHTS}, such as "
             f"data/06_models/<task>/<model>/replicate-0, or {PREVIOUS}"
         )
     return file
 
 
 def load_start(generator: nn.Module, file: Path) -> None:
-    """Give a generator the weights of an earlier training.
+    """Load the weights of an earlier training into a generator.
 
-    Those of the training before may be of a network that has changed since: then the
-    generator stays as it is.
+    Weights of the training before may be of a network that has changed since; they are
+    then ignored, with a warning.
 
     Raises:
-        InputError: They cannot be read, or are those of another network.
+        InputError: The weights cannot be read or do not fit.
     """
     problem = _load(generator, file)
     if problem is None:
         return
     if file.name == START:
-        logger.warning("Starting anew: the training before %s", problem)
+        logger.warning("Starting with random weights: the previous file %s", problem)
         return
     raise InputError(
-        f"training.warm_start: {file} {problem}; it must have the same name, "
-        "base_channels, structure and image size, and be trained with this version of the "
-        "network, or else again. Set it for one model: "
+        f"training.warm_start: {file} {problem}; network name, base_channels, structure, "
+        "image size and version must be the same. Set it for one model: "
         "<task>.<model>.training.warm_start"
     )
 
 
 def _load(generator: nn.Module, file: Path) -> str | None:
-    """Load weights if all of them fit; why not, otherwise."""
+    """Load weights; returns the problem if they do not fit, otherwise None."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 

@@ -1,4 +1,4 @@
-"""One of several processes that train a model; torchrun starts it, see ``launch``."""
+"""One of several training processes; started by torchrun, see ``launch``."""
 
 import json
 import logging
@@ -18,41 +18,43 @@ import torch.distributed as dist
 from image_translation.errors import InputError
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.interruption import TrainingStoppedError
-from image_translation.training.launch import Caller
+from image_translation.training.launch import RemoteObserver
 from image_translation.training.replicates import train_replicates
 from image_translation.training.settings import ModelSettings
 
-SECONDS_TO_TELL = 30
-"""How long the other processes wait for the first one to say what is wrong; torchrun
-ends all as soon as one leaves."""
+GRACE_SECONDS = 30
+"""After an error, the other processes wait for the first one to report it: torchrun ends
+all processes as soon as one has ended."""
 
 
 def main(path: Path) -> int:
-    """Take part in a job; the exit code."""
+    """Train as one process of a job; returns the exit code."""
     job = json.loads(path.read_text("utf-8"))
     settings = ModelSettings.model_validate(job["settings"])
-    _join(settings)
+    _init_process_group(settings)
     is_first = dist.get_rank() == 0
     logging.basicConfig(
         level=logging.INFO if is_first else logging.WARNING,
         format="%(asctime)s %(levelname)-7s %(message)s",
         datefmt="%H:%M:%S",
     )
-    caller = Caller(Client(job["address"], "AF_UNIX")) if is_first else None
+    observer = None
+    if is_first:
+        observer = RemoteObserver(Client(job["address"], "AF_UNIX"))
     try:
         train_replicates(
             job["name"],
             settings,
-            _open(job["train"]),
-            _open(job["validation"]),
+            _open_pairs(job["train"]),
+            _open_pairs(job["validation"]),
             Path(job["folder"]),
-            [caller] if caller else [],
+            [observer] if observer else [],
         )
     except InputError as error:
-        if caller:
-            caller.call("problem", str(error))
+        if observer:
+            observer.call("problem", str(error))
         else:
-            time.sleep(SECONDS_TO_TELL)
+            time.sleep(GRACE_SECONDS)
         return 1
     except TrainingStoppedError as stopped:
         return stopped.exit_code
@@ -60,10 +62,10 @@ def main(path: Path) -> int:
     return 0
 
 
-def _leave(exit_code: int) -> None:
-    """End the process at once.
+def _exit(exit_code: int) -> None:
+    """End the process without destroying the process group.
 
-    Taking the process group down while the others still use it can abort this process.
+    Destroying it while others still use it can abort this process.
     """
     logging.shutdown()
     sys.stdout.flush()
@@ -71,25 +73,25 @@ def _leave(exit_code: int) -> None:
     os._exit(exit_code)
 
 
-def _join(settings: ModelSettings) -> None:
+def _init_process_group(settings: ModelSettings) -> None:
     uses_cuda = torch.cuda.is_available() and settings.training.device != "cpu"
     if uses_cuda:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     else:
-        # torchrun allows one thread unless the user says more
+        # torchrun sets one thread by default
         cores = os.cpu_count() or 1
         torch.set_num_threads(max(1, cores // int(os.environ["LOCAL_WORLD_SIZE"])))
     dist.init_process_group("nccl" if uses_cuda else "gloo")
 
 
-def _open(side: Mapping[str, Any]) -> PairArrays:
+def _open_pairs(subset: Mapping[str, Any]) -> PairArrays:
     return PairArrays(
-        np.load(side["inputs"], mmap_mode="r"),
-        np.load(side["targets"], mmap_mode="r"),
-        pd.read_csv(side["index"], dtype=str, keep_default_na=False),
-        side["fingerprint"],
+        np.load(subset["inputs"], mmap_mode="r"),
+        np.load(subset["targets"], mmap_mode="r"),
+        pd.read_csv(subset["index"], dtype=str, keep_default_na=False),
+        subset["fingerprint"],
     )
 
 
 if __name__ == "__main__":
-    _leave(main(Path(sys.argv[1])))
+    _exit(main(Path(sys.argv[1])))

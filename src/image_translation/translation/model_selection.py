@@ -45,7 +45,7 @@ def choose_trained(
                 f"kedro run --pipeline={task} --namespaces={task}.{wanted}"
             )
         return {wanted: found[wanted]}
-    learnt = {name: best for name, best in found.items() if trained[name].is_learnt}
+    learnt = {name: best for name, best in found.items() if trained[name].is_trainable}
     if not learnt:
         raise InputError(
             f"{parameter}: no model is trained for {task}; train them first: "
@@ -72,7 +72,7 @@ def validation_rank(replicate: TrainedReplicate, metric: str) -> float:
 
 
 def _best_replicate(model: TrainedModel) -> TrainedReplicate | None:
-    if not model.replicates or not model.is_learnt:
+    if not model.replicates or not model.is_trainable:
         return next(iter(model.replicates), None)
     metric = _common_metric(model.replicates)
     return max(model.replicates, key=lambda each: validation_rank(each, metric))

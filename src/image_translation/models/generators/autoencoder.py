@@ -1,4 +1,4 @@
-"""The encoder–decoder: the U-Net's counterpart without skip connections."""
+"""The encoder–decoder: the counterpart of the U-Net without skip connections."""
 
 from torch import Tensor, nn
 
@@ -15,26 +15,26 @@ from image_translation.models.blocks import (
 )
 from image_translation.models.outputs import OUTPUTS
 
-BOTTLENECK_SIZE, MOST_LEVELS = 8, 5
+BOTTLENECK_SIZE, MAX_LEVELS = 8, 5
 """Height and width of the bottleneck up to 256 px; larger images have no more levels."""
 
 
 class Autoencoder(nn.Module):
-    """Encoder and decoder; all that passes, passes the bottleneck.
+    """Encoder and decoder, connected by a bottleneck alone.
 
     At 256 px five halvings, 64-128-256-512-512 channels, to 512×8×8: a sixth of the
     input's values. A smaller image has fewer of the innermost levels, and its bottleneck
-    of 8×8 as many fewer channels (128 at 128 px, 32 at 64), whatever the width: how much
-    of the input passes is what makes this network. No dropout: that is pix2pix's source
-    of noise.
+    of 8×8 correspondingly fewer channels (128 at 128 px, 32 at 64) at any width: the
+    capacity of the bottleneck defines this network. No dropout, which is the source of
+    noise in pix2pix.
 
     Args:
         image_size: Height and width in pixels, a power of two from 32 to 1024.
         base_channels: Channels of the outermost level.
-        structure: How it is built, where not as in the study.
+        structure: Options; by default as in the study.
 
     Raises:
-        ValueError: A size that is none of these, or levels that do not suit it.
+        ValueError: Another image size, or levels that do not suit it.
     """
 
     def __init__(
@@ -45,11 +45,11 @@ class Autoencoder(nn.Module):
     ) -> None:
         super().__init__()
         check_image_size(image_size)
-        usual = (image_size // BOTTLENECK_SIZE).bit_length() - 1
-        levels = structure.levels or min(usual, MOST_LEVELS)
+        default = (image_size // BOTTLENECK_SIZE).bit_length() - 1
+        levels = structure.levels or min(default, MAX_LEVELS)
         check_levels(levels, image_size)
         widths = level_widths(levels, base_channels)
-        widths[-1] = 4 ** min(levels, MOST_LEVELS) // 2  # a sixth of the input's values
+        widths[-1] = 4 ** min(levels, MAX_LEVELS) // 2  # a sixth of the input's values
         self.encoder = nn.Sequential(*down_blocks(widths, image_size, structure))
         self.decoder = nn.Sequential(
             *(

@@ -25,15 +25,15 @@ class UNet(nn.Module):
     Isola et al. 2017, 6.1.1. At 256 px eight halvings down to 1×1,
     64-128-256-512-512-512-512-512 channels, and back; a smaller image has fewer of
     the innermost levels. Dropout in the first three blocks up. The 1×1 bottleneck has
-    no batch norm: at batch size 1 there is nothing to take statistics of.
+    no batch norm: it has no statistics at batch size 1.
 
     Args:
         image_size: Height and width in pixels, a power of two from 32 to 1024.
         base_channels: Channels of the outermost level; 64 as published.
-        structure: How it is built, where not as published.
+        structure: Options; by default as published.
 
     Raises:
-        ValueError: A size that is none of these, or levels that do not suit it.
+        ValueError: Another image size, or levels that do not suit it.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class UNet(nn.Module):
         check_levels(levels, image_size)
         widths = level_widths(levels, base_channels)
         self.encoder = nn.ModuleList(down_blocks(widths, image_size, structure))
-        # Every block up but the innermost also takes the skip of its own level.
+        # Every block up except the innermost also gets the skip connection of its level.
         self.decoder = nn.ModuleList(
             up_block(
                 widths[level] * (1 if level == levels - 1 else 2),
@@ -74,9 +74,9 @@ class UNet(nn.Module):
         x = inputs
         skips = []
         for down in self.encoder:
-            x = down(x)  # (N, C, H/2, W/2), in the end (N, 8·base, 1, 1)
+            x = down(x)  # (N, C, H/2, W/2), finally (N, 8·base, 1, 1)
             skips.append(x)
-        skips.pop()  # the bottleneck is no skip
+        skips.pop()  # the bottleneck has no skip
         for up in self.decoder:
             x = torch.cat([up(x), skips.pop()], dim=1)  # (N, 2C, 2H, 2W)
         return self.output(inputs, self.head(x))
