@@ -24,8 +24,8 @@ import torch
 from pages import write_section
 from torch import nn
 
-from image_translation.models import build_network, count_gmac
-from image_translation.models.acceleration import accelerate, fold_batch_norms
+from image_translation.networks import build_network, count_gmac
+from image_translation.networks.acceleration import accelerate, fold_batch_norms
 from image_translation.training.inference import prepare, translate_prepared
 from image_translation.training.settings import InferenceSettings
 from image_translation.training.tensors import to_tensor, to_uint8

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from image_translation.models import PatchGAN, build_network
+from image_translation.networks import PatchGAN, build_network
 from image_translation.parameters import LayeredConfigLoader
 from image_translation.training.settings import ModelSettings
 

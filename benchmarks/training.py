@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from image_translation.memory import keep_freed_memory
 from image_translation.metrics import score_stream
-from image_translation.models import PatchGAN, build_network, count_gmac
+from image_translation.networks import PatchGAN, build_network, count_gmac
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training import loop
 from image_translation.training.batches import Batch

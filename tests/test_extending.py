@@ -36,7 +36,7 @@ def data(tmp_path_factory, kedro) -> Path:
     losses = "LOSSES: Mapping[str, Loss] = {"
     edit(project / "src/image_translation/training/losses.py", losses, losses + LOSS)
     package = project / "src/image_translation"
-    (package / "models/generators/mine.py").write_text(NETWORK)
+    (package / "networks/generators/mine.py").write_text(NETWORK)
     edit(
         project / "conf/base/parameters.yml",
         "  unet:\n    enabled: true\n    network: {name: unet}\n"

@@ -165,7 +165,7 @@ def test_all_that_translates_is_behind_the_fingerprint(tmp_path, entries):
     with recorded_modules() as run:
         assert len(list(deferred.make())) == 1
     run -= {nodes.__name__, "image_translation.datasets.predictions"}
-    assert_all_is_behind(names, run, "training.inference", "models.generators.unet")
+    assert_all_is_behind(names, run, "training.inference", "networks.generators.unet")
 
 
 @pytest.mark.parametrize("recipe", ["cartoon", "painterly", "hidden_digits"])

@@ -13,7 +13,7 @@ from image_translation.metrics.settings import (
     PromotionSettings,
     VerdictSettings,
 )
-from image_translation.models.registry import BASELINES
+from image_translation.networks.registry import BASELINES
 from image_translation.pairing.settings import (
     AuditSettings,
     PairingSettings,

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from image_translation.export.card import ModelFacts
-from image_translation.models import build_network
+from image_translation.networks import build_network
 
 SIZE = 32
 

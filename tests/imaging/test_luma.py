@@ -3,7 +3,7 @@ import pytest
 
 from image_translation.imaging.luma import LUMA_WEIGHTS
 from image_translation.imaging.recipes.grayscale import grayscale
-from image_translation.models.outputs import LUMA
+from image_translation.networks.outputs import LUMA
 from image_translation.translation.luminance import luma
 
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
-from image_translation.models.registry import BASELINES
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from image_translation.errors import InputError
 from image_translation.fingerprint import Stamp
+from image_translation.networks.registry import BASELINES
 from image_translation.pairing.settings import SealSettings
 from image_translation.parameters import LayeredConfigLoader
 from image_translation.pipelines.task import create_pipeline

@@ -14,7 +14,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from image_translation.fingerprint import Stamp
-from image_translation.models import build_network
+from image_translation.networks import build_network
 from image_translation.runs.backlog import find_pending_trainings, send_training
 from image_translation.runs.mlflow_logging import link_replicates, log_scores
 from image_translation.runs.observer import MlflowObserver

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import update_bn
 
-from image_translation.models import build_network
+from image_translation.networks import build_network
 from image_translation.training import averaging
 from image_translation.training.averaging import recompute_statistics
 from image_translation.training.devices import Device

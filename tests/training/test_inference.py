@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from image_translation.models import CopyInput, UNet
+from image_translation.networks import CopyInput, UNet
 from image_translation.training.inference import (
     prepare,
     translate,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from image_translation.models import PatchGAN, build_network
+from image_translation.networks import PatchGAN, build_network
 from image_translation.training import loop
 from image_translation.training.batches import Batch, Batches
 from image_translation.training.devices import Device

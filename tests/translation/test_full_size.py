@@ -20,7 +20,7 @@ from image_translation.imaging.photo import read_photo
 from image_translation.translation.encoded_images import translate_encoded
 from image_translation.translation.luminance import luma
 from tests.translation.conftest import make_translator
-from image_translation.models import build_network
+from image_translation.networks import build_network
 
 torch.manual_seed(0)
 network = build_network("unet", 32, 4).eval()

@@ -6,7 +6,7 @@ import torch
 
 from image_translation.imaging.recipes.grayscale import grayscale
 from image_translation.metrics import psnr
-from image_translation.models import build_network
+from image_translation.networks import build_network
 from image_translation.training.trained import TrainedReplicate
 from image_translation.translation.luminance import luma
 from image_translation.translation.settings import TranslateSettings

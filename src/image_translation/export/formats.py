@@ -19,7 +19,7 @@ from torch.export import Dim, ExportedProgram
 
 from image_translation.errors import InputError
 from image_translation.fingerprint import code_digest, digest
-from image_translation.models.registry import module_of
+from image_translation.networks.registry import module_of
 from image_translation.training.settings import InferenceSettings
 from image_translation.training.trained import TrainedReplicate
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from image_translation.models import count_gmac, count_parameters
+from image_translation.networks import count_gmac, count_parameters
 from image_translation.training.devices import Device
 from image_translation.training.state import TrainingState
 

@@ -8,7 +8,7 @@ import torch
 
 from image_translation.errors import InputError
 from image_translation.memory import keep_freed_memory
-from image_translation.models import MeanTarget
+from image_translation.networks import MeanTarget
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.cost import known_cost
 from image_translation.training.devices import pick_device

@@ -13,7 +13,7 @@ from torch import nn
 
 from image_translation.errors import InputError
 from image_translation.fingerprint import Stamp, code_digest, digest, file_digest
-from image_translation.models.registry import module_of
+from image_translation.networks.registry import module_of
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.checkpoint import CHECKPOINT, PREVIOUS, write_whole
 from image_translation.training.cost import measure_cost

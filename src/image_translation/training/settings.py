@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model, model_validator
 
-from image_translation.models.registry import BASELINES, NETWORKS
+from image_translation.networks.registry import BASELINES, NETWORKS
 from image_translation.schema import (
     Nullable,
     OneOf,
@@ -23,7 +23,7 @@ MAX_SCALES = 4
 
 
 class NetworkSettings(Settings):
-    """Name, width and structure of a network (`image_translation.models.Structure`)."""
+    """Name, width and structure of a network (`image_translation.networks.Structure`)."""
 
     name: Annotated[str, OneOf(NETWORKS)]
     base_channels: int = Field(ge=1, le=256)

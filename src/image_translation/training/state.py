@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from image_translation.models import MultiScalePatchGAN, build_network
+from image_translation.networks import MultiScalePatchGAN, build_network
 from image_translation.training.averaging import update_average
 from image_translation.training.processes import distribute
 from image_translation.training.settings import ModelSettings, TrainingSettings

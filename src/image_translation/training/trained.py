@@ -121,7 +121,7 @@ class TrainedReplicate:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        from image_translation.models import build_network
+        from image_translation.networks import build_network
 
         path, size = self.folder / WEIGHTS, self.config["image_size"]
         generator = build_network(image_size=size, **self.config["network"])

@@ -206,7 +206,7 @@ def _fingerprint(sha256: str, translator: Translator) -> str:
         code_digest(
             "image_translation.translation.encoded_images",
             "image_translation.translation.translator",
-            "image_translation.models",
+            "image_translation.networks",
         ),
     )
 

@@ -10,7 +10,7 @@ import pandas as pd
 from image_translation.datasets.models import Workspace
 from image_translation.errors import InputError
 from image_translation.fingerprint import Deferred, code_digest, digest
-from image_translation.models.registry import module_of
+from image_translation.networks.registry import module_of
 from image_translation.pairing.arrays import PairArrays
 from image_translation.pairing.layouts import derived_role, find_recipe
 from image_translation.pairing.settings import PairingSettings

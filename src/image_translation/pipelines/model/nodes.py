@@ -19,7 +19,7 @@ from image_translation.metrics.learned import (
     load_learned_metrics,
 )
 from image_translation.metrics.settings import LearnedMetricsSettings
-from image_translation.models.registry import module_of
+from image_translation.networks.registry import module_of
 from image_translation.pairing.arrays import PairArrays, ScoredPairs
 from image_translation.pairing.settings import SealSettings
 from image_translation.pipelines.clock import timestamp

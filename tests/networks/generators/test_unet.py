@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from image_translation.models import UNet, count_gmac, count_parameters
-from tests.models.contract import TrainableGeneratorContract
+from image_translation.networks import UNet, count_gmac, count_parameters
+from tests.networks.contract import TrainableGeneratorContract
 
 
 def convolutions(blocks):

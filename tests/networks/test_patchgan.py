@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from image_translation.models import (
+from image_translation.networks import (
     MultiScalePatchGAN,
     PatchGAN,
     count_gmac,

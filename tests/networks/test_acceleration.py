@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from image_translation.models import build_network
-from image_translation.models.acceleration import (
+from image_translation.networks import build_network
+from image_translation.networks.acceleration import (
     SplitTransposed,
     accelerate,
     fold_batch_norms,

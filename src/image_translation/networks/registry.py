@@ -40,8 +40,8 @@ def build_network(
     Raises:
         ValueError: An unknown name or option, or an image size the network cannot have.
     """
-    from image_translation.models.baselines import build_baseline
-    from image_translation.models.blocks import Structure
+    from image_translation.networks.baselines import build_baseline
+    from image_translation.networks.blocks import Structure
 
     if name not in NETWORKS:
         raise ValueError(f"network must be one of {', '.join(NETWORKS)}, not {name!r}")

@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from image_translation.models import Autoencoder
-from image_translation.models.blocks import Structure
-from tests.models.contract import TrainableGeneratorContract
+from image_translation.networks import Autoencoder
+from image_translation.networks.blocks import Structure
+from tests.networks.contract import TrainableGeneratorContract
 
 
 class TestAutoencoder(TrainableGeneratorContract):

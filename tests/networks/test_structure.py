@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from image_translation.models import (
+from image_translation.networks import (
     Autoencoder,
     Structure,
     UNet,
@@ -13,14 +13,14 @@ from image_translation.models import (
     count_gmac,
     count_parameters,
 )
-from image_translation.models.attention import SelfAttention
-from image_translation.models.blocks import (
+from image_translation.networks.attention import SelfAttention
+from image_translation.networks.blocks import (
     NORMALIZATIONS,
     UPSAMPLING,
     SubPixelConv2d,
     up_block,
 )
-from image_translation.models.outputs import OUTPUTS
+from image_translation.networks.outputs import OUTPUTS
 
 NETWORKS = [UNet, Autoencoder]
 OPTIONS = [

@@ -8,8 +8,8 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from image_translation.models.attention import SelfAttention
-from image_translation.models.outputs import OUTPUTS
+from image_translation.networks.attention import SelfAttention
+from image_translation.networks.outputs import OUTPUTS
 
 LEAKY_SLOPE = 0.2
 """Slope of LeakyReLU, Isola et al. 2017, 6.1; not Keras's default."""

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from image_translation import models
-from image_translation.models import NETWORKS, build_network
+from image_translation import networks
+from image_translation.networks import NETWORKS, build_network
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -24,8 +24,8 @@ def test_unknown_name_is_an_error_that_lists_the_known():
 
 def test_file_of_a_generator_registers_it(tmp_path):
     """In a copy of the package, which knows nothing but its own files."""
-    package = tmp_path / "image_translation/models"
-    shutil.copytree(Path(models.__file__).parent, package)
+    package = tmp_path / "image_translation/networks"
+    shutil.copytree(Path(networks.__file__).parent, package)
     (tmp_path / "image_translation/__init__.py").touch()
     (package / "generators/mine.py").write_text(
         "from torch import nn\n\n\n"
@@ -33,7 +33,7 @@ def test_file_of_a_generator_registers_it(tmp_path):
         "    return nn.Conv2d(3, 3, 1)\n"
     )
     code = (
-        "from image_translation.models import NETWORKS, build_network\n"
+        "from image_translation.networks import NETWORKS, build_network\n"
         "assert 'mine' in NETWORKS\n"
         "print(build_network('mine', 32, 4))\n"
     )
@@ -48,11 +48,11 @@ def test_file_of_a_generator_registers_it(tmp_path):
 
 
 def test_names_are_known_without_torch():
-    code = "import sys, image_translation.models; sys.exit('torch' in sys.modules)"
+    code = "import sys, image_translation.networks; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_every_exported_name_is_found():
-    assert all(hasattr(models, name) for name in models.__all__)
+    assert all(hasattr(networks, name) for name in networks.__all__)
     with pytest.raises(AttributeError, match="no attribute 'vgg'"):
-        models.vgg  # noqa: B018
+        networks.vgg  # noqa: B018

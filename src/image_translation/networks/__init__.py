@@ -6,15 +6,15 @@ Names are imported on first use, so that the names of networks can be read witho
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from image_translation.models.registry import NETWORKS, build_network
+from image_translation.networks.registry import NETWORKS, build_network
 
 if TYPE_CHECKING:
-    from image_translation.models.baselines import CopyInput, MeanTarget
-    from image_translation.models.blocks import Structure
-    from image_translation.models.cost import count_gmac, count_parameters
-    from image_translation.models.generators.autoencoder import Autoencoder
-    from image_translation.models.generators.unet import UNet
-    from image_translation.models.patchgan import MultiScalePatchGAN, PatchGAN
+    from image_translation.networks.baselines import CopyInput, MeanTarget
+    from image_translation.networks.blocks import Structure
+    from image_translation.networks.cost import count_gmac, count_parameters
+    from image_translation.networks.generators.autoencoder import Autoencoder
+    from image_translation.networks.generators.unet import UNet
+    from image_translation.networks.patchgan import MultiScalePatchGAN, PatchGAN
 
 __all__ = [
     "NETWORKS",

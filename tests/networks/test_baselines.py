@@ -1,7 +1,7 @@
 import torch
 
-from image_translation.models import CopyInput, MeanTarget, count_parameters
-from tests.models.contract import GeneratorContract
+from image_translation.networks import CopyInput, MeanTarget, count_parameters
+from tests.networks.contract import GeneratorContract
 
 
 class TestCopyInput(GeneratorContract):

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from image_translation.models.blocks import (
+from image_translation.networks.blocks import (
     PUBLISHED,
     Structure,
     check_image_size,
@@ -13,7 +13,7 @@ from image_translation.models.blocks import (
     level_widths,
     up_block,
 )
-from image_translation.models.outputs import OUTPUTS
+from image_translation.networks.outputs import OUTPUTS
 
 BOTTLENECK_SIZE, MAX_LEVELS = 8, 5
 """Height and width of the bottleneck up to 256 px; larger images have no more levels."""

@@ -3,7 +3,7 @@ import pytest
 import torch
 from skimage.color import lab2rgb, rgb2lab, rgb2ycbcr
 
-from image_translation.models.outputs import AB_RANGE, OUTPUTS
+from image_translation.networks.outputs import AB_RANGE, OUTPUTS
 
 torch.manual_seed(0)
 INPUTS = torch.rand(2, 3, 8, 8) * 2 - 1

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from image_translation.models import CopyInput, UNet, count_gmac, count_parameters
+from image_translation.networks import CopyInput, UNet, count_gmac, count_parameters
 
 
 class OneTransposed(nn.Module):

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from image_translation.models.blocks import (
+from image_translation.networks.blocks import (
     PUBLISHED,
     Structure,
     check_image_size,
@@ -14,7 +14,7 @@ from image_translation.models.blocks import (
     level_widths,
     up_block,
 )
-from image_translation.models.outputs import OUTPUTS
+from image_translation.networks.outputs import OUTPUTS
 
 DROPOUT_BLOCKS = 3
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrizations
 
-from image_translation.models.blocks import (
+from image_translation.networks.blocks import (
     LEAKY_SLOPE,
     NORMALIZATIONS,
     Structure,
