@@ -1,4 +1,4 @@
-"""Calibration of verdicts: trainings of one real model dealt to pretended models.
+"""Calibration of verdicts: trainings of one real model dealt to simulated models.
 
 ``seeds.npz`` holds the scores of 15 trainings of each of three models on 306 test
 photographs of the Kaggle data set theblackmamba31/landscape-image-colorization: 64 pixels,
@@ -62,7 +62,7 @@ def test_trainings_of_one_model_are_rarely_claimed_to_differ(model, replicates):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_single_trainings_differ_but_no_model_is_called_better(model):
-    dealt = {f"pretended {seed}": take(model, [seed]) for seed in range(5)}
+    dealt = {f"simulated {seed}": take(model, [seed]) for seed in range(5)}
     verdicts = compare_pairs(dealt)["verdict"]
     assert not verdicts.str.endswith("is better").any()
     # Only photographs enter the error, so that these trainings are found to differ.

@@ -36,7 +36,7 @@ def test_many_seeds_are_trained_scored_and_dealt(tmp_path):
     assert scores.groupby("replicate").size().to_dict() == dict.fromkeys(range(4), 12)
     assert set(METRICS) <= set(scores)
     assert deals["deal"].tolist() == [0, 1, 2]
-    assert set(deals["comparisons"]) == {len(METRICS)}  # two pretended models
+    assert set(deals["comparisons"]) == {len(METRICS)}  # two simulated models
     assert set(deals["model"]) == {"unet"}
 
 

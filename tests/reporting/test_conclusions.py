@@ -101,7 +101,7 @@ def test_trained_model_that_loses_to_the_copy(content):
     assert unet.tone == "bad"
     assert unet.sentence.startswith("Worse than copying the input on PSNR (−1.1")
     assert conclusions.copying_wins
-    assert "every trained model on every metric" in conclusions.copying
+    assert "every trained model on PSNR" in conclusions.copying
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_copy_that_beats_one_of_two_models_is_reported(content):
         planted(content, {"unet": 26, "pix2pix": 22, "copy_input": 23.5})
     )
     assert conclusions.copying_wins
-    assert "pix2pix scores no better than a copy" in conclusions.copying
+    assert "pix2pix is worse than a copy of the input" in conclusions.copying
 
 
 def test_few_photographs_are_explained_with_numbers(content):

@@ -1,6 +1,6 @@
 """Measure the false claim rate of verdicts by comparing a model with itself.
 
-Trainings of one model that differ only in their seeds are dealt to pretended models.
+Trainings of one model that differ only in their seeds are assigned at random to simulated models.
 Every verdict that names a better model is then a false claim.
 """
 
@@ -30,8 +30,8 @@ class CalibrationSummary(NamedTuple):
 
     Attributes:
         model: Name of the model that was compared with itself.
-        trainings: Number of its trainings that were dealt.
-        replicates: Trainings per pretended model.
+        trainings: Number of its trainings.
+        replicates: Trainings per simulated model.
         comparisons: Number of comparisons.
         false_claims: Comparisons that claimed a difference.
         deals: Number of deals; each is corrected like one task.
@@ -60,8 +60,8 @@ def calibrate(
     Args:
         scores: ``scores.csv`` of one model, with at least ``2 * replicates`` trainings.
         model: Name of the model.
-        replicates: Trainings per pretended model.
-        deals: Number of random assignments of trainings to pretended models. All deals
+        replicates: Trainings per simulated model.
+        deals: Number of random assignments of trainings to simulated models. All deals
             reuse the same trainings, so more than a few hundred add little information.
         margins: As for `compare_pairs`.
 
@@ -72,13 +72,13 @@ def calibrate(
         would claim a difference between models.
 
     Raises:
-        ValueError: There are too few replicates for two pretended models.
+        ValueError: There are too few replicates for two simulated models.
     """
     seeds = scores["replicate"].unique()
     models = len(seeds) // replicates
     if models < 2:
         raise ValueError(
-            f"{len(seeds)} trainings of {model} are too few for two pretended models with "
+            f"{len(seeds)} trainings of {model} are too few for two simulated models with "
             f"{replicates} each; train at least {2 * replicates}"
         )
     random = np.random.default_rng(_SEED)
@@ -108,13 +108,13 @@ def summarise_calibration(table: pd.DataFrame) -> CalibrationSummary:
 def _deal(
     scores: pd.DataFrame, seeds: np.ndarray, replicates: int, models: int
 ) -> dict[str, pd.DataFrame]:
-    """Scores by pretended model, with replicates numbered from 0."""
+    """Scores by simulated model, with replicates numbered from 0."""
     dealt = {}
     for model in range(models):
         own = seeds[model * replicates : (model + 1) * replicates]
         numbers = {seed: number for number, seed in enumerate(own)}
         part = scores[scores["replicate"].isin(own)]
-        dealt[f"pretended {model}"] = part.assign(
+        dealt[f"simulated {model}"] = part.assign(
             replicate=part["replicate"].map(numbers)
         )
     return dealt

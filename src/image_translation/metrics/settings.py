@@ -76,11 +76,11 @@ class CalibrationSettings(Settings):
     deals: int = Field(ge=1, le=1000)
 
     @model_validator(mode="after")
-    def _make_two_pretended_models(self) -> "CalibrationSettings":
+    def _make_two_simulated_models(self) -> "CalibrationSettings":
         if self.trainings < 2 * self.replicates:
             raise ValueError(
                 f"trainings: at least {2 * self.replicates} are required for two "
-                f"pretended models with {self.replicates} trainings each"
+                f"simulated models with {self.replicates} trainings each"
             )
         return self
 

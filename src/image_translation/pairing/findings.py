@@ -106,7 +106,7 @@ _KINDS = (
     Kind(
         "colourless_target",
         "warning",
-        "The target is grey, unlike most: it trains models not to colour.",
+        "The target is grey, unlike most: it trains models to remove colour.",
     ),
     Kind(
         "sizes_differ",

@@ -298,12 +298,7 @@ def _support(
             others = [model for model in trained if model != best[0]]
             sentence = _support_on(content, best[0], others, metric)
             said.setdefault(sentence, []).append(metric)
-    return [f"On {_on(on, metrics)}, {sentence}" for sentence, on in said.items()]
-
-
-def _on(some: Sequence[str], metrics: Sequence[str]) -> str:
-    """``PSNR and SSIM``, or ``every metric`` for all of several."""
-    return "every metric" if len(some) == len(metrics) > 1 else formatting.labels(some)
+    return [f"On {formatting.labels(on)}, {text}" for text, on in said.items()]
 
 
 def _support_on(
@@ -357,7 +352,7 @@ def _copying(
     if len(ahead) == len(metrics):
         return (
             "Simply copying the input scores as well as or better than every trained "
-            f"model on every metric ({formatting.labels(metrics)}).",
+            f"model on {formatting.labels(metrics)}.",
             True,
         )
     if ahead:
@@ -385,8 +380,9 @@ def _training_paid(
         if (relation := relate(content.verdicts, model, COPY, metric)) is not None
     ]
     whom = "Every trained model" if len(trained) > 1 else trained[0]
+    on = formatting.labels(metrics)
     if relations and all(r.outcome == "better" for r in relations):
-        return f"{whom} is better than simply copying the input on every metric.", False
+        return f"{whom} is better than simply copying the input on {on}.", False
     behind = _behind(content, trained, metrics)
     if behind:
         return behind, True
@@ -399,8 +395,7 @@ def _training_paid(
     else:
         reserve = "some of these differences are undecided"
     return (
-        f"{whom} scores better than a copy of the input on every metric, but "
-        f"{reserve}.",
+        f"{whom} scores better than a copy of the input on {on}, but {reserve}.",
         False,
     )
 
@@ -408,21 +403,26 @@ def _training_paid(
 def _behind(
     content: ReportContent, trained: Sequence[str], metrics: Sequence[str]
 ) -> str:
-    """The trained models whose means are not above the copy's, with the metrics."""
-    said: dict[tuple[str, ...], list[str]] = {}
+    """The trained models that are worse than a copy, or have no better mean."""
+    said: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for metric in metrics:
         relations = {
             model: relate(content.verdicts, model, COPY, metric) for model in trained
         }
-        models = tuple(m for m, r in relations.items() if r and r.leads is not True)
-        if models:
-            said.setdefault(models, []).append(metric)
+        behind = {m: r for m, r in relations.items() if r and r.leads is not True}
+        worse = tuple(m for m, r in behind.items() if r.outcome == "worse")
+        others = tuple(m for m in behind if m not in worse)
+        for verb, models in (("is worse", worse), ("has no better mean", others)):
+            if models:
+                said.setdefault((verb, models), []).append(metric)
     return " ".join(
-        f"On {_on(on, metrics)}, {formatting.join_words(models)} "
-        f"{'scores' if len(models) == 1 else 'score'} no better than a copy of the "
-        "input."
-        for models, on in said.items()
+        f"On {formatting.labels(on)}, {formatting.join_words(models)} "
+        f"{verb if len(models) == 1 else _PLURALS[verb]} than a copy of the input."
+        for (verb, models), on in said.items()
     )
+
+
+_PLURALS = {"is worse": "are worse", "has no better mean": "have no better mean"}
 
 
 def _against_copy(

@@ -63,8 +63,8 @@ class Convergence:
         if not any(self.by.values()):
             return counted
         return (
-            f"{counted} A training that is best at its end has not converged: longer training may "
-            "change the values and the order of the models."
+            f"{counted} A training whose last epoch is its best may not have converged: "
+            "longer training may change the values and the order of the models."
         )
 
 

@@ -28,7 +28,7 @@ _READINGS: dict[Outcome, str] = {
     "better": "improves",
     "worse": "harms",
     "equal": "has practically no effect on",
-    "open": "has an undecided effect on",
+    "open": "has an effect that is undecided on",
     "failed": "has no verdict, because a training failed, on",
     "few": "cannot be judged with so few independent photographs on",
 }
