@@ -132,7 +132,7 @@ def code_digest(*modules: str) -> str:
     pages = (p for f in folders for p in sorted(f.iterdir()) if p.suffix in PAGES)
     sha = hashlib.sha256()
     for text in (
-        *(read_source(file).code for file in files),
+        *(read_source(file)[0] for file in files),
         *(page.read_text("utf-8") for page in pages),
     ):
         sha.update(text.encode())

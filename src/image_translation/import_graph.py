@@ -7,9 +7,9 @@ re-exports leads to the module that defines it.
 import ast
 import importlib.util
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 NEUTRAL = frozenset(
     f"image_translation.{name}"
@@ -35,27 +35,13 @@ _BLOCKS = {"body", "orelse", "finalbody", "handlers", "cases"}
 """Fields of a syntax tree that hold statements."""
 
 
-@dataclass(frozen=True)
-class Import:
-    """One imported name: ``from module import name as alias``, or ``import module``."""
+class Import(NamedTuple):
+    """``from module import name as alias``, or ``import module``."""
 
     module: str
-    name: str | None = None
-    alias: str | None = None
-    is_for_types: bool = False
-
-
-@dataclass(frozen=True)
-class Source:
-    """A parsed file.
-
-    Attributes:
-        code: Its syntax tree as text, without comments, layout and docstrings.
-        imports: Everything it imports, at any level.
-    """
-
-    code: str
-    imports: tuple[Import, ...]
+    name: str | None
+    alias: str | None
+    is_for_types: bool
 
 
 def find_modules(*entries: str) -> dict[str, Path]:
@@ -98,11 +84,11 @@ def find_file(module: str) -> Path | None:
 
 
 @cache
-def read_source(path: Path) -> Source:
-    """Parse a file."""
+def read_source(path: Path) -> tuple[str, list[Import]]:
+    """A file's syntax tree, without comments, layout and docstrings, and its imports."""
     tree = ast.parse(path.read_text("utf-8"))
-    imports = tuple(_take_imports(tree))
-    return Source(ast.dump(tree), imports)
+    imports = list(_take_imports(tree))
+    return ast.dump(tree), imports
 
 
 def _expand(entry: str) -> list[str]:
@@ -112,10 +98,8 @@ def _expand(entry: str) -> list[str]:
     if path.stem != "__init__":
         return [entry]
     files = (file.relative_to(path.parent) for file in path.parent.rglob("*.py"))
-    return [
-        ".".join((entry, *file.with_suffix("").parts)).removesuffix(".__init__")
-        for file in files
-    ]
+    names = (".".join((entry, *file.with_suffix("").parts)) for file in files)
+    return [name.removesuffix(".__init__") for name in names]
 
 
 def _imported_by(module: str, path: Path) -> Iterator[str]:
@@ -124,7 +108,7 @@ def _imported_by(module: str, path: Path) -> Iterator[str]:
     A package imports some of its names on first use, and for type checkers at once.
     """
     root = module.partition(".")[0]
-    for found in read_source(path).imports:
+    for found in read_source(path)[1]:
         is_used = path.stem == "__init__" or not found.is_for_types
         if is_used and found.module.partition(".")[0] == root:
             yield _resolve(found.module, found.name)
@@ -138,13 +122,13 @@ def _resolve(module: str, name: str | None) -> str:
         return f"{module}.{name}"
     path = find_file(module)
     if path is not None and path.stem == "__init__":
-        for found in read_source(path).imports:
+        for found in read_source(path)[1]:
             if name == (found.alias or found.name):
                 return _resolve(found.module, found.name)
     return module
 
 
-def _take_imports(node: ast.AST, is_for_types: bool = False) -> Iterator[Import]:
+def _take_imports(node: ast.AST, for_types: bool = False) -> Iterator[Import]:
     """Yield the imports of all statements in a node, and remove its docstrings."""
     for field in filter(_BLOCKS.__contains__, node._fields):
         children = [c for c in getattr(node, field) if not _is_docstring(c)]
@@ -152,23 +136,16 @@ def _take_imports(node: ast.AST, is_for_types: bool = False) -> Iterator[Import]
         for child in children:
             if isinstance(child, ast.Import):
                 for a in child.names:
-                    yield Import(a.name, None, None, is_for_types)
+                    yield Import(a.name, None, None, for_types)
             elif isinstance(child, ast.ImportFrom) and child.module:
                 for a in child.names:
-                    yield Import(child.module, a.name, a.asname, is_for_types)
+                    yield Import(child.module, a.name, a.asname, for_types)
             else:
-                yield from _take_imports(child, is_for_types or _is_type_check(child))
-
-
-def _is_type_check(node: ast.AST) -> bool:
-    """True for ``if TYPE_CHECKING:``."""
-    test = getattr(node, "test", None)
-    return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
+                test = getattr(child, "test", None)  # of ``if TYPE_CHECKING:``
+                is_check = isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
+                yield from _take_imports(child, for_types or is_check)
 
 
 def _is_docstring(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
+    value = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)

@@ -1,4 +1,4 @@
-"""What every generator has to do; a test class derives from it."""
+"""Requirements of every generator; a test class derives from it."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ from torch import nn
 
 
 class GeneratorContract:
-    """Derive, name it ``Test…`` and say how the network is made."""
+    """Derive a class ``Test…`` from it that defines ``make``."""
 
     def make(self, image_size: int) -> nn.Module:
         raise NotImplementedError
@@ -47,10 +47,10 @@ class GeneratorContract:
 
 
 class TrainableGeneratorContract(GeneratorContract):
-    """What a network that learns has to do besides."""
+    """Additional requirements of a network that is trained."""
 
     @pytest.mark.parametrize("image_size", [0, 16, 48, 100, 2048, -64])
-    def test_unsuitable_size_is_an_error_that_says_so(self, image_size):
+    def test_unsuitable_size_is_an_error(self, image_size):
         with pytest.raises(ValueError, match=f"power of two .* not {image_size}"):
             self.make(image_size)
 

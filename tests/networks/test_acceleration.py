@@ -68,7 +68,7 @@ def test_later_structures_compute_the_same(name, structure):
     torch.testing.assert_close(accelerate(network)(images), expected, atol=1e-4, rtol=0)
 
 
-def test_network_itself_stays_as_it_was(network):
+def test_original_network_is_unchanged(network):
     before = {name: value.clone() for name, value in network.state_dict().items()}
     layouts = {name: value.stride() for name, value in network.state_dict().items()}
     accelerate(network)
@@ -78,7 +78,7 @@ def test_network_itself_stays_as_it_was(network):
     assert all(parameter.requires_grad for parameter in network.parameters())
 
 
-def test_batch_norm_that_takes_the_statistics_of_a_batch_stays(network):
+def test_batch_norm_without_running_statistics_is_kept(network):
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean = module.running_var = None
@@ -107,7 +107,7 @@ def test_batch_norm_that_takes_the_statistics_of_a_batch_stays(network):
     ],
 )
 @torch.no_grad()
-def test_other_layers_compute_the_same_too(layers):
+def test_other_layers_compute_the_same(layers):
     torch.manual_seed(0)
     network = spread(nn.Sequential(*copy.deepcopy(layers)))
     grouped = isinstance(layers[0], nn.ConvTranspose2d) and layers[0].groups > 1

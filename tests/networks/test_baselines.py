@@ -8,7 +8,7 @@ class TestCopyInput(GeneratorContract):
     def make(self, image_size):
         return CopyInput()
 
-    def test_input_comes_back(self):
+    def test_output_is_the_input(self):
         images = torch.rand(2, 3, 32, 32)
         assert torch.equal(CopyInput()(images), images)
 
@@ -17,7 +17,7 @@ class TestMeanTarget(GeneratorContract):
     def make(self, image_size):
         return MeanTarget(image_size)
 
-    def test_image_is_the_same_whatever_the_input(self):
+    def test_image_is_the_same_for_every_input(self):
         network = MeanTarget(32)
         network.image.copy_(torch.rand(1, 3, 32, 32))
         output = network(torch.rand(2, 3, 32, 32))

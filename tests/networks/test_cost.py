@@ -30,7 +30,7 @@ def test_baseline_costs_nothing():
     assert count_parameters(CopyInput()) == 0
 
 
-def test_counting_leaves_the_network_as_it_was():
+def test_counting_does_not_change_the_network():
     network = UNet(32, 4).train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     count_gmac(network, 32)

@@ -24,7 +24,7 @@ def last(images):
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
-def test_output_is_an_image_in_range_whatever_the_values(output):
+def test_output_is_an_image_in_range_for_any_values(output):
     for inputs in (INPUTS, EXTREMES[:, None, None, None].expand(2, 3, 8, 8)):
         for values in (values_for(output), values_for(output).sign()):
             image = OUTPUTS[output]()(inputs, values)
@@ -33,14 +33,14 @@ def test_output_is_an_image_in_range_whatever_the_values(output):
 
 
 @pytest.mark.parametrize("output", ["residual", "ycbcr", "lab"])
-def test_no_correction_gives_a_grey_input_back(output):
+def test_zero_values_return_a_grey_input(output):
     grey = INPUTS[:, :1].expand(-1, 3, -1, -1)
     image = OUTPUTS[output]()(grey, 0 * values_for(output))
     torch.testing.assert_close(image, grey, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
-def test_gradient_is_finite_also_for_black_and_white(output):
+def test_gradient_is_finite_for_black_and_white(output):
     for level in (-1.0, 0.0, 1.0):
         values = (0.3 * values_for(output)).requires_grad_()
         inputs = torch.full((2, 3, 8, 8), level)
@@ -82,7 +82,7 @@ def test_colours_are_those_of_bt601():
     np.testing.assert_allclose(last(image), last(INPUTS), atol=1e-4)
 
 
-def test_colour_that_cannot_be_shown_keeps_its_hue():
+def test_colour_outside_the_gamut_keeps_its_hue():
     grey = torch.full((1, 3, 1, 1), 0.9)
     weak, strong = (
         OUTPUTS["ycbcr"]()(grey, torch.full((1, 2, 1, 1), value)) - grey
@@ -106,7 +106,7 @@ def test_lab_is_that_of_scikit_image():
     np.testing.assert_allclose(image[inside], expected[inside], atol=2e-4)
 
 
-def test_lightness_of_the_input_is_kept_where_the_colour_exists():
+def test_lightness_of_the_input_is_kept_inside_the_gamut():
     inputs = 0.5 * INPUTS
     image = OUTPUTS["lab"]()(inputs, values_for("lab", 0.05))
     np.testing.assert_allclose(

@@ -21,7 +21,7 @@ def test_full_width_takes_3_20_gmac():
 @pytest.mark.parametrize(
     ("image_size", "patch"), [(32, 7), (64, 16), (128, 34), (256, 70), (512, 142)]
 )
-def test_each_of_30_by_30_logits_sees_a_quarter_of_the_side(image_size, patch):
+def test_receptive_field_of_a_logit_is_a_quarter_of_the_image(image_size, patch):
     discriminator = PatchGAN(4, image_size).eval()
     pair = torch.rand(2, 1, 3, image_size, image_size, requires_grad=True)
     logits = discriminator(*pair)
@@ -94,7 +94,7 @@ class TestMultiScale:
             PatchGAN(4).state_dict()
         )
 
-    def test_coarser_sees_the_halved_pair(self):
+    def test_coarser_discriminator_gets_the_pair_at_half_size(self):
         several = MultiScalePatchGAN(4, scales=2).eval()
         pair = torch.rand(2, 1, 3, 64, 64)
         halved = [
@@ -126,7 +126,7 @@ class TestMultiScale:
 
 
 class TestSpectralNorm:
-    def test_no_layer_stretches_by_more_than_one(self):
+    def test_largest_singular_value_of_every_layer_is_one(self):
         discriminator = PatchGAN(4, spectral_norm=True).train()
         images = torch.rand(1, 3, 64, 64)
         for _ in range(30):
@@ -137,6 +137,6 @@ class TestSpectralNorm:
                 largest = torch.linalg.matrix_norm(matrix, ord=2).item()
                 assert largest == pytest.approx(1, abs=0.02)
 
-    def test_it_takes_the_place_of_batch_norm(self):
+    def test_spectral_norm_replaces_batch_norm(self):
         modules = PatchGAN(4, spectral_norm=True).modules()
         assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in modules)

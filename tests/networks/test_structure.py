@@ -96,7 +96,7 @@ def test_levels_that_do_not_suit_the_size_are_an_error(network, levels):
         build(network, levels=levels)
 
 
-def test_levels_say_how_often_the_size_is_halved():
+def test_levels_are_the_number_of_halvings():
     network = build(UNet, levels=3)
     code = nn.Sequential(*network.encoder)(torch.zeros(1, 3, 32, 32))
     assert code.shape[-2:] == (4, 4)
@@ -114,7 +114,7 @@ def test_bottleneck_has_a_norm_unless_it_is_one_pixel(network):
 
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("name", NORMALIZATIONS)
-def test_bias_stands_exactly_where_no_norm_follows(network, name):
+def test_convolution_has_a_bias_only_without_a_norm(network, name):
     norms = nn.BatchNorm2d | nn.InstanceNorm2d | nn.GroupNorm
     for upsampling in UPSAMPLING:
         generator = build(network, normalization=name, upsampling=upsampling)
@@ -126,15 +126,15 @@ def test_bias_stands_exactly_where_no_norm_follows(network, name):
                     assert (module.bias is None) == isinstance(following, norms)
 
 
-def test_groups_hold_about_sixteen_channels():
+def test_groups_have_about_sixteen_channels():
     groups = {n: NORMALIZATIONS["group"](n)[0].num_groups for n in (2, 32, 64, 256)}
     assert groups == {2: 1, 32: 2, 64: 4, 256: 16}
-    for channels in (6, 100, 216):  # also of widths that are no power of two
+    for channels in (6, 100, 216):  # also widths other than powers of two
         NORMALIZATIONS["group"](channels)[0](torch.zeros(1, channels, 2, 2))
 
 
 @pytest.mark.parametrize("name", ["resize", "shuffle"])
-def test_fresh_upsampling_makes_no_checkerboard(name):
+def test_untrained_upsampling_has_no_checkerboard_artifacts(name):
     block = build(UNet, upsampling=name, normalization="none").decoder[0].eval()
     with torch.no_grad():
         doubled = block(torch.ones(1, 32, 4, 4))
@@ -156,7 +156,7 @@ def test_upsampling_doubles_the_size(name):
     assert block(torch.zeros(2, 8, 3, 5)).shape == (2, 4, 6, 10)
 
 
-def test_dropout_is_the_share_that_is_dropped():
+def test_dropout_is_the_dropped_share():
     rates = {
         m.p for m in build(UNet, dropout=0.2).modules() if isinstance(m, nn.Dropout)
     }
@@ -164,7 +164,7 @@ def test_dropout_is_the_share_that_is_dropped():
 
 
 class TestAttention:
-    def test_network_begins_without_it(self):
+    def test_attention_has_no_effect_at_first(self):
         plain, attentive = build(UNet), build(UNet, attention=True)
         attentive.load_state_dict(plain.state_dict(), strict=False)
         images = torch.rand(1, 3, 32, 32)
@@ -172,7 +172,7 @@ class TestAttention:
             assert torch.equal(plain.eval()(images), attentive.eval()(images))
 
     @pytest.mark.parametrize("image_size", [32, 64, 256])
-    def test_there_is_one_on_maps_of_16_by_16(self, image_size):
+    def test_maps_of_16_by_16_have_attention(self, image_size):
         network = UNet(image_size, 4, Structure(attention=True)).eval()
         shapes = []
         for module in network.modules():
@@ -181,7 +181,7 @@ class TestAttention:
         network(torch.zeros(1, 3, image_size, image_size))
         assert [tuple(shape[2:]) for shape in shapes] == [(16, 16)]
 
-    def test_every_place_gets_the_mean_of_all_weighted_by_how_they_suit(self):
+    def test_output_is_the_mean_over_positions_weighted_by_attention(self):
         torch.manual_seed(0)
         layer = SelfAttention(8)  # one inner channel
         layer.gamma.data.fill_(0.5)
@@ -200,7 +200,7 @@ class TestAttention:
             expected[0, :, number // 2, number % 2] = place + 0.5 * found
         torch.testing.assert_close(layer(x), expected)
 
-    def test_it_counts_as_a_cost(self):
+    def test_attention_is_counted_as_a_cost(self):
         plain, attentive = build(UNet), build(UNet, attention=True)
         assert count_parameters(attentive) > count_parameters(plain)
         assert count_gmac(attentive, 32) > count_gmac(plain, 32)

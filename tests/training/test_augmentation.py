@@ -8,8 +8,8 @@ from image_translation.training.plan import EpochPlan, plan_epoch
 
 
 def images(count=3, size=16, seed=0):
-    chance = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, (count, 3, size, size), generator=chance).float()
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (count, 3, size, size), generator=generator).float()
 
 
 def plan(count, seed=0):
@@ -23,13 +23,13 @@ def test_without_jitter_and_flip_nothing_changes():
     assert torch.equal(augment(a, plan(3), jitter=1, flip=False), a)
 
 
-def test_same_plan_changes_input_and_target_alike():
+def test_same_plan_augments_input_and_target_alike():
     a = images(8)
     one, other = (augment(x, plan(8), jitter=1.2, flip=True) for x in (a, -a))
     torch.testing.assert_close(one, -other)
 
 
-def test_another_plan_changes_otherwise():
+def test_another_plan_gives_another_result():
     a = images(8)
     first, second, other = (
         augment(a, plan(8, seed), jitter=1.2, flip=True) for seed in (5, 5, 6)

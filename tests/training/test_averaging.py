@@ -35,7 +35,7 @@ def test_statistics_are_those_of_torchs_update_bn():
         torch.testing.assert_close(found[name], value)
 
 
-def test_what_was_there_before_is_forgotten_and_dropout_draws_nothing():
+def test_old_statistics_are_discarded_and_dropout_is_off():
     first = network(dropout=0.5)
     recompute_statistics(first, INPUTS, 4, DEVICE)
     expected = {k: v.clone() for k, v in first.state_dict().items()}
@@ -43,10 +43,10 @@ def test_what_was_there_before_is_forgotten_and_dropout_draws_nothing():
         for norm in first.modules():
             if isinstance(norm, nn.BatchNorm2d):
                 norm.running_mean.fill_(7)
-    chance = torch.get_rng_state()
+    rng_state = torch.get_rng_state()
     recompute_statistics(first, INPUTS, 4, DEVICE)
     assert all(torch.equal(v, expected[k]) for k, v in first.state_dict().items())
-    assert torch.equal(torch.get_rng_state(), chance)
+    assert torch.equal(torch.get_rng_state(), rng_state)
     assert not any(module.training for module in first.modules())
 
 
@@ -57,7 +57,7 @@ def test_batches_may_be_short_or_single(batch_size):
     assert all(value.isfinite().all() for value in net.state_dict().values())
 
 
-def test_other_norms_are_left_alone():
+def test_other_norms_are_unchanged():
     net = network(normalization="instance")
     before = {k: v.clone() for k, v in net.state_dict().items()}
     recompute_statistics(net, INPUTS, 4, DEVICE)

@@ -13,9 +13,7 @@ from image_translation.training.devices import Device, pick_device
         ({}, "fp32"),
     ],
 )
-def test_bfloat16_is_used_where_it_is_the_faster_one(
-    monkeypatch, capabilities, precision
-):
+def test_bfloat16_is_used_where_it_is_faster(monkeypatch, capabilities, precision):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
     assert pick_device() == Device("cpu", precision)

@@ -81,19 +81,19 @@ def test_batch_statistics_are_those_of_the_image_itself(generator, inputs, monke
     assert_close(output, expected)
 
 
-def test_dropout_is_live_and_repeatable(generator, inputs):
+def test_dropout_is_active_and_repeatable(generator, inputs):
     first = run(generator, inputs, dropout=True)
     assert not np.array_equal(first, run(generator, inputs))
     assert not np.array_equal(first, run(generator, inputs, dropout=True, seed=9))
     np.testing.assert_array_equal(first, run(generator, inputs, dropout=True))
 
 
-def test_generator_and_global_chance_are_left_as_they_were(generator, inputs):
+def test_generator_and_global_rng_state_are_unchanged(generator, inputs):
     before = {name: value.clone() for name, value in generator.state_dict().items()}
-    chance = torch.get_rng_state()
+    rng_state = torch.get_rng_state()
     run(generator, inputs, dropout=True, batch_statistics=True)
     assert all(module.training for module in generator.modules())
-    assert torch.equal(torch.get_rng_state(), chance)
+    assert torch.equal(torch.get_rng_state(), rng_state)
     after = generator.state_dict()
     assert all(torch.equal(after[name], value) for name, value in before.items())
 
@@ -108,7 +108,7 @@ def test_copied_input_is_exact(inputs):
     np.testing.assert_array_equal(run(CopyInput(), inputs), inputs)
 
 
-def test_nothing_is_translated_before_it_is_asked_for(inputs):
+def test_translation_is_lazy(inputs):
     class Failing(torch.nn.Module):
         def forward(self, images):
             raise AssertionError

@@ -66,7 +66,7 @@ def test_discriminator_loss_is_half_the_sum(gan_loss, expected):
     assert loss.item() == pytest.approx(expected)
 
 
-def test_hinge_counts_what_falls_short_of_the_margin():
+def test_hinge_is_the_shortfall_from_the_margin():
     loss = discriminator_loss(features(0.25), features(0.5), "hinge")
     assert loss.item() == pytest.approx((0.75 + 1.5) / 2)
 
@@ -87,7 +87,7 @@ def test_feature_matching_is_the_difference_inside_the_discriminator():
     assert loss.item() == pytest.approx((1.5 + (1.5 + 1.0)) / 2)
 
 
-def test_feature_matching_moves_the_generated_side_alone():
+def test_feature_matching_has_no_gradient_for_real_pairs():
     generated, real = features(0.0, layer=1.0), features(0.0)
     for layers in (generated[0], real[0]):
         layers[0].requires_grad_()
@@ -145,7 +145,7 @@ class TestComparison:
         loss(predictions, targets).backward()
         assert predictions.grad.isfinite().all()
 
-    def test_a_step_down_the_gradient_lessens_it(self, loss):
+    def test_a_step_down_the_gradient_reduces_the_loss(self, loss):
         a, b = (to_tensor(side) for side in images())
         a.requires_grad_()
         before = loss(a, b)

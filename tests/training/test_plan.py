@@ -15,7 +15,7 @@ def test_seed_and_epoch_decide():
     assert all(not torch.equal(same[0].order, other.order) for other in others)
 
 
-def test_part_is_a_part_of_everything():
+def test_slice_applies_to_all_fields():
     whole = plan_epoch(10, 0, 1)
     part = whole[2:5]
     assert torch.equal(part.order, whole.order[2:5])

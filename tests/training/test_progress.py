@@ -28,7 +28,7 @@ def log(caplog, monkeypatch):
     return caplog
 
 
-def test_log_gets_a_line_now_and_then_and_one_at_the_end(clock, log):
+def test_log_has_a_line_per_interval_and_one_at_the_end(clock, log):
     with TrainingProgress("pix2pix replicate 0", 8) as progress:
         for _ in range(4):
             clock.now += 10
@@ -42,14 +42,14 @@ def test_log_gets_a_line_now_and_then_and_one_at_the_end(clock, log):
     ]
 
 
-def test_speed_does_not_count_what_an_earlier_run_did(clock, log):
+def test_speed_ignores_images_before_a_resume(clock, log):
     with TrainingProgress("unet replicate 0", 10, done=6) as progress:
         clock.now += 2
         progress.advance(4)
     assert log.messages == ["unet replicate 0: 10 of 10 images, 2.0 per second"]
 
 
-def test_interrupted_work_does_not_claim_an_end(clock, log):
+def test_interrupted_training_logs_no_end(clock, log):
     with pytest.raises(KeyboardInterrupt), TrainingProgress("unet", 10):
         raise KeyboardInterrupt
     assert not log.messages

@@ -15,7 +15,7 @@ def train_model(train_pairs, validation_pairs, tmp_path):
     return train_model
 
 
-def test_replicates_differ_and_have_folders_of_their_own(train_model, tmp_path):
+def test_replicates_differ_and_have_their_own_folders(train_model, tmp_path):
     model = train_model(training__replicates=2)
     assert model.status == "trained"
     assert [r.folder for r in model.replicates] == [
@@ -26,7 +26,7 @@ def test_replicates_differ_and_have_folders_of_their_own(train_model, tmp_path):
     assert len(digests) == 2
 
 
-def test_more_replicates_leave_the_first_alone(train_model, tmp_path):
+def test_more_replicates_do_not_change_the_first(train_model, tmp_path):
     train_model()
     path = tmp_path / "replicate-0" / "weights.safetensors"
     before = path.stat().st_mtime_ns
@@ -46,7 +46,9 @@ def test_disabled_model_says_which_parameter(train_model, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_diverged_model_is_failed_and_keeps_what_there_is(train_model, monkeypatch):
+def test_diverged_model_has_failed_and_keeps_finished_replicates(
+    train_model, monkeypatch
+):
     train_batch, calls = loop.train_batch, []
 
     def diverge(*args, **kwargs):

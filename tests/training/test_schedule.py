@@ -8,7 +8,7 @@ def factors(schedule, epochs):
     return [learning_rate_factor(schedule, e, epochs) for e in range(1, epochs + 1)]
 
 
-def test_constant_stays():
+def test_constant_schedule():
     assert set(factors("constant", 5)) == {1}
 
 

@@ -21,7 +21,7 @@ class TestAverage:
             averaged = next(state.translator.parameters())
             torch.testing.assert_close(averaged, expected)
 
-    def test_goes_on_where_it_was(self):
+    def test_resumed_average_continues(self):
         state, restored = self.start(), self.start()
         for _ in range(3):
             state.update_average(0.5)

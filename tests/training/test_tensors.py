@@ -28,7 +28,7 @@ def test_values_between_are_rounded():
     assert to_uint8(tensor).ravel().tolist() == [100, 101]
 
 
-def test_read_only_images_are_taken_and_left_alone():
+def test_read_only_images_are_accepted_and_unchanged():
     images = np.full((1, 2, 2, 3), 9, np.uint8)
     images.flags.writeable = False
     to_tensor(images).zero_()

@@ -57,7 +57,7 @@ def test_other_weights_with_the_same_settings_have_another_fingerprint(trained):
     assert TrainedReplicate.read(trained.folder).fingerprint != trained.fingerprint
 
 
-def test_model_from_before_there_were_structures_is_still_read(trained):
+def test_model_without_structure_options_can_be_read(trained):
     path = trained.folder / "config.json"
     config = json.loads(path.read_text())
     for name in ("network", "objective"):

@@ -1,6 +1,6 @@
-"""Training and inference in plain torch, usable from a script without Kedro.
+"""Training and inference in plain PyTorch, usable without Kedro.
 
-The names are looked up on first use, so that reading settings does not import torch.
+Names are imported on first use, so that settings can be read without torch.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""What a training costs, for ``config.json`` and the observers."""
+"""The cost of a training, for ``config.json`` and the observers."""
 
 from typing import Any
 

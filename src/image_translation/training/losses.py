@@ -135,24 +135,12 @@ def _least_squares(logits: Tensor, is_real: bool) -> Tensor:
     return (logits - float(is_real)).square().mean()
 
 
-@dataclass(frozen=True)
-class GanLoss:
-    """Both sides of an adversarial loss.
-
-    Attributes:
-        discriminator: From logits, and whether they are of real pairs.
-        generator: From logits of generated pairs.
-    """
-
-    discriminator: Callable[[Tensor, bool], Tensor]
-    generator: Callable[[Tensor], Tensor]
-
-
-GAN_LOSSES: Mapping[str, GanLoss] = {
-    "cross_entropy": GanLoss(_cross_entropy, lambda x: _cross_entropy(x, True)),
-    "hinge": GanLoss(_hinge, lambda x: -x.mean()),
-    "least_squares": GanLoss(_least_squares, lambda x: _least_squares(x, True)),
+GAN_LOSSES: Mapping[str, Callable[[Tensor, bool], Tensor]] = {
+    "cross_entropy": _cross_entropy,
+    "hinge": _hinge,
+    "least_squares": _least_squares,
 }
+"""Losses of a discriminator, from logits and whether they are of real pairs."""
 
 
 def adversarial_loss(generated: Features, gan_loss: str = "cross_entropy") -> Tensor:
@@ -168,8 +156,10 @@ def adversarial_loss(generated: Features, gan_loss: str = "cross_entropy") -> Te
         generated: Features of generated pairs.
         gan_loss: A key of ``GAN_LOSSES``.
     """
-    loss = GAN_LOSSES[gan_loss].generator
-    return _sum([loss(layers[-1].float()) for layers in generated]) / len(generated)
+    logits = [layers[-1].float() for layers in generated]
+    if gan_loss == "hinge":
+        return _sum([-x.mean() for x in logits]) / len(logits)
+    return _sum([GAN_LOSSES[gan_loss](x, True) for x in logits]) / len(logits)
 
 
 def discriminator_loss(
@@ -186,7 +176,7 @@ def discriminator_loss(
         generated: Features of generated pairs.
         gan_loss: A key of ``GAN_LOSSES``.
     """
-    loss = GAN_LOSSES[gan_loss].discriminator
+    loss = GAN_LOSSES[gan_loss]
     terms = [
         loss(layers[-1].float(), is_real)
         for features, is_real in ((real, True), (generated, False))

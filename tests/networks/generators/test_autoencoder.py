@@ -22,7 +22,7 @@ def test_bottleneck_at_256_is_512_by_8_by_8():
     ("image_size", "channels", "side"),
     [(32, 8, 8), (64, 32, 8), (128, 128, 8), (256, 512, 8), (512, 512, 16)],
 )
-def test_a_sixth_of_the_values_pass_at_every_size_and_width(
+def test_bottleneck_has_a_sixth_of_the_values_at_every_size_and_width(
     image_size, channels, side, base_channels
 ):
     network = Autoencoder(image_size, base_channels).eval()
@@ -33,14 +33,14 @@ def test_a_sixth_of_the_values_pass_at_every_size_and_width(
 
 
 @pytest.mark.parametrize("levels", [2, 3, 4, 5])
-def test_fewer_levels_let_no_more_pass(levels):
+def test_fewer_levels_do_not_enlarge_the_bottleneck(levels):
     network = Autoencoder(64, 8, Structure(levels=levels)).eval()
     with torch.no_grad():
         code = network.encoder(torch.zeros(1, 3, 64, 64))
     assert code.numel() * 6 == 3 * 64**2
 
 
-def test_all_that_passes_passes_the_bottleneck():
+def test_output_depends_on_the_bottleneck_alone():
     network = Autoencoder(64, base_channels=4).eval()
     images = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
@@ -54,5 +54,5 @@ def test_decoder_mirrors_encoder():
     assert up == down[::-1]
 
 
-def test_nothing_is_dropped():
+def test_there_is_no_dropout():
     assert not any(isinstance(module, nn.Dropout) for module in Autoencoder().modules())
