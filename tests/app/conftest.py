@@ -41,8 +41,8 @@ def running_app(
             text=True,
         )
     try:
-        told = iter(process.stdout.readline, "")
-        line = next((line for line in told if "The app serves" in line), None)
+        lines = iter(process.stdout.readline, "")
+        line = next((line for line in lines if "The app serves" in line), None)
         assert line, log.read_text()
         yield line.split()[-1], process
     finally:

@@ -113,7 +113,7 @@ def test_upload_without_a_length_is_limited(url, temporary):
         )
         assert answer.status_code == 413
     except httpx.TransportError:
-        pass  # cut off while it was sending
+        pass  # connection closed during the upload
     assert lives(url)
     sizes = [file.stat().st_size for file in temporary.rglob("*") if file.is_file()]
     assert max(sizes) < 50 * MEGABYTE

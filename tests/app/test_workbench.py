@@ -95,14 +95,14 @@ def test_tasks_and_models_are_the_trained_ones(models, tmp_path):
 @pytest.mark.usefixtures("store")
 def test_translations_equal_those_of_the_pipeline(models, photograph, folder, tmp_path):
     bench = make_bench(models, tmp_path)
-    told = []
+    progress = []
     made = bench.translate(
         "colorization",
         ["unet", "autoencoder"],
         photograph,
         "my grey.jpg",
         folder,
-        lambda share, doing: told.append(share),
+        lambda share, doing: progress.append(share),
     )
     for name, one in zip(("unet", "autoencoder"), made, strict=True):
         translator = Translator.read(
@@ -114,7 +114,7 @@ def test_translations_equal_those_of_the_pipeline(models, photograph, folder, tm
         assert one.file.read_bytes() == expected
         assert (one.label, one.file.name, one.size) == (name, "my grey.jpg", "60 × 40")
     assert made[0].file.read_bytes() != made[1].file.read_bytes()
-    assert told == [0, 0.5]
+    assert progress == [0, 0.5]
     with Image.open(made[0].after) as image:
         assert image.size == (60, 40)
 

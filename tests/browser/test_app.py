@@ -133,7 +133,7 @@ def test_models_are_compared(open_app, photograph):
     )
     card = page.locator(".translations figure").nth(1)
     assert "PSNR" in card.inner_text() and " to " in card.inner_text()
-    link = card.get_by_role("link", name="Its run in MLflow").get_attribute("href")
+    link = card.get_by_role("link", name="Run in MLflow").get_attribute("href")
     assert link.startswith("http://127.0.0.1:5000/#/experiments/") and "/runs/" in link
 
 
@@ -155,7 +155,7 @@ def test_invalid_file_is_reported_and_can_be_replaced(open_app, photograph, tmp_
     toast = page.get_by_text("notes.png cannot be translated: not an image")
     toast.wait_for()
     page.get_by_role("button", name="Translate", exact=True).click()
-    page.get_by_text("There is no photograph yet").wait_for()
+    page.get_by_text("No photograph; upload one").wait_for()
     upload(page, photograph)
     page.locator("#slider img").first.wait_for()
     translate(page)

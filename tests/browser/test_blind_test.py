@@ -122,10 +122,10 @@ def test_votes_are_kept_after_undo_pause_and_reload(made, open_page):
     page.keyboard.press("Backspace")
     assert answered(page) == 2
     page.reload()
-    page.get_by_role("button", name="Go on as Ada (2 of 120 answered)").click()
+    page.get_by_role("button", name="Continue as Ada (2 of 120 answered)").click()
     assert page.locator("#left img").get_attribute("src") == asked
     page.keyboard.press("Escape")
-    page.get_by_role("button", name="Discard and begin anew").click()
+    page.get_by_role("button", name="Discard and start again").click()
     assert page.get_by_label("Your name or an alias").is_visible()
 
 
@@ -164,7 +164,7 @@ def test_works_without_storage(made, browser):
     page.keyboard.press("ArrowLeft")
     assert answered(page) == 1
     page.keyboard.press("Escape")
-    assert page.get_by_text("answer in one sitting").is_visible()
+    assert page.get_by_text("answer all questions in one session").is_visible()
     context.close()
 
 

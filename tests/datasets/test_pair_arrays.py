@@ -66,7 +66,7 @@ def test_files_have_the_documented_names(dataset, tmp_path):
 def test_same_fingerprint_is_skipped_and_logged(dataset, caplog):
     caplog.set_level(logging.INFO)
     dataset.save(deferred())
-    dataset.save(Deferred("f", lambda: pytest.fail("made again")))
+    dataset.save(Deferred("f", lambda: pytest.fail("written again")))
     assert "colorization/train is up to date" in caplog.text
 
 

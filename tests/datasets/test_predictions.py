@@ -58,9 +58,9 @@ def test_new_predictions_replace_all_old_ones(dataset, images, tmp_path):
 def test_interrupted_predictions_do_not_exist(dataset, images):
     def cut_off():
         yield from list(stream(images))[:1]
-        raise RuntimeError("cut off")
+        raise RuntimeError("interrupted")
 
-    with pytest.raises(Exception, match="cut off"):
+    with pytest.raises(Exception, match="interrupted"):
         dataset.save(Deferred("f", cut_off))
     assert not dataset.exists()
 

@@ -22,6 +22,10 @@ def test_preview_describes_the_source(tmp_path):
     dataset = SourceDataset(filepath=str(tmp_path / "source.json"))
     files = tuple(f"{number}.png" for number in range(5))
     dataset.save(Source("photos", tmp_path, files, groups={"0.png": "a"}))
-    told = dict(dataset.preview()["data"])
-    assert (told["name"], told["files"], told["groups known"]) == ("photos", 5, 1)
-    assert told["first files"] == "0.png, 1.png, 2.png"
+    described = dict(dataset.preview()["data"])
+    assert (described["name"], described["files"], described["groups known"]) == (
+        "photos",
+        5,
+        1,
+    )
+    assert described["first files"] == "0.png, 1.png, 2.png"

@@ -107,8 +107,10 @@ def test_large_galleries_are_mostly_random():
 
 def test_selection_is_described():
     assert describe_choice(24, 24) == "All 24 test images."
-    told = describe_choice(48, 1500)
-    assert told.startswith("48 of 1,500 test images: the typical one, the 6 best, ")
+    described = describe_choice(48, 1500)
+    assert described.startswith(
+        "48 of 1,500 test images: the typical one, the 6 best, "
+    )
     assert "the best, the worst and the most disputed" in describe_choice(8, 30)
 
 

@@ -147,10 +147,10 @@ def test_equal_scores_are_reported(groups=5):
 
 
 @pytest.mark.parametrize(
-    ("lost", "told"),
+    ("lost", "has_causes"),
     [("pix2pix", False), ("autoencoder", False), ("unet", True)],
 )
-def test_missing_model_leaves_the_hypothesis_untested(lost, told):
+def test_missing_model_leaves_the_hypothesis_untested(lost, has_causes):
     found = judge({m: c for m, c in shifted(ALIKE).items() if m != lost})
     assert (found.verdict, found.tone) == ("not tested", "open")
-    assert bool(found.causes) == told
+    assert bool(found.causes) == has_causes

@@ -253,16 +253,16 @@ def test_disagreement_of_mean_and_images_is_noted(large):
         verdict=large.verdicts["verdict"].mask(row, "pix2pix is better"),
     )
     remark = "pix2pix is better on average; unet is ahead on 70 % of the images"
-    told = tables.pair_rows(replace(large, verdicts=claimed), "psnr")
-    assert [r.verdict for r in told if (r.a, r.b) == ("pix2pix", "unet")] == [remark]
-    assert sum("on average" in r.verdict for r in told) == 1
+    rows = tables.pair_rows(replace(large, verdicts=claimed), "psnr")
+    assert [r.verdict for r in rows if (r.a, r.b) == ("pix2pix", "unet")] == [remark]
+    assert sum("on average" in r.verdict for r in rows) == 1
     swapped = claimed.assign(
         win_rate=claimed["win_rate"].mask(row, 0.7),
         verdict=claimed["verdict"].mask(row, "unet is better"),
     )
-    told = tables.pair_rows(replace(large, verdicts=swapped), "psnr")
+    rows = tables.pair_rows(replace(large, verdicts=swapped), "psnr")
     remark = "unet is better on average; pix2pix is ahead on 70 % of the images"
-    assert remark in [row.verdict for row in told]
+    assert remark in [row.verdict for row in rows]
 
 
 def test_disabled_model_is_listed_as_not_run(content):

@@ -31,9 +31,9 @@ def log():
 
 
 def test_newest_decision_comes_first_with_its_numbers(log):
-    told = describe_promotion(RECORD, log)
-    assert told.lead == "The champion is version 1: unet, replicate 0."
-    newest, oldest = told.rows
+    described = describe_promotion(RECORD, log)
+    assert described.lead == "The champion is version 1: unet, replicate 0."
+    newest, oldest = described.rows
     assert (newest.challenger, newest.champion) == ("2: pix2pix", "1: unet")
     assert newest.difference.replace("\u00a0", " ") == "PSNR +0.20 dB"
     assert newest.guard == "SSIM −0.004"
@@ -43,10 +43,10 @@ def test_newest_decision_comes_first_with_its_numbers(log):
 
 def test_used_error_rate_is_reported(log):
     record = {**RECORD, "test": {"looks": 3, "alpha": 0.00368, "alpha_left": 0.0207}}
-    told = describe_promotion(record, log.assign(alpha=[float("nan"), 0.00368]))
-    assert "compared with champions on these test images 3 times" in told.spent
-    assert "0.021 of it remains" in told.spent
-    assert [row.alpha for row in told.rows] == ["0.0037", "–"]
+    described = describe_promotion(record, log.assign(alpha=[float("nan"), 0.00368]))
+    assert "compared with champions on these test images 3 times" in described.spent
+    assert "0.021 of it remains" in described.spent
+    assert [row.alpha for row in described.rows] == ["0.0037", "–"]
     assert describe_promotion(RECORD, log).spent == ""
 
 

@@ -8,18 +8,19 @@ from image_translation.reporting.trust import describe_calibration, plan_rows
 
 def test_calibration_is_described_with_its_numbers():
     rows = [("unet", deal, 3, 4, 60, int(deal == 0) * 2) for deal in range(50)]
-    told = describe_calibration(pd.DataFrame(rows, columns=CALIBRATION_COLUMNS))
-    assert "12 trainings of unet" in told
+    described = describe_calibration(pd.DataFrame(rows, columns=CALIBRATION_COLUMNS))
+    assert "12 trainings of unet" in described
     assert (
-        "of 3,000 comparisons of the model with itself 2 were called different" in told
+        "of 3,000 comparisons of the model with itself 2 were called different"
+        in described
     )
-    assert "in 1 of 50 assignments" in told
+    assert "in 1 of 50 assignments" in described
 
 
 def test_calibration_without_false_claims_is_described():
     rows = [("unet", 0, 3, 4, 60, 0)]
-    told = describe_calibration(pd.DataFrame(rows, columns=CALIBRATION_COLUMNS))
-    assert "none was called different" in told
+    described = describe_calibration(pd.DataFrame(rows, columns=CALIBRATION_COLUMNS))
+    assert "none was called different" in described
 
 
 def test_text_without_calibration_is_empty():

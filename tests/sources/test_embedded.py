@@ -36,7 +36,7 @@ class TestPhotographs:
 
     def test_crops_are_written_once(self, source, raw, monkeypatch):
         monkeypatch.setattr(
-            photographs, "write_crops", lambda _: pytest.fail("made again")
+            photographs, "write_crops", lambda _: pytest.fail("written again")
         )
         assert open_source("photographs", raw) == source
 

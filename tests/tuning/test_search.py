@@ -82,8 +82,12 @@ def test_best_trial_is_selected_and_only_its_weights_are_kept(tuned):
     kept = [path.parent.name for path in folder.rglob("weights.safetensors")]
     assert kept == [f"trial-{found.best}"]
     assert not list(folder.rglob("checkpoint*"))
-    told = json.loads((folder / found.study / "trial-1" / "trial.json").read_text())
-    assert told["parameters"]["training.schedule"] == trials["training.schedule"][1]
+    description = json.loads(
+        (folder / found.study / "trial-1" / "trial.json").read_text()
+    )
+    assert (
+        description["parameters"]["training.schedule"] == trials["training.schedule"][1]
+    )
 
 
 def test_selected_settings_reproduce_the_score(tuned, pairs, tmp_path):
@@ -265,7 +269,7 @@ def start_worker(*arguments):
 
 
 def read_trials(folder: Path):
-    """What stands in the database."""
+    """Content of the database."""
     url = f"sqlite:///{folder / DATABASE}"
     (summary,) = optuna.get_all_study_summaries(url)
     study = optuna.load_study(study_name=summary.study_name, storage=url)

@@ -13,7 +13,7 @@
   };
   const NAME = `blind-test-${page}`;
 
-  /* Some browsers refuse storage to files: the test then works in one sitting. */
+  /* Some browsers have no storage for local files: the test then works in one session. */
   const memory = {
     read() {
       try {
@@ -54,7 +54,7 @@
     return copy;
   };
 
-  /* Other questions for every judge: of each pair of candidates as many as it has shares. */
+  /* Different questions for every judge, with the given share for each pair of candidates. */
   const deal = (seed) => {
     const left = [...shares];
     const dealt = shuffled(questions, seed).filter(({ pair }) => left[pair]-- > 0);

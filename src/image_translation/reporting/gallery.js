@@ -27,7 +27,7 @@
   const RAMP = [
     [0, 0, 4], [40, 11, 84], [101, 21, 110], [159, 42, 99],
     [212, 72, 66], [245, 125, 21], [250, 193, 39], [252, 255, 164],
-  ]; /* Inferno, of matplotlib: even steps of lightness for every eye. */
+  ]; /* Inferno, of matplotlib: uniform steps of lightness, also for colour-blind readers. */
 
   const colours = Array.from({ length: 256 }, (_, level) => {
     const place = (level / 255) * (RAMP.length - 1);
@@ -36,7 +36,7 @@
     return low.map((c, i) => Math.round(c + (high[i] - c) * (place % 1)));
   });
 
-  /* Images off the screen wait to be loaded until somebody asks. */
+  /* Images outside of the viewport are loaded on demand. */
   const ready = (image) => {
     image.loading = "eager";
     return image.decode();
@@ -202,7 +202,7 @@
     sortSamples();
   };
 
-  /* ---- Grid: one tab stop a row, arrows within it ---- */
+  /* ---- Grid: one tab stop per row, arrow keys within it ---- */
 
   const addButtons = () => {
     for (const sample of samples) {
@@ -296,7 +296,7 @@
     await Promise.all(
       [target, ...keys.map((key) => sample.images.get(key.replace("error:", "")))].map(ready),
     );
-    /* Somebody may have gone on meanwhile. */
+    /* The view may have changed in the meantime. */
     if (sample !== viewer.sample || sides.some((side, i) => viewer[side] !== keys[i])) return;
     byId("viewer-sheet").style.aspectRatio = `${target.naturalWidth} / ${target.naturalHeight}`;
     viewer.place();
@@ -330,7 +330,7 @@
     viewer.place();
   };
 
-  /* Keeps the point under the pointer (or the middle) where it is. */
+  /* Keeps the point under the pointer (or the centre) fixed. */
   viewer.scale = (factor, clientX, clientY) => {
     const stage = byId("viewer-stage").getBoundingClientRect();
     const x = (clientX ?? stage.left + stage.width / 2) - stage.left - stage.width / 2;
