@@ -18,6 +18,9 @@ REACHED = 1 - 1e-6
 POWER = 0.8
 """Probability that a detectable difference is found."""
 
+LARGEST_SOLVED = 100.0
+"""Largest critical value for which the noncentral t distribution is solved."""
+
 Floats = NDArray[np.float64]
 
 
@@ -170,7 +173,12 @@ def detectable(error: ArrayLike, df: ArrayLike, critical: ArrayLike) -> Floats:
     Returns:
         Differences in the unit of ``error``; infinite where ``critical`` is infinite.
     """
-    critical = np.asarray(critical, dtype=np.float64)
-    finite = np.where(np.isfinite(critical), critical, 0.0)
-    found = scipy.special.nctdtrinc(df, 1 - POWER, finite) * np.asarray(error)
-    return np.where(np.isfinite(critical), found, critical)
+    critical, df = np.asarray(critical, dtype=np.float64), np.asarray(df)
+    # SciPy's solver may not return for larger ones. Beyond them, the error of the error
+    # decides alone, to 0.1 %: the inverse of P(χ²/df < (difference / critical)²).
+    solvable = np.minimum(critical, LARGEST_SOLVED)
+    solved = scipy.special.nctdtrinc(df, 1 - POWER, solvable)
+    limit = critical * np.sqrt(2 * scipy.special.gammaincinv(df / 2, POWER) / df)
+    found = np.where(critical > LARGEST_SOLVED, limit, solved)
+    with np.errstate(invalid="ignore"):  # an infinite one times no error
+        return np.where(np.isfinite(critical), found * np.asarray(error), critical)
