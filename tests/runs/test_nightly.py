@@ -263,5 +263,5 @@ def parents_of(client):
 def test_run_to_be_joined_must_be_there(project):
     result = join(project, "0" * 32, "run", "--env=smoke", "--tags=ingestion")
     assert result.returncode == ExitCode.BAD_INPUT
-    assert "MLFLOW_RUN_ID: there is no run" in result.stderr
+    assert "MLFLOW_RUN_ID: this MLflow store has no run" in result.stderr
     assert "Traceback" not in result.stderr

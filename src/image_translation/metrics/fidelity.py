@@ -93,7 +93,7 @@ def ssim(predictions: Images, targets: Images) -> Scores:
     The form of Wang et al. (2004), "Image quality assessment: from error visibility to
     structural similarity", section III: 11×11 Gaussian window with sigma 1.5, K1 0.01,
     K2 0.03, population covariance, data range 255. Only windows inside the image are
-    averaged, so there is no padding. Equal to scikit-image's ``structural_similarity``
+    averaged, without padding. Equal to scikit-image's ``structural_similarity``
     with ``gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
     data_range=255, channel_axis=-1``.
 

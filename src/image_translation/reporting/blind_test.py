@@ -345,7 +345,7 @@ def read_votes(files: Iterable[Path], key: Mapping[str, Any]) -> pd.DataFrame:
         versions have no groups: every image is its own group.
 
     Raises:
-        InputError: There is no file, a file is broken or belongs to another page, or a
+        InputError: No file exists, a file is broken or belongs to another page, or a
             judge or a question occurs twice.
     """
     rows: list[dict[str, Any]] = []

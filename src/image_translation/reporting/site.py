@@ -17,7 +17,7 @@ PUBLISHED = ("report.html", "blind_test.html")
 
 @dataclass(frozen=True)
 class _Task:
-    """Links of a task; None if there is no such page."""
+    """Links of a task; None without such a page."""
 
     title: str
     report: str | None

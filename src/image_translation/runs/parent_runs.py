@@ -64,7 +64,7 @@ def check_parent(run_id: str, experiment_id: str) -> None:
         run = client().get_run(run_id)
     except MlflowException as error:
         raise InputError(
-            f"MLFLOW_RUN_ID: there is no run {run_id} in this MLflow store; unset it, or "
+            f"MLFLOW_RUN_ID: this MLflow store has no run {run_id}; unset it, or "
             "begin a run with kedro shared-run begin"
         ) from error
     if run.info.experiment_id != experiment_id:

@@ -169,7 +169,7 @@ def _answer(reporting: Path, began: float) -> str:
     report = reporting / "report.html"
     tables = [reporting / name for name in ("verdicts.csv", "effects.csv")]
     if not all(file.is_file() for file in (report, *tables)):
-        return "There is no report yet."
+        return "No report exists yet."
     judged = judge_hypothesis(
         *(pd.read_csv(table, float_precision="round_trip") for table in tables)
     )

@@ -28,7 +28,7 @@ class Chosen:
         trained: Its weights and what describes them, on this machine.
         inference: The protocol by which it translates.
         version: Of the registered model; None where it comes from disk.
-        run_id: The run that trained it, where the store was told.
+        run_id: The run that trained it, if the store knows it.
     """
 
     model: str
@@ -58,7 +58,7 @@ def choose_models(
         parameter: Where the user says what is wanted, for messages.
 
     Raises:
-        InputError: There is no such model, or the store does not answer.
+        InputError: The model does not exist, or the store does not answer.
     """
     in_use = _ask(champion, task, champions) if wanted == CHAMPION else None
     if in_use is not None:

@@ -193,7 +193,7 @@ def promote_by_hand(task: str, number: int, log: pd.DataFrame | None) -> Promoti
         log: Earlier decisions, or None.
 
     Raises:
-        InputError: There is no such version.
+        InputError: The version does not exist.
     """
     before = registry.find_version(task, registry.CHAMPION)
     now = registry.promote_by_hand(task, number)

@@ -2,7 +2,7 @@
 
 A task has one registered model, called as the task is. A version is one set of weights with
 the protocol by which they translate, tagged with model, replicate and run. The alias
-``champion`` stands at the version in use, the alias ``challenger`` at the one that met it
+``champion`` points to the version in use, the alias ``challenger`` to the one that met it
 last. A version knows by a tag which one it took the place of, so that it can be rolled back.
 """
 
@@ -94,7 +94,7 @@ def champion(
 def find_version(
     task: str, alias: str, tracking_uri: str | None = None
 ) -> "ModelVersion | None":
-    """The version that an alias stands at, or None."""
+    """The version that an alias points to, or None."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -203,7 +203,7 @@ def promote_by_hand(task: str, number: int) -> "ModelVersion":
     """Put a version into use, also one that was rolled back.
 
     Raises:
-        InputError: There is no such version, or it was not registered here.
+        InputError: The version does not exist, or it was not registered here.
     """
     versions = {int(v.version): v for v in _versions(task)}
     version = versions.get(number)
@@ -272,7 +272,7 @@ def _other(version: "ModelVersion") -> str:
     """How to put another version into use, if there is one."""
     others = [v for v in _versions(version.name) if not is_same(v, version)]
     if not others:
-        return "there is no other version"
+        return "no other version exists"
     return (
         f"put another into use with kedro promote --task={version.name} --version=N and "
         f"the --env of this run: there is {_numbers(others)}"

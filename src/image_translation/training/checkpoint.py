@@ -57,7 +57,7 @@ def load_checkpoint(path: Path, fingerprint: str) -> dict[str, Any] | None:
         fingerprint: Fingerprint of the training.
 
     Returns:
-        The state; None if there is no file, if it belongs to another training, or if it
+        The state; None if the file does not exist, if it belongs to another training, or if it
         is unreadable, which is logged.
     """
     if not path.exists():
