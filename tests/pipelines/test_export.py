@@ -107,7 +107,8 @@ def test_champion_is_exported_from_the_command_line(smoke_project, kedro, tmp_pa
     card = (folder / "MODEL_CARD.md").read_text("utf-8")
     assert "champion, version 1" in card
     assert "Compared with copying the input" in card
-    assert "Version 1 of colorization is in use" in result.stdout + result.stderr
+    output = result.stdout + result.stderr
+    assert "Using the champion of colorization: version 1" in output
 
     Image.new("L", (60, 40), 90).save(tmp_path / "grey.png")
     places = f"input={tmp_path / 'grey.png'},output={tmp_path / 'out'}"

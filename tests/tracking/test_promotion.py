@@ -1,4 +1,4 @@
-"""Promotion with a real registry and real weights; scores are planted."""
+"""Promotion with a real registry and real weights; score differences are added."""
 
 import numpy as np
 import pandas as pd
@@ -26,26 +26,26 @@ SETTINGS = make_settings("unet", training__epochs=1)
 
 @pytest.fixture(scope="module")
 def trained_once(tmp_path_factory):
-    """Real weights; others are made from them."""
+    """Real weights, from which other weights are derived."""
     folder = tmp_path_factory.mktemp("trained") / "replicate-0"
     return fit(SETTINGS, make_pairs(6), make_pairs(4, 1), folder)
 
 
 @pytest.fixture(scope="module")
-def test_side():
-    """Twelve groups; the champion's own translations are its targets, nearly."""
+def pairs():
+    """Twelve test pairs, each a group of its own."""
     return make_pairs(12, seed=3)
 
 
 class World:
-    """A task with a registry of its own, that is decided on again and again."""
+    """A task with its own registered model, for a series of decisions."""
 
     def __init__(self, name, folder, trained, pairs):
         self.task, self.folder, self.trained, self.pairs = name, folder, trained, pairs
         self.log = self.pair_looks = None
 
     def model(self, number, noise=0.0, validation=20.0, settings=SETTINGS):
-        """Other weights: those that were trained with noise on top."""
+        """A model with its own digest; its weights are the trained ones plus noise."""
         folder = self.folder / f"model-{number}" / "replicate-0"
         folder.mkdir(parents=True)
         state = self.trained.load_generator().state_dict()
@@ -63,7 +63,7 @@ class World:
         return TrainedModel("trained", "", (replicate,), settings)
 
     def scores(self, model, pairs, psnr=0.0, ssim=0.0):
-        """What the model scores, and a planted part on top."""
+        """Scores of the model plus given differences."""
         generator = model.replicates[0].load_generator()
         images = np.concatenate(
             list(translate(generator, pairs.inputs, SETTINGS.inference))
@@ -73,14 +73,14 @@ class World:
         table["ssim"] += ssim
         return pd.concat([pairs.index.assign(replicate=0), table], axis=1)
 
-    def decide(self, models, planted, pairs=None, split=None, *, is_sealed=False):
+    def decide(self, models, gains, pairs=None, split=None, *, is_sealed=False):
         pairs = pairs or self.pairs
         decided = promotion.decide(
             self.task,
             RULE,
             models,
             {
-                name: self.scores(model, pairs, *planted.get(name, ()))
+                name: self.scores(model, pairs, *gains.get(name, ()))
                 for name, model in models.items()
             },
             pairs,
@@ -95,14 +95,14 @@ class World:
 
 
 @pytest.fixture
-def world(store, trained_once, test_side, tmp_path, request):
+def world(store, trained_once, pairs, tmp_path, request):
     name = request.node.name
     MlflowClient().create_experiment(name, artifact_location=tmp_path.as_uri())
-    return World(name, tmp_path, trained_once, test_side)
+    return World(name, tmp_path, trained_once, pairs)
 
 
 def renamed(pairs, prefix, first=0):
-    """The same images as other pairs, from the pair with number ``first`` on."""
+    """The same images with other pair ids, from pair number ``first`` on."""
     names = pairs.index["pair_id"]
     index = pairs.index.assign(pair_id=names.where(names.index < first, prefix + names))
     return PairArrays(pairs.inputs, pairs.targets, index, prefix + pairs.fingerprint)
@@ -113,7 +113,7 @@ def in_use(world):
     return version and int(version.version)
 
 
-def test_first_challenger_becomes_champion_without_a_look(world):
+def test_first_challenger_becomes_champion_without_a_comparison(world):
     assert in_use(world) is None
     assert registry.champion(world.task, world.folder / "champions") is None
     models = {
@@ -132,7 +132,7 @@ def test_first_challenger_becomes_champion_without_a_look(world):
     assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
-def test_nothing_is_looked_at_or_registered_twice(world):
+def test_comparisons_and_registrations_are_not_repeated(world):
     first = {"a": world.model(1)}
     world.decide(first, {})
     assert world.decide(first, {})["outcome"] == "unchanged"
@@ -150,7 +150,7 @@ def test_nothing_is_looked_at_or_registered_twice(world):
     assert third["challenger"]["version"] == 3
 
 
-def test_test_set_that_shares_a_pair_goes_on_counting(world):
+def test_look_count_continues_for_a_test_set_that_shares_a_pair(world):
     world.decide({"a": world.model(1)}, {})
     world.decide({"a": world.model(2)}, {"a": (-3.0,)})
     grown = renamed(world.pairs, "new", first=1)
@@ -163,7 +163,7 @@ def test_test_set_that_shares_a_pair_goes_on_counting(world):
     assert record["test"]["looks"] == 1
 
 
-def test_looks_from_before_pairs_were_counted_are_not_forgotten(world):
+def test_looks_in_the_log_count_without_pair_looks(world):
     world.decide({"a": world.model(1)}, {})
     world.decide({"a": world.model(2)}, {"a": (-3.0,)})
     world.pair_looks = None
@@ -172,7 +172,7 @@ def test_looks_from_before_pairs_were_counted_are_not_forgotten(world):
     assert record["test"]["looks"] == 2
 
 
-def test_sealed_test_set_decides_nothing_and_spends_nothing(world):
+def test_sealed_test_set_prevents_decisions_and_spends_no_error(world):
     world.decide({"a": world.model(1)}, {})
     log = world.log
     record = world.decide({"a": world.model(2)}, {"a": (3.0,)}, is_sealed=True)
@@ -183,7 +183,7 @@ def test_sealed_test_set_decides_nothing_and_spends_nothing(world):
     assert in_use(world) == 1
 
 
-def test_challenger_is_chosen_by_its_last_epochs_not_by_its_best(world):
+def test_challenger_is_chosen_by_its_last_epochs_not_its_best(world):
     models = {"noisy": world.model(1), "steady": world.model(2)}
     curves = {"noisy": [15.0, 25.0, 16.0, 15.0], "steady": [15.0, 18.0, 19.0, 20.0]}
     for name, curve in curves.items():
@@ -194,7 +194,7 @@ def test_challenger_is_chosen_by_its_last_epochs_not_by_its_best(world):
 
 
 @pytest.mark.parametrize(
-    ("planted", "outcome"),
+    ("gains", "outcome"),
     [
         ((3.0, 0.0), "promoted"),
         ((0.0, 0.0), "kept"),
@@ -203,31 +203,31 @@ def test_challenger_is_chosen_by_its_last_epochs_not_by_its_best(world):
     ],
     ids=["better", "equal", "worse", "guard"],
 )
-def test_only_a_better_challenger_that_holds_the_guard_is_promoted(
-    world, planted, outcome
+def test_challenger_is_promoted_only_if_better_and_within_guard_margin(
+    world, gains, outcome
 ):
     world.decide({"a": world.model(1)}, {})
-    record = world.decide({"a": world.model(2)}, {"a": planted})
+    record = world.decide({"a": world.model(2)}, {"a": gains})
     assert record["outcome"] == outcome
     assert in_use(world) == (2 if outcome == "promoted" else 1)
     assert world.log["outcome"].tolist() == ["promoted", outcome]
     assert record["metric"]["n_groups"] == 12
 
 
-def test_really_worse_weights_are_not_promoted(world):
+def test_worse_weights_are_not_promoted(world):
     world.decide({"a": world.model(1)}, {})
     ruined = world.model(2, noise=5.0)
     assert world.decide({"a": ruined}, {})["outcome"] == "kept"
     assert in_use(world) == 1
 
 
-def test_really_better_weights_are_promoted(world):
+def test_better_weights_are_promoted(world):
     world.decide({"a": world.model(1, noise=5.0)}, {})
     assert world.decide({"a": world.model(2)}, {})["outcome"] == "promoted"
     assert in_use(world) == 2
 
 
-def test_roll_back_restores_and_is_not_undone_by_the_next_run(world):
+def test_rollback_restores_the_previous_champion_and_persists(world):
     world.decide({"a": world.model(1)}, {})
     better = {"a": world.model(2)}
     world.decide(better, {"a": (3.0,)})
@@ -245,13 +245,13 @@ def test_roll_back_restores_and_is_not_undone_by_the_next_run(world):
     assert in_use(world) == 2
 
 
-def test_roll_back_without_a_champion_before_says_so(world):
+def test_rollback_without_a_previous_champion_is_rejected(world):
     with pytest.raises(InputError, match="has no champion; there"):
         promotion.roll_back(world.task, None)
     world.decide({"a": world.model(1)}, {})
-    with pytest.raises(InputError, match="no champion before it.* no other version"):
+    with pytest.raises(InputError, match="no previous champion.* no other version"):
         promotion.roll_back(world.task, None)
-    with pytest.raises(InputError, match="no version 7; there is 1"):
+    with pytest.raises(InputError, match="no version 7; existing versions: 1"):
         promotion.promote_by_hand(world.task, 7, None)
 
 
@@ -273,7 +273,7 @@ def test_champion_of_another_image_size_is_kept(world):
     assert "kedro promote" in decided.record["reason"]
 
 
-def test_champion_of_an_earlier_structure_is_kept_and_the_remedy_named(world, tmp_path):
+def test_champion_with_incompatible_weights_is_kept(world, tmp_path):
     world.decide({"a": world.model(1)}, {})
     (file,) = tmp_path.glob("models/*/artifacts/**/weights.safetensors")
     save_file({"code": torch.zeros(3)}, file)
@@ -284,7 +284,7 @@ def test_champion_of_an_earlier_structure_is_kept_and_the_remedy_named(world, tm
     assert "kedro promote" in record["reason"]
 
 
-def test_champion_stays_known_when_nothing_was_trained(world):
+def test_champion_is_reported_if_no_model_was_trained(world):
     world.decide({"a": world.model(1)}, {})
     failed = TrainedModel("failed", "diverged", (), SETTINGS)
     record = promotion.decide(
@@ -294,7 +294,7 @@ def test_champion_stays_known_when_nothing_was_trained(world):
     assert record["in_use"]["model"] == "a"
 
 
-def test_registry_that_cannot_be_reached_decides_nothing(world, monkeypatch):
+def test_unreachable_registry_prevents_decisions(world, monkeypatch):
     monkeypatch.setattr(connection, "failure", "gone")
     record = world.decide({"a": world.model(1)}, {})
     assert record["outcome"] == "not decided"
@@ -302,7 +302,7 @@ def test_registry_that_cannot_be_reached_decides_nothing(world, monkeypatch):
     assert len(world.log) == 0
 
 
-def test_champion_without_its_alias_is_not_replaced_unopposed(world):
+def test_removed_champion_alias_prevents_promotion(world):
     world.decide({"a": world.model(1)}, {})
     better = {"a": world.model(2)}
     world.decide(better, {"a": (3.0,)})
@@ -312,11 +312,11 @@ def test_champion_without_its_alias_is_not_replaced_unopposed(world):
         record = world.decide(models, {"a": (3.0,)})
         assert record["outcome"] == "kept"
         assert "kedro promote" in record["reason"]
-        assert "--version=1, with the --env of this run, puts" in record["reason"]
+        assert "--version=1 with the --env of this run" in record["reason"]
     assert in_use(world) is None
 
 
-def test_champion_that_changes_meanwhile_is_not_replaced(world, monkeypatch):
+def test_champion_that_changes_during_a_decision_is_kept(world, monkeypatch):
     world.decide({"a": world.model(1)}, {})
     world.decide({"a": world.model(2)}, {"a": (-3.0,)})
     third = {"a": world.model(3)}
@@ -336,7 +336,7 @@ def test_champion_that_changes_meanwhile_is_not_replaced(world, monkeypatch):
     assert world.log["look"].dropna().tolist() == [1, 2, 3]
 
 
-def test_store_that_fails_after_the_comparison_counts_the_look(world, monkeypatch):
+def test_look_counts_if_the_store_fails_after_the_comparison(world, monkeypatch):
     world.decide({"a": world.model(1)}, {})
     better = {"a": world.model(2)}
 
@@ -352,7 +352,7 @@ def test_store_that_fails_after_the_comparison_counts_the_look(world, monkeypatc
     assert (record["outcome"], record["test"]["looks"]) == ("promoted", 2)
 
 
-def test_same_weights_with_another_protocol_are_another_version(world):
+def test_same_weights_with_another_protocol_are_a_new_version(world):
     world.decide({"a": world.model(1)}, {})
     settings = make_settings("unet", training__epochs=1, inference__flips=True)
     flipping = world.model(2, settings=settings)
@@ -365,25 +365,25 @@ def test_same_weights_with_another_protocol_are_another_version(world):
     assert (champion.version, champion.inference["flips"]) == (2, True)
 
 
-def test_champion_whose_files_are_gone_decides_nothing(world, tmp_path):
+def test_missing_champion_files_prevent_decisions(world, tmp_path):
     world.decide({"a": world.model(1)}, {})
     for folder in tmp_path.glob("models/*/artifacts"):
         folder.rename(folder.with_name("away"))
     better = {"a": world.model(2)}
     record = world.decide(better, {"a": (3.0,)})
     assert record["outcome"] == "not decided"
-    assert "has its files no more; put another into use" in record["reason"]
-    assert "there is 2" in record["reason"]
+    assert "missing from MLflow's artifact store" in record["reason"]
+    assert "promote another version (2)" in record["reason"]
     for folder in tmp_path.glob("models/*/away"):
         folder.rename(folder.with_name("artifacts"))
     assert world.decide(better, {"a": (3.0,)})["outcome"] == "promoted"
 
 
-def test_version_of_other_hands_is_refused(world, tmp_path):
+def test_version_registered_elsewhere_is_rejected(world, tmp_path):
     world.decide({"a": world.model(1)}, {})
     client = MlflowClient()
     foreign = client.create_model_version(world.task, tmp_path.as_uri())
-    with pytest.raises(InputError, match="has no tag weights_sha256; put another"):
+    with pytest.raises(InputError, match="has no tag weights_sha256; promote another"):
         promotion.promote_by_hand(world.task, 2, world.log)
     client.set_registered_model_alias(world.task, "champion", foreign.version)
     record = world.decide({"a": world.model(3)}, {"a": (3.0,)})
@@ -391,7 +391,7 @@ def test_version_of_other_hands_is_refused(world, tmp_path):
     assert "no tag weights_sha256" in record["reason"]
 
 
-def test_rolling_back_passes_over_what_was_rolled_back(world):
+def test_rollback_skips_versions_that_were_rolled_back(world):
     world.decide({"a": world.model(1)}, {})
     world.decide({"a": world.model(2)}, {"a": (3.0,)})
     world.decide({"a": world.model(3)}, {"a": (6.0,)})
@@ -402,12 +402,12 @@ def test_rolling_back_passes_over_what_was_rolled_back(world):
     assert in_use(world) == 2
     registry.roll_back(world.task)
     assert in_use(world) == 1
-    with pytest.raises(InputError, match="no champion before it.* there is 2, 3"):
+    with pytest.raises(InputError, match=r"no previous champion.* \(2, 3\)"):
         registry.roll_back(world.task)
 
 
 def split_of(pairs, others=()):
-    """A split with these test pairs, and files of others in training."""
+    """A split with these test pairs, and the files of ``others`` as training pairs."""
     rows = [(name, name, "test") for name in pairs.index["pair_id"]]
     rows += [(f"other {name}", name, "train") for name in others]
     split = pd.DataFrame(rows, columns=["pair_id", "file", "split"])
@@ -421,13 +421,13 @@ def split_of(pairs, others=()):
 @pytest.mark.parametrize(
     ("n_seen", "outcome"), [(0, "promoted"), (2, "promoted"), (3, "kept"), (12, "kept")]
 )
-def test_images_that_the_champion_was_trained_on_are_left_out(world, n_seen, outcome):
+def test_groups_with_files_of_the_champion_are_excluded(world, n_seen, outcome):
     seen = world.pairs.index["pair_id"][:n_seen]
     world.decide({"a": world.model(1)}, {}, split=split_of(world.pairs, seen))
     now = split_of(world.pairs)
     record = world.decide({"a": world.model(2)}, {"a": (3.0,)}, split=now)
     assert record["outcome"] == outcome
-    assert ("was trained on" in record["reason"]) == (n_seen > 0)
+    assert ("files of the champion" in record["reason"]) == (n_seen > 0)
     if n_seen == 12:
         assert record["metric"] is None
     else:

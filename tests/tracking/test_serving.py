@@ -1,4 +1,4 @@
-"""The model in use, served by MLflow's own command."""
+"""The champion, served by MLflow's own command."""
 
 import base64
 import io
@@ -21,7 +21,7 @@ from tests.conftest import ENVIRONMENT
 
 @pytest.fixture(scope="module")
 def address(smoke_project, tmp_path_factory):
-    """Where the champion of the smoke run is served, without this project's path."""
+    """URL of a server of the smoke run's champion, started outside the project."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -54,24 +54,26 @@ def address(smoke_project, tmp_path_factory):
         process.wait()
 
 
-def ask(address, image):
+def request_translation(address, image):
     body = json.dumps({"dataframe_records": [{"image": image}]}).encode()
     request = urllib.request.Request(
         f"{address}/invocations", body, {"Content-Type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return json.loads(answer.read())["predictions"][0]["image"]
+    with urllib.request.urlopen(request, timeout=60) as response:
+        return json.loads(response.read())["predictions"][0]["image"]
 
 
-def test_served_model_answers_an_image_file_with_one(address):
+def test_served_model_returns_a_file_for_a_file(address):
     photo = np.random.default_rng(0).integers(0, 256, (48, 80, 3), dtype=np.uint8)
     file = io.BytesIO()
     Image.fromarray(photo).save(file, "JPEG")
-    answer = ask(address, base64.b64encode(file.getvalue()).decode())
-    translated = Image.open(io.BytesIO(base64.b64decode(answer)))
+    text = base64.b64encode(file.getvalue()).decode()
+    result = request_translation(address, text)
+    translated = Image.open(io.BytesIO(base64.b64decode(result)))
     assert (translated.format, translated.size) == ("JPEG", (80, 48))
 
 
-def test_served_model_answers_pixels_with_pixels(address):
-    answer = ask(address, np.full((40, 30, 3), 90, np.uint8).tolist())
-    assert np.shape(answer) == (40, 30, 3)
+def test_served_model_returns_pixels_for_pixels(address):
+    pixels = np.full((40, 30, 3), 90, np.uint8).tolist()
+    result = request_translation(address, pixels)
+    assert np.shape(result) == (40, 30, 3)

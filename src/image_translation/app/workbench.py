@@ -26,7 +26,7 @@ from image_translation.reporting import formatting
 from image_translation.tracking.in_use import (
     Chosen,
     choose_models,
-    name_in_use,
+    identify_champion,
     run_page,
 )
 from image_translation.training.settings import ModelSettings
@@ -297,7 +297,7 @@ def write_preview(photo: Photo, path: Path) -> Path:
 def _find_champion(task: str) -> tuple[str, int] | None:
     """The champion's model and version; None if the store does not respond."""
     try:
-        return name_in_use(task)
+        return identify_champion(task)
     except InputError as error:
         logger.warning("%s", error)
         return None

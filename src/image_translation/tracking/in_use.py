@@ -1,15 +1,15 @@
-"""Which models translate: the one in use, which the registry knows, or those on disk."""
+"""Look up the models for translation: the champion, or trained models on disk."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from image_translation.errors import InputError, without_credentials
 from image_translation.runs.sent import read_run_id
 from image_translation.runs.store import client
-from image_translation.tracking.registry import CHAMPION as IN_USE
+from image_translation.tracking.registry import CHAMPION as CHAMPION_ALIAS
 from image_translation.tracking.registry import champion, find_version
 from image_translation.training.settings import InferenceSettings, ModelSettings
 from image_translation.training.trained import TrainedModel, TrainedReplicate
@@ -18,17 +18,19 @@ from image_translation.translation.settings import CHAMPION
 
 logger = logging.getLogger(__name__)
 
+Result = TypeVar("Result")
+
 
 @dataclass(frozen=True)
 class Chosen:
-    """A model that is to translate.
+    """A model selected for translation.
 
     Attributes:
-        model: Its name.
-        trained: Its weights and what describes them, on this machine.
-        inference: The protocol by which it translates.
-        version: Of the registered model; None where it comes from disk.
-        run_id: The run that trained it, if the store knows it.
+        model: Name of the model.
+        trained: Its weights and their description, on this machine.
+        inference: Its protocol for inference.
+        version: Version of the registered model; None for a model on disk.
+        run_id: The MLflow run that trained it, if known.
     """
 
     model: str
@@ -46,27 +48,27 @@ def choose_models(
     champions: Path,
     parameter: str = "translate.model",
 ) -> dict[str, Chosen]:
-    """Find the models that a user wants, by name, as they are at this moment.
+    """Find the requested models by name; the champion is looked up on each call.
 
     Args:
-        task: The task.
-        wanted: A model's name, ``all``, or ``champion``: the one in use, or where there
-            is none, the best on validation.
+        task: Name of the task.
+        wanted: A model's name, ``all``, or ``champion``: the champion, or without one
+            the best model on validation.
         models: Settings of the task's models.
-        trained: The task's models on disk.
-        champions: Where models that are in use are kept.
-        parameter: Where the user says what is wanted, for messages.
+        trained: The task's models on disk, by name.
+        champions: Folder of the champions.
+        parameter: Name of the parameter with the requested model, for messages.
 
     Raises:
-        InputError: The model does not exist, or the store does not answer.
+        InputError: The model does not exist, or the store does not respond.
     """
-    in_use = _ask(champion, task, champions) if wanted == CHAMPION else None
-    if in_use is not None:
-        logger.info("Version %d of %s is in use", in_use.version, task)
-        model = in_use.tags["model"]
-        run = in_use.tags.get("run")
-        inference = InferenceSettings.model_validate(in_use.inference)
-        chosen = Chosen(model, in_use.trained, inference, in_use.version, run)
+    current = _query(champion, task, champions) if wanted == CHAMPION else None
+    if current is not None:
+        logger.info("Using the champion of %s: version %d", task, current.version)
+        model = current.tags["model"]
+        run = current.tags.get("run")
+        inference = InferenceSettings.model_validate(current.inference)
+        chosen = Chosen(model, current.trained, inference, current.version, run)
         return {model: chosen}
     found = choose_trained(task, wanted, trained, parameter)
     return {
@@ -80,25 +82,27 @@ def choose_models(
     }
 
 
-def name_in_use(task: str) -> tuple[str, int] | None:
-    """Model and version that are in use for a task; nothing is fetched.
+def identify_champion(task: str) -> tuple[str, int] | None:
+    """Model name and version of a task's champion, without a download.
 
     Raises:
-        InputError: The store does not answer.
+        InputError: The store does not respond.
     """
-    version = _ask(find_version, task, IN_USE)
-    return version and (version.tags["model"], int(version.version))
+    version = _query(find_version, task, CHAMPION_ALIAS)
+    if version is None:
+        return None
+    return version.tags["model"], int(version.version)
 
 
 def run_page(run_id: str, server: str) -> str | None:
-    """The address of a run's page in MLflow's own interface.
+    """URL of a run's page in MLflow's user interface.
 
     Args:
-        run_id: The run.
-        server: Where that is served.
+        run_id: Id of the run.
+        server: URL of the user interface.
 
     Returns:
-        None where the store does not know the run, or does not answer.
+        The URL; None if the store has no such run or does not respond.
     """
     from mlflow.exceptions import MlflowException
 
@@ -109,16 +113,17 @@ def run_page(run_id: str, server: str) -> str | None:
     return f"{server.rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"
 
 
-def _ask(question: Any, *arguments: Any) -> Any:
+def _query(lookup: Callable[..., Result], *arguments: Any) -> Result:
+    """Call the registry; an error of the store becomes an `InputError`."""
     from mlflow.exceptions import MlflowException
 
     try:
-        return question(*arguments)
+        return lookup(*arguments)
     except (MlflowException, OSError) as error:
         reason = without_credentials(
             (str(error).strip() or repr(error)).splitlines()[0]
         )
         raise InputError(
-            f"MLflow cannot say which model is in use ({reason}). Start its server, or "
-            "choose a model by its name instead of champion"
+            f"The champion cannot be looked up in MLflow ({reason}). Start its server, "
+            "or select a model by name instead of champion"
         ) from error

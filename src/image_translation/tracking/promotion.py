@@ -1,7 +1,7 @@
-"""The decision on the model in use: from what was trained to the registry.
+"""Decide on promotions and apply them to the registry.
 
-The rule itself is in `metrics.promotion`. Here it meets the registry, the weights of the
-champion and the record of how often the test images have been looked at.
+The rule is in `metrics.promotion`. This module registers the challenger, evaluates the
+champion, counts looks at the test images and moves the alias.
 """
 
 import logging
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_MOVED = "another version was put into use meanwhile; the next run decides"
+_CHANGED = "the champion changed during this decision; the next run decides"
 SEALED = "the test set is sealed"
 
 Outcome = Literal["promoted", "kept", "unchanged", "not decided", "rolled back"]
@@ -78,22 +78,23 @@ LOG_COLUMNS = [
     "alpha",
     "alpha_left",
 ]
-"""Columns of ``promotions.csv``: one row a decision. ``look`` counts the decisions that
-looked at these test images, and is empty where they were not looked at; ``alpha`` is the
-error that this look spent, ``alpha_left`` what is left for all later ones."""
+"""Columns of ``promotions.csv``: one row per decision. ``look`` is the number of the
+comparison on these test images, empty for a decision without one; ``alpha`` is its
+significance level, ``alpha_left`` the sum of the levels of all later ones."""
 
 PAIR_LOOKS_COLUMNS = ["pair_id", "look"]
-"""Columns of ``pair_looks.csv``: number of the last look at each test pair."""
+"""Columns of ``pair_looks.csv``: the number of the last look at each test pair."""
 
 
 @dataclass(frozen=True)
 class Promotion:
-    """What was decided.
+    """A decision, as tables and a record.
 
     Attributes:
-        record: ``promotion.json``.
-        log: ``promotions.csv``, with what was decided now.
-        pair_looks: ``pair_looks.csv``, likewise; None for a decision by hand.
+        record: Content of ``promotion.json``.
+        log: Content of ``promotions.csv``, including this decision if it is new.
+        pair_looks: Content of ``pair_looks.csv``, including this look; None for a
+            decision by hand.
     """
 
     record: dict[str, Any]
@@ -115,29 +116,34 @@ def decide(
     *,
     is_sealed: bool = False,
 ) -> Promotion:
-    """Choose the challenger, compare it with the champion, and promote it or not.
+    """Choose the challenger, compare it with the champion, and promote it if better.
 
-    The test images are looked at once for the same two versions and the same rule: called
-    again, nothing is compared and nothing registered. Where the sides of the split are not
-    those that the champion was trained with, test images that it has seen are left out.
+    A completed comparison of the same two versions on the same test images by the same
+    rule is not repeated, and known weights are not registered again. If the split has
+    changed since the champion was trained, test images in groups with its training or
+    validation files are excluded.
 
-    Every look spends a part of one error (`metrics.promotion.spend`). Its number is one
-    more than the highest that any of its test pairs was part of. So a test set that grows
-    continues the count, and one without any pair of an earlier one begins anew.
+    Each look at the test images spends a part of one error rate
+    (`metrics.promotion.spend`). Its number is one more than the highest number of any
+    of its test pairs. So the count continues when a test set grows, and restarts for a
+    test set without previously compared pairs.
 
     Args:
-        task: The task.
+        task: Name of the task.
         settings: Metric, guard and margin.
-        trained: All models.
-        scores: Their scores on the test images.
+        trained: All models, by name.
+        scores: Their scores on the test images, by name.
         test: The test images.
-        folder: Where champions are kept.
+        folder: Folder of the champions.
         log: Earlier decisions, or None.
-        translation: The strategy by which a model translates that was trained where
-            nothing was tracked.
-        split: ``split.csv``; without it nothing is known of what a champion has seen.
+        translation: Parameters of translating photographs, logged with a model that was
+            trained without tracking.
+        split: ``split.csv``; without it, no test images are excluded.
         pair_looks: Number of the last look at each test pair, or None.
-        is_sealed: Whether the test set is sealed: nothing is decided.
+        is_sealed: True if the test set is sealed; then nothing is decided.
+
+    Returns:
+        The decision. An error of MLflow gives the outcome ``not decided``.
     """
     from mlflow.exceptions import MlflowException
 
@@ -158,26 +164,26 @@ def decide(
         if chosen is None:
             case.champion = registry.find_version(task, registry.CHAMPION)
             return case.end("kept", "no model was trained")
-        return _meet(case, chosen, trained[chosen.model], scores[chosen.model])
+        return _register_and_decide(
+            case, chosen, trained[chosen.model], scores[chosen.model]
+        )
     except (MlflowException, OSError) as error:
         connection.note(error)
-        what = (
-            "could not be reached" if connection.is_lost else "did not take something"
-        )
-        # The test images may have been looked at: that counts.
+        problem = "could not be reached" if connection.is_lost else "rejected a request"
+        # After the comparison, its look at the test images counts.
         is_new = case.decision is not None
-        return case.end("not decided", f"MLflow {what}", chosen, is_new=is_new)
+        return case.end("not decided", f"MLflow {problem}", chosen, is_new=is_new)
 
 
 def roll_back(task: str, log: pd.DataFrame | None) -> Promotion:
-    """Put the champion before into use again; the one rolled back is not promoted again.
+    """Restore the previous champion; later runs do not promote the one rolled back.
 
     Args:
-        task: The task.
+        task: Name of the task.
         log: Earlier decisions, or None.
 
     Raises:
-        InputError: There is none to go back to.
+        InputError: There is no champion, or no previous one.
     """
     before, now = registry.roll_back(task)
     reason = f"version {before.version} was rolled back to version {now.version}"
@@ -185,19 +191,19 @@ def roll_back(task: str, log: pd.DataFrame | None) -> Promotion:
 
 
 def promote_by_hand(task: str, number: int, log: pd.DataFrame | None) -> Promotion:
-    """Put a version into use without a comparison.
+    """Make a version the champion without a comparison.
 
     Args:
-        task: The task.
-        number: The version.
+        task: Name of the task.
+        number: Number of the version.
         log: Earlier decisions, or None.
 
     Raises:
-        InputError: The version does not exist.
+        InputError: The version does not exist, or was not registered by this project.
     """
     before = registry.find_version(task, registry.CHAMPION)
     now = registry.promote_by_hand(task, number)
-    reason = f"version {number} was put into use by hand"
+    reason = f"version {number} was promoted by hand"
     return _by_hand(task, "promoted", reason, before, now, log)
 
 
@@ -236,7 +242,7 @@ def _by_hand(
 
 @dataclass
 class _Case:
-    """A decision under way."""
+    """The state of one decision."""
 
     task: str
     settings: PromotionSettings
@@ -255,7 +261,7 @@ class _Case:
     def looks(self) -> int:
         """Number of the last look at any of these test images, 0 if there was none.
 
-        The log knows of looks from before single pairs were counted.
+        Looks older than ``pair_looks.csv`` are counted from the log.
         """
         is_here = self.pair_looks["pair_id"].isin(self.test.index["pair_id"])
         is_logged = self.log["test"] == self.test.fingerprint
@@ -263,7 +269,7 @@ class _Case:
         return int(max(*looks, self.log.loc[is_logged, "look"].notna().sum()))
 
     def counted(self, looks: int) -> pd.DataFrame:
-        """The table of pairs after a look at these test images."""
+        """``pair_looks.csv`` with a new number for these test images."""
         now = pd.DataFrame({"pair_id": self.test.index["pair_id"], "look": looks})
         is_here = self.pair_looks["pair_id"].isin(now["pair_id"])
         others = self.pair_looks[~is_here]
@@ -271,7 +277,7 @@ class _Case:
         return table.sort_values("pair_id", ignore_index=True)
 
     def earlier(self) -> pd.Series | None:
-        """The decision on the same versions by the same rule, if there was one."""
+        """The earlier decision on the same versions, images and rule, or None."""
         if self.challenger is None or self.champion is None:
             return None
         wanted = {
@@ -293,7 +299,7 @@ class _Case:
         *,
         is_new: bool = False,
     ) -> Promotion:
-        """What was decided, as a record, and in the log where it is new."""
+        """The result with its record, and with a row in the log if it is new."""
         logger.info("%s: %s (%s)", self.task, outcome, reason)
         decision = self.decision
         looks = self.looks + (decision is not None)
@@ -342,20 +348,20 @@ class _Case:
         return Promotion(record, _appended(self.log, row), pair_looks)
 
 
-def _meet(
+def _register_and_decide(
     case: _Case, chosen: Candidate, model: TrainedModel, scores: pd.DataFrame
 ) -> Promotion:
-    """Register the challenger and compare it with the champion, where there is one."""
+    """Register the challenger and compare it with the champion, if there is one."""
     (trained,) = (r for r in model.replicates if r.replicate == chosen.replicate)
     case.champion = registry.find_version(case.task, registry.CHAMPION)
     case.challenger = _register(case, chosen, model, trained)
     if registry.is_same(case.champion, case.challenger):
         return case.end("unchanged", "the challenger is the champion", chosen)
-    if case.champion is None and (before := registry.was_in_use(case.task)):
+    if case.champion is None and (last := registry.last_promoted(case.task)):
         reason = (
-            f"no version has the alias {registry.CHAMPION} any more; kedro promote "
-            f"--task={case.task} --version={before.version}, with the --env of this run, "
-            "puts the one before into use again"
+            f"no version has the alias {registry.CHAMPION}; to restore version "
+            f"{last.version}, run kedro promote --task={case.task} "
+            f"--version={last.version} with the --env of this run"
         )
         return case.end("kept", reason, chosen)
     if rolled_back := case.challenger.tags.get(registry.ROLLED_BACK_TAG):
@@ -366,54 +372,61 @@ def _meet(
         return case.end("promoted", "the first champion", chosen, is_new=True)
     earlier = case.earlier()
     if earlier is not None:
-        reason = f"decided on {earlier['date']}: {earlier['reason']}"
+        reason = f"already decided on {earlier['date']}: {earlier['reason']}"
         return case.end("kept", reason, chosen)
-    mine = scores[scores["replicate"] == chosen.replicate]
-    return _compare(case, chosen, case.challenger, mine)
+    own_scores = scores[scores["replicate"] == chosen.replicate]
+    return _compare(case, chosen, case.challenger, own_scores)
 
 
 def _compare(
-    case: _Case, chosen: Candidate, challenger: "ModelVersion", mine: pd.DataFrame
+    case: _Case, chosen: Candidate, challenger: "ModelVersion", own_scores: pd.DataFrame
 ) -> Promotion:
-    """Compare the two on the test images, and act on it."""
+    """Compare the two on the test images and apply the decision."""
     try:
         champion = registry.champion(case.task, case.folder)
     except InputError as error:
         return case.end("not decided", str(error), chosen)
     if champion is None:
-        return case.end("not decided", _MOVED, chosen)
+        return case.end("not decided", _CHANGED, chosen)
     test = _unseen(case, champion)
     if obstacle := _obstacle(champion, test):
         reason = (
-            f"{obstacle}. To put the challenger into use all the same: kedro promote "
-            f"--task={case.task} --version={challenger.version}, with the --env of this run"
+            f"{obstacle}. To promote the challenger anyway, run kedro promote "
+            f"--task={case.task} --version={challenger.version} with the --env of this "
+            "run"
         )
         return case.end("kept", reason, chosen)
-    mine = mine[mine["pair_id"].isin(test.index["pair_id"])]
+    own_scores = own_scores[own_scores["pair_id"].isin(test.index["pair_id"])]
     case.decision = decide_promotion(
-        mine, _score(champion, case, test), case.settings, case.looks + 1
+        own_scores, _score(champion, case, test), case.settings, case.looks + 1
     )
     now = registry.find_version(case.task, registry.CHAMPION)
     if not registry.is_same(case.champion, now):
-        return case.end("not decided", _MOVED, chosen, is_new=True)
+        return case.end("not decided", _CHANGED, chosen, is_new=True)
     if case.decision.is_promoted:
         registry.promote(challenger)
     reason = case.decision.reason
     if n_seen := len(case.test) - len(test):
-        reason += f"; without {n_seen} test images that the champion was trained on"
+        reason += (
+            f"; excluding {n_seen} test images in groups with training or validation "
+            "files of the champion"
+        )
     outcome: Outcome = "promoted" if case.decision.is_promoted else "kept"
     return case.end(outcome, reason, chosen, is_new=True)
 
 
 def _obstacle(champion: registry.Champion, test: PairArrays) -> str | None:
-    """Why the champion cannot be compared on these test images, if so."""
+    """Why the champion cannot be compared on these test images, or None."""
     size = champion.trained.config["image_size"]
     if len(test) == 0:
-        return "the champion was trained on all of these test images"
+        return (
+            "all groups of these test images contain training or validation files of "
+            "the champion"
+        )
     if size != test.image_size:
         return (
-            f"the champion translates {size} pixels, the test images have "
-            f"{test.image_size}: they cannot be compared"
+            f"the champion was trained at {size} pixels, but the test images have "
+            f"{test.image_size}; they cannot be compared"
         )
     try:
         champion.trained.load_generator()
@@ -423,8 +436,8 @@ def _obstacle(champion: registry.Champion, test: PairArrays) -> str | None:
 
 
 def _unseen(case: _Case, champion: registry.Champion) -> PairArrays:
-    """The test images without the groups that the champion was trained on."""
-    seen = registry.read_seen(champion.tags["run"])
+    """Exclude groups with training or validation files of the champion."""
+    seen = registry.read_training_files(champion.tags["run"])
     if not seen or case.split is None:
         return case.test
     files = case.split[["input_sha256", "target_sha256"]]
@@ -433,15 +446,15 @@ def _unseen(case: _Case, champion: registry.Champion) -> PairArrays:
     return _without(case.test, is_seen) if is_seen.any() else case.test
 
 
-def _without(pairs: PairArrays, is_left_out: NDArray[np.bool_]) -> PairArrays:
-    arrays = pairs.inputs[~is_left_out], pairs.targets[~is_left_out]
-    return PairArrays(*arrays, pairs.index[~is_left_out], pairs.fingerprint)
+def _without(pairs: PairArrays, is_excluded: NDArray[np.bool_]) -> PairArrays:
+    arrays = pairs.inputs[~is_excluded], pairs.targets[~is_excluded]
+    return PairArrays(*arrays, pairs.index[~is_excluded], pairs.fingerprint)
 
 
 def _validation(
     trained: Mapping[str, TrainedModel], settings: PromotionSettings
 ) -> pd.DataFrame:
-    """The validation value of every trained replicate, averaged over its last epochs."""
+    """The mean validation value of each trained replicate over its last epochs."""
     rows = []
     for name, model in trained.items():
         is_trained = model.settings is not None and model.settings.is_trainable
@@ -461,7 +474,7 @@ def _register(
     from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 
     if read_training(trained.folder) is None and model.settings is not None:
-        # trained where nothing was tracked
+        # trained without tracking
         described = describe_training(
             case.task,
             chosen.model,
@@ -487,13 +500,13 @@ def _register(
         case.task, trained, training["inference"], sent.model_id, tags
     )
     if case.split is not None:
-        registry.keep_seen(sent.run_id, _training_files(case.split))
+        registry.log_training_files(sent.run_id, _training_files(case.split))
     registry.set_challenger(version)
     return version
 
 
 def _training_files(split: pd.DataFrame) -> set[str]:
-    """Digests of the files that a model is trained on, or chosen by."""
+    """Digests of the training and validation files."""
     known = split[split["split"].isin(["train", "validation"])]
     return set(known["input_sha256"]) | set(known["target_sha256"])
 
@@ -502,7 +515,7 @@ def _score(champion: registry.Champion, case: _Case, test: PairArrays) -> pd.Dat
     """The champion's scores on test images."""
     from image_translation.training.inference import translate
 
-    logger.info("%s: champion and challenger meet on the test images", case.task)
+    logger.info("%s: evaluating the champion on the test images", case.task)
     predictions = translate(
         champion.trained.load_generator(),
         test.inputs,
@@ -529,7 +542,7 @@ def _describe(version: "ModelVersion | None") -> dict[str, Any] | None:
 
 
 def _known(numbers: dict[str, Any]) -> dict[str, Any]:
-    """Numbers as JSON has them: what is not known is nothing."""
+    """Replace NaN by None, since JSON has no NaN."""
     return {
         name: None if isinstance(value, float) and np.isnan(value) else value
         for name, value in numbers.items()

@@ -1,9 +1,10 @@
-"""The registered model of a task: its versions, and the one that is in use.
+"""Versions of a task's registered model in MLflow, and the champion among them.
 
-A task has one registered model, called as the task is. A version is one set of weights with
-the protocol by which they translate, tagged with model, replicate and run. The alias
-``champion`` points to the version in use, the alias ``challenger`` to the one that met it
-last. A version knows by a tag which one it took the place of, so that it can be rolled back.
+Each task has one registered model, named after the task. A version is a set of weights
+with its protocol for inference, tagged with model, replicate and run. The alias
+``champion`` points to the version in use, ``challenger`` to the latest candidate for
+its replacement. A tag of a promoted version names the version that it replaced, so the
+promotion can be rolled back.
 """
 
 import logging
@@ -35,8 +36,8 @@ REPLACED_TAG = "replaced"
 PROMOTED_TAG = "promoted"
 ROLLED_BACK_TAG = "rolled_back"
 
-SEEN = "training_files.txt"
-"""Artifact of a run: digests of the files that its model was trained on."""
+TRAINING_FILES = "training_files.txt"
+"""Artifact of a run: digests of the training and validation files of its model."""
 
 NO_MODEL_OR_ALIAS = "RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"
 
@@ -46,11 +47,11 @@ class Champion:
     """The version of a task's model that is in use.
 
     Attributes:
-        task: The task.
-        version: Its number.
+        task: Name of the task.
+        version: Number of the version.
         tags: Its tags: ``task, model, replicate, run, weights_sha256``, ….
-        trained: Its weights and what describes them, on this machine.
-        inference: The protocol by which it translates, as in the parameters.
+        trained: Its weights and their description, on this machine.
+        inference: Its protocol for inference, as in the parameters.
     """
 
     task: str
@@ -63,25 +64,26 @@ class Champion:
 def champion(
     task: str, folder: Path, tracking_uri: str | None = None
 ) -> Champion | None:
-    """Find the model that is in use for a task, and bring it to this machine.
+    """Find the champion of a task and download it to this machine.
 
     Args:
-        task: The task.
-        folder: Where champions are kept, by their weights; what is there is not fetched
-            again.
-        tracking_uri: The store; the one that is configured if not given.
+        task: Name of the task.
+        folder: Folder of the champions, one subfolder for each set of weights and
+            protocol. Complete subfolders are not downloaded again.
+        tracking_uri: URI of the store; by default the configured one.
 
     Returns:
-        None where no model was ever promoted.
+        The champion; None if no version has the alias ``champion``.
 
     Raises:
-        InputError: It cannot be read.
+        InputError: The version was not registered by this project, or its files cannot
+            be read.
     """
     version = find_version(task, CHAMPION, tracking_uri)
     if version is None:
         return None
-    _refuse_foreign(version)
-    home = _fetch(version, folder / _key(version), tracking_uri)
+    _check_origin(version)
+    home = _download(version, folder / _folder_name(version), tracking_uri)
     return Champion(
         task,
         int(version.version),
@@ -94,7 +96,7 @@ def champion(
 def find_version(
     task: str, alias: str, tracking_uri: str | None = None
 ) -> "ModelVersion | None":
-    """The version that an alias points to, or None."""
+    """The version with an alias, or None."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -112,14 +114,17 @@ def register(
     model_id: str,
     tags: Mapping[str, str],
 ) -> "ModelVersion":
-    """The version of a set of weights and a protocol; registered where it is new.
+    """Find the version with these weights and this protocol, or register it.
 
     Args:
-        task: The task.
+        task: Name of the task.
         trained: The replicate.
-        inference: The protocol by which it translates.
-        model_id: The model in MLflow that holds both.
+        inference: Its protocol for inference.
+        model_id: Id of the logged model in MLflow that contains both.
         tags: ``model, replicate, run``.
+
+    Returns:
+        The existing or new version.
     """
     from mlflow.exceptions import MlflowException
 
@@ -144,40 +149,40 @@ def register(
     )
 
 
-def keep_seen(run_id: str, files: Collection[str]) -> None:
-    """Keep with a run what its model was trained on, or chosen by.
+def log_training_files(run_id: str, files: Collection[str]) -> None:
+    """Log the training and validation files of a run's model, unless already logged.
 
     Args:
-        run_id: The run.
+        run_id: Id of the run that trained the model.
         files: SHA-256 digests of the files.
     """
-    if read_seen(run_id) is None:
-        client().log_text(run_id, "\n".join(sorted(files)), SEEN)
+    if read_training_files(run_id) is None:
+        client().log_text(run_id, "\n".join(sorted(files)), TRAINING_FILES)
 
 
-def read_seen(run_id: str) -> frozenset[str] | None:
-    """Digests of the files that a run's model was trained on; None if not known."""
+def read_training_files(run_id: str) -> frozenset[str] | None:
+    """Digests of the files that `log_training_files` logged, or None."""
     from mlflow.artifacts import load_text
     from mlflow.exceptions import MlflowException
 
     try:
         run = client().get_run(run_id)
     except MlflowException as error:
-        if error.error_code == "RESOURCE_DOES_NOT_EXIST":  # somebody has removed it
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":  # the run was deleted
             return None
         raise
-    if all(file.path != SEEN for file in client().list_artifacts(run_id)):
+    if all(file.path != TRAINING_FILES for file in client().list_artifacts(run_id)):
         return None
-    return frozenset(load_text(f"{run.info.artifact_uri}/{SEEN}").split())
+    return frozenset(load_text(f"{run.info.artifact_uri}/{TRAINING_FILES}").split())
 
 
 def set_challenger(version: "ModelVersion") -> None:
-    """Mark the version that meets the champion."""
+    """Move the alias ``challenger`` to a version."""
     client().set_registered_model_alias(version.name, CHALLENGER, version.version)
 
 
-def was_in_use(task: str) -> "ModelVersion | None":
-    """The latest version that was in use and not rolled back, whatever is in use now."""
+def last_promoted(task: str) -> "ModelVersion | None":
+    """The most recently promoted version that was not rolled back, or None."""
     promoted = [
         version
         for version in _versions(task)
@@ -187,7 +192,7 @@ def was_in_use(task: str) -> "ModelVersion | None":
 
 
 def promote(version: "ModelVersion") -> None:
-    """Put a version into use; what it takes the place of is remembered in its tags."""
+    """Make a version the champion; a tag records the version that it replaces."""
     before = find_version(version.name, CHAMPION)
     if is_same(before, version):
         return
@@ -200,17 +205,19 @@ def promote(version: "ModelVersion") -> None:
 
 
 def promote_by_hand(task: str, number: int) -> "ModelVersion":
-    """Put a version into use, also one that was rolled back.
+    """Make any version the champion, including one that was rolled back.
 
     Raises:
-        InputError: The version does not exist, or it was not registered here.
+        InputError: The version does not exist, or was not registered by this project.
     """
     versions = {int(v.version): v for v in _versions(task)}
     version = versions.get(number)
     if version is None:
         known = _numbers(versions.values())
-        raise InputError(f"--version: {task} has no version {number}; there is {known}")
-    _refuse_foreign(version)
+        raise InputError(
+            f"--version: {task} has no version {number}; existing versions: {known}"
+        )
+    _check_origin(version)
     if ROLLED_BACK_TAG in version.tags:
         client().delete_model_version_tag(task, version.version, ROLLED_BACK_TAG)
     promote(version)
@@ -218,13 +225,14 @@ def promote_by_hand(task: str, number: int) -> "ModelVersion":
 
 
 def roll_back(task: str) -> tuple["ModelVersion", "ModelVersion"]:
-    """Put the version before into use again, that was not rolled back itself.
+    """Restore the previous champion; versions that were rolled back are skipped.
 
     Returns:
-        The version that was in use, which is not promoted again, and the one that is now.
+        The version that was rolled back, which later runs do not promote, and the new
+        champion.
 
     Raises:
-        InputError: There is none to go back to.
+        InputError: There is no champion, or no previous one.
     """
     current = find_version(task, CHAMPION)
     if current is None:
@@ -232,8 +240,8 @@ def roll_back(task: str) -> tuple["ModelVersion", "ModelVersion"]:
     before = _before(current)
     if before is None:
         raise InputError(
-            f"version {current.version} of {task} has no champion before it to go back "
-            f"to; {_other(current)}"
+            f"version {current.version} of {task} has no previous champion to roll "
+            f"back to; {_other(current)}"
         )
     client().set_model_version_tag(task, current.version, ROLLED_BACK_TAG, _now())
     client().set_registered_model_alias(task, CHAMPION, before.version)
@@ -241,21 +249,21 @@ def roll_back(task: str) -> tuple["ModelVersion", "ModelVersion"]:
 
 
 def is_same(one: "ModelVersion | None", other: "ModelVersion | None") -> bool:
-    """Whether two are the same version of a model, or both are none."""
+    """True if both are the same version of a model, or both are None."""
     if one is None or other is None:
         return one is other
     return int(one.version) == int(other.version)
 
 
 def _before(version: "ModelVersion") -> "ModelVersion | None":
-    """Follow what took whose place to the next that was not rolled back."""
+    """The latest earlier champion that was not rolled back, or None."""
     versions = {str(v.version): v for v in _versions(version.name)}
-    passed = {str(version.version)}
+    visited = {str(version.version)}
     number = version.tags.get(REPLACED_TAG)
-    while number in versions and number not in passed:
+    while number in versions and number not in visited:
         if ROLLED_BACK_TAG not in versions[number].tags:
             return versions[number]
-        passed.add(number)
+        visited.add(number)
         number = versions[number].tags.get(REPLACED_TAG)
     return None
 
@@ -265,21 +273,21 @@ def _versions(task: str) -> list["ModelVersion"]:
 
 
 def _numbers(versions: Iterable["ModelVersion"]) -> str:
-    return ", ".join(map(str, sorted(int(v.version) for v in versions))) or "none yet"
+    return ", ".join(map(str, sorted(int(v.version) for v in versions))) or "none"
 
 
 def _other(version: "ModelVersion") -> str:
-    """How to put another version into use, if there is one."""
+    """The command that promotes another version, if there is one."""
     others = [v for v in _versions(version.name) if not is_same(v, version)]
     if not others:
         return "no other version exists"
     return (
-        f"put another into use with kedro promote --task={version.name} --version=N and "
-        f"the --env of this run: there is {_numbers(others)}"
+        f"promote another version ({_numbers(others)}) with kedro promote "
+        f"--task={version.name} --version=N and the same --env"
     )
 
 
-def _refuse_foreign(version: "ModelVersion") -> None:
+def _check_origin(version: "ModelVersion") -> None:
     if WEIGHTS_TAG not in version.tags:
         raise InputError(
             f"version {version.version} of {version.name} was not registered by a run of "
@@ -287,39 +295,39 @@ def _refuse_foreign(version: "ModelVersion") -> None:
         )
 
 
-def _key(version: "ModelVersion") -> str:
-    """What a version is kept under: its weights, and its protocol."""
+def _folder_name(version: "ModelVersion") -> str:
+    """Folder name of a version: digests of its weights and its protocol."""
     parts = version.tags[WEIGHTS_TAG][:16], version.tags.get(PROTOCOL_TAG, "")
     return "-".join(filter(None, parts))
 
 
-def _fetch(version: "ModelVersion", home: Path, tracking_uri: str | None) -> Path:
-    """Bring the files of a version to a folder; whole or not at all."""
+def _download(version: "ModelVersion", home: Path, tracking_uri: str | None) -> Path:
+    """Download the files of a version to a folder, completely or not at all."""
     from mlflow.artifacts import download_artifacts
 
-    if _is_whole(home):
+    if _is_complete(home):
         return home
     home.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=home.parent, prefix=".fetching-") as scratch:
-        aside = Path(scratch) / home.name
-        aside.mkdir()
+        partial = Path(scratch) / home.name
+        partial.mkdir()
         download_artifacts(
             artifact_uri=f"models:/{version.name}/{version.version}",
-            dst_path=str(aside),
+            dst_path=str(partial),
             tracking_uri=tracking_uri,
         )
-        if not _is_whole(aside):
+        if not _is_complete(partial):
             raise InputError(
-                f"version {version.version} of {version.name} cannot be read: MLflow's "
-                f"store of artifacts has its files no more; {_other(version)}"
+                f"version {version.version} of {version.name} cannot be read: its "
+                f"files are missing from MLflow's artifact store; {_other(version)}"
             )
-        if not _is_whole(home):  # another process may have brought it meanwhile
+        if not _is_complete(home):  # another process may have finished first
             shutil.rmtree(home, ignore_errors=True)
-            aside.replace(home)
+            partial.replace(home)
     return home
 
 
-def _is_whole(home: Path) -> bool:
+def _is_complete(home: Path) -> bool:
     files = (Path("MLmodel"), *(Path(FILES) / name for name in (CONFIG, WEIGHTS)))
     return all((home / file).is_file() for file in files)
 
