@@ -9,9 +9,9 @@ from image_translation.cli.options import choose_task
 from image_translation.datasets.models import TrainedModelsDataset, Workspace
 from image_translation.errors import InputError
 from image_translation.pipelines.translate.nodes import translate_photographs
+from image_translation.registry.versions import promote, register
 from image_translation.runs.backlog import send_training
 from image_translation.runs.training_run import describe_training, record_finished
-from image_translation.tracking.registry import promote, register
 from image_translation.training import train
 from tests.conftest import task_settings
 from tests.training.conftest import make_pairs, make_settings

@@ -3,9 +3,9 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from image_translation.registry.promotion import LOG_COLUMNS
 from image_translation.reporting.page import render_report
 from image_translation.reporting.promotion import describe_promotion
-from image_translation.tracking.promotion import LOG_COLUMNS
 
 VERSION = {"version": 2, "model": "pix2pix", "replicate": 0}
 RECORD = {

@@ -22,13 +22,13 @@ from image_translation.imaging.photo import (
 from image_translation.metrics.comparison import MIN_GROUPS
 from image_translation.metrics.looks import subset_of
 from image_translation.metrics.registry import HEADLINES
-from image_translation.reporting import formatting
-from image_translation.tracking.in_use import (
+from image_translation.registry.lookup import (
     Chosen,
     choose_models,
     identify_champion,
     run_page,
 )
+from image_translation.reporting import formatting
 from image_translation.training.settings import ModelSettings
 from image_translation.training.trained import TrainedModel
 from image_translation.translation.encoded_images import Translator, translate_photo

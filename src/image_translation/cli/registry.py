@@ -13,7 +13,7 @@ from image_translation.hooks.project import task_folders
 from image_translation.runs.pipeline_run import list_runs
 
 if TYPE_CHECKING:
-    from image_translation.tracking.promotion import Promotion
+    from image_translation.registry.promotion import Promotion
 
 
 @click.command()
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @with_readable_errors
 def rollback(metadata: ProjectMetadata, task: str, env: str | None) -> None:
     """Roll back to the previous champion."""
-    from image_translation.tracking.promotion import roll_back
+    from image_translation.registry.promotion import roll_back
 
     with open_context(metadata, env) as context:
         log = context.catalog.load(f"{task}.remembered_promotions")
@@ -40,7 +40,7 @@ def promote(
     metadata: ProjectMetadata, task: str, version: int, env: str | None
 ) -> None:
     """Make a version of a task's model the champion."""
-    from image_translation.tracking.promotion import promote_by_hand
+    from image_translation.registry.promotion import promote_by_hand
 
     with open_context(metadata, env) as context:
         log = context.catalog.load(f"{task}.remembered_promotions")

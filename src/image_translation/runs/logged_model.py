@@ -44,10 +44,10 @@ _EXCLUDED = shutil.ignore_patterns(
     "datasets",
     "hooks",
     "pipelines",
+    "registry",
     "reporting",
     "runs",
     "sources",
-    "tracking",
     "tuning",
 )
 

@@ -22,7 +22,7 @@ from image_translation.training.trained import TrainedModel
 if TYPE_CHECKING:
     from image_translation.export.card import ModelFacts
     from image_translation.export.package import ModelExport
-    from image_translation.tracking.in_use import Chosen
+    from image_translation.registry.lookup import Chosen
 
 
 def export_models(
@@ -55,7 +55,7 @@ def export_models(
     """
     from image_translation.export.card import ModelFacts
     from image_translation.export.formats import PACKAGES, require_packages
-    from image_translation.tracking.in_use import choose_models
+    from image_translation.registry.lookup import choose_models
 
     require_packages()
     task, export = settings.name, settings.export

@@ -42,7 +42,7 @@ def decide_promotion(
         The decision, all decisions, and the number of the last evaluation of each test
         pair.
     """
-    from image_translation.tracking import promotion
+    from image_translation.registry import promotion
 
     scored.check_seal(seal.sealed)
     decided = promotion.decide(

@@ -47,7 +47,7 @@ def _translators(
     exports: Mapping[str, Path],
 ) -> dict[str, "Translator"]:
     """The translators by model name: of the champion, or of models on disk."""
-    from image_translation.tracking.in_use import choose_models
+    from image_translation.registry.lookup import choose_models
     from image_translation.translation.translator import Translator
 
     chosen = choose_models(

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from image_translation.errors import InputError, without_credentials
+from image_translation.registry.versions import CHAMPION as CHAMPION_ALIAS
+from image_translation.registry.versions import champion, find_version
 from image_translation.runs.sent import read_run_id
 from image_translation.runs.store import client
-from image_translation.tracking.registry import CHAMPION as CHAMPION_ALIAS
-from image_translation.tracking.registry import champion, find_version
 from image_translation.training.settings import InferenceSettings, ModelSettings
 from image_translation.training.trained import TrainedModel, TrainedReplicate
 from image_translation.translation.model_selection import choose_trained

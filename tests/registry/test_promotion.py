@@ -13,8 +13,8 @@ from image_translation.metrics import score_images
 from image_translation.metrics.promotion import spend, unspent
 from image_translation.metrics.settings import PromotionSettings
 from image_translation.pairing.arrays import PairArrays
+from image_translation.registry import promotion, versions
 from image_translation.runs.store import connection
-from image_translation.tracking import promotion, registry
 from image_translation.training.fitting import fit
 from image_translation.training.inference import translate
 from image_translation.training.trained import TrainedModel, TrainedReplicate
@@ -109,13 +109,13 @@ def renamed(pairs, prefix, first=0):
 
 
 def in_use(world):
-    version = registry.find_version(world.task, "champion")
+    version = versions.find_version(world.task, "champion")
     return version and int(version.version)
 
 
 def test_first_challenger_becomes_champion_without_a_comparison(world):
     assert in_use(world) is None
-    assert registry.champion(world.task, world.folder / "champions") is None
+    assert versions.champion(world.task, world.folder / "champions") is None
     models = {
         "worse": world.model(1, validation=19.0),
         "chosen": world.model(2, validation=21.0),
@@ -123,7 +123,7 @@ def test_first_challenger_becomes_champion_without_a_comparison(world):
     record = world.decide(models, {})
     assert (record["outcome"], record["test"]["looks"]) == ("promoted", 0)
     assert record["in_use"]["model"] == "chosen"
-    champion = registry.champion(world.task, world.folder / "champions")
+    champion = versions.champion(world.task, world.folder / "champions")
     assert champion.tags["model"] == "chosen"
     assert champion.tags["replicate"] == "0"
     assert champion.tags["run"] == record["in_use"]["run"]
@@ -323,7 +323,7 @@ def test_champion_that_changes_during_a_decision_is_kept(world, monkeypatch):
     score = promotion._score
 
     def score_slowly(*arguments):
-        registry.promote_by_hand(world.task, 2)
+        versions.promote_by_hand(world.task, 2)
         return score(*arguments)
 
     with monkeypatch.context() as patch:
@@ -344,7 +344,7 @@ def test_look_counts_if_the_store_fails_after_the_comparison(world, monkeypatch)
         raise MlflowException("API request failed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(registry, "promote", fail)
+        patch.setattr(versions, "promote", fail)
         record = world.decide(better, {"a": (3.0,)})
     connection.renew()
     assert (record["outcome"], record["test"]["looks"]) == ("not decided", 1)
@@ -361,7 +361,7 @@ def test_same_weights_with_another_protocol_are_a_new_version(world):
     flipping = TrainedModel("trained", "", (replicate,), settings)
     record = world.decide({"a": flipping}, {"a": (3.0,)})
     assert record["outcome"] == "promoted"
-    champion = registry.champion(world.task, world.folder / "champions")
+    champion = versions.champion(world.task, world.folder / "champions")
     assert (champion.version, champion.inference["flips"]) == (2, True)
 
 
@@ -398,12 +398,12 @@ def test_rollback_skips_versions_that_were_rolled_back(world):
     promotion.roll_back(world.task, world.log)
     assert in_use(world) == 2
     promotion.promote_by_hand(world.task, 3, world.log)
-    registry.roll_back(world.task)
+    versions.roll_back(world.task)
     assert in_use(world) == 2
-    registry.roll_back(world.task)
+    versions.roll_back(world.task)
     assert in_use(world) == 1
     with pytest.raises(InputError, match=r"no previous champion.* \(2, 3\)"):
-        registry.roll_back(world.task)
+        versions.roll_back(world.task)
 
 
 def split_of(pairs, others=()):

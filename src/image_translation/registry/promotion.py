@@ -27,6 +27,7 @@ from image_translation.metrics.promotion import (
 from image_translation.metrics.registry import FUNCTIONS, score_stream
 from image_translation.metrics.settings import PromotionSettings
 from image_translation.pairing.arrays import PairArrays
+from image_translation.registry import versions
 from image_translation.runs.backlog import send_training
 from image_translation.runs.store import connection
 from image_translation.runs.training_run import (
@@ -34,7 +35,6 @@ from image_translation.runs.training_run import (
     read_training,
     record_finished,
 )
-from image_translation.tracking import registry
 from image_translation.training.settings import InferenceSettings
 from image_translation.training.trained import TrainedModel, TrainedReplicate
 
@@ -159,10 +159,10 @@ def decide(
         return case.end("not decided", "MLflow could not be reached", chosen)
     try:
         if is_sealed:
-            case.champion = registry.find_version(task, registry.CHAMPION)
+            case.champion = versions.find_version(task, versions.CHAMPION)
             return case.end("not decided", SEALED, chosen)
         if chosen is None:
-            case.champion = registry.find_version(task, registry.CHAMPION)
+            case.champion = versions.find_version(task, versions.CHAMPION)
             return case.end("kept", "no model was trained")
         return _register_and_decide(
             case, chosen, trained[chosen.model], scores[chosen.model]
@@ -185,7 +185,7 @@ def roll_back(task: str, log: pd.DataFrame | None) -> Promotion:
     Raises:
         InputError: There is no champion, or no previous one.
     """
-    before, now = registry.roll_back(task)
+    before, now = versions.roll_back(task)
     reason = f"version {before.version} was rolled back to version {now.version}"
     return _by_hand(task, "rolled back", reason, before, now, log)
 
@@ -201,8 +201,8 @@ def promote_by_hand(task: str, number: int, log: pd.DataFrame | None) -> Promoti
     Raises:
         InputError: The version does not exist, or was not registered by this project.
     """
-    before = registry.find_version(task, registry.CHAMPION)
-    now = registry.promote_by_hand(task, number)
+    before = versions.find_version(task, versions.CHAMPION)
+    now = versions.promote_by_hand(task, number)
     reason = f"version {number} was promoted by hand"
     return _by_hand(task, "promoted", reason, before, now, log)
 
@@ -353,22 +353,22 @@ def _register_and_decide(
 ) -> Promotion:
     """Register the challenger and compare it with the champion, if there is one."""
     (trained,) = (r for r in model.replicates if r.replicate == chosen.replicate)
-    case.champion = registry.find_version(case.task, registry.CHAMPION)
+    case.champion = versions.find_version(case.task, versions.CHAMPION)
     case.challenger = _register(case, chosen, model, trained)
-    if registry.is_same(case.champion, case.challenger):
+    if versions.is_same(case.champion, case.challenger):
         return case.end("unchanged", "the challenger is the champion", chosen)
-    if case.champion is None and (last := registry.last_promoted(case.task)):
+    if case.champion is None and (last := versions.last_promoted(case.task)):
         reason = (
-            f"no version has the alias {registry.CHAMPION}; to restore version "
+            f"no version has the alias {versions.CHAMPION}; to restore version "
             f"{last.version}, run kedro promote --task={case.task} "
             f"--version={last.version} with the --env of this run"
         )
         return case.end("kept", reason, chosen)
-    if rolled_back := case.challenger.tags.get(registry.ROLLED_BACK_TAG):
+    if rolled_back := case.challenger.tags.get(versions.ROLLED_BACK_TAG):
         reason = f"version {case.challenger.version} was rolled back on {rolled_back}"
         return case.end("kept", reason, chosen)
     if case.champion is None:
-        registry.promote(case.challenger)
+        versions.promote(case.challenger)
         return case.end("promoted", "the first champion", chosen, is_new=True)
     earlier = case.earlier()
     if earlier is not None:
@@ -383,7 +383,7 @@ def _compare(
 ) -> Promotion:
     """Compare the two on the test images and apply the decision."""
     try:
-        champion = registry.champion(case.task, case.folder)
+        champion = versions.champion(case.task, case.folder)
     except InputError as error:
         return case.end("not decided", str(error), chosen)
     if champion is None:
@@ -400,11 +400,11 @@ def _compare(
     case.decision = decide_promotion(
         own_scores, _score(champion, case, test), case.settings, case.looks + 1
     )
-    now = registry.find_version(case.task, registry.CHAMPION)
-    if not registry.is_same(case.champion, now):
+    now = versions.find_version(case.task, versions.CHAMPION)
+    if not versions.is_same(case.champion, now):
         return case.end("not decided", _CHANGED, chosen, is_new=True)
     if case.decision.is_promoted:
-        registry.promote(challenger)
+        versions.promote(challenger)
     reason = case.decision.reason
     if n_seen := len(case.test) - len(test):
         reason += (
@@ -415,7 +415,7 @@ def _compare(
     return case.end(outcome, reason, chosen, is_new=True)
 
 
-def _obstacle(champion: registry.Champion, test: PairArrays) -> str | None:
+def _obstacle(champion: versions.Champion, test: PairArrays) -> str | None:
     """Why the champion cannot be compared on these test images, or None."""
     size = champion.trained.config["image_size"]
     if len(test) == 0:
@@ -435,9 +435,9 @@ def _obstacle(champion: registry.Champion, test: PairArrays) -> str | None:
     return None
 
 
-def _unseen(case: _Case, champion: registry.Champion) -> PairArrays:
+def _unseen(case: _Case, champion: versions.Champion) -> PairArrays:
     """Exclude groups with training or validation files of the champion."""
-    seen = registry.read_training_files(champion.tags["run"])
+    seen = versions.read_training_files(champion.tags["run"])
     if not seen or case.split is None:
         return case.test
     files = case.split[["input_sha256", "target_sha256"]]
@@ -496,12 +496,12 @@ def _register(
         "replicate": str(chosen.replicate),
         "run": sent.run_id,
     }
-    version = registry.register(
+    version = versions.register(
         case.task, trained, training["inference"], sent.model_id, tags
     )
     if case.split is not None:
-        registry.log_training_files(sent.run_id, _training_files(case.split))
-    registry.set_challenger(version)
+        versions.log_training_files(sent.run_id, _training_files(case.split))
+    versions.set_challenger(version)
     return version
 
 
@@ -511,7 +511,7 @@ def _training_files(split: pd.DataFrame) -> set[str]:
     return set(known["input_sha256"]) | set(known["target_sha256"])
 
 
-def _score(champion: registry.Champion, case: _Case, test: PairArrays) -> pd.DataFrame:
+def _score(champion: versions.Champion, case: _Case, test: PairArrays) -> pd.DataFrame:
     """The champion's scores on test images."""
     from image_translation.training.inference import translate
 
@@ -537,7 +537,7 @@ def _describe(version: "ModelVersion | None") -> dict[str, Any] | None:
         "model": version.tags.get("model", ""),
         "replicate": int(version.tags.get("replicate", 0)),
         "run": version.tags.get("run", ""),
-        "weights_sha256": version.tags.get(registry.WEIGHTS_TAG, ""),
+        "weights_sha256": version.tags.get(versions.WEIGHTS_TAG, ""),
     }
 
 
