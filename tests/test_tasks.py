@@ -100,7 +100,9 @@ def test_task_ends_with_a_report(project, kedro, task):
     scored = comparison[comparison["n_images"] > 0]
     models = ["unet", "recommended", *BASELINES] * len(METRICS)
     assert sorted(scored[scored["metric"].isin(METRICS)]["model"]) == sorted(models)
-    assert "made from the other side" in (reporting / "report.html").read_text("utf-8")
+    assert "was derived from the other image" in (reporting / "report.html").read_text(
+        "utf-8"
+    )
     assert_nothing_is_lost(project, task)
 
 
