@@ -201,22 +201,34 @@ NAMED = tuple(
 
 
 def power_at_named_size(scenario: Scenario, simulations: int) -> float:
-    """Share found of differences as large as the detectable difference in verdicts."""
+    """Share found of differences as large as the detectable difference in verdicts.
+
+    One model is better than the others on one metric.
+    """
     random = np.random.default_rng(1)
+    metric = list(METRICS)[0]
     named = np.mean(
         [
-            compare_pairs(simulate(scenario, random))["detectable_difference"].mean()
-            for _ in range(max(20, simulations // 4))
+            _against_others(simulate(scenario, random), metric)[
+                "detectable_difference"
+            ].mean()
+            for _ in range(max(40, simulations // 4))
         ]
     )
-    shifts = np.zeros((scenario.models, 1))
-    shifts[0] = named
+    shifts = np.zeros((scenario.models, scenario.metrics))
+    shifts[0, 0] = named
     found = []
     for _ in range(simulations):
-        table = compare_pairs(simulate(scenario, random, _improve(shifts, scenario)))
-        true = table["model_a"] == "model 0"
-        found.append(_is_found(table.loc[true, "verdict"], scenario).mean())
+        scores = simulate(scenario, random, _improve(shifts, scenario))
+        verdicts = _against_others(scores, metric)["verdict"]
+        found.append(_is_found(verdicts, scenario).mean())
     return float(np.mean(found))
+
+
+def _against_others(scores: dict[str, pd.DataFrame], metric: str) -> pd.DataFrame:
+    """Verdicts on the first model against the others by one metric."""
+    table = compare_pairs(scores)
+    return table[(table["model_a"] == "model 0") & (table["metric"] == metric)]
 
 
 def _is_found(verdicts: pd.Series, scenario: Scenario) -> pd.Series:
@@ -295,7 +307,7 @@ def _power_table(simulations: int, rows: int | None) -> Iterator[str]:
 
 
 def _named_table(simulations: int, rows: int | None) -> Iterator[str]:
-    yield "Three models, differences of the size stated by “undecided”."
+    yield "Three models, one metric: differences of the size stated by “undecided”."
     yield ""
     yield f"| {CELLS} | found |"
     yield "|---|---|---|---|---|"
