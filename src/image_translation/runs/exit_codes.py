@@ -1,7 +1,9 @@
-"""Exit codes of all commands, and the errors that lead to them."""
+"""Exit codes of all commands, and the runs and errors that lead to them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from image_translation.common.files import LockedError
 from image_translation.errors import (
@@ -11,6 +13,10 @@ from image_translation.errors import (
     without_credentials,
 )
 from image_translation.training.interruption import TrainingStoppedError
+
+if TYPE_CHECKING:
+    from image_translation.runs.record import RunRecord
+    from image_translation.runs.task_state import TaskState
 
 
 class ExitCode(IntEnum):
@@ -60,6 +66,29 @@ class Failure:
 
     error: str
     code: int
+
+
+def exit_code(
+    record: "RunRecord",
+    after: "TaskState",
+    missing: Collection[str] = (),
+    is_mlflow_lost: bool = False,
+) -> ExitCode:
+    """The exit code of a run.
+
+    Args:
+        record: The state of the run.
+        after: The state on disk now.
+        missing: Nodes that were to run and did not start.
+        is_mlflow_lost: Whether MLflow lacks a part of the results.
+    """
+    if record.failures:
+        return ExitCode(next(iter(record.failures.values())).code)
+    if missing or record.unfinished:
+        return ExitCode.FAILED
+    if any(model.status == "failed" for model in after.models.values()):
+        return ExitCode.MODEL_FAILED
+    return ExitCode.MLFLOW_LOST if is_mlflow_lost else ExitCode.FINISHED
 
 
 def known_failure(error: BaseException) -> Failure | None:

@@ -11,7 +11,7 @@ import pandas as pd
 from image_translation.common.files import write_text
 from image_translation.reporting import formatting
 from image_translation.reporting.hypothesis import judge_hypothesis
-from image_translation.runs.exit_codes import ExitCode
+from image_translation.runs.exit_codes import ExitCode, exit_code
 from image_translation.runs.pipeline_run import SUMMARY, PipelineRun
 from image_translation.runs.record import CutOff, RunRecord
 from image_translation.runs.task_state import ModelState, TaskState
@@ -65,29 +65,6 @@ def write_summary(
     ]
     write_text(reporting / SUMMARY, "\n\n".join(filter(None, parts)) + "\n")
     return code
-
-
-def exit_code(
-    record: RunRecord,
-    after: TaskState,
-    missing: Collection[str] = (),
-    is_mlflow_lost: bool = False,
-) -> ExitCode:
-    """The exit code of a run.
-
-    Args:
-        record: The state of the run.
-        after: The state on disk now.
-        missing: Nodes that were to run and did not start.
-        is_mlflow_lost: Whether MLflow lacks a part of the results.
-    """
-    if record.failures:
-        return ExitCode(next(iter(record.failures.values())).code)
-    if missing or record.unfinished:
-        return ExitCode.FAILED
-    if any(model.status == "failed" for model in after.models.values()):
-        return ExitCode.MODEL_FAILED
-    return ExitCode.MLFLOW_LOST if is_mlflow_lost else ExitCode.FINISHED
 
 
 def _format(seconds: float) -> str:
