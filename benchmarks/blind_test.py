@@ -17,8 +17,8 @@ import pandas as pd
 import scipy
 from numpy.typing import NDArray
 
-from image_translation.metrics.preferences import preference_rates
 from image_translation.reporting.blind_test import BlindTest, plan_questions
+from image_translation.statistics.preferences import preference_rates
 
 MODELS = {"pix2pix": 1, "unet": 1, "autoencoder": 1, "autoencoder_gan": 1}
 PAIRS = {f"{number:04x}": str(number) for number in range(60)}

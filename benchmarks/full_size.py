@@ -19,9 +19,9 @@ import pandas as pd
 from PIL import Image
 
 from image_translation.imaging.decoding import read_image
-from image_translation.imaging.photographs import PHOTOGRAPHS, TEST_PHOTOGRAPHS
 from image_translation.imaging.recipes.grayscale import grayscale
 from image_translation.imaging.recipes.lab import to_lab, to_rgb
+from image_translation.imaging.sample_photographs import PHOTOGRAPHS, TEST_PHOTOGRAPHS
 from image_translation.metrics import FUNCTIONS
 from image_translation.training.settings import InferenceSettings
 from image_translation.training.trained import TrainedReplicate

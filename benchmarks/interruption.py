@@ -26,8 +26,8 @@ def train(folder: Path, epochs: int) -> None:
     import pandas as pd
     import torch
 
+    from image_translation.config.parameters import LayeredConfigLoader
     from image_translation.pairing.arrays import PairArrays
-    from image_translation.parameters import LayeredConfigLoader
     from image_translation.training import fit
 
     torch.set_num_threads(1)

@@ -22,16 +22,16 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps
 
+from image_translation.config.parameters import LayeredConfigLoader
 from image_translation.datasets.pair_arrays import (
     INPUTS,
     TARGETS,
     PairArraysDataset,
 )
-from image_translation.imaging.photographs import write_crops
+from image_translation.imaging.sample_photographs import write_crops
 from image_translation.pairing.layouts import form_pairs
 from image_translation.pairing.preparation import prepare_pairs
 from image_translation.pairing.settings import PairingSettings, PreparationSettings
-from image_translation.parameters import LayeredConfigLoader
 from image_translation.sources import Source, list_folder
 
 PIXELS = 150

@@ -15,8 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import ttest_1samp
 
-from image_translation.metrics.promotion import decide_promotion, spend
-from image_translation.metrics.settings import PromotionSettings
+from image_translation.statistics.promotion_rule import decide_promotion, spend
+from image_translation.statistics.settings import PromotionSettings
 
 GROUPS = (50, 148, 300)
 LOOKS = 30

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from image_translation.config.parameters import LayeredConfigLoader
 from image_translation.networks import PatchGAN, build_network
-from image_translation.parameters import LayeredConfigLoader
 from image_translation.training.settings import ModelSettings
 
 Step = Callable[[Tensor, Tensor], object]

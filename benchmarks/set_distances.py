@@ -26,7 +26,7 @@ from scipy import ndimage, stats
 
 from image_translation.imaging.luma import LUMA_WEIGHTS
 from image_translation.metrics import realism, set_contributions, set_floor
-from image_translation.metrics.held_out import interval
+from image_translation.metrics.set_distances import interval
 
 Images = NDArray[np.uint8]
 

@@ -26,7 +26,7 @@ from pages import write_section
 from reference import read_settings, reference_step
 from torch import Tensor, nn
 
-from image_translation.memory import keep_freed_memory
+from image_translation.common.memory import keep_freed_memory
 from image_translation.metrics import score_stream
 from image_translation.networks import PatchGAN, build_network, count_gmac
 from image_translation.pairing.arrays import PairArrays

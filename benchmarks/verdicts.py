@@ -18,18 +18,16 @@ import pandas as pd
 import scipy
 from numpy.typing import NDArray
 
-from image_translation.metrics import (
-    METRICS,
-    bootstrap_mean,
-    compare_effects,
-    compare_pairs,
-)
-from image_translation.metrics.comparison import (
+from image_translation.metrics import METRICS
+from image_translation.statistics.comparison import (
     EFFECTS,
     SIGNIFICANCE,
     TRAININGS_DIFFER,
+    compare_effects,
+    compare_pairs,
 )
-from image_translation.metrics.statistics import step_down
+from image_translation.statistics.estimates import bootstrap_mean
+from image_translation.statistics.multiple_testing import step_down
 
 CORRELATION = 0.8
 NOISE = 0.2

@@ -13,15 +13,15 @@ from mkdocs.structure.files import File, Files
 from pydantic import TypeAdapter
 
 from image_translation.cli import cli
-from image_translation.metrics import MEASURES
-from image_translation.parameters import (
+from image_translation.common.schema import flatten
+from image_translation.config.parameters import (
     COMMON_SECTIONS,
     MODEL_SECTIONS,
     TASK_SECTIONS,
 )
+from image_translation.metrics import MEASURES
 from image_translation.pipeline_registry import TASKS
 from image_translation.reporting import formatting
-from image_translation.schema import flatten
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from image_translation.parameters import LayeredConfigLoader
+from image_translation.config.parameters import LayeredConfigLoader
+from image_translation.config.task_settings import TaskSettings
 from image_translation.pipeline_registry import MODELS
-from image_translation.task_settings import TaskSettings
 
 PROJECT = Path(__file__).parents[1]
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from image_translation.fingerprint import Stamp
-from image_translation.metrics import METRICS, inference
+from image_translation.common.fingerprint import Stamp
+from image_translation.metrics import METRICS
 from image_translation.pairing.arrays import PairArrays
+from image_translation.statistics import estimates
 from tests.conftest import PROJECT
 from tests.training.conftest import make_pairs
 
@@ -68,7 +69,7 @@ def test_simulated_scores_have_the_stated_moments(monkeypatch):
 def test_tables_of_verdicts_are_printed(monkeypatch):
     monkeypatch.syspath_prepend(str(PROJECT / "benchmarks"))
     simulation = importlib.import_module("verdicts")
-    monkeypatch.setattr(inference, "DRAWS", 99)
+    monkeypatch.setattr(estimates, "DRAWS", 99)
     small = simulation.Scenario(12, 3, (0.1,), models=4, metrics=1)
     for name in ("ERRORS", "POWERS", "NAMED", "COVERAGE", "EFFECT_COVERAGE"):
         monkeypatch.setattr(simulation, name, (small, small))

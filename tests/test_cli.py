@@ -12,7 +12,7 @@ from image_translation.cli.errors import signals_as_errors, with_readable_errors
 from image_translation.cli.options import parse_parameters
 from image_translation.cli.pages import site
 from image_translation.cli.run import run, with_recorded_errors
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.runs.exit_codes import Failure
 from image_translation.runs.pipeline_run import begin_run
 from image_translation.runs.task_state import TaskFolders

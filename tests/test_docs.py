@@ -10,9 +10,9 @@ from mkdocs.commands.build import build
 from mkdocs.config import load_config
 
 from image_translation.cli import cli
+from image_translation.common.schema import flatten
+from image_translation.config.parameters import ALL_MODELS, LayeredConfigLoader
 from image_translation.metrics import MEASURES
-from image_translation.parameters import ALL_MODELS, LayeredConfigLoader
-from image_translation.schema import flatten
 from tests.conftest import PROJECT
 
 # Documented in the tables of models and sources.

@@ -5,9 +5,9 @@ import struct
 import numpy as np
 import pytest
 
+from image_translation.config.parameters import LayeredConfigLoader
 from image_translation.pairing.manifest import USED
 from image_translation.pairing.split import split_pairs
-from image_translation.parameters import LayeredConfigLoader
 from image_translation.pipeline_registry import MODELS
 from image_translation.sources import open_source
 from tests.conftest import PROJECT

@@ -5,10 +5,10 @@ import pytest
 from kedro.io import DataCatalog
 from kedro_viz.services.layers import sort_layers
 
-from image_translation.metrics import comparison
+from image_translation.config.parameters import LayeredConfigLoader
 from image_translation.networks.registry import BASELINES
-from image_translation.parameters import LayeredConfigLoader
 from image_translation.pipeline_registry import MODELS, TASKS, register_pipelines
+from image_translation.statistics import comparison
 from tests.conftest import PROJECT
 
 LAYERS = [

@@ -8,11 +8,11 @@ import yaml
 from kedro.framework.project import LOGGING
 from kedro.utils import find_kedro_project
 
+from image_translation.config.parameters import LayeredConfigLoader
 from image_translation.hooks.kedro_viz import DatasetStatisticsHooks
 from image_translation.hooks.parent_run import ParentRunHooks
 from image_translation.hooks.run_events import RunEventHooks
 from image_translation.hooks.tracking import TrackingHooks
-from image_translation.parameters import LayeredConfigLoader
 
 # Kedro calls the last one first: events are recorded once kedro-mlflow has started its run.
 HOOKS = (

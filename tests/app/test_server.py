@@ -16,7 +16,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from image_translation.app import server
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from tests.app.conftest import free_port, running_app
 
 MEGABYTE = 10**6

@@ -5,7 +5,7 @@ from PIL import Image
 
 from image_translation.app.settings import AppSettings
 from image_translation.app.workbench import TaskModels, Workbench
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.registry.versions import promote, register
 from image_translation.runs.backlog import send_training
 from image_translation.runs.training_run import describe_training, record_finished

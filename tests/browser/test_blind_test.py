@@ -6,7 +6,6 @@ from collections import Counter
 
 import pytest
 
-from image_translation.metrics.preferences import preference_rates
 from image_translation.reporting.blind_test import (
     SIDES,
     plan_questions,
@@ -14,6 +13,7 @@ from image_translation.reporting.blind_test import (
     render_blind_test,
 )
 from image_translation.reporting.gallery import png_data_uri
+from image_translation.statistics.preferences import preference_rates
 from tests.reporting.examples import TRAINED, make_content
 
 pytestmark = pytest.mark.browser

@@ -1,9 +1,9 @@
 import pytest
 from kedro.io import DatasetError
 
+from image_translation.common.errors import InputError, causes
+from image_translation.common.fingerprint import Deferred
 from image_translation.datasets.exports import ExportsDataset
-from image_translation.errors import InputError, causes
-from image_translation.fingerprint import Deferred
 
 
 class Written:

@@ -5,14 +5,13 @@ import pytest
 from kedro.io import DatasetError
 from matplotlib.figure import Figure
 
+from image_translation.common.fingerprint import Deferred
 from image_translation.datasets.fingerprinted import (
     FingerprintedCSVDataset,
     FingerprintedJSONDataset,
     FingerprintedMatplotlibDataset,
     FingerprintedTextDataset,
-    RememberedCSVDataset,
 )
-from image_translation.fingerprint import Deferred
 
 FRAME = pd.DataFrame({"a": [1, 2]})
 
@@ -79,17 +78,3 @@ def test_file_of_any_kind_is_computed_once(tmp_path, kind, file, content):
     assert (tmp_path / "new" / file).read_bytes() == first != b""
     if kind is not FingerprintedMatplotlibDataset:  # which does not load
         assert dataset.load() == content
-
-
-def test_remembered_table_is_none_until_it_is_written(tmp_path):
-    path = tmp_path / "split.csv"
-    dataset = RememberedCSVDataset(filepath=str(path))
-    assert dataset.load() is None
-    FRAME.to_csv(path, index=False)
-    pd.testing.assert_frame_equal(dataset.load(), FRAME)
-
-
-def test_remembered_table_cannot_be_saved(tmp_path):
-    dataset = RememberedCSVDataset(filepath=str(tmp_path / "split.csv"))
-    with pytest.raises(DatasetError, match="read-only"):
-        dataset.save(FRAME)

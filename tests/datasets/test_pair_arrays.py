@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 from kedro.io import DatasetError
 
+from image_translation.common.errors import InputError
+from image_translation.common.fingerprint import Deferred
 from image_translation.datasets.pair_arrays import (
     PairArraysDataset,
     ScoredPairsDataset,
 )
-from image_translation.errors import InputError
-from image_translation.fingerprint import Deferred
 from image_translation.imaging.contact_sheet import GAP
 from image_translation.pairing.arrays import ScoredPairs
 from image_translation.pairing.preparation import PairStream

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from kedro.io import DatasetError
 
+from image_translation.common.fingerprint import Deferred
 from image_translation.datasets.predictions import PredictionBatch, PredictionsDataset
-from image_translation.fingerprint import Deferred
 from image_translation.imaging.contact_sheet import GAP
 from tests.datasets.previews import TILE, decode_preview
 

@@ -3,7 +3,7 @@ import pytest
 from kedro.io import DatasetError
 
 from image_translation.datasets.results import TaskResultsDataset
-from image_translation.metrics.comparison import TaskResults
+from image_translation.statistics.comparison import TaskResults
 
 
 def write_tables(folder, tables=TaskResults._fields):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.export import formats
 from image_translation.export.variants import agreement_in_db, to_floats
 from image_translation.training.inference import MeanOfFlips

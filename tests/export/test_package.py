@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.export import formats, package
 from image_translation.export.package import ModelExport
 from image_translation.training.inference import translate

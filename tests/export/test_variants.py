@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.export.variants import (
     REFERENCE,
     Variant,

@@ -7,15 +7,7 @@ from hypothesis import strategies as st
 from scipy import ndimage, signal
 from skimage import data, metrics
 
-from image_translation.metrics import (
-    chunks,
-    gmsd,
-    mae,
-    ms_ssim,
-    mse,
-    psnr,
-    ssim,
-)
+from image_translation.metrics import chunks, gmsd, mae, ms_ssim, mse, psnr, ssim
 
 
 def reference(predictions, targets):

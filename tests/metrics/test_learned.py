@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.metrics import SET_METRICS
 from image_translation.metrics.learned import (
     feature_contributions,

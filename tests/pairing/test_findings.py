@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.pairing.findings import (
     COLUMNS,
     KINDS,

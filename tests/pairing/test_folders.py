@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.pairing.folders import declare_subsets
 from tests.pairing.helpers import splitting
 

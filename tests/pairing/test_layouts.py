@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.imaging.recipes.grayscale import grayscale
 from image_translation.pairing.layouts import (
     Candidate,

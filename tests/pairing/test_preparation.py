@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.imaging.decoding import read_image
 from image_translation.imaging.recipes.grayscale import grayscale
 from image_translation.imaging.resizing import fit_image

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.pairing.manifest import COLUMNS
 from image_translation.pairing.split import SUBSETS, find_leaks, split_pairs
 from tests.pairing.helpers import source_of, splitting

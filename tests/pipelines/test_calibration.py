@@ -1,13 +1,13 @@
 import pandas as pd
 import pytest
 
+from image_translation.common.errors import InputError
 from image_translation.datasets.models import Workspace
-from image_translation.errors import InputError
 from image_translation.metrics import METRICS
-from image_translation.metrics.settings import CalibrationSettings
 from image_translation.pairing.arrays import ScoredPairs
 from image_translation.pairing.settings import SealSettings
 from image_translation.pipelines.calibration.nodes import calibrate_verdicts
+from image_translation.statistics.settings import CalibrationSettings
 from image_translation.training import train
 from tests.conftest import task_settings
 from tests.training.conftest import make_pairs, make_settings

@@ -4,10 +4,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from image_translation.common.errors import InputError
 from image_translation.datasets.models import TrainedModelsDataset, Workspace
 from image_translation.datasets.pair_arrays import PairArraysDataset
 from image_translation.datasets.source import SourceDataset
-from image_translation.errors import InputError
 from image_translation.export import formats
 from image_translation.export.settings import ExportSettings
 from image_translation.pipelines.export.nodes import export_models

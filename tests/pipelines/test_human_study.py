@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from image_translation.cli.options import choose_task
+from image_translation.common.errors import InputError
 from image_translation.datasets.predictions import Predictions, image_path
-from image_translation.errors import InputError
 from image_translation.pairing.arrays import PairArrays
 from image_translation.pipelines.human_study.nodes import study_votes, write_blind_test
 from image_translation.reporting.settings import ReportSettings

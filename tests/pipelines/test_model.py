@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from image_translation.common.fingerprint import Deferred
 from image_translation.datasets.fingerprinted import FingerprintedCSVDataset
 from image_translation.datasets.predictions import PredictionBatch, PredictionsDataset
-from image_translation.fingerprint import Deferred
 from image_translation.metrics.realism import set_metrics
 from image_translation.metrics.settings import LearnedMetricsSettings
 from image_translation.pairing.arrays import ScoredPairs

@@ -13,7 +13,7 @@ from kedro.ipython import _load_node
 from kedro.pipeline.node import Node
 from pydantic import TypeAdapter
 
-from image_translation.parameters import LayeredConfigLoader
+from image_translation.config.parameters import LayeredConfigLoader
 from image_translation.pipeline_registry import OF_ONE_TASK
 from tests.conftest import PROJECT
 

@@ -6,11 +6,11 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from image_translation.errors import InputError
-from image_translation.fingerprint import Stamp
+from image_translation.common.errors import InputError
+from image_translation.common.fingerprint import Stamp
+from image_translation.config.parameters import LayeredConfigLoader
 from image_translation.networks.registry import BASELINES
 from image_translation.pairing.settings import SealSettings
-from image_translation.parameters import LayeredConfigLoader
 from image_translation.pipelines.task import create_pipeline
 from tests.conftest import PROJECT, task_settings
 from tests.training.conftest import make_pairs

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from image_translation.cli.options import choose_task
+from image_translation.common.errors import InputError
 from image_translation.datasets.models import TrainedModelsDataset, Workspace
-from image_translation.errors import InputError
 from image_translation.pipelines.translate.nodes import translate_photographs
 from image_translation.registry.versions import promote, register
 from image_translation.runs.backlog import send_training

@@ -8,13 +8,13 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from safetensors.torch import save_file
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.metrics import score_images
-from image_translation.metrics.promotion import spend, unspent
-from image_translation.metrics.settings import PromotionSettings
 from image_translation.pairing.arrays import PairArrays
 from image_translation.registry import promotion, versions
 from image_translation.runs.store import connection
+from image_translation.statistics.promotion_rule import spend, unspent
+from image_translation.statistics.settings import PromotionSettings
 from image_translation.training.fitting import fit
 from image_translation.training.inference import translate
 from image_translation.training.trained import TrainedModel, TrainedReplicate

@@ -14,7 +14,6 @@ from sklearn.datasets import load_sample_image
 
 from image_translation.metrics import (
     METRICS,
-    compare_task,
     score_images,
     set_contributions,
     set_floor,
@@ -26,6 +25,7 @@ from image_translation.reporting.report_content import (
     Image,
     ReportContent,
 )
+from image_translation.statistics.comparison import compare_task
 
 SIZE = 64
 PHOTOGRAPHS: dict[str, Callable[[], Image]] = {

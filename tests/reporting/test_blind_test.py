@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.reporting import blind_test
 from image_translation.reporting.blind_test import (
     plan_questions,

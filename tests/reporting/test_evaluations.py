@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from image_translation.metrics.looks import Looks
 from image_translation.reporting.evaluations import describe_evaluations, describe_seal
 from image_translation.reporting.page import render_report
+from image_translation.statistics.looks import Looks
 
 SECOND = Looks(2, "2026-01-04", 0, False)
 

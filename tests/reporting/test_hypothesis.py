@@ -2,8 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from image_translation.metrics import HEADLINES, compare_task
+from image_translation.metrics import HEADLINES
 from image_translation.reporting.hypothesis import judge_hypothesis
+from image_translation.statistics.comparison import compare_task
 
 BETTER = {"mse": -1, "psnr": 1, "ssim": 1}
 SCALE = {"mse": 0.002, "psnr": 1.0, "ssim": 0.02}

@@ -1,13 +1,13 @@
 """What of a run is not as published."""
 
-from image_translation.parameters import LayeredConfigLoader
+from image_translation.common.schema import flatten
+from image_translation.config.parameters import LayeredConfigLoader
 from image_translation.reporting.published import (
     NETWORKS,
     PUBLISHED,
     differences,
     shared_differences,
 )
-from image_translation.schema import flatten
 from image_translation.training.settings import ModelSettings
 from tests.conftest import PROJECT
 

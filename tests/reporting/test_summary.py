@@ -3,9 +3,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from image_translation.metrics.comparison import TaskResults
 from image_translation.reporting.report_content import ReportContent
 from image_translation.reporting.summary import render_summary
+from image_translation.statistics.comparison import TaskResults
 
 TASKS = ("colorization", "monet", "cartoon", "custom")
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pandas as pd
 
-from image_translation.metrics.calibration import CALIBRATION_COLUMNS
-from image_translation.metrics.planning import PLAN_COLUMNS
 from image_translation.reporting.trust import describe_calibration, plan_rows
+from image_translation.statistics.calibration import CALIBRATION_COLUMNS
+from image_translation.statistics.planning import PLAN_COLUMNS
 
 
 def test_calibration_is_described_with_its_numbers():

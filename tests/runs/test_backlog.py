@@ -4,8 +4,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
 from image_translation.runs.backlog import send_backlog
+from image_translation.runs.mlflow_position import is_pending
 from image_translation.runs.pipeline_run import begin_run, join_run, list_runs
-from image_translation.runs.sent import is_pending
 from image_translation.runs.store import connection
 
 

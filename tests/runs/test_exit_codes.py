@@ -2,8 +2,8 @@ import re
 
 import pytest
 
+from image_translation.common.errors import FatalFindingsError, InputError
 from image_translation.common.files import LockedError
-from image_translation.errors import FatalFindingsError, InputError
 from image_translation.runs.exit_codes import ExitCode, Failure, describe_failure
 from image_translation.training.interruption import TrainingStoppedError
 from tests.conftest import PROJECT

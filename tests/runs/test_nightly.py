@@ -15,8 +15,8 @@ from mlflow import MlflowClient
 
 from image_translation.pipeline_registry import MODELS
 from image_translation.runs.exit_codes import ExitCode
+from image_translation.runs.mlflow_position import is_pending
 from image_translation.runs.pipeline_run import begin_run, list_runs
-from image_translation.runs.sent import is_pending
 from image_translation.runs.task_state import TaskFolders
 from tests.conftest import ENVIRONMENT
 from tests.pairing.helpers import write

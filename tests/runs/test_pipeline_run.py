@@ -1,7 +1,8 @@
 import pytest
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.runs.exit_codes import Failure
+from image_translation.runs.mlflow_position import read_sent
 from image_translation.runs.pipeline_run import (
     begin_run,
     find_run,
@@ -11,7 +12,6 @@ from image_translation.runs.pipeline_run import (
     remove_sent,
 )
 from image_translation.runs.record import CutOff
-from image_translation.runs.sent import read_sent
 
 
 def test_record_has_the_outcome_of_each_node(task):

@@ -12,7 +12,7 @@ from mlflow.protos.databricks_pb2 import (
     UNAUTHENTICATED,
 )
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.runs.store import (
     Connection,
     anchor_store,

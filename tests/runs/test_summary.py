@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from image_translation.errors import FatalFindingsError, InputError
+from image_translation.common.errors import FatalFindingsError, InputError
 from image_translation.runs.pipeline_run import begin_run
 from image_translation.runs.summary import write_summary
 from image_translation.training.interruption import TrainingStoppedError

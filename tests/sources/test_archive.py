@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.sources import archive
 from image_translation.sources.archive import is_archive, unpack
 from tests.sources.archives import tar_of, zip_of

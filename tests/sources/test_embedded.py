@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from image_translation.imaging import photographs
-from image_translation.imaging.photographs import PHOTOGRAPHS
+from image_translation.imaging import sample_photographs as photographs
+from image_translation.imaging.sample_photographs import PHOTOGRAPHS
 from image_translation.sources import open_source
 from tests.pairing.helpers import write
 

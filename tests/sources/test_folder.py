@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.sources import list_folder
 from tests.pairing.helpers import write
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.sources import open_source
 from image_translation.sources.idx import read_idx
 

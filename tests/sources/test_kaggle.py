@@ -9,7 +9,7 @@ import kagglehub.http_resolver as resolver
 import pytest
 import requests
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.sources import open_source
 from tests.sources.archives import zip_of
 

@@ -1,6 +1,6 @@
 import pytest
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.sources import is_path, open_source
 from tests.pairing.helpers import write
 from tests.sources.archives import zip_of

@@ -6,7 +6,7 @@ import uuid
 import fsspec
 import pytest
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.sources import open_source, remote
 from tests.sources.archives import zip_of
 

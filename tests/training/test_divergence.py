@@ -1,6 +1,6 @@
 import pytest
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from tests.training.conftest import Recorder, diverge_in
 
 

@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.training.batches import Batch
 from image_translation.training.devices import Device
 from image_translation.training.interruption import TrainingStoppedError

@@ -4,8 +4,8 @@ from unittest import mock
 
 import pytest
 
-from image_translation.errors import InputError
-from image_translation.fingerprint import Stamp
+from image_translation.common.errors import InputError
+from image_translation.common.fingerprint import Stamp
 from image_translation.training import loop, resume, run_folder
 from image_translation.training.checkpoint import CHECKPOINT, PREVIOUS
 from image_translation.training.interruption import TrainingStoppedError

@@ -3,7 +3,7 @@ import logging
 
 import pytest
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.networks import count_parameters
 from image_translation.training.fitting import fit
 from image_translation.training.losses import loss_labels

@@ -3,7 +3,7 @@ import json
 import pytest
 from safetensors.torch import load_file, save_file
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.training.fitting import fit
 from image_translation.training.trained import TrainedModel, TrainedReplicate
 from tests.training.conftest import MODELS, make_settings

@@ -4,7 +4,7 @@ from unittest import mock
 import pytest
 import torch
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.training import loop, run_folder
 from image_translation.training.warm_start import START
 from tests.training.conftest import diverge_in

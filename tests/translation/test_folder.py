@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.translation import folder as module
 from image_translation.translation.encoded_images import translate_encoded
 from image_translation.translation.folder import list_photos, translate_folder
@@ -310,7 +310,7 @@ def test_photographs_are_decoded_once_and_one_at_a_time(source, tmp_path, monkey
     monkeypatch.setattr(
         module, "read_photo", lambda path: read.append(path) or whole(path)
     )
-    from image_translation.imaging.photo import read_photo as whole
+    from image_translation.imaging.photo_files import read_photo as whole
 
     translate(source, tmp_path / "out", a=make_colorizer(0), b=make_colorizer(1))
     assert len(read) == 3

@@ -16,7 +16,7 @@ import io, json, resource, sys
 import numpy as np
 import torch
 from PIL import Image
-from image_translation.imaging.photo import read_photo
+from image_translation.imaging.photo_files import read_photo
 from image_translation.translation.encoded_images import translate_encoded
 from image_translation.translation.luminance import luma
 from tests.translation.conftest import make_translator

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.training import train
 from image_translation.translation.model_selection import choose_trained
 from tests.training.conftest import make_pairs, make_settings

@@ -7,7 +7,7 @@ import optuna
 import pandas as pd
 import pytest
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training import fit
 from image_translation.training.interruption import TrainingStoppedError

@@ -21,10 +21,10 @@ from image_translation.app.workbench import (
     open_photo,
     write_preview,
 )
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.imaging.decoding import IMAGE_SUFFIXES
-from image_translation.imaging.photographs import PHOTOGRAPHS, TEST_PHOTOGRAPHS
 from image_translation.imaging.resizing import FILTER
+from image_translation.imaging.sample_photographs import PHOTOGRAPHS, TEST_PHOTOGRAPHS
 from image_translation.reporting.templates import read_resource, read_template
 from image_translation.translation.settings import CHAMPION
 

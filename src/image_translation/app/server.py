@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from image_translation.app.workbench import Workbench
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 
 logger = logging.getLogger(__name__)
 

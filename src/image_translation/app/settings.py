@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from image_translation.schema import Settings
+from image_translation.common.schema import Settings
 
 MEGABYTE = 2**20
 """Size of a megabyte as in Gradio's message about the limit."""

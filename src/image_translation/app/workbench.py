@@ -11,24 +11,24 @@ import pandas as pd
 
 from image_translation.app.deadline import Deadline, TooLongError
 from image_translation.app.settings import AppSettings
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.imaging.decoding import FORMAT_SUFFIXES, UnreadableImageError
-from image_translation.imaging.photo import (
+from image_translation.imaging.photo_files import (
     Photo,
     encode_photo,
     read_photo,
     result_suffix,
 )
-from image_translation.metrics.comparison import MIN_GROUPS
-from image_translation.metrics.looks import subset_of
 from image_translation.metrics.registry import HEADLINES
-from image_translation.registry.lookup import (
+from image_translation.registry.chosen_models import (
     Chosen,
     choose_models,
     identify_champion,
     run_page,
 )
 from image_translation.reporting import formatting
+from image_translation.statistics.comparison import MIN_GROUPS
+from image_translation.statistics.looks import subset_of
 from image_translation.training.settings import ModelSettings
 from image_translation.training.trained import TrainedModel
 from image_translation.translation.encoded_images import Translator, translate_photo

@@ -21,8 +21,8 @@ from image_translation.cli.errors import (
 )
 from image_translation.cli.options import params_option, task_option
 from image_translation.cli.project import find_folders, open_context
+from image_translation.common.errors import InputError, without_credentials
 from image_translation.common.files import LockedError, lock
-from image_translation.errors import InputError, without_credentials
 from image_translation.hooks.logged_datasets import log_dataset
 from image_translation.hooks.project import task_folders
 from image_translation.hooks.tracking import set_experiment

@@ -10,9 +10,9 @@ from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
 from image_translation.common.files import atomic_folder
+from image_translation.common.fingerprint import STAMP_NAME, Deferred, Stamp
 from image_translation.datasets.previews import preview_table
 from image_translation.export.package import VARIANTS, ModelExport
-from image_translation.fingerprint import STAMP_NAME, Deferred, Stamp
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ class ExportsDataset(
 ):
     """Exported models of a task: one folder per model, with the model's name.
 
-    Saves :class:`~image_translation.fingerprint.Deferred` exports by model, unless the
+    Saves :class:`~image_translation.common.fingerprint.Deferred` exports by model, unless the
     folder is up to date; a folder is complete or absent. Loads the folders by model.
 
     Example:

@@ -2,16 +2,14 @@
 
 import logging
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import pandas as pd
 from kedro_datasets.json import JSONDataset
 from kedro_datasets.matplotlib import MatplotlibDataset
-from kedro_datasets.pandas import CSVDataset
 from kedro_datasets.text import TextDataset
 
+from image_translation.common.fingerprint import Deferred, Stamp
 from image_translation.datasets.tables import NumbersCSVDataset
-from image_translation.fingerprint import Deferred, Stamp
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +17,7 @@ logger = logging.getLogger(__name__)
 class _Fingerprinted:
     """Mixin for a dataset with a fingerprint next to its file; the first base class.
 
-    Saves a :class:`~image_translation.fingerprint.Deferred` output, unless the file is
+    Saves a :class:`~image_translation.common.fingerprint.Deferred` output, unless the file is
     up to date.
     """
 
@@ -71,23 +69,3 @@ class FingerprintedTextDataset(_Fingerprinted, TextDataset):
 
 class FingerprintedMatplotlibDataset(_Fingerprinted, MatplotlibDataset):
     """A figure with a fingerprint."""
-
-
-class RememberedCSVDataset(CSVDataset):
-    """A CSV file that may not exist yet; it is then loaded as None.
-
-    For a table that a pipeline reads back through a second catalog entry on the same
-    path, such as the previous split.
-    """
-
-    def load(self) -> pd.DataFrame | None:
-        """The table, or None if it does not exist."""
-        return super().load() if self.exists() else None
-
-    def save(self, data: Any) -> None:
-        """Reject: the table is written through its other catalog entry.
-
-        Raises:
-            TypeError: Always.
-        """
-        raise TypeError("a remembered table is read-only")

@@ -10,9 +10,9 @@ import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 
+from image_translation.common.errors import InputError
 from image_translation.common.files import write_text
 from image_translation.datasets.previews import preview_table
-from image_translation.errors import InputError
 from image_translation.training.observer import Observer
 from image_translation.training.trained import TrainedModel
 

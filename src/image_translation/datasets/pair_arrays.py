@@ -11,14 +11,14 @@ from kedro.io import AbstractDataset
 from kedro_datasets._typing import ImagePreview
 from numpy.typing import NDArray
 
+from image_translation.common.errors import InputError
 from image_translation.common.files import atomic_write, write_text
+from image_translation.common.fingerprint import Deferred, Stamp
+from image_translation.common.progress import progress
 from image_translation.datasets.previews import COLUMNS, ROWS, preview_images
-from image_translation.errors import InputError
-from image_translation.fingerprint import Deferred, Stamp
 from image_translation.imaging.contact_sheet import evenly_spaced
 from image_translation.pairing.arrays import PairArrays, ScoredPairs
 from image_translation.pairing.preparation import PairStream
-from image_translation.progress import progress
 
 logger = logging.getLogger(__name__)
 

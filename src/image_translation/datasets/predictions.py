@@ -15,8 +15,8 @@ from kedro_datasets._typing import ImagePreview
 from numpy.typing import NDArray
 from PIL import Image
 
+from image_translation.common.fingerprint import Deferred, Stamp
 from image_translation.datasets.previews import COLUMNS, ROWS, preview_images
-from image_translation.fingerprint import Deferred, Stamp
 from image_translation.imaging.contact_sheet import evenly_spaced
 
 logger = logging.getLogger(__name__)

@@ -1,8 +1,10 @@
-"""A JSON file that may not exist yet."""
+"""Files that may not exist yet, read through a second catalog entry."""
 
 from typing import Any
 
+import pandas as pd
 from kedro_datasets.json import JSONDataset
+from kedro_datasets.pandas import CSVDataset
 
 
 class RememberedJSONDataset(JSONDataset):
@@ -27,3 +29,23 @@ class RememberedJSONDataset(JSONDataset):
             TypeError: Always.
         """
         raise TypeError("a remembered file is read-only")
+
+
+class RememberedCSVDataset(CSVDataset):
+    """A CSV file that may not exist yet; it is then loaded as None.
+
+    For a table that a pipeline reads back through a second catalog entry on the same
+    path, such as the previous split.
+    """
+
+    def load(self) -> pd.DataFrame | None:
+        """The table, or None if it does not exist."""
+        return super().load() if self.exists() else None
+
+    def save(self, data: Any) -> None:
+        """Reject: the table is written through its other catalog entry.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError("a remembered table is read-only")

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
-from image_translation.metrics.comparison import TaskResults
+from image_translation.statistics.comparison import TaskResults
 
 
 class TaskResultsDataset(AbstractDataset[None, dict[str, TaskResults]]):

@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from image_translation.fingerprint import digest
+from image_translation.common.fingerprint import digest
 from image_translation.metrics import HEADLINES, MEASURES
-from image_translation.metrics.looks import subset_of
 from image_translation.reporting import formatting
 from image_translation.reporting.conclusions import Outcome, relate
+from image_translation.statistics.looks import subset_of
 from image_translation.training.settings import LAST, ObjectiveSettings
 
 BASELINES: Mapping[str, str] = {

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from image_translation.errors import InputError
-from image_translation.fingerprint import code_digest, digest
+from image_translation.common.errors import InputError
+from image_translation.common.fingerprint import code_digest, digest
 from image_translation.networks.registry import module_of
 from image_translation.training.settings import InferenceSettings
 from image_translation.training.trained import TrainedReplicate

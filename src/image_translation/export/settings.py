@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from image_translation.schema import Settings, Text
+from image_translation.common.schema import Settings, Text
 
 
 class ExportSettings(Settings):

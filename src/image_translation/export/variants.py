@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.export.formats import Floats, Run
 from image_translation.imaging.contact_sheet import evenly_spaced
 from image_translation.metrics import for_means, psnr

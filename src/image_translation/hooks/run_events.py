@@ -13,6 +13,7 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from image_translation.common.schema import flatten
 from image_translation.hooks.kedro_viz import write_status
 from image_translation.hooks.logged_datasets import is_logged, log_dataset
 from image_translation.hooks.project import find_task, is_of_task, task_folders
@@ -24,7 +25,6 @@ from image_translation.runs.pipeline_run import (
     join_run,
 )
 from image_translation.runs.summary import write_summary
-from image_translation.schema import flatten
 
 logger = logging.getLogger(__name__)
 

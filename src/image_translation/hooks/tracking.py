@@ -14,7 +14,7 @@ from image_translation.pipeline_registry import OF_ONE_TASK
 from image_translation.runs.store import require_store
 
 if TYPE_CHECKING:
-    from image_translation.runs.observer import MlflowObserver
+    from image_translation.runs.mlflow_observer import MlflowObserver
 
 
 class TrackingHooks:
@@ -78,7 +78,7 @@ class TrackingHooks:
             return None
         if not inputs[f"params:{namespace}"].is_trainable:
             return None
-        from image_translation.runs.observer import MlflowObserver
+        from image_translation.runs.mlflow_observer import MlflowObserver
 
         task, model = namespace.split(".")
         self._observer = MlflowObserver(*self._observed(task, model, inputs))

@@ -1,7 +1,10 @@
-"""Metrics of predictions, and statistical comparison of models.
+"""Metrics of predictions.
 
 Based on NumPy, SciPy and pandas; works in scripts and notebooks without Kedro.
 """
+
+from importlib import import_module
+from typing import Any
 
 from image_translation.metrics.colour import (
     chroma_error,
@@ -9,14 +12,8 @@ from image_translation.metrics.colour import (
     colourfulness_difference,
     saturation_bias,
 )
-from image_translation.metrics.comparison import (
-    compare_effects,
-    compare_models,
-    compare_pairs,
-    compare_task,
-)
 from image_translation.metrics.fidelity import gmsd, mae, ms_ssim, mse, psnr, ssim
-from image_translation.metrics.inference import bootstrap_mean
+from image_translation.metrics.interval import Interval
 from image_translation.metrics.realism import (
     SET_SCORE_COLUMNS,
     score_sets,
@@ -38,7 +35,6 @@ from image_translation.metrics.registry import (
     score_images,
     score_stream,
 )
-from image_translation.metrics.statistics import Interval
 
 __all__ = [
     "FUNCTIONS",
@@ -55,14 +51,9 @@ __all__ = [
     "METRICS",
     "Interval",
     "Metric",
-    "bootstrap_mean",
     "chroma_error",
     "ciede2000",
     "colourfulness_difference",
-    "compare_effects",
-    "compare_models",
-    "compare_pairs",
-    "compare_task",
     "for_means",
     "format_value",
     "gmsd",
@@ -75,3 +66,10 @@ __all__ = [
     "score_stream",
     "ssim",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """``compare_pairs``, which scripts may import from here."""
+    if name == "compare_pairs":
+        return import_module("image_translation.statistics.comparison").compare_pairs
+    raise AttributeError(f"module {__name__} has no attribute {name}")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from image_translation.memory import keep_freed_memory
+from image_translation.common.memory import keep_freed_memory
 
 logger = logging.getLogger(__name__)
 

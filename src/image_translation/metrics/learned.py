@@ -14,9 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.metrics.chunks import Images, Scores
-from image_translation.metrics.held_out import draw_halves
 from image_translation.metrics.realism import (
     SET_FLOOR_COLUMNS,
     SET_SCORE_COLUMNS,
@@ -24,6 +23,7 @@ from image_translation.metrics.realism import (
     group_codes,
     score_rows,
 )
+from image_translation.metrics.set_distances import draw_halves
 from image_translation.metrics.settings import LearnedMetricsSettings
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 A prediction can differ from its target and still look real; a blurred prediction can be
 close to its target and look unreal. These metrics compare distributions over whole sets,
 without pretrained networks. 0 is best, and is the expectation for two sets of the same
-distribution (`metrics.held_out`).
+distribution (`metrics.set_distances`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from image_translation.imaging.luma import LUMA_WEIGHTS
 from image_translation.metrics.chunks import Images, map_chunks, pair_batches
 from image_translation.metrics.colour import to_lab
-from image_translation.metrics.held_out import (
+from image_translation.metrics.set_distances import (
     Doubles,
     draw_halves,
     euclidean_contributions,
@@ -80,7 +80,7 @@ def set_contributions(
     """Contribution of each image to the distances between two sets.
 
     The mean over images is the distance, without the bias of finite sets
-    (`metrics.held_out`): its expectation is 0 for two sets of one distribution. All
+    (`metrics.set_distances`): its expectation is 0 for two sets of one distribution. All
     images of a group have the same value, and the variance between groups gives the
     standard error of the distance. The difference between the distances of two models is
     the mean of the differences of their contributions, so paired tests by group apply to

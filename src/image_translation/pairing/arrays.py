@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 
 
 @dataclass(frozen=True)

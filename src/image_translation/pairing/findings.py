@@ -7,7 +7,7 @@ from typing import Literal
 
 import pandas as pd
 
-from image_translation.errors import FatalFindingsError
+from image_translation.common.errors import FatalFindingsError
 
 Severity = Literal["error", "warning", "info"]
 

@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 
 import pandas as pd
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.pairing.settings import Folders
 
 SUBSETS = ("train", "validation", "test")

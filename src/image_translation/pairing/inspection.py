@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from image_translation.common.progress import progress
+from image_translation.common.threads import map_in_threads
 from image_translation.imaging.decoding import (
     FORMAT_SUFFIXES,
     Decoded,
@@ -23,8 +25,6 @@ from image_translation.imaging.image_stats import (
 from image_translation.pairing.findings import Observation
 from image_translation.pairing.layouts import Candidate, split_halves
 from image_translation.pairing.settings import PairingSettings
-from image_translation.pairing.threads import map_in_threads
-from image_translation.progress import progress
 
 PLAIN_MODES = frozenset({"L", "RGB"})
 """Pillow modes that need no conversion."""

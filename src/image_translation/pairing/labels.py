@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.pairing.settings import SplittingSettings
 
 logger = logging.getLogger(__name__)

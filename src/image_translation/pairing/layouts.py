@@ -14,10 +14,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
+from image_translation.common.schema import Settings
 from image_translation.imaging.recipes import RECIPES, Recipe
 from image_translation.pairing.settings import PairingSettings
-from image_translation.schema import Settings
 from image_translation.sources import Source
 
 logger = logging.getLogger(__name__)

@@ -10,8 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from image_translation.errors import InputError
-from image_translation.fingerprint import Deferred, code_digest, digest
+from image_translation.common.errors import InputError
+from image_translation.common.fingerprint import Deferred, code_digest, digest
+from image_translation.common.threads import map_in_threads
 from image_translation.imaging.decoding import UnreadableImageError, decode_image
 from image_translation.imaging.resizing import fit_pillow
 from image_translation.pairing.layouts import (
@@ -20,7 +21,6 @@ from image_translation.pairing.layouts import (
     split_halves,
 )
 from image_translation.pairing.settings import PairingSettings, PreparationSettings
-from image_translation.pairing.threads import map_in_threads
 from image_translation.sources import Source
 
 Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]

@@ -4,11 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from image_translation.common.schema import Nullable, OptionalText, Settings, Whole
 from image_translation.imaging.recipes.cartoon import CartoonSettings
 from image_translation.imaging.recipes.hidden_digits import HiddenDigitsSettings
 from image_translation.imaging.recipes.painterly import PainterlySettings
 from image_translation.pairing.findings import KINDS
-from image_translation.schema import Nullable, OptionalText, Settings, Whole
 
 
 def _as_kinds(value: object) -> object:

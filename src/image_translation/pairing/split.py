@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.pairing.folders import SUBSETS, declare_subsets, named_subsets
 from image_translation.pairing.groups import name_groups
 from image_translation.pairing.labels import find_labels

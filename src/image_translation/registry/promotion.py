@@ -1,6 +1,6 @@
 """Decide on promotions and apply them to the registry.
 
-The rule is in `metrics.promotion`. This module registers the challenger, evaluates the
+The rule is in `statistics.promotion_rule`. This module registers the challenger, evaluates the
 champion, counts looks at the test images and moves the alias.
 """
 
@@ -15,17 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from image_translation.errors import InputError
-from image_translation.metrics.promotion import (
-    Candidate,
-    Decision,
-    choose_challenger,
-    decide_promotion,
-    late_mean,
-    unspent,
-)
+from image_translation.common.errors import InputError
 from image_translation.metrics.registry import FUNCTIONS, score_stream
-from image_translation.metrics.settings import PromotionSettings
 from image_translation.pairing.arrays import PairArrays
 from image_translation.registry import versions
 from image_translation.runs.backlog import send_training
@@ -35,6 +26,15 @@ from image_translation.runs.training_run import (
     read_training,
     record_finished,
 )
+from image_translation.statistics.promotion_rule import (
+    Candidate,
+    Decision,
+    choose_challenger,
+    decide_promotion,
+    late_mean,
+    unspent,
+)
+from image_translation.statistics.settings import PromotionSettings
 from image_translation.training.settings import InferenceSettings
 from image_translation.training.trained import TrainedModel, TrainedReplicate
 
@@ -124,7 +124,7 @@ def decide(
     validation files are excluded.
 
     Each look at the test images spends a part of one error rate
-    (`metrics.promotion.spend`). Its number is one more than the highest number of any
+    (`statistics.promotion_rule.spend`). Its number is one more than the highest number of any
     of its test pairs. So the count continues when a test set grows, and restarts for a
     test set without previously compared pairs.
 

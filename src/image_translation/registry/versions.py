@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from image_translation.errors import InputError
-from image_translation.fingerprint import digest
+from image_translation.common.errors import InputError
+from image_translation.common.fingerprint import digest
 from image_translation.runs.logged_model import FILES
 from image_translation.runs.store import client
 from image_translation.training.trained import CONFIG, WEIGHTS, TrainedReplicate

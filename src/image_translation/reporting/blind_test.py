@@ -20,7 +20,7 @@ import pandas as pd
 from markupsafe import Markup
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.reporting import formatting
 from image_translation.reporting.gallery import (
     UNTRAINED,

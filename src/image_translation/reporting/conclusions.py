@@ -8,14 +8,14 @@ from typing import Literal
 import pandas as pd
 
 from image_translation.metrics import HEADLINES, MEASURES
-from image_translation.metrics.comparison import (
+from image_translation.reporting import formatting
+from image_translation.reporting.report_content import ReportContent
+from image_translation.statistics.comparison import (
     EQUAL,
     MIN_GROUPS,
     TOO_FEW_GROUPS,
     TRAININGS_DIFFER,
 )
-from image_translation.reporting import formatting
-from image_translation.reporting.report_content import ReportContent
 
 COPY = "copy_input"
 

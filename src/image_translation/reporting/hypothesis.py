@@ -7,7 +7,6 @@ from typing import Literal
 import pandas as pd
 
 from image_translation.metrics import HEADLINES, MEASURES
-from image_translation.metrics.comparison import STUDY
 from image_translation.reporting import formatting
 from image_translation.reporting.conclusions import (
     Outcome,
@@ -15,6 +14,7 @@ from image_translation.reporting.conclusions import (
     outcome_of,
     relate,
 )
+from image_translation.statistics.comparison import STUDY
 
 GAN, RIVAL = STUDY
 

@@ -10,8 +10,6 @@ import pandas as pd
 from markupsafe import Markup
 
 from image_translation.metrics import INFINITE_PSNR_IN_MEANS, MEASURES
-from image_translation.metrics.comparison import MIN_GROUPS, SIGNIFICANCE
-from image_translation.metrics.inference import DRAWS, MIN_RESAMPLED
 from image_translation.reporting import figures, formatting, tables
 from image_translation.reporting.conclusions import (
     COPY,
@@ -29,7 +27,7 @@ from image_translation.reporting.epochs import convergence, epoch_rows
 from image_translation.reporting.evaluations import describe_evaluations, describe_seal
 from image_translation.reporting.gallery import describe_choice, describe_encoder
 from image_translation.reporting.hypothesis import judge_hypothesis
-from image_translation.reporting.promotion import PromotionText, describe_promotion
+from image_translation.reporting.promotion_text import PromotionText, describe_promotion
 from image_translation.reporting.published import NETWORKS, shared_differences
 from image_translation.reporting.report_content import ReportContent
 from image_translation.reporting.svg import inline_svg
@@ -40,6 +38,8 @@ from image_translation.reporting.templates import (
     script_json,
 )
 from image_translation.reporting.trust import describe_calibration, plan_rows
+from image_translation.statistics.comparison import MIN_GROUPS, SIGNIFICANCE
+from image_translation.statistics.estimates import DRAWS, MIN_RESAMPLED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

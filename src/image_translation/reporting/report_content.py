@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from image_translation.metrics.looks import Looks
+from image_translation.statistics.looks import Looks
 
 Image = NDArray[np.uint8]
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from image_translation.schema import Nullable, Settings
+from image_translation.common.schema import Nullable, Settings
 
 
 class ReportSettings(Settings):

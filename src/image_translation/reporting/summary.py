@@ -7,15 +7,15 @@ import pandas as pd
 from markupsafe import Markup
 
 from image_translation.metrics import HEADLINES, MEASURES
-from image_translation.metrics.comparison import (
+from image_translation.reporting import formatting
+from image_translation.reporting.hypothesis import Hypothesis, judge_hypothesis
+from image_translation.reporting.templates import read_resource, read_template
+from image_translation.statistics.comparison import (
     BASELINES,
     TaskResults,
     correct_for_tasks,
 )
-from image_translation.metrics.looks import TEST, subset_of
-from image_translation.reporting import formatting
-from image_translation.reporting.hypothesis import Hypothesis, judge_hypothesis
-from image_translation.reporting.templates import read_resource, read_template
+from image_translation.statistics.looks import TEST, subset_of
 
 
 @dataclass(frozen=True)

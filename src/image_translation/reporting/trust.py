@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from image_translation.metrics.calibration import summarise_calibration
-from image_translation.metrics.planning import MOST_GROUPS
 from image_translation.reporting import formatting
+from image_translation.statistics.calibration import summarise_calibration
+from image_translation.statistics.planning import MOST_GROUPS
 
 
 @dataclass(frozen=True)

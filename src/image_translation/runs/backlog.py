@@ -4,11 +4,11 @@ import logging
 from pathlib import Path
 
 from image_translation.common.files import LockedError, lock
-from image_translation.fingerprint import Stamp
+from image_translation.common.fingerprint import Stamp
 from image_translation.runs.events import EventLog
+from image_translation.runs.mlflow_position import LOCK, Sent, is_pending, read_sent
+from image_translation.runs.mlflow_sender import LogDataset, Sender
 from image_translation.runs.pipeline_run import list_runs, remove_sent
-from image_translation.runs.sender import LogDataset, Sender
-from image_translation.runs.sent import LOCK, Sent, is_pending, read_sent
 from image_translation.runs.store import connection
 from image_translation.runs.task_state import TaskFolders
 from image_translation.runs.training_run import read_training

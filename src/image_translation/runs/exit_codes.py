@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from image_translation.common.files import LockedError
-from image_translation.errors import (
+from image_translation.common.errors import (
     FatalFindingsError,
     InputError,
     causes,
     without_credentials,
 )
+from image_translation.common.files import LockedError
 from image_translation.training.interruption import TrainingStoppedError
 
 if TYPE_CHECKING:

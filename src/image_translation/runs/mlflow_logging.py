@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from image_translation.runs.sent import read_run_id
+from image_translation.runs.mlflow_position import read_run_id
 from image_translation.runs.store import client
 from image_translation.training.trained import TrainedModel
 
@@ -88,7 +88,7 @@ def log_scores(trained: TrainedModel, scores: pd.DataFrame) -> None:
         scores: Its ``scores.csv``.
     """
     from image_translation.metrics import MEASURES, for_means
-    from image_translation.metrics.looks import TEST, subset_of
+    from image_translation.statistics.looks import TEST, subset_of
 
     name_of = "test" if subset_of(scores) == TEST else "sealed"
 
@@ -133,7 +133,7 @@ def log_comparison(run_id: str, comparison: pd.DataFrame, folder: Path) -> None:
         comparison: ``comparison.csv``.
         folder: The task's reporting folder.
     """
-    from image_translation.metrics.looks import subset_of
+    from image_translation.statistics.looks import subset_of
 
     known = comparison.dropna(subset=["mean"])
     names = known["model"] + f"/{subset_of(known)}/" + known["metric"]
@@ -164,7 +164,7 @@ def log_promotion(run_id: str, promotion: Mapping[str, Any]) -> None:
         run_id: The parent run.
         promotion: ``promotion.json``.
     """
-    from image_translation.metrics.promotion import format_probability
+    from image_translation.statistics.promotion_rule import format_probability
 
     in_use = promotion["in_use"] or {}
     tags = {

@@ -4,7 +4,7 @@ import time
 from datetime import datetime
 from uuid import uuid4
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.runs.store import client, find_run, require_store, tolerate_store
 
 KEY_TAG = "scheduled_run"

@@ -8,12 +8,12 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from image_translation.common.errors import InputError, without_credentials
 from image_translation.common.files import LockedError, lock
-from image_translation.errors import InputError, without_credentials
 from image_translation.runs.events import EventLog
 from image_translation.runs.exit_codes import describe_failure
+from image_translation.runs.mlflow_position import is_pending, read_run_id, read_sent
 from image_translation.runs.record import CutOff, RunRecord, fold
-from image_translation.runs.sent import is_pending, read_run_id, read_sent
 from image_translation.runs.task_state import TaskFolders, TaskState
 
 ACTIVE = "active.lock"

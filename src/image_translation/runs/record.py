@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.runs.events import Event
 from image_translation.runs.exit_codes import Failure
 from image_translation.runs.task_state import TaskState

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from image_translation.errors import InputError, causes, without_credentials
+from image_translation.common.errors import InputError, causes, without_credentials
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -12,9 +12,9 @@ from typing import Any
 
 import pandas as pd
 
+from image_translation.common.schema import flatten
 from image_translation.runs.events import Event, EventLog
-from image_translation.runs.sent import reset_sent
-from image_translation.schema import flatten
+from image_translation.runs.mlflow_position import reset_sent
 from image_translation.training.settings import ModelSettings
 from image_translation.training.trained import HISTORY
 

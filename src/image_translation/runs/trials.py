@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from image_translation.runs.observer import MlflowObserver
+from image_translation.runs.mlflow_observer import MlflowObserver
 from image_translation.training.settings import ModelSettings
 from image_translation.tuning.search import TRIAL
 

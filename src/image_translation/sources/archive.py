@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from image_translation.errors import InputError
-from image_translation.fingerprint import code_digest, digest
-from image_translation.progress import progress
+from image_translation.common.errors import InputError
+from image_translation.common.fingerprint import code_digest, digest
+from image_translation.common.progress import progress
 from image_translation.sources.cached_dir import cached_dir
 
 MAX_FILES = 500_000

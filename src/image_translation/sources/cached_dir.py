@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from image_translation.common.files import atomic_folder
-from image_translation.fingerprint import Stamp
+from image_translation.common.fingerprint import Stamp
 
 
 def cached_dir(folder: Path, fingerprint: str, fill: Callable[[Path], object]) -> Path:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType, ModuleType
 
-from image_translation.fingerprint import code_digest
-from image_translation.imaging import digits, photographs
+from image_translation.common.fingerprint import code_digest
+from image_translation.imaging import digits, sample_photographs
 from image_translation.sources.cached_dir import cached_dir
 from image_translation.sources.folder import list_folder
 from image_translation.sources.source import Source
@@ -13,15 +13,19 @@ from image_translation.sources.source import Source
 
 def open_photographs(folder: Path) -> Source:
     """Crops of colour photographs; each photo is a group with a fixed subset."""
-    root = _make(folder / "photographs", photographs, photographs.write_crops)
+    root = _make(
+        folder / "photographs", sample_photographs, sample_photographs.write_crops
+    )
     files = list_folder(root).files
-    photos = photographs.PHOTOGRAPHS
+    photos = sample_photographs.PHOTOGRAPHS
     return Source(
         name="photographs",
         root=root,
         files=files,
         groups={file: PurePosixPath(file).parts[0] for file in files},
-        subsets={photo.name: photographs.subset_of(photo.name) for photo in photos},
+        subsets={
+            photo.name: sample_photographs.subset_of(photo.name) for photo in photos
+        },
         credit="; ".join(f"{photo.name}: {photo.credit}" for photo in photos),
     )
 

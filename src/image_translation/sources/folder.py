@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.imaging.decoding import IMAGE_SUFFIXES
 from image_translation.sources.source import Source
 

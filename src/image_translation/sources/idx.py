@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from image_translation.errors import InputError
-from image_translation.fingerprint import code_digest, digest
-from image_translation.progress import progress
+from image_translation.common.errors import InputError
+from image_translation.common.fingerprint import code_digest, digest
+from image_translation.common.progress import progress
 from image_translation.sources.cached_dir import cached_dir
 
 _NAME = re.compile(r"^(?P<set>.+)-images[-.]idx3-ubyte(\.gz)?$")

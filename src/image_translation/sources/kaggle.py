@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 
 logger = logging.getLogger(__name__)
 

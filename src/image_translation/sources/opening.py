@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.sources import archive, idx, kaggle, remote
 from image_translation.sources.embedded import EMBEDDED
 from image_translation.sources.folder import list_folder

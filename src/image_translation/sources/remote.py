@@ -7,10 +7,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
+from image_translation.common.errors import InputError
 from image_translation.common.files import write_text
-from image_translation.errors import InputError
-from image_translation.fingerprint import digest
-from image_translation.progress import progress
+from image_translation.common.fingerprint import digest
+from image_translation.common.progress import progress
 
 logger = logging.getLogger(__name__)
 

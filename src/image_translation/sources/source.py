@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from image_translation.fingerprint import digest
+from image_translation.common.fingerprint import digest
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Literal
 
 import torch
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 
 logger = logging.getLogger(__name__)
 

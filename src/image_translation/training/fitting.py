@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from image_translation.errors import InputError
-from image_translation.memory import keep_freed_memory
+from image_translation.common.errors import InputError
+from image_translation.common.memory import keep_freed_memory
 from image_translation.networks import MeanTarget
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.cost import known_cost

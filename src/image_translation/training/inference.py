@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from image_translation.memory import keep_freed_memory
+from image_translation.common.memory import keep_freed_memory
 from image_translation.networks.acceleration import accelerate
 from image_translation.training.settings import InferenceSettings
 from image_translation.training.tensors import to_tensor, to_uint8

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.interruption import (
     StopRequest,

@@ -8,7 +8,7 @@ from types import TracebackType
 
 from tqdm import tqdm
 
-from image_translation.progress import SECONDS_BETWEEN_LINES
+from image_translation.common.progress import SECONDS_BETWEEN_LINES
 
 logger = logging.getLogger(__name__)
 

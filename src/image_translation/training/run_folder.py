@@ -11,8 +11,8 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import nn
 
-from image_translation.errors import InputError
-from image_translation.fingerprint import Stamp, code_digest, digest, file_digest
+from image_translation.common.errors import InputError
+from image_translation.common.fingerprint import Stamp, code_digest, digest, file_digest
 from image_translation.networks.registry import module_of
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.checkpoint import CHECKPOINT, PREVIOUS, write_whole

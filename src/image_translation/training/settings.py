@@ -5,14 +5,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model, model_validator
 
-from image_translation.networks.registry import BASELINES, NETWORKS
-from image_translation.schema import (
+from image_translation.common.schema import (
     Nullable,
     OneOf,
     OptionalPath,
     OptionalText,
     Settings,
 )
+from image_translation.networks.registry import BASELINES, NETWORKS
 from image_translation.training.losses import GAN_LOSSES, LOSSES, with_discriminator
 
 MAX_SCALES = 4

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
-from image_translation.errors import InputError
-from image_translation.fingerprint import digest
+from image_translation.common.errors import InputError
+from image_translation.common.fingerprint import digest
 from image_translation.training.losses import loss_labels
 from image_translation.training.settings import LAST, ModelSettings
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from torch import nn
 
-from image_translation.errors import InputError
-from image_translation.fingerprint import file_digest
+from image_translation.common.errors import InputError
+from image_translation.common.fingerprint import file_digest
 from image_translation.training.settings import PREVIOUS, ModelSettings
 from image_translation.training.trained import WEIGHTS, fits
 

@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 import torch.distributed as dist
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.interruption import TrainingStoppedError
 from image_translation.training.launch import RemoteObserver

@@ -2,7 +2,7 @@
 
 import io
 
-from image_translation.imaging.photo import Photo, encode_photo, read_photo
+from image_translation.imaging.photo_files import Photo, encode_photo, read_photo
 from image_translation.translation.translator import Translator, translate_pixels
 
 __all__ = ["Translator", "translate_encoded", "translate_photo", "translate_pixels"]

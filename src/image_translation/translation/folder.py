@@ -9,17 +9,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path, PurePosixPath
 
+from image_translation.common.errors import InputError
 from image_translation.common.files import atomic_write, write_text
-from image_translation.errors import InputError
-from image_translation.fingerprint import code_digest, digest
+from image_translation.common.fingerprint import code_digest, digest
+from image_translation.common.progress import progress
 from image_translation.imaging.decoding import UnreadableImageError
-from image_translation.imaging.photo import (
+from image_translation.imaging.photo_files import (
     Photo,
     encode_photo,
     read_photo,
     result_suffix,
 )
-from image_translation.progress import progress
 from image_translation.reporting.translations import Shown, render_translations
 from image_translation.sources.folder import list_folder
 from image_translation.sources.source import Source

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.training.settings import LAST
 from image_translation.training.trained import TrainedModel, TrainedReplicate
 from image_translation.translation.settings import ALL, CHAMPION

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from image_translation.imaging.photo import Photo
+from image_translation.imaging.photo_files import Photo
 from image_translation.imaging.resizing import FILTER
 
 FOLDER = "index_files"

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from image_translation.schema import Settings, Text
+from image_translation.common.schema import Settings, Text
 
 CHAMPION, ALL = "champion", "all"
 

@@ -21,8 +21,8 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
+from image_translation.common.errors import InputError
 from image_translation.common.files import LockedError, lock
-from image_translation.errors import InputError
 
 if TYPE_CHECKING:
     import optuna

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.training.settings import ModelSettings
 from image_translation.tuning.space import Space, change
 

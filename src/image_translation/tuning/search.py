@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from image_translation.common.errors import InputError
 from image_translation.common.files import write_text
-from image_translation.errors import InputError
-from image_translation.fingerprint import digest
+from image_translation.common.fingerprint import digest
 from image_translation.metrics import MEASURES
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.observer import Observer

@@ -12,7 +12,7 @@ from pydantic import (
     model_validator,
 )
 
-from image_translation.schema import Nullable, OptionalText, Settings, Text
+from image_translation.common.schema import Nullable, OptionalText, Settings, Text
 from image_translation.training.settings import ModelSettings
 
 Value = bool | int | float | str | None

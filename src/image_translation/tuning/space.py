@@ -5,7 +5,7 @@ import random
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from image_translation.schema import flatten
+from image_translation.common.schema import flatten
 from image_translation.training.settings import ModelSettings
 from image_translation.tuning.settings import Dimension, TuningSettings, Value
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from skimage.color import rgb2lab
 
-from image_translation.errors import InputError
+from image_translation.common.errors import InputError
 from image_translation.imaging.recipes.painterly import (
     MONET,
     fingerprint_painterly,

@@ -8,8 +8,8 @@ import scipy
 from numpy.typing import NDArray
 from pydantic import Field
 
+from image_translation.common.schema import Settings
 from image_translation.imaging.recipes.lab import to_lab, to_rgb
-from image_translation.schema import Settings
 
 FloatArray = NDArray[np.float32]
 

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from pydantic import Field
 
+from image_translation.common.schema import Settings
 from image_translation.imaging.recipes.grayscale import grayscale
 from image_translation.imaging.recipes.lab import to_rgb
 from image_translation.imaging.recipes.randomness import generator_for
-from image_translation.schema import Settings
 
 FloatArray = NDArray[np.float32]
 

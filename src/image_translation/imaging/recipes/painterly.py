@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 from pydantic import Field
 
-from image_translation.errors import InputError
-from image_translation.fingerprint import digest, file_digest
+from image_translation.common.errors import InputError
+from image_translation.common.fingerprint import digest, file_digest
+from image_translation.common.schema import OptionalPath, Settings
 from image_translation.imaging.decoding import (
     IMAGE_SUFFIXES,
     UnreadableImageError,
@@ -23,7 +24,6 @@ from image_translation.imaging.luma import LUMA_WEIGHTS
 from image_translation.imaging.recipes.lab import to_lab, to_rgb
 from image_translation.imaging.recipes.randomness import generator_for
 from image_translation.imaging.recipes.style import Style, measure_style
-from image_translation.schema import OptionalPath, Settings
 
 FloatArray = NDArray[np.float32]
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from image_translation.fingerprint import digest
+from image_translation.common.fingerprint import digest
 
 Derivation = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 """uint8 H×W×3 to uint8 H×W×3, the same output for the same image."""

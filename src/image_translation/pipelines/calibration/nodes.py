@@ -5,12 +5,17 @@ from pathlib import Path
 import pandas as pd
 
 from image_translation import metrics
+from image_translation.common.fingerprint import (
+    Deferred,
+    code_digest,
+    deferred_parts,
+    digest,
+)
+from image_translation.config.task_settings import TaskSettings
 from image_translation.datasets.models import Workspace
-from image_translation.fingerprint import Deferred, code_digest, deferred_parts, digest
-from image_translation.metrics.calibration import calibrate
 from image_translation.networks.registry import module_of
 from image_translation.pairing.arrays import PairArrays, ScoredPairs
-from image_translation.task_settings import TaskSettings
+from image_translation.statistics.calibration import calibrate
 from image_translation.training.settings import ModelSettings
 
 

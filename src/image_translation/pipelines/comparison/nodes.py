@@ -6,12 +6,14 @@ from typing import Any
 import pandas as pd
 
 from image_translation import metrics
-from image_translation.errors import InputError
-from image_translation.fingerprint import Deferred, code_digest, deferred_parts, digest
-from image_translation.metrics import planning
-from image_translation.metrics.comparison import TaskResults
-from image_translation.metrics.looks import gather_looks, note_seal, subset_of
-from image_translation.metrics.settings import VerdictSettings
+from image_translation.common.errors import InputError
+from image_translation.common.fingerprint import (
+    Deferred,
+    code_digest,
+    deferred_parts,
+    digest,
+)
+from image_translation.config.task_settings import TaskSettings
 from image_translation.pairing.arrays import ScoredPairs
 from image_translation.pipeline_registry import TASKS
 from image_translation.pipelines.clock import timestamp
@@ -19,7 +21,10 @@ from image_translation.pipelines.comparison.report import by_model, collect_cont
 from image_translation.reporting.environment import describe_environment
 from image_translation.reporting.report_content import ReportContent
 from image_translation.sources import Source
-from image_translation.task_settings import TaskSettings
+from image_translation.statistics import planning
+from image_translation.statistics.comparison import TaskResults, compare_task
+from image_translation.statistics.looks import gather_looks, note_seal, subset_of
+from image_translation.statistics.settings import VerdictSettings
 from image_translation.training.trained import TrainedModel
 
 SAMPLES = 8
@@ -49,7 +54,7 @@ def compare_models(
     subset = _find_subset(scores)
     fingerprint = digest(
         (settings, scores, sets, failed, subset),
-        code_digest("image_translation.metrics"),
+        code_digest("image_translation.statistics"),
     )
     return deferred_parts(
         fingerprint, lambda: _compare(scores, sets, settings, failed, subset), 3
@@ -65,7 +70,7 @@ def _compare(
 ) -> tuple[pd.DataFrame, ...]:
     joined = {name: _join(frame, sets[name]) for name, frame in scores.items()}
     margins = settings.margins.model_dump()
-    tables = metrics.compare_task(joined, margins=margins, failed=failed)
+    tables = compare_task(joined, margins=margins, failed=failed)
     return tuple(table.assign(subset=subset) for table in tables)
 
 

@@ -5,11 +5,12 @@ from typing import Any
 
 import pandas as pd
 
+from image_translation.common.schema import flatten
+from image_translation.config.task_settings import TaskSettings
 from image_translation.datasets.predictions import Predictions
 from image_translation.imaging.recipes import Recipe
 from image_translation.metrics import METRICS, set_floor
 from image_translation.metrics.learned import feature_floor
-from image_translation.metrics.looks import describe_looks
 from image_translation.metrics.settings import LearnedMetricsSettings
 from image_translation.pairing.arrays import PairArrays, ScoredPairs
 from image_translation.pairing.layouts import derived_role, find_recipe
@@ -21,9 +22,8 @@ from image_translation.reporting.report_content import (
     GalleryItem,
     ReportContent,
 )
-from image_translation.schema import flatten
 from image_translation.sources import Source
-from image_translation.task_settings import TaskSettings
+from image_translation.statistics.looks import describe_looks
 from image_translation.training.settings import ModelSettings, NetworkSettings
 from image_translation.training.trained import TrainedModel
 

@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from image_translation.common.errors import InputError
+from image_translation.common.fingerprint import Deferred, code_digest, digest
+from image_translation.config.task_settings import TaskSettings
 from image_translation.datasets.models import Workspace
-from image_translation.errors import InputError
-from image_translation.fingerprint import Deferred, code_digest, digest
 from image_translation.networks.registry import module_of
 from image_translation.pairing.arrays import PairArrays
 from image_translation.pairing.layouts import derived_role, find_recipe
 from image_translation.pairing.settings import PairingSettings
 from image_translation.pipelines.comparison.report import count_subsets
 from image_translation.sources import Source
-from image_translation.task_settings import TaskSettings
 from image_translation.training.trained import TrainedModel
 
 if TYPE_CHECKING:
     from image_translation.export.card import ModelFacts
     from image_translation.export.package import ModelExport
-    from image_translation.registry.lookup import Chosen
+    from image_translation.registry.chosen_models import Chosen
 
 
 def export_models(
@@ -55,7 +55,7 @@ def export_models(
     """
     from image_translation.export.card import ModelFacts
     from image_translation.export.formats import PACKAGES, require_packages
-    from image_translation.registry.lookup import choose_models
+    from image_translation.registry.chosen_models import choose_models
 
     require_packages()
     task, export = settings.name, settings.export

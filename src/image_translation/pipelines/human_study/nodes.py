@@ -6,9 +6,14 @@ from typing import Any
 
 import pandas as pd
 
+from image_translation.common.errors import InputError
+from image_translation.common.fingerprint import (
+    Deferred,
+    code_digest,
+    deferred_parts,
+    digest,
+)
 from image_translation.datasets.predictions import Predictions
-from image_translation.errors import InputError
-from image_translation.fingerprint import Deferred, code_digest, deferred_parts, digest
 from image_translation.pairing.arrays import PairArrays
 from image_translation.reporting.settings import ReportSettings
 
@@ -79,9 +84,9 @@ def study_votes(
     Raises:
         InputError: Votes or key are missing, or they do not match.
     """
-    from image_translation.metrics import preferences
     from image_translation.reporting.blind_test import read_votes
     from image_translation.reporting.figures import human_preferences
+    from image_translation.statistics import preferences
 
     if not key:
         raise InputError(

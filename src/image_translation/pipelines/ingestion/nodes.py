@@ -4,7 +4,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from image_translation.fingerprint import Deferred, code_digest, deferred_parts, digest
+from image_translation.common.fingerprint import (
+    Deferred,
+    code_digest,
+    deferred_parts,
+    digest,
+)
 from image_translation.pairing.manifest import build_manifest
 from image_translation.pairing.settings import AuditSettings, PairingSettings
 from image_translation.sources import Source, open_source

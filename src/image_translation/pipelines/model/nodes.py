@@ -5,15 +5,10 @@ from functools import partial
 
 import pandas as pd
 
+from image_translation.common.fingerprint import Deferred, code_digest, digest
 from image_translation.datasets.models import Workspace
 from image_translation.datasets.predictions import PredictionBatch, Predictions
-from image_translation.fingerprint import Deferred, code_digest, digest
-from image_translation.metrics import (
-    FUNCTIONS,
-    looks,
-    score_stream,
-    set_contributions,
-)
+from image_translation.metrics import FUNCTIONS, score_stream, set_contributions
 from image_translation.metrics.learned import (
     feature_contributions,
     load_learned_metrics,
@@ -23,6 +18,7 @@ from image_translation.networks.registry import module_of
 from image_translation.pairing.arrays import PairArrays, ScoredPairs
 from image_translation.pairing.settings import SealSettings
 from image_translation.pipelines.clock import timestamp
+from image_translation.statistics import looks
 from image_translation.training.settings import InferenceSettings, ModelSettings
 from image_translation.training.trained import TrainedModel
 
@@ -120,7 +116,7 @@ def score_prediction_sets(
 def count_scoring(
     scores: pd.DataFrame, scored: ScoredPairs, scorings: pd.DataFrame | None
 ) -> pd.DataFrame:
-    """Count evaluations with new scores of the test pairs; see `metrics.looks`."""
+    """Count evaluations with new scores of the test pairs; see `statistics.looks`."""
     from image_translation.runs.parent_runs import identify_run
 
     if scored.is_sealed:

@@ -4,7 +4,7 @@ import logging
 
 import pandas as pd
 
-from image_translation.fingerprint import Deferred
+from image_translation.common.fingerprint import Deferred
 from image_translation.pairing.arrays import PairArrays, ScoredPairs
 from image_translation.pairing.preparation import (
     PairStream,

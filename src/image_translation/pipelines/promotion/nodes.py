@@ -5,10 +5,10 @@ from typing import Any
 import pandas as pd
 
 from image_translation.datasets.models import Workspace
-from image_translation.metrics.settings import PromotionSettings
 from image_translation.pairing.arrays import ScoredPairs
 from image_translation.pairing.settings import SealSettings
 from image_translation.pipelines.comparison.report import by_model
+from image_translation.statistics.settings import PromotionSettings
 from image_translation.translation.settings import TranslateSettings
 
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from image_translation.common.errors import InputError
+from image_translation.config.task_settings import TaskSettings
 from image_translation.datasets.models import Workspace
-from image_translation.errors import InputError
-from image_translation.task_settings import TaskSettings
 from image_translation.training.trained import TrainedModel
 from image_translation.translation.ledger import Outcome
 
@@ -47,7 +47,7 @@ def _translators(
     exports: Mapping[str, Path],
 ) -> dict[str, "Translator"]:
     """The translators by model name: of the champion, or of models on disk."""
-    from image_translation.registry.lookup import choose_models
+    from image_translation.registry.chosen_models import choose_models
     from image_translation.translation.translator import Translator
 
     chosen = choose_models(

@@ -4,13 +4,13 @@ from typing import Any
 
 import pandas as pd
 
+from image_translation.config.task_settings import TaskSettings
 from image_translation.datasets.models import Workspace
 from image_translation.pairing.arrays import PairArrays
 from image_translation.reporting.tuning import tuning_history, tuning_importance
-from image_translation.task_settings import TaskSettings
-from image_translation.tuning.overlay import DATA, overlay
 from image_translation.tuning.results import join_trials, with_best
 from image_translation.tuning.search import tune
+from image_translation.tuning.tuned_parameters import DATA, overlay
 
 
 def tune_models(

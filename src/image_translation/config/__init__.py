@@ -1,0 +1,1 @@
+"""Parameters: layers, types and errors."""

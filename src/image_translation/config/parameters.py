@@ -1,0 +1,263 @@
+"""Layered parameters, validated and typed before any node runs.
+
+Sources, lowest precedence first: the base environment, the environment of the run, the
+command line. Within each source, values shared by all tasks come first, then values of a
+task, then values of a model of a task. The result is one `TaskSettings` per task with
+``<task>.<section>`` and ``<task>.<model>.<section>``, plus the sections that belong to no
+task. Kedro adds each as a dataset ``params:<name>``, with the type that nodes declare.
+"""
+
+import difflib
+import inspect
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from kedro.config import OmegaConfigLoader
+from omegaconf import OmegaConf
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from image_translation.app.settings import AppSettings
+from image_translation.common.errors import InputError
+from image_translation.config.task_settings import (
+    ALL_MODELS,
+    TaskSections,
+    TaskSettings,
+)
+from image_translation.pipeline_registry import MODELS, TASKS
+from image_translation.training.settings import ModelSettings
+
+TASK_SECTIONS: Mapping[str, Any] = inspect.get_annotations(TaskSections)
+COMMON_SECTIONS: Mapping[str, Any] = {"app": AppSettings}
+"""Sections that belong to no task."""
+
+MODEL_SECTIONS: Mapping[str, Any] = {
+    name: field.annotation for name, field in ModelSettings.model_fields.items()
+}
+SHARED_MODEL_SECTIONS = [name for name in MODEL_SECTIONS if name != "enabled"]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Parameters from one source: an environment or the command line."""
+
+    name: str
+    values: Mapping[str, Any]
+
+
+class LayeredConfigLoader(OmegaConfigLoader):
+    """Kedro's configuration loader with layered parameters.
+
+    Scalars in parameter files are read as text and converted by the schema, so that
+    ``2024`` and ``on`` are valid folder names.
+    """
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        """Configuration by key; ``parameters`` are resolved and validated."""
+        if key != "parameters" or key in self.data:
+            return super().__getitem__(key)
+        environments = dict.fromkeys([self.base_env, self.env or self.default_run_env])
+        layers = [
+            Layer(f"conf/{name}", self._read_parameters(name)) for name in environments
+        ]
+        layers.append(Layer("--params", self.runtime_params or {}))
+        self[key] = resolve_parameters(layers)
+        return self[key]
+
+    def _read_parameters(self, environment: str) -> dict[str, Any]:
+        files = self._read_dir_configs(
+            self._get_conf_env_path(environment),
+            self.config_patterns["parameters"],
+            "parameters",
+            set(),
+        )
+        merged: dict[str, Any] = {}
+        for path in sorted(files):
+            with self._fs.open(path.as_posix()) as file:
+                text = yaml.load(file.read(), Loader=yaml.BaseLoader)  # noqa: S506
+            config: Any = OmegaConf.to_container(
+                OmegaConf.create(text or {}), resolve=True
+            )
+            merged = _merged(merged, config)
+        return merged
+
+
+def resolve_parameters(layers: Sequence[Layer]) -> dict[str, Any]:
+    """Merge layers into one validated block per task.
+
+    Args:
+        layers: Parameters by source, lowest precedence first. Each layer may contain
+            sections shared by all tasks, ``models.<model>`` blocks and task blocks. A
+            task block may contain the same sections and ``<model>`` blocks.
+
+    Returns:
+        ``{task: TaskSettings, section: Settings}``.
+
+    Raises:
+        InputError: A name is unknown or a value is invalid. The message lists all
+            problems and the layer in which each value was set.
+    """
+    problems = [
+        problem
+        for layer in layers
+        for problem in _unknown_names(layer.values, _known_names(), layer.name)
+    ]
+    resolved = {}
+    if not problems:
+        resolved = {task: _resolve_task(task, layers, problems) for task in TASKS}
+        common = _gather(layers, [("", COMMON_SECTIONS)])
+        for name, schema in COMMON_SECTIONS.items():
+            value = common.get(name)
+            resolved[name] = _typed(schema, value, ("", name), layers, problems)
+    if problems:
+        listed = "\n".join(f"  - {problem}" for problem in dict.fromkeys(problems))
+        raise InputError(f"Invalid parameters:\n{listed}")
+    return resolved
+
+
+def _resolve_task(
+    task: str, layers: Sequence[Layer], problems: list[str]
+) -> TaskSettings:
+    """Settings of a task; new ``problems`` if any are invalid."""
+    sections = _gather(layers, [("", TASK_SECTIONS), (task, TASK_SECTIONS)])
+    block = {
+        name: _typed(schema, sections.get(name), (task, name), layers, problems)
+        for name, schema in TASK_SECTIONS.items()
+    }
+    for section, several in (("tuning", ", or several as a|b"), ("calibration", "")):
+        named = block[section].model if block[section] else MODELS[0]
+        for model in named.split("|") if several else [named]:
+            if model not in MODELS:
+                name, origin = _where_set(task, f"{section}.model", layers)
+                known = ", ".join(MODELS)
+                problems.append(
+                    f"{name}: one of {known}{several}, not {model!r} (set in {origin})"
+                )
+    for model in ALL_MODELS:
+        settings = _gather(
+            layers,
+            [
+                ("", SHARED_MODEL_SECTIONS),
+                (f"models.{model}", MODEL_SECTIONS),
+                (task, SHARED_MODEL_SECTIONS),
+                (f"{task}.models.{model}", MODEL_SECTIONS),
+                (f"{task}.{model}", MODEL_SECTIONS),
+            ],
+        )
+        block[model] = _typed(ModelSettings, settings, (task, model), layers, problems)
+        problems += _unsuitable(task, model, block, layers)
+    return TaskSettings.model_construct(name=task, **block)
+
+
+def _unsuitable(
+    task: str, model: str, block: Mapping[str, Any], layers: Sequence[Layer]
+) -> Iterator[str]:
+    """Settings that are valid by themselves, but not for the image size."""
+    if block[model] is None or block["preparation"] is None:
+        return
+    image_size = block["preparation"].image_size
+    for path, problem in block[model].find_unsuitable(image_size):
+        name, origin = _where_set(task, f"{model}.{path}", layers)
+        yield f"{name}: {problem} (set in {origin})"
+
+
+def _gather(
+    layers: Sequence[Layer], scopes: Sequence[tuple[str, Collection[str]]]
+) -> dict[str, Any]:
+    """Merge the given sections of all layers and scopes, lowest precedence first."""
+    gathered: dict[str, Any] = {}
+    for layer in layers:
+        for prefix, sections in scopes:
+            found = _find(layer.values, prefix)
+            if isinstance(found, Mapping):
+                chosen = {k: v for k, v in found.items() if k in sections}
+                gathered = _merged(gathered, chosen)
+    return gathered
+
+
+def _merged(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(low)
+    for key, value in high.items():
+        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            merged[key] = _merged(merged[key], value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _find(values: Any, dotted: str) -> Any:
+    for part in dotted.split(".") if dotted else ():
+        values = values.get(part) if isinstance(values, Mapping) else None
+    return values
+
+
+def _typed(
+    schema: Any,
+    value: Any,
+    location: tuple[str, str],
+    layers: Sequence[Layer],
+    problems: list[str],
+) -> Any:
+    """Validated value; None and new ``problems`` if it is invalid."""
+    try:
+        return TypeAdapter(schema).validate_python(value)
+    except ValidationError as error:
+        for detail in error.errors():
+            path = ".".join((location[1], *(str(part) for part in detail["loc"])))
+            given = "" if detail["type"] == "missing" else f", not {detail['input']!r}"
+            name, origin = _where_set(location[0], path, layers)
+            reason = detail["msg"].removeprefix("Value error, ")
+            problems.append(f"{name}: {reason}{given} (set in {origin})")
+        return None
+
+
+def _where_set(task: str, path: str, layers: Sequence[Layer]) -> tuple[str, str]:
+    """Name under which a value was set, and its layer."""
+    model, _, inner = path.partition(".")
+    names = [f"{task}.{path}", path] if task else [path]
+    if model in ALL_MODELS:
+        shared = [f"{task}.{inner}", f"models.{model}.{inner}", inner]
+        names = [f"{task}.{path}", f"{task}.models.{model}.{inner}", *shared]
+    for layer in reversed(layers):
+        for name in names:
+            if _find(layer.values, name) is not None:
+                return name, layer.name
+    return names[0], "no layer"
+
+
+def _known_names() -> dict[str, Any]:
+    """Tree of all parameter names, with None as leaves."""
+    models = {model: _names_of(ModelSettings) for model in ALL_MODELS}
+    shared = {name: _names_of(TASK_SECTIONS[name]) for name in TASK_SECTIONS}
+    for name in SHARED_MODEL_SECTIONS:
+        shared[name] = _names_of(MODEL_SECTIONS[name])
+    shared["models"] = models
+    common = {name: _names_of(schema) for name, schema in COMMON_SECTIONS.items()}
+    tasks = {task: {**shared, **models} for task in TASKS}
+    return {**shared, **common, **tasks}
+
+
+def _names_of(schema: Any) -> dict[str, Any] | None:
+    if not (isinstance(schema, type) and issubclass(schema, BaseModel)):
+        return None
+    return {
+        name: _names_of(field.annotation) for name, field in schema.model_fields.items()
+    }
+
+
+def _unknown_names(
+    values: Any, known: Mapping[str, Any] | None, origin: str, prefix: str = ""
+) -> Iterator[str]:
+    if known is None or not isinstance(values, Mapping):
+        return
+    for name, value in values.items():
+        if name in known:
+            yield from _unknown_names(value, known[name], origin, f"{prefix}{name}.")
+            continue
+        close = difflib.get_close_matches(str(name), known, n=1)
+        hint = f" Did you mean {prefix}{close[0]}?" if close else ""
+        yield (
+            f"{prefix}{name}: no such parameter (set in {origin}).{hint}"
+            f" Known here: {', '.join(known)}"
+        )

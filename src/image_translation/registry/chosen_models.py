@@ -1,0 +1,129 @@
+"""Look up the models for translation: the champion, or trained models on disk."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from image_translation.common.errors import InputError, without_credentials
+from image_translation.registry.versions import CHAMPION as CHAMPION_ALIAS
+from image_translation.registry.versions import champion, find_version
+from image_translation.runs.mlflow_position import read_run_id
+from image_translation.runs.store import client
+from image_translation.training.settings import InferenceSettings, ModelSettings
+from image_translation.training.trained import TrainedModel, TrainedReplicate
+from image_translation.translation.model_selection import choose_trained
+from image_translation.translation.settings import CHAMPION
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A model selected for translation.
+
+    Attributes:
+        model: Name of the model.
+        trained: Its weights and their description, on this machine.
+        inference: Its protocol for inference.
+        version: Version of the registered model; None for a model on disk.
+        run_id: The MLflow run that trained it, if known.
+    """
+
+    model: str
+    trained: TrainedReplicate
+    inference: InferenceSettings
+    version: int | None = None
+    run_id: str | None = None
+
+
+def choose_models(
+    task: str,
+    wanted: str,
+    models: Mapping[str, ModelSettings],
+    trained: Mapping[str, TrainedModel],
+    champions: Path,
+    parameter: str = "translate.model",
+) -> dict[str, Chosen]:
+    """Find the requested models by name; the champion is looked up on each call.
+
+    Args:
+        task: Name of the task.
+        wanted: A model's name, ``all``, or ``champion``: the champion, or without one
+            the best model on validation.
+        models: Settings of the task's models.
+        trained: The task's models on disk, by name.
+        champions: Folder of the champions.
+        parameter: Name of the parameter with the requested model, for messages.
+
+    Raises:
+        InputError: The model does not exist, or the store does not respond.
+    """
+    current = _query(champion, task, champions) if wanted == CHAMPION else None
+    if current is not None:
+        logger.info("Using the champion of %s: version %d", task, current.version)
+        model = current.tags["model"]
+        run = current.tags.get("run")
+        inference = InferenceSettings.model_validate(current.inference)
+        chosen = Chosen(model, current.trained, inference, current.version, run)
+        return {model: chosen}
+    found = choose_trained(task, wanted, trained, parameter)
+    return {
+        model: Chosen(
+            model,
+            replicate,
+            models[model].inference,
+            run_id=read_run_id(replicate.folder),
+        )
+        for model, replicate in found.items()
+    }
+
+
+def identify_champion(task: str) -> tuple[str, int] | None:
+    """Model name and version of a task's champion, without a download.
+
+    Raises:
+        InputError: The store does not respond.
+    """
+    version = _query(find_version, task, CHAMPION_ALIAS)
+    if version is None:
+        return None
+    return version.tags["model"], int(version.version)
+
+
+def run_page(run_id: str, server: str) -> str | None:
+    """URL of a run's page in MLflow's user interface.
+
+    Args:
+        run_id: Id of the run.
+        server: URL of the user interface.
+
+    Returns:
+        The URL; None if the store has no such run or does not respond.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        experiment = client().get_run(run_id).info.experiment_id
+    except MlflowException:
+        return None
+    return f"{server.rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"
+
+
+def _query(lookup: Callable[..., Result], *arguments: Any) -> Result:
+    """Call the registry; an error of the store becomes an `InputError`."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return lookup(*arguments)
+    except (MlflowException, OSError) as error:
+        reason = without_credentials(
+            (str(error).strip() or repr(error)).splitlines()[0]
+        )
+        raise InputError(
+            f"The champion cannot be looked up in MLflow ({reason}). Start its server, "
+            "or select a model by name instead of champion"
+        ) from error
