@@ -23,12 +23,8 @@ import pandas as pd
 from PIL import Image, ImageOps
 
 from image_translation.config.parameters import LayeredConfigLoader
-from image_translation.datasets.pair_arrays import (
-    INPUTS,
-    TARGETS,
-    PairArraysDataset,
-)
 from image_translation.imaging.sample_photographs import write_crops
+from image_translation.pairing.arrays import INPUTS, TARGETS
 from image_translation.pairing.layouts import form_pairs
 from image_translation.pairing.preparation import prepare_pairs
 from image_translation.pairing.settings import PairingSettings, PreparationSettings
@@ -85,8 +81,7 @@ def prepare(
 ) -> None:
     """Prepare pairs as the pipeline does."""
     settings = PreparationSettings.model_validate({"image_size": size, "fit": "resize"})
-    stream = prepare_pairs(source, split, "train", pairing, settings)
-    PairArraysDataset(filepath=str(to)).save(stream)
+    prepare_pairs(source, split, "train", to, pairing, settings)
 
 
 def prepare_by_loop(source: Source, split: pd.DataFrame, size: int, to: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from image_translation.common.fingerprint import Stamp
+from image_translation.common.stamps import Stamp
 from image_translation.metrics import METRICS
 from image_translation.pairing.arrays import PairArrays
 from image_translation.statistics import estimates

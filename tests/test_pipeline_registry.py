@@ -60,7 +60,11 @@ def test_layers_follow_each_other(catalog, task):
         for name in {*follow, *pipeline.datasets()}
     }
     without = {name for name in datasets if not drawn[name].layer}
-    assert without == {f"{task}.{model}.remembered_scorings" for model in ALL_MODELS}
+    assert without == {
+        f"{task}.{model}.{name}"
+        for model in ALL_MODELS
+        for name in ("remembered_scorings", "predictions.folder")
+    }
     assert sort_layers(drawn, follow) == LAYERS
 
 

@@ -12,6 +12,7 @@ from image_translation.config.parameters import LayeredConfigLoader
 from image_translation.hooks.kedro_viz import DatasetStatisticsHooks
 from image_translation.hooks.parent_run import ParentRunHooks
 from image_translation.hooks.run_events import RunEventHooks
+from image_translation.hooks.stamps import StampHooks
 from image_translation.hooks.tracking import TrackingHooks
 
 # Kedro calls the last one first: events are recorded once kedro-mlflow has started its run.
@@ -19,6 +20,7 @@ HOOKS = (
     TrackingHooks(),
     RunEventHooks(),
     ParentRunHooks(),
+    StampHooks(),
     DatasetStatisticsHooks(),
 )
 

@@ -2,12 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from image_translation.common.fingerprint import (
-    Stamp,
-    code_digest,
-    deferred_parts,
-    digest,
-)
+from image_translation.common.fingerprint import code_digest, digest
 from image_translation.training.settings import InferenceSettings
 
 
@@ -59,33 +54,3 @@ def test_code_digest_sees_the_pages_of_a_package(tmp_path, monkeypatch):
         (tmp_path / name / "page.html").write_text(page)
     first, second, third = map(code_digest, ("first", "second", "third"))
     assert first == second != third
-
-
-def test_parts_are_made_together_once_and_when_asked_for():
-    made = []
-
-    def make():
-        made.append(1)
-        return "ab"
-
-    first, second = deferred_parts("f", make, 2)
-    assert not made
-    assert (first.make(), second.make(), first.make()) == ("a", "b", "a")
-    assert made == [1] and first.fingerprint == second.fingerprint == "f"
-
-
-@pytest.mark.parametrize("name", ["folder", "table.csv"])
-def test_stamp_matches_only_what_was_written_last(tmp_path, name):
-    stamp = Stamp(tmp_path / name)
-    assert not stamp.matches("a")
-    stamp.write("a")
-    assert stamp.matches("a") and not stamp.matches("b")
-    stamp.clear()
-    assert not stamp.matches("a")
-
-
-def test_damaged_stamp_matches_nothing(tmp_path):
-    stamp = Stamp(tmp_path)
-    stamp.write("a")
-    stamp.path.write_text("{")
-    assert stamp.read() is None

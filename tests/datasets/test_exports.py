@@ -1,21 +1,8 @@
 import pytest
 from kedro.io import DatasetError
 
-from image_translation.common.errors import InputError, causes
-from image_translation.common.fingerprint import Deferred
+from image_translation.common.stamps import Stamp
 from image_translation.datasets.exports import ExportsDataset
-
-
-class Written:
-    """A fake export: writes a file, or fails half way."""
-
-    def __init__(self, text, fails=False):
-        self.text, self.fails = text, fails
-
-    def write(self, folder):
-        (folder / "model.onnx").write_text(self.text)
-        if self.fails:
-            raise InputError("runtimes do not agree")
 
 
 @pytest.fixture
@@ -23,31 +10,32 @@ def dataset(tmp_path):
     return ExportsDataset(filepath=str(tmp_path / "exported"))
 
 
-def test_export_is_written_once_per_fingerprint(dataset):
+@pytest.fixture
+def export(tmp_path):
+    """Writes a complete export."""
+
+    def write(model):
+        folder = tmp_path / "exported" / model
+        folder.mkdir(parents=True)
+        (folder / "variants.csv").write_text("variant,bytes\nonnx int8,5\n")
+        Stamp(folder).write("f")
+        return folder
+
+    return write
+
+
+def test_complete_exports_are_loaded_by_model(dataset, export, tmp_path):
     assert not dataset.exists() and dataset.load() == {}
-    for fingerprint, text in (("a", "first"), ("a", "second"), ("b", "third")):
-        dataset.save({"unet": Deferred(fingerprint, lambda text=text: Written(text))})
-        (folder,) = dataset.load().values()
-        expected = "third" if text == "third" else "first"
-        assert (folder / "model.onnx").read_text() == expected
-    assert list(dataset.load()) == ["unet"]
+    folder = export("unet")
+    (tmp_path / "exported/pix2pix").mkdir()
+    assert dataset.load() == {"unet": folder}
+    dataset.save({"unet": folder})
+    with pytest.raises(DatasetError, match="lacks pix2pix"):
+        dataset.save({"unet": folder, "pix2pix": tmp_path})
 
 
-def test_failed_export_keeps_the_old_one(dataset):
-    dataset.save({"unet": Deferred("a", lambda: Written("first"))})
-    with pytest.raises(DatasetError) as caught:
-        dataset.save({"unet": Deferred("b", lambda: Written("bad", fails=True))})
-    assert any(isinstance(cause, InputError) for cause in causes(caught.value))
-    folder = dataset.load()["unet"]
-    assert (folder / "model.onnx").read_text() == "first"
-    assert [path.name for path in folder.parent.iterdir()] == ["unet"]
-
-
-def test_variants_of_all_exports_are_shown(dataset):
-    class Measured:
-        def write(self, folder):
-            (folder / "variants.csv").write_text("variant,bytes\nonnx int8,5\n")
-
-    dataset.save({"unet": Deferred("a", Measured), "pix2pix": Deferred("a", Measured)})
+def test_variants_of_all_exports_are_shown(dataset, export):
+    export("unet")
+    export("pix2pix")
     shown = str(dataset.preview())
     assert "unet" in shown and "pix2pix" in shown and "onnx int8" in shown

@@ -5,7 +5,7 @@ import pytest
 from kedro.io import DatasetError
 from matplotlib.figure import Figure
 
-from image_translation.common.fingerprint import Deferred
+from image_translation.common.stamps import Stamped
 from image_translation.datasets.fingerprinted import (
     FingerprintedCSVDataset,
     FingerprintedJSONDataset,
@@ -16,10 +16,6 @@ from image_translation.datasets.fingerprinted import (
 FRAME = pd.DataFrame({"a": [1, 2]})
 
 
-def never():
-    raise AssertionError("computed although up to date")
-
-
 @pytest.fixture
 def dataset(tmp_path):
     return FingerprintedCSVDataset(
@@ -28,38 +24,38 @@ def dataset(tmp_path):
 
 
 def test_round_trip_of_table_and_fingerprint(dataset):
-    dataset.save(Deferred("f", lambda: FRAME))
+    dataset.save(Stamped("f", FRAME))
     loaded = dataset.load()
     pd.testing.assert_frame_equal(loaded, FRAME)
     assert loaded.attrs["fingerprint"] == "f"
 
 
-def test_table_with_matching_fingerprint_is_skipped(dataset, caplog):
-    dataset.save(Deferred("f", lambda: FRAME))
+def test_table_without_a_value_is_kept(dataset, caplog):
+    dataset.save(Stamped("f", FRAME))
     with caplog.at_level(logging.INFO):
-        dataset.save(Deferred("f", never))
+        dataset.save(Stamped("f", None))
     assert "scores.csv is up to date" in caplog.text
 
 
-def test_table_with_another_fingerprint_is_computed_again(dataset):
-    dataset.save(Deferred("f", lambda: FRAME))
-    dataset.save(Deferred("g", lambda: FRAME * 2))
+def test_new_table_replaces_the_old_one(dataset):
+    dataset.save(Stamped("f", FRAME))
+    dataset.save(Stamped("g", FRAME * 2))
     assert dataset.load()["a"].tolist() == [2, 4]
 
 
-def test_deleted_table_is_computed_again(dataset, tmp_path):
-    dataset.save(Deferred("f", lambda: FRAME))
+def test_fingerprint_of_the_stored_file(dataset, tmp_path):
+    assert dataset.stored_fingerprints() == set()
+    dataset.save(Stamped("f", FRAME))
+    assert dataset.stored_fingerprints() == {"f"}
     (tmp_path / "new" / "scores.csv").unlink()
-    dataset.save(Deferred("f", lambda: FRAME))
-    assert dataset.exists()
+    assert dataset.stored_fingerprints() == set()
 
 
 def test_failure_does_not_leave_a_valid_stamp(dataset):
-    dataset.save(Deferred("f", lambda: FRAME))
-    with pytest.raises(DatasetError, match="computed although"):
-        dataset.save(Deferred("g", never))
-    dataset.save(Deferred("f", lambda: FRAME * 3))
-    assert dataset.load()["a"].tolist() == [3, 6]
+    dataset.save(Stamped("f", FRAME))
+    with pytest.raises(DatasetError):
+        dataset.save(Stamped("g", "no table"))
+    assert dataset.stored_fingerprints() == set()
 
 
 @pytest.mark.parametrize(
@@ -70,11 +66,11 @@ def test_failure_does_not_leave_a_valid_stamp(dataset):
         (FingerprintedMatplotlibDataset, "chart.png", Figure()),
     ],
 )
-def test_file_of_any_kind_is_computed_once(tmp_path, kind, file, content):
+def test_file_of_any_kind_is_written_once(tmp_path, kind, file, content):
     dataset = kind(filepath=str(tmp_path / "new" / file))
-    dataset.save(Deferred("f", lambda: content))
+    dataset.save(Stamped("f", content))
     first = (tmp_path / "new" / file).read_bytes()
-    dataset.save(Deferred("f", never))
+    dataset.save(Stamped("f", None))
     assert (tmp_path / "new" / file).read_bytes() == first != b""
     if kind is not FingerprintedMatplotlibDataset:  # which does not load
         assert dataset.load() == content

@@ -1,19 +1,16 @@
-import logging
-
 import numpy as np
 import pandas as pd
 import pytest
 from kedro.io import DatasetError
 
 from image_translation.common.errors import InputError
-from image_translation.common.fingerprint import Deferred
+from image_translation.common.stamps import Stamp
 from image_translation.datasets.pair_arrays import (
     PairArraysDataset,
     ScoredPairsDataset,
 )
 from image_translation.imaging.contact_sheet import GAP
-from image_translation.pairing.arrays import ScoredPairs
-from image_translation.pairing.preparation import PairStream
+from image_translation.pairing.arrays import ScoredPairs, write_pairs
 from tests.datasets.previews import TILE, decode_preview
 
 SIZES = (3, 3, 1)
@@ -27,9 +24,14 @@ def batches(seed: int = 0):
         yield both[0], both[1]
 
 
-def deferred(fingerprint: str = "f", make=batches) -> Deferred[PairStream]:
-    index = pd.DataFrame({"pair_id": IDS, "group": ["NA", "1", "x,y", *"abcd"]})
-    return Deferred(fingerprint, lambda: PairStream(fingerprint, index, 8, make))
+INDEX = pd.DataFrame({"pair_id": IDS, "group": ["NA", "1", "x,y", *"abcd"]})
+
+
+def fill(folder, fingerprint="f", seed=0):
+    """Write arrays as their node does."""
+    Stamp(folder).update(
+        fingerprint, lambda: write_pairs(folder, INDEX, 8, batches(seed))
+    )
 
 
 @pytest.fixture
@@ -38,7 +40,7 @@ def dataset(tmp_path) -> PairArraysDataset:
 
 
 def test_round_trip(dataset):
-    dataset.save(deferred())
+    fill(dataset._filepath)
     loaded = dataset.load()
     inputs, targets = (np.concatenate(side) for side in zip(*batches(), strict=True))
     np.testing.assert_array_equal(loaded.inputs, inputs)
@@ -51,61 +53,35 @@ def test_round_trip(dataset):
 
 
 def test_arrays_are_mapped_not_read(dataset):
-    dataset.save(deferred())
+    fill(dataset._filepath)
     loaded = dataset.load()
     assert isinstance(loaded.inputs, np.memmap)
     assert not loaded.targets.flags.writeable
 
 
 def test_files_have_the_documented_names(dataset, tmp_path):
-    dataset.save(deferred())
+    fill(dataset._filepath)
     names = {path.name for path in (tmp_path / "colorization/train").iterdir()}
     assert names == {"inputs.npy", "targets.npy", "index.csv", "fingerprint.json"}
 
 
-def test_same_fingerprint_is_skipped_and_logged(dataset, caplog):
-    caplog.set_level(logging.INFO)
-    dataset.save(deferred())
-    dataset.save(Deferred("f", lambda: pytest.fail("written again")))
-    assert "colorization/train is up to date" in caplog.text
-
-
-def test_other_fingerprint_writes_the_arrays_again(dataset):
-    dataset.save(deferred())
-    before = dataset.load().inputs
-    kept = before.copy()
-    dataset.save(deferred("g", lambda: batches(seed=1)))
-    assert dataset.load().fingerprint == "g"
-    assert (np.asarray(dataset.load().inputs) != kept).any()
-    np.testing.assert_array_equal(before, kept)  # whoever has them mapped keeps them
-
-
-def test_interrupted_preparation_starts_cleanly(dataset):
-    def cut_off():
-        yield next(batches())
-        raise KeyboardInterrupt
-
-    dataset.save(deferred())
-    with pytest.raises(KeyboardInterrupt):
-        dataset.save(deferred("g", cut_off))
-    assert not dataset.exists()
-    with pytest.raises(
-        DatasetError, match=r"no prepared pairs.*--tags=ingestion,splitting,prep"
-    ):
-        dataset.load()
-    dataset.save(deferred("g"))
-    np.testing.assert_array_equal(dataset.load().inputs[:3], next(batches())[0])
+def test_saving_checks_that_the_arrays_are_in_the_folder(dataset, tmp_path):
+    fill(dataset._filepath)
+    dataset.save(dataset.load())
+    fill(tmp_path / "other", "g")
+    with pytest.raises(DatasetError, match="does not contain"):
+        dataset.save(PairArraysDataset(filepath=str(tmp_path / "other")).load())
 
 
 def test_existence_and_description(dataset):
     assert not dataset.exists()
-    dataset.save(deferred())
+    fill(dataset._filepath)
     assert dataset.exists()
     assert "colorization/train" in str(dataset)
 
 
 def test_preview_shows_inputs_above_their_targets(dataset):
-    dataset.save(deferred())
+    fill(dataset._filepath)
     sheet = decode_preview(dataset.preview())
     inputs, targets = (np.concatenate(side) for side in zip(*batches(), strict=True))
     middle = TILE // 16  # of the first pixel, enlarged 12 times
@@ -122,8 +98,7 @@ def test_preview_of_missing_pairs_is_an_error(dataset):
 def test_scored_pairs_are_those_of_the_given_folder(tmp_path):
     folder = tmp_path / "colorization"
     for number, side in enumerate(("validation", "test")):
-        part = PairArraysDataset(filepath=str(folder / side))
-        part.save(deferred(side, lambda number=number: batches(number)))
+        fill(folder / side, side, number)
     dataset = ScoredPairsDataset(filepath=str(folder / "scored_pairs.json"))
     with pytest.raises((DatasetError, InputError), match="tags=preparation"):
         dataset.load()

@@ -2,8 +2,14 @@ import numpy as np
 import pytest
 from kedro.io import DatasetError
 
-from image_translation.common.fingerprint import Deferred
-from image_translation.datasets.predictions import PredictionBatch, PredictionsDataset
+from image_translation.common.errors import InputError
+from image_translation.common.stamps import Stamp
+from image_translation.datasets.predictions import (
+    PredictionBatch,
+    PredictionsDataset,
+    read_predictions,
+    write_predictions,
+)
 from image_translation.imaging.contact_sheet import GAP
 from tests.datasets.previews import TILE, decode_preview
 
@@ -20,6 +26,11 @@ def dataset(tmp_path):
     return PredictionsDataset(filepath=str(tmp_path / "pix2pix" / "predictions"))
 
 
+def fill(folder, fingerprint, batches):
+    """Write predictions as their node does."""
+    Stamp(folder).update(fingerprint, lambda: write_predictions(folder, batches))
+
+
 def stream(images):
     for replicate, stack in enumerate(images):
         yield PredictionBatch(replicate, IDS[:3], stack[:3])
@@ -27,7 +38,7 @@ def stream(images):
 
 
 def test_round_trip(dataset, images):
-    dataset.save(Deferred("f", lambda: stream(images)))
+    fill(dataset._filepath, "f", stream(images))
     predictions = dataset.load()
     assert predictions.replicates == 2
     assert predictions.fingerprint == "f"
@@ -38,19 +49,32 @@ def test_round_trip(dataset, images):
 
 
 def test_first_replicate_is_in_the_folder_itself(dataset, images, tmp_path):
-    dataset.save(Deferred("f", lambda: stream(images)))
+    fill(dataset._filepath, "f", stream(images))
     folder = tmp_path / "pix2pix" / "predictions"
     assert {path.stem for path in folder.glob("*.png")} == set(IDS)
 
 
-def test_predictions_with_matching_fingerprint_are_skipped(dataset, images):
-    dataset.save(Deferred("f", lambda: stream(images)))
-    dataset.save(Deferred("f", lambda: pytest.fail("computed although up to date")))
+def test_saving_checks_that_the_predictions_are_in_the_folder(
+    dataset, images, tmp_path
+):
+    fill(dataset._filepath, "f", stream(images))
+    dataset.save(dataset.load())
+    fill(tmp_path / "other", "g", stream(images))
+    with pytest.raises(DatasetError, match="does not contain"):
+        dataset.save(read_predictions(tmp_path / "other"))
+
+
+def test_damaged_prediction_is_an_error(dataset, images):
+    fill(dataset._filepath, "f", stream(images))
+    path = dataset._filepath / f"{IDS[0]}.png"
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(InputError, match=f"{IDS[0]}.png is damaged"):
+        list(read_predictions(dataset._filepath).read_batches(IDS, 0))
 
 
 def test_new_predictions_replace_all_old_ones(dataset, images, tmp_path):
-    dataset.save(Deferred("f", lambda: stream(images)))
-    dataset.save(Deferred("g", lambda: [PredictionBatch(0, IDS[:1], images[0, :1])]))
+    fill(dataset._filepath, "f", stream(images))
+    fill(dataset._filepath, "g", [PredictionBatch(0, IDS[:1], images[0, :1])])
     folder = tmp_path / "pix2pix" / "predictions"
     assert [path.stem for path in folder.rglob("*.png")] == IDS[:1]
 
@@ -61,23 +85,23 @@ def test_interrupted_predictions_do_not_exist(dataset, images):
         raise RuntimeError("interrupted")
 
     with pytest.raises(Exception, match="interrupted"):
-        dataset.save(Deferred("f", cut_off))
+        fill(dataset._filepath, "f", cut_off())
     assert not dataset.exists()
 
 
 def test_model_that_did_not_run_has_no_predictions(dataset):
-    dataset.save(Deferred("f", lambda: []))
+    fill(dataset._filepath, "f", [])
     assert dataset.load().replicates == 0
 
 
 def test_preview_shows_predictions_of_the_first_replicate(dataset, images):
-    dataset.save(Deferred("f", lambda: stream(images)))
+    fill(dataset._filepath, "f", stream(images))
     sheet = decode_preview(dataset.preview())
     corners = sheet[6, 6 :: TILE + GAP]
     np.testing.assert_array_equal(corners, images[0, :, 0, 0])
 
 
 def test_preview_of_a_model_that_did_not_run_is_an_error(dataset):
-    dataset.save(Deferred("f", lambda: []))
+    fill(dataset._filepath, "f", [])
     with pytest.raises(DatasetError, match="no predictions yet"):
         dataset.preview()

@@ -8,9 +8,10 @@ from image_translation.common.errors import InputError
 from image_translation.imaging.decoding import read_image
 from image_translation.imaging.recipes.grayscale import grayscale
 from image_translation.imaging.resizing import fit_image
+from image_translation.pairing import arrays
+from image_translation.pairing import preparation as module
 from image_translation.pairing.preparation import (
     BATCH_SIZE,
-    PairStream,
     identify_pairs,
     prepare_pairs,
 )
@@ -32,14 +33,10 @@ def split_of(root: Path, settings) -> pd.DataFrame:
 
 def prepare(root: Path, settings, split=None, subset="train", **values):
     split = split_of(root, settings) if split is None else split
+    folder = root.with_name(f"{root.name}-arrays") / subset
     return prepare_pairs(
-        list_folder(root), split, subset, settings, preparation(**values)
+        list_folder(root), split, subset, folder, settings, preparation(**values)
     )
-
-
-def collect(stream: PairStream) -> tuple[np.ndarray, np.ndarray]:
-    inputs, targets = zip(*stream.batches(), strict=True)
-    return np.concatenate(inputs), np.concatenate(targets)
 
 
 def test_pairs_are_in_the_order_of_the_index(tmp_path):
@@ -47,38 +44,47 @@ def test_pairs_are_in_the_order_of_the_index(tmp_path):
     write_pairs(tmp_path, {str(number): number for number in range(count)})
     split = split_of(tmp_path, pairing())
     shuffled = split.sample(frac=1, random_state=0)
-    stream = prepare(tmp_path, pairing(), shuffled).make()
-    assert stream.index["pair_id"].tolist() == split["pair_id"].tolist()
-    assert list(stream.index.columns) == ["pair_id", "group"]
-    assert stream.image_size == 32
-    inputs, targets = collect(stream)
+    pairs = prepare(tmp_path, pairing(), shuffled)
+    assert pairs.index["pair_id"].tolist() == split["pair_id"].tolist()
+    assert list(pairs.index.columns) == ["pair_id", "group"]
+    assert pairs.image_size == 32
+    inputs, targets = pairs.inputs, pairs.targets
     assert inputs.shape == targets.shape == (count, 32, 32, 3)
     assert inputs.dtype == targets.dtype == np.uint8
     for place in (0, 7, count - 1):
-        for role, arrays in (("input", inputs), ("target", targets)):
+        for role, images in (("input", inputs), ("target", targets)):
             image = read_image(tmp_path / split[role][place])
-            np.testing.assert_array_equal(arrays[place], fit_image(image, 32, "resize"))
+            np.testing.assert_array_equal(images[place], fit_image(image, 32, "resize"))
 
 
-def test_batches_are_bounded_and_can_be_read_again(tmp_path):
+def test_arrays_are_written_in_bounded_batches(tmp_path, monkeypatch):
     write_pairs(tmp_path, {str(n): n for n in range(BATCH_SIZE + 1)})
-    stream = prepare(tmp_path, pairing()).make()
+    sizes = []
+
+    def record(folder, index, image_size, batches):
+        batches = list(batches)
+        sizes.extend(len(inputs) for inputs, _ in batches)
+        arrays.write_pairs(folder, index, image_size, batches)
+
+    monkeypatch.setattr(module, "write_pairs", record)
     for _ in range(2):
-        assert [len(inputs) for inputs, _ in stream.batches()] == [BATCH_SIZE, 1]
+        assert len(prepare(tmp_path, pairing())) == BATCH_SIZE + 1
+    assert sizes == [BATCH_SIZE, 1]  # the second time, they are up to date
 
 
 def test_only_the_requested_subset_is_prepared(tmp_path):
     write_pairs(tmp_path, {"a": 1, "b": 2, "c": 3})
     split = split_of(tmp_path, pairing())
     split["split"] = ["train", "test", "train"]
-    stream = prepare(tmp_path, pairing(), split, "test").make()
-    assert stream.index["pair_id"].tolist() == [split["pair_id"][1]]
-    assert len(collect(stream)[0]) == 1
+    pairs = prepare(tmp_path, pairing(), split, "test")
+    assert pairs.index["pair_id"].tolist() == [split["pair_id"][1]]
+    assert len(pairs.inputs) == 1
 
 
 def test_recipe_derives_the_input(tmp_path):
     write(tmp_path / "a.png", 1)
-    inputs, targets = collect(prepare(tmp_path, single()).make())
+    pairs = prepare(tmp_path, single())
+    inputs, targets = pairs.inputs, pairs.targets
     np.testing.assert_array_equal(inputs[0], grayscale(targets[0]))
     photo = read_image(tmp_path / "a.png")
     np.testing.assert_array_equal(targets[0], fit_image(photo, 32, "resize"))
@@ -89,7 +95,8 @@ def test_halves_are_resized_separately(tmp_path):
     image[:, :64] = 255
     write(tmp_path / "a.png", image)
     settings = pairing(layout="side_by_side", input="left", target=None)
-    inputs, targets = collect(prepare(tmp_path, settings).make())
+    pairs = prepare(tmp_path, settings)
+    inputs, targets = pairs.inputs, pairs.targets
     assert (inputs == 255).all()  # nothing of the other half bleeds in
     assert (targets == 0).all()
 
@@ -97,16 +104,17 @@ def test_halves_are_resized_separately(tmp_path):
 def test_images_of_different_size_are_resized_to_one_size(tmp_path):
     write_pairs(tmp_path, {"a": 1})
     write(tmp_path / "out/a.png", picture(2, 50, 40))
-    inputs, targets = collect(prepare(tmp_path, pairing(), fit="crop").make())
+    pairs = prepare(tmp_path, pairing(), fit="crop")
+    inputs, targets = pairs.inputs, pairs.targets
     assert inputs.shape == targets.shape == (1, 32, 32, 3)
 
 
 def test_file_damaged_after_the_audit_is_reported(tmp_path):
     write_pairs(tmp_path, {"a": 1})
-    stream = prepare(tmp_path, pairing()).make()
+    split = split_of(tmp_path, pairing())
     (tmp_path / "out/a.png").write_bytes(b"")
     with pytest.raises(InputError, match=r"out/a\.png.*empty file.*run again"):
-        list(stream.batches())
+        prepare(tmp_path, pairing(), split)
 
 
 class TestFingerprint:
@@ -115,7 +123,7 @@ class TestFingerprint:
         write_pairs(tmp_path / "two", {"y": 2, "z": 1})
         one = prepare(tmp_path / "one", pairing())
         two = prepare(tmp_path / "two", pairing())
-        assert one.fingerprint == two.fingerprint == two.make().fingerprint
+        assert one.fingerprint == two.fingerprint == two.fingerprint
 
     def test_depends_on_the_content_of_the_arrays(self, tmp_path):
         write_pairs(tmp_path, {"a": 1, "b": 2})
@@ -130,7 +138,7 @@ class TestFingerprint:
         ]
         write(tmp_path / "in/a.png", 9)
         variants.append(prepare(tmp_path, pairing()))
-        assert len({deferred.fingerprint for deferred in variants}) == len(variants)
+        assert len({pairs.fingerprint for pairs in variants}) == len(variants)
 
     def test_is_computed_without_opening_files(self, tmp_path):
         write_pairs(tmp_path, {"a": 1})

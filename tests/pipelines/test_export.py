@@ -9,6 +9,7 @@ from image_translation.datasets.models import TrainedModelsDataset, Workspace
 from image_translation.datasets.pair_arrays import PairArraysDataset
 from image_translation.datasets.source import SourceDataset
 from image_translation.export import formats
+from image_translation.export.package import ModelExport
 from image_translation.export.settings import ExportSettings
 from image_translation.pipelines.export.nodes import export_models
 from tests.conftest import task_settings
@@ -39,6 +40,7 @@ def arguments(smoke_project, tmp_path):
             filepath=str(data / "06_models/colorization")
         ).load(),
         "champions": Workspace(tmp_path),
+        "folder": tmp_path / "exported",
         "source": SourceDataset(
             filepath=str(data / "02_intermediate/colorization/source.json")
         ).load(),
@@ -48,21 +50,48 @@ def arguments(smoke_project, tmp_path):
     }
 
 
-def test_given_model_is_exported_with_its_scores(arguments):
-    deferred = export_models(**arguments)["unet"]
-    facts = deferred.make().facts
+@pytest.fixture
+def written(monkeypatch):
+    """The facts of the exports that are written; no model is converted."""
+    facts = []
+
+    def write(export, folder):
+        facts.append(export.facts)
+        (folder / "model.onnx").write_text("model")
+
+    monkeypatch.setattr(ModelExport, "write", write)
+    return facts
+
+
+def test_given_model_is_exported_once_with_its_scores(arguments, written, tmp_path):
+    for _ in range(2):
+        assert export_models(**arguments) == {"unet": tmp_path / "exported/unet"}
+    (facts,) = written
     assert facts.version is None and facts.derived == "input"
     assert (facts.comparison["model"] == "unet").any()
     assert "chelsea" in facts.credit and facts.splits["n_pairs"].sum() > 100
-    again = export_models(**arguments)["unet"]
-    assert again.fingerprint == deferred.fingerprint
 
 
-def test_new_scores_are_a_new_export(arguments):
-    before = export_models(**arguments)["unet"].fingerprint
+def test_new_scores_are_a_new_export(arguments, written):
+    export_models(**arguments)
     scores = arguments["comparison"].assign(mean=0.5)
-    changed = export_models(**{**arguments, "comparison": scores})
-    assert changed["unet"].fingerprint != before
+    export_models(**{**arguments, "comparison": scores})
+    assert len(written) == 2
+
+
+def test_failed_export_keeps_the_old_one(arguments, written, monkeypatch):
+    (folder,) = export_models(**arguments).values()
+
+    def fail(export, folder):
+        (folder / "model.onnx").write_text("bad")
+        raise InputError("runtimes do not agree")
+
+    monkeypatch.setattr(ModelExport, "write", fail)
+    changed = {**arguments, "comparison": arguments["comparison"].assign(mean=0.5)}
+    with pytest.raises(InputError, match="do not agree"):
+        export_models(**changed)
+    assert (folder / "model.onnx").read_text() == "model"
+    assert [path.name for path in folder.parent.iterdir()] == ["unet"]
 
 
 @pytest.mark.parametrize(

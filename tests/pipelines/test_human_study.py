@@ -7,6 +7,7 @@ from PIL import Image
 
 from image_translation.cli.options import choose_task
 from image_translation.common.errors import InputError
+from image_translation.common.stamps import Stamp
 from image_translation.datasets.predictions import Predictions, image_path
 from image_translation.pairing.arrays import PairArrays
 from image_translation.pipelines.human_study.nodes import study_votes, write_blind_test
@@ -28,11 +29,12 @@ def key(tmp_path):
                 path = image_path(tmp_path / model, name, replicate)
                 path.parent.mkdir(exist_ok=True)
                 Image.fromarray(image // 2 + replicate).save(path)
+        Stamp(tmp_path / model).write("f")
         made[f"{model}.predictions"] = Predictions(tmp_path / model, 2, "")
     made["autoencoder.predictions"] = Predictions(tmp_path, 0, "")
     settings = ReportSettings(gallery=1, blind_questions=8)
     html, key = (
-        part.make()
+        part.value
         for part in write_blind_test(
             "monet", settings, PairArrays(images, images, index, ""), **made
         )

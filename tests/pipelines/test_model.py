@@ -4,9 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from image_translation.common.fingerprint import Deferred
+from image_translation.common.stamps import Stamp
 from image_translation.datasets.fingerprinted import FingerprintedCSVDataset
-from image_translation.datasets.predictions import PredictionBatch, PredictionsDataset
+from image_translation.datasets.predictions import (
+    PredictionBatch,
+    read_predictions,
+    write_predictions,
+)
 from image_translation.metrics.realism import set_metrics
 from image_translation.metrics.settings import LearnedMetricsSettings
 from image_translation.pairing.arrays import ScoredPairs
@@ -32,7 +36,6 @@ def test_pairs():
 
 @pytest.fixture
 def predictions(tmp_path, test_pairs):
-    dataset = PredictionsDataset(filepath=str(tmp_path / "unet" / "predictions"))
     ids = test_pairs.index["pair_id"].tolist()
 
     def save(replicates):
@@ -40,16 +43,18 @@ def predictions(tmp_path, test_pairs):
             PredictionBatch(k, ids, np.roll(test_pairs.targets, k, axis=2))
             for k in range(replicates)
         ]
-        dataset.save(Deferred(f"{replicates}", lambda: iter(batches)))
-        return dataset.load()
+        Stamp(tmp_path).update(
+            f"{replicates}", lambda: write_predictions(tmp_path, batches)
+        )
+        return read_predictions(tmp_path)
 
     return save
 
 
 def test_set_scores_have_the_rows_of_the_scores(predictions, test_pairs):
     inputs = predictions(2), test_pairs, NO_WEIGHTS, OPEN
-    scores = score_predictions(*inputs).make()
-    sets = score_prediction_sets(*inputs).make()
+    scores = score_predictions(*inputs).value
+    sets = score_prediction_sets(*inputs).value
     assert list(sets) == [*KEYS, *set_metrics(SIZE)]
     pd.testing.assert_frame_equal(sets[KEYS], scores[KEYS])
     means = sets.drop(columns=["pair_id", "group"]).groupby("replicate").mean()
@@ -58,7 +63,7 @@ def test_set_scores_have_the_rows_of_the_scores(predictions, test_pairs):
 
 
 def test_model_that_did_not_run_has_empty_tables(predictions, test_pairs):
-    table = score_prediction_sets(predictions(0), test_pairs, NO_WEIGHTS, OPEN).make()
+    table = score_prediction_sets(predictions(0), test_pairs, NO_WEIGHTS, OPEN).value
     assert table.empty
     assert list(table) == [*KEYS, *set_metrics(SIZE)]
 

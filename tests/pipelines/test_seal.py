@@ -3,12 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from image_translation.common.errors import InputError
-from image_translation.common.fingerprint import Stamp
+from image_translation.common.stamps import Stamp
 from image_translation.config.parameters import LayeredConfigLoader
+from image_translation.hooks.stamps import StampHooks
 from image_translation.networks.registry import BASELINES
 from image_translation.pairing.settings import SealSettings
 from image_translation.pipelines.task import create_pipeline
@@ -54,8 +56,10 @@ class Project:
         models = [f"{TASK}.{name}.{step}" for name in BASELINES for step in STEPS]
         whole = ["choose_scored_pairs", "compare_models", "count_looks"]
         whole += ["write_blind_test"]
+        hooks = _create_hook_manager()
+        hooks.register(StampHooks())
         chosen = nodes or [*models, *(f"{TASK}.{name}" for name in whole)]
-        SequentialRunner().run(self.pipeline.only_nodes(*chosen), catalog)
+        SequentialRunner().run(self.pipeline.only_nodes(*chosen), catalog, hooks)
 
     def predictions(self):
         folder = self.data / "07_model_output" / TASK

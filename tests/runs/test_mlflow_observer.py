@@ -13,8 +13,9 @@ from mlflow.exceptions import MlflowException
 from PIL import Image
 from safetensors.torch import save_file
 
-from image_translation.common.fingerprint import Stamp
+from image_translation.common.fingerprint import file_digest
 from image_translation.common.schema import flatten
+from image_translation.common.stamps import Stamp
 from image_translation.networks import build_network
 from image_translation.runs.backlog import find_pending_trainings, send_training
 from image_translation.runs.mlflow_logging import link_replicates, log_scores
@@ -71,11 +72,12 @@ def replicate(folder, failure=None, epochs=()):
         "failure": failure,
         "replicate": 0,
         "best_epoch": 1,
-        "weights_sha256": "ab" * 32,
+        "weights_sha256": file_digest(folder / "weights.safetensors"),
         "fingerprint": "cd" * 32,
     }
     (folder / "config.json").write_text(json.dumps(config))
-    Stamp(folder).write("cd" * 32)
+    names = ("weights.safetensors", "history.csv", "config.json")
+    Stamp(folder).write("cd" * 32, [folder / name for name in names])
     return TrainedReplicate(folder, config)
 
 

@@ -5,7 +5,7 @@ from unittest import mock
 import pytest
 
 from image_translation.common.errors import InputError
-from image_translation.common.fingerprint import Stamp
+from image_translation.common.stamps import Stamp
 from image_translation.training import loop, resume, run_folder
 from image_translation.training.checkpoint import CHECKPOINT, PREVIOUS
 from image_translation.training.interruption import TrainingStoppedError

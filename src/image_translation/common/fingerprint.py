@@ -1,96 +1,17 @@
-"""Fingerprints of outputs, used to skip outputs that are up to date.
-
-A fingerprint is a digest of the inputs, the parameters and the code behind an output,
-stored in a stamp file next to it. An output is up to date if its stamp matches. The
-stamp is written last, so an incomplete output never matches.
-"""
+"""Fingerprints: digests of the inputs, the parameters and the code behind an output."""
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
-from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel
 
-from image_translation.common.files import write_text
 from image_translation.common.import_graph import find_modules, read_source
 
-T = TypeVar("T")
-
-STAMP_NAME = "fingerprint.json"
-
 PAGES = (".html", ".css", ".js")
-
-
-@dataclass(frozen=True)
-class Deferred(Generic[T]):
-    """Output with a fingerprint that is known before it is computed.
-
-    The dataset that saves it calls ``make`` only if the stamp does not match.
-    """
-
-    fingerprint: str
-    make: Callable[[], T]
-
-
-def deferred_parts(
-    fingerprint: str, make: Callable[[], Sequence[Any]], count: int
-) -> tuple[Deferred[Any], ...]:
-    """Split one computation with several results into one deferred output each.
-
-    Args:
-        fingerprint: Common fingerprint of all outputs.
-        make: Computes all outputs; called at most once.
-        count: Number of outputs.
-    """
-    once = cache(make)
-    parts = (partial(_part_of, once, number) for number in range(count))
-    return tuple(Deferred(fingerprint, part) for part in parts)
-
-
-def _part_of(make: Callable[[], Sequence[Any]], number: int) -> Any:
-    return make()[number]
-
-
-class Stamp:
-    """File with the fingerprint of an output.
-
-    Args:
-        output: Folder or file of the output. The stamp of a folder is inside it, the
-            stamp of a file is a hidden file next to it.
-    """
-
-    def __init__(self, output: Path) -> None:
-        is_file = bool(output.suffix) and not output.is_dir()
-        self.path = (
-            output.with_name(f".{output.name}.{STAMP_NAME}")
-            if is_file
-            else output / STAMP_NAME
-        )
-
-    def read(self) -> str | None:
-        """Return the stored fingerprint, or None if it is missing or unreadable."""
-        try:
-            return json.loads(self.path.read_text())["fingerprint"]
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-
-    def matches(self, fingerprint: str) -> bool:
-        """True if the output is complete and has this fingerprint."""
-        return self.read() == fingerprint
-
-    def write(self, fingerprint: str) -> None:
-        """Mark the output as complete."""
-        write_text(self.path, json.dumps({"fingerprint": fingerprint}) + "\n")
-
-    def clear(self) -> None:
-        """Mark the output as incomplete."""
-        self.path.unlink(missing_ok=True)
 
 
 def digest(*parts: object) -> str:

@@ -55,11 +55,16 @@ def find_modules(*entries: str) -> dict[str, Path]:
     while waiting:
         module = waiting.pop()
         path = find_file(module)
-        if path is None or module in found or _is_neutral(module):
+        if path is None or module in found or is_neutral(module):
             continue
         found[module] = path
         waiting += _imported_by(module, path)
     return dict(sorted(found.items()))
+
+
+def is_neutral(module: str) -> bool:
+    """True if a change of the module changes no output."""
+    return any(module == name or module.startswith(f"{name}.") for name in NEUTRAL)
 
 
 @cache
@@ -83,10 +88,6 @@ def read_source(path: Path) -> tuple[str, list[Import]]:
     tree = ast.parse(path.read_text("utf-8"))
     imports = list(_take_imports(tree))
     return ast.dump(tree), imports
-
-
-def _is_neutral(module: str) -> bool:
-    return any(module == name or module.startswith(f"{name}.") for name in NEUTRAL)
 
 
 def _expand(entry: str) -> list[str]:

@@ -1,29 +1,23 @@
 """Exported models, one folder each."""
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from kedro.io import AbstractDataset
+from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 
-from image_translation.common.files import atomic_folder
-from image_translation.common.fingerprint import STAMP_NAME, Deferred, Stamp
+from image_translation.common.stamps import STAMP_NAME
 from image_translation.datasets.previews import preview_table
-from image_translation.export.package import VARIANTS, ModelExport
-
-logger = logging.getLogger(__name__)
+from image_translation.export.package import VARIANTS
 
 
-class ExportsDataset(
-    AbstractDataset[Mapping[str, Deferred[ModelExport]], dict[str, Path]]
-):
+class ExportsDataset(AbstractDataset[Mapping[str, Path], dict[str, Path]]):
     """Exported models of a task: one folder per model, with the model's name.
 
-    Saves :class:`~image_translation.common.fingerprint.Deferred` exports by model, unless the
-    folder is up to date; a folder is complete or absent. Loads the folders by model.
+    Its node gets the folder as a dataset of its own, and writes into it. Loads the
+    folders of complete exports by model.
 
     Example:
         ```yaml
@@ -52,18 +46,11 @@ class ExportsDataset(
             for stamp in sorted(self._filepath.glob(f"*/{STAMP_NAME}"))
         }
 
-    def save(self, data: Mapping[str, Deferred[ModelExport]]) -> None:
-        """Write the exports that are not up to date; keep all others."""
-        for model, deferred in data.items():
-            folder = self._filepath / model
-            if Stamp(folder).matches(deferred.fingerprint):
-                logger.info("%s is up to date", folder)
-                continue
-            export = deferred.make()
-            with atomic_folder(folder) as temporary:
-                export.write(temporary)
-                Stamp(temporary).write(deferred.fingerprint)
-            logger.info("Exported %s to %s", model, folder)
+    def save(self, data: Mapping[str, Path]) -> None:
+        """Check that the node has written the exports into the folder."""
+        missing = set(data) - set(self.load())
+        if missing:
+            raise DatasetError(f"{self._filepath} lacks {', '.join(sorted(missing))}")
 
     def preview(self) -> TablePreview:
         """The measured variants of all exports."""

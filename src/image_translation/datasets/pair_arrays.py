@@ -3,34 +3,27 @@
 import json
 import logging
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import numpy as np
-import pandas as pd
-from kedro.io import AbstractDataset
+from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import ImagePreview
-from numpy.typing import NDArray
 
 from image_translation.common.errors import InputError
-from image_translation.common.files import atomic_write, write_text
-from image_translation.common.fingerprint import Deferred, Stamp
-from image_translation.common.progress import progress
+from image_translation.common.files import write_text
+from image_translation.common.stamps import Stamp
 from image_translation.datasets.previews import COLUMNS, ROWS, preview_images
 from image_translation.imaging.contact_sheet import evenly_spaced
-from image_translation.pairing.arrays import PairArrays, ScoredPairs
-from image_translation.pairing.preparation import PairStream
+from image_translation.pairing.arrays import PairArrays, ScoredPairs, read_pairs
 
 logger = logging.getLogger(__name__)
 
-INPUTS, TARGETS, INDEX = "inputs.npy", "targets.npy", "index.csv"
 
-
-class PairArraysDataset(AbstractDataset[Deferred[PairStream], PairArrays]):
+class PairArraysDataset(AbstractDataset[PairArrays, PairArrays]):
     """Prepared pairs: ``inputs.npy``, ``targets.npy`` (uint8, N×H×W×3), ``index.csv``.
 
-    Saving writes batch by batch, and is skipped if the arrays are up to date. Loading
-    maps the arrays into memory. The folder is local, because training reads the arrays
-    in random order.
+    Its node gets the folder as a dataset of its own, and writes into it batch by batch.
+    Loading maps the arrays into memory. The folder is local, because training reads the
+    arrays in random order.
 
     Example of use in a catalog:
 
@@ -61,37 +54,16 @@ class PairArraysDataset(AbstractDataset[Deferred[PairStream], PairArrays]):
             metadata: Any metadata; ignored by Kedro, read by plugins.
         """
         self._filepath = Path(filepath)
-        self._stamp = Stamp(self._filepath)
         self.metadata = metadata
 
     def load(self) -> PairArrays:
         """Map the arrays into memory, read-only."""
-        fingerprint = self._stamp.read()
-        if fingerprint is None:
-            task = self._filepath.parent.name
-            raise InputError(
-                f"{self._filepath} contains no prepared pairs. Prepare them, with the --env "
-                f"and --params of this run: kedro run --pipeline={task} "
-                "--tags=ingestion,splitting,preparation"
-            )
-        return PairArrays(
-            inputs=np.load(self._filepath / INPUTS, mmap_mode="r"),
-            targets=np.load(self._filepath / TARGETS, mmap_mode="r"),
-            index=pd.read_csv(self._filepath / INDEX, dtype=str, keep_default_na=False),
-            fingerprint=fingerprint,
-        )
+        return read_pairs(self._filepath)
 
-    def save(self, data: Deferred[PairStream]) -> None:
-        """Write the arrays, unless they are up to date."""
-        if self._stamp.matches(data.fingerprint):
-            logger.info("%s is up to date", self._filepath)
-            return
-        self._filepath.mkdir(parents=True, exist_ok=True)
-        self._stamp.clear()
-        stream = data.make()
-        _write_arrays(stream, self._filepath)
-        stream.index.to_csv(self._filepath / INDEX, index=False)
-        self._stamp.write(data.fingerprint)
+    def save(self, data: PairArrays) -> None:
+        """Check that the node has written the arrays into the folder."""
+        if Stamp(self._filepath).read() != data.fingerprint:
+            raise DatasetError(f"{self._filepath} does not contain the given arrays")
 
     def preview(self) -> ImagePreview:
         """Evenly spaced pairs: inputs above, targets below."""
@@ -103,7 +75,7 @@ class PairArraysDataset(AbstractDataset[Deferred[PairStream], PairArrays]):
         return {"filepath": str(self._filepath)}
 
     def _exists(self) -> bool:
-        return self._stamp.read() is not None
+        return Stamp(self._filepath).read() is not None
 
 
 class ScoredPairsDataset(AbstractDataset[ScoredPairs, ScoredPairs]):
@@ -156,36 +128,3 @@ class ScoredPairsDataset(AbstractDataset[ScoredPairs, ScoredPairs]):
 
     def _exists(self) -> bool:
         return self._filepath.is_file()
-
-
-def _write_arrays(stream: PairStream, folder: Path) -> None:
-    """Write to a temporary folder, then rename: another process may have mapped the old
-    arrays.
-
-    Plain writes instead of a memory map: on a full disk they raise an error, whereas a
-    memory map kills the process.
-    """
-    total = len(stream.index)
-    batches = progress(
-        stream.batches(), f"preparing {folder.name}", total, "pairs", _count
-    )
-    with (
-        atomic_write(folder / INPUTS) as inputs_path,
-        atomic_write(folder / TARGETS) as targets_path,
-        inputs_path.open("wb") as inputs,
-        targets_path.open("wb") as targets,
-    ):
-        for file in (inputs, targets):
-            _write_header(file, (total, stream.image_size, stream.image_size, 3))
-        for input_batch, target_batch in batches:
-            inputs.write(np.ascontiguousarray(input_batch).data)
-            targets.write(np.ascontiguousarray(target_batch).data)
-
-
-def _write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:
-    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(file, header)
-
-
-def _count(batch: tuple[NDArray[np.uint8], NDArray[np.uint8]]) -> int:
-    return len(batch[0])

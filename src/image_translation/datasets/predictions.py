@@ -1,11 +1,14 @@
 """Predictions as image files, one per test image and replicate."""
 
+import hashlib
+import io
 import json
 import logging
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,8 @@ from kedro_datasets._typing import ImagePreview
 from numpy.typing import NDArray
 from PIL import Image
 
-from image_translation.common.fingerprint import Deferred, Stamp
+from image_translation.common.errors import InputError
+from image_translation.common.stamps import Stamp
 from image_translation.datasets.previews import COLUMNS, ROWS, preview_images
 from image_translation.imaging.contact_sheet import evenly_spaced
 
@@ -23,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 # PNG is lossless at every level; the lowest is several times faster to write
 PNG_COMPRESSION = 1
+
+INDEX = "index.json"
 
 
 @dataclass(frozen=True)
@@ -56,9 +62,25 @@ class Predictions:
     fingerprint: str
 
     def read(self, pair_id: str, replicate: int = 0) -> NDArray[np.uint8]:
-        """One prediction: uint8, H×W×3."""
-        with Image.open(image_path(self.folder, pair_id, replicate)) as image:
+        """One prediction: uint8, H×W×3.
+
+        Raises:
+            InputError: Its file is missing or damaged.
+        """
+        path = image_path(self.folder, pair_id, replicate)
+        content = path.read_bytes() if path.is_file() else b""
+        name = path.relative_to(self.folder).as_posix()
+        if hashlib.sha256(content).hexdigest() != self._digests.get(name):
+            raise InputError(
+                f"{path} is damaged or missing. Remove {Stamp(self.folder).path} and run "
+                "the task's pipeline again: it makes the predictions again"
+            )
+        with Image.open(io.BytesIO(content)) as image:
             return np.asarray(image)
+
+    @cached_property
+    def _digests(self) -> dict[str, str]:
+        return Stamp(self.folder).digests()
 
     def read_batches(
         self, pair_ids: Sequence[str], replicate: int, batch_size: int = 64
@@ -76,11 +98,38 @@ def image_path(folder: Path, pair_id: str, replicate: int) -> Path:
     return parent / f"{pair_id}.png"
 
 
-class PredictionsDataset(AbstractDataset[Deferred, Predictions]):
-    """A folder of predictions with a fingerprint.
+def read_predictions(folder: Path) -> Predictions:
+    """The predictions in a folder, with images loaded on demand."""
+    index = json.loads((folder / INDEX).read_text("utf-8"))
+    return Predictions(
+        folder=folder,
+        replicates=index["replicates"],
+        fingerprint=Stamp(folder).read() or "",
+    )
 
-    Saves a deferred stream of :class:`PredictionBatch`, unless the folder is up to
-    date.
+
+def write_predictions(folder: Path, batches: Iterable[PredictionBatch]) -> None:
+    """Replace the predictions in a folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    replicates = 0
+    with ThreadPoolExecutor() as pool:
+        for batch in batches:
+            replicates = max(replicates, batch.replicate + 1)
+            paths = [
+                image_path(folder, pair_id, batch.replicate)
+                for pair_id in batch.pair_ids
+            ]
+            paths[0].parent.mkdir(exist_ok=True)
+            list(pool.map(_write_image, paths, batch.images))
+    index = json.dumps({"replicates": replicates})
+    (folder / INDEX).write_text(index + "\n", "utf-8")
+
+
+class PredictionsDataset(AbstractDataset[Predictions, Predictions]):
+    """A folder of predictions with a stamp.
+
+    Its node gets the folder as a dataset of its own, and writes into it batch by batch.
 
     Example:
         ```yaml
@@ -104,34 +153,12 @@ class PredictionsDataset(AbstractDataset[Deferred, Predictions]):
 
     def load(self) -> Predictions:
         """The predictions, with images loaded on demand."""
-        index = json.loads((self._filepath / "index.json").read_text("utf-8"))
-        return Predictions(
-            folder=self._filepath,
-            replicates=index["replicates"],
-            fingerprint=Stamp(self._filepath).read() or "",
-        )
+        return read_predictions(self._filepath)
 
-    def save(self, data: Deferred[Iterable[PredictionBatch]]) -> None:
-        """Compute and write the predictions, unless they are up to date."""
-        stamp = Stamp(self._filepath)
-        if stamp.matches(data.fingerprint):
-            logger.info("%s are up to date", "/".join(self._filepath.parts[-3:]))
-            return
-        shutil.rmtree(self._filepath, ignore_errors=True)
-        self._filepath.mkdir(parents=True)
-        replicates = 0
-        with ThreadPoolExecutor() as pool:
-            for batch in data.make():
-                replicates = max(replicates, batch.replicate + 1)
-                paths = [
-                    image_path(self._filepath, pair_id, batch.replicate)
-                    for pair_id in batch.pair_ids
-                ]
-                paths[0].parent.mkdir(exist_ok=True)
-                list(pool.map(_write_image, paths, batch.images))
-        index = json.dumps({"replicates": replicates})
-        (self._filepath / "index.json").write_text(index + "\n", "utf-8")
-        stamp.write(data.fingerprint)
+    def save(self, data: Predictions) -> None:
+        """Check that the node has written the predictions into the folder."""
+        if Stamp(self._filepath).read() != data.fingerprint:
+            raise DatasetError(f"{self._filepath} does not contain these predictions")
 
     def preview(self) -> ImagePreview:
         """Evenly spaced predictions of the first replicate."""

@@ -14,6 +14,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from image_translation.common.schema import flatten
+from image_translation.common.stamps import had_work
 from image_translation.hooks.kedro_viz import write_status
 from image_translation.hooks.logged_datasets import is_logged, log_dataset
 from image_translation.hooks.project import find_task, is_of_task, task_folders
@@ -27,6 +28,9 @@ from image_translation.runs.pipeline_run import (
 from image_translation.runs.summary import write_summary
 
 logger = logging.getLogger(__name__)
+
+NAMED = 5
+"""Number of nodes with new results that a run names at its end."""
 
 
 class RunEventHooks:
@@ -46,6 +50,7 @@ class RunEventHooks:
         self._held = ExitStack()
         self._started: dict[str, float] = {}
         self._unsaved: dict[str, set[str]] = {}
+        self._had_work: dict[str, bool | None] = {}
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -62,7 +67,8 @@ class RunEventHooks:
         from image_translation.runs.store import connection
 
         self._catalog, self._pipeline = catalog, pipeline
-        self._run, self._unsaved, self._has_failed = None, {}, False
+        self._run, self._has_failed = None, False
+        self._unsaved, self._had_work = {}, {}
         self._held.close()
         connection.renew()
         with guarded():
@@ -115,16 +121,14 @@ class RunEventHooks:
 
     @hook_impl
     def after_node_run(self, node: Node) -> None:
-        """Record the end of a node without outputs."""
+        """Note whether the node had work to do; record its end if it has no outputs."""
+        self._had_work[node.name] = had_work()
         if not node.outputs:
             self._finish(node)
 
     @hook_impl(trylast=True)
     def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
-        """Record a dataset, and the end of a node with its last output.
-
-        The outputs of most nodes are computed while they are saved.
-        """
+        """Record a dataset, and the end of a node whose last output is saved."""
         if is_logged(dataset_name):
             self._append("saved", dataset=dataset_name)
             self._send()
@@ -136,7 +140,12 @@ class RunEventHooks:
     def _finish(self, node: Node) -> None:
         self._unsaved.pop(node.name, None)
         seconds = time.perf_counter() - self._started[node.name]
-        self._append("finished", node=node.name, seconds=round(seconds, 3))
+        self._append(
+            "finished",
+            node=node.name,
+            seconds=round(seconds, 3),
+            had_work=self._had_work.get(node.name),
+        )
 
     @hook_impl
     def on_node_error(self, error: Exception, node: Node) -> None:
@@ -149,6 +158,7 @@ class RunEventHooks:
     @hook_impl
     def after_pipeline_run(self) -> None:
         """Record the end, and write the summary."""
+        self._log_work()
         self._end("FINISHED")
 
     @hook_impl
@@ -158,6 +168,18 @@ class RunEventHooks:
             if self._run is not None and not self._has_failed:
                 self._fail(self._run, error)
         self._end("FAILED")
+
+    def _log_work(self) -> None:
+        """Say how many nodes found their outputs out of date."""
+        known = {name: had for name, had in self._had_work.items() if had is not None}
+        if known:
+            new = [name for name, had in known.items() if had]
+            named = f": {', '.join(new[:NAMED])}" if new else ""
+            more = f" and {len(new) - NAMED} more" if len(new) > NAMED else ""
+            kept = len(known) - len(new)
+            logger.info(
+                "%d results made, %d up to date%s%s", len(new), kept, named, more
+            )
 
     def _fail(self, run: PipelineRun, error: Exception) -> None:
         """Record an error that no node hook has received, as one in saving."""

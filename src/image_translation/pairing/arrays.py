@@ -1,12 +1,23 @@
 """Arrays of pairs, for training, inference and scoring."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from image_translation.common.errors import InputError
+from image_translation.common.files import atomic_write
+from image_translation.common.progress import progress
+from image_translation.common.stamps import Stamp
+
+INPUTS, TARGETS, INDEX = "inputs.npy", "targets.npy", "index.csv"
+
+Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+"""Input and target, or batches of them."""
 
 
 @dataclass(frozen=True)
@@ -70,3 +81,64 @@ class ScoredPairs(PairArrays):
             "the --env and --params of this run: kedro run --pipeline=<task> "
             "--tags=preparation"
         )
+
+
+def read_pairs(folder: Path) -> PairArrays:
+    """Map the arrays in a folder into memory, read-only.
+
+    Raises:
+        InputError: The folder has no complete arrays.
+    """
+    fingerprint = Stamp(folder).read()
+    if fingerprint is None:
+        raise InputError(
+            f"{folder} contains no prepared pairs. Prepare them, with the --env "
+            f"and --params of this run: kedro run --pipeline={folder.parent.name} "
+            "--tags=ingestion,splitting,preparation"
+        )
+    return PairArrays(
+        inputs=np.load(folder / INPUTS, mmap_mode="r"),
+        targets=np.load(folder / TARGETS, mmap_mode="r"),
+        index=pd.read_csv(folder / INDEX, dtype=str, keep_default_na=False),
+        fingerprint=fingerprint,
+    )
+
+
+def write_pairs(
+    folder: Path, index: pd.DataFrame, image_size: int, batches: Iterable[Pair]
+) -> None:
+    """Write pairs batch by batch, in bounded memory.
+
+    The files are renamed at the end: another process may have mapped the old arrays.
+    They are written without a memory map, which kills the process on a full disk.
+
+    Args:
+        folder: Receives ``inputs.npy``, ``targets.npy`` and ``index.csv``.
+        index: One row per pair, in the order of the batches: ``pair_id``, ``group``.
+        image_size: Height and width of the images in pixels.
+        batches: Inputs and targets, each uint8, n×H×W×3.
+    """
+    total = len(index)
+    counted = progress(batches, f"preparing {folder.name}", total, "pairs", _count)
+    with (
+        atomic_write(folder / INPUTS) as inputs_path,
+        atomic_write(folder / TARGETS) as targets_path,
+        atomic_write(folder / INDEX) as index_path,
+        inputs_path.open("wb") as inputs,
+        targets_path.open("wb") as targets,
+    ):
+        for file in (inputs, targets):
+            _write_header(file, (total, image_size, image_size, 3))
+        for input_batch, target_batch in counted:
+            inputs.write(np.ascontiguousarray(input_batch).data)
+            targets.write(np.ascontiguousarray(target_batch).data)
+        index.to_csv(index_path, index=False)
+
+
+def _write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+
+
+def _count(batch: Pair) -> int:
+    return len(batch[0])

@@ -1,7 +1,6 @@
 """Prepare pairs: decode and resize once, in bounded memory."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -11,10 +10,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from image_translation.common.errors import InputError
-from image_translation.common.fingerprint import Deferred, code_digest, digest
+from image_translation.common.fingerprint import code_digest, digest
+from image_translation.common.stamps import Stamp
 from image_translation.common.threads import map_in_threads
 from image_translation.imaging.decoding import UnreadableImageError, decode_image
 from image_translation.imaging.resizing import fit_pillow
+from image_translation.pairing.arrays import Pair, PairArrays, read_pairs, write_pairs
 from image_translation.pairing.layouts import (
     fingerprint_derivation,
     make_derivation,
@@ -23,8 +24,6 @@ from image_translation.pairing.layouts import (
 from image_translation.pairing.settings import PairingSettings, PreparationSettings
 from image_translation.sources import Source
 
-Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
-
 Loader = Callable[[str, str], Pair]
 """Maps input file and target file, relative to the source's root, to the two images."""
 
@@ -32,30 +31,14 @@ BATCH_SIZE = 8
 """Number of pairs that a thread prepares and that are written at once."""
 
 
-@dataclass(frozen=True)
-class PairStream:
-    """The pairs of one subset as a stream of arrays.
-
-    Attributes:
-        fingerprint: Digest of the inputs of the arrays.
-        index: One row per pair, in the order of the batches: ``pair_id``, ``group``.
-        image_size: Height and width of the images in pixels.
-        batches: Returns inputs and targets, each uint8, n×H×W×3, n ≤ ``BATCH_SIZE``.
-    """
-
-    fingerprint: str
-    index: pd.DataFrame
-    image_size: int
-    batches: Callable[[], Iterator[Pair]]
-
-
 def prepare_pairs(
     source: Source,
     split: pd.DataFrame,
     subset: str,
+    folder: Path,
     pairing: PairingSettings,
     preparation: PreparationSettings,
-) -> Deferred[PairStream]:
+) -> PairArrays:
     """Prepare the pairs of one subset, in the order of ``pair_id``.
 
     Input and target are resized separately, each antialiased. A recipe is applied after
@@ -66,15 +49,16 @@ def prepare_pairs(
         source: The files.
         split: Pairs with the manifest's columns and ``split``.
         subset: ``train``, ``validation`` or ``test``.
+        folder: Folder of the arrays; kept if it is up to date.
         pairing: How files form pairs.
         preparation: Size and method of resizing.
 
     Returns:
-        The stream. Its fingerprint depends on contents, groups and settings, not on the
-        location and names of the files.
+        The arrays. Their fingerprint depends on contents, groups and settings, not on
+        the location and names of the files.
 
     Raises:
-        InputError: The recipe's settings are invalid.
+        InputError: The recipe's settings are invalid, or a file has changed.
     """
     rows = split[split["split"] == subset].sort_values("pair_id", ignore_index=True)
     contents = rows[["pair_id", "group", "input_sha256", "target_sha256"]]
@@ -82,17 +66,14 @@ def prepare_pairs(
     fingerprint = digest(contents, preparation, derivation, code_digest(__name__))
     files = list(zip(rows["input"], rows["target"], strict=True))
 
-    def load_batches() -> Iterator[Pair]:
+    def write() -> None:
         load = _make_loader(source.root, pairing, preparation)
-        return map_in_threads(partial(_load_batch, load), _chunk(files))
+        batches = map_in_threads(partial(_load_batch, load), _chunk(files))
+        index = rows[["pair_id", "group"]]
+        write_pairs(folder, index, preparation.image_size, batches)
 
-    stream = PairStream(
-        fingerprint=fingerprint,
-        index=rows[["pair_id", "group"]],
-        image_size=preparation.image_size,
-        batches=load_batches,
-    )
-    return Deferred(fingerprint, lambda: stream)
+    Stamp(folder).update(fingerprint, write)
+    return read_pairs(folder)
 
 
 def identify_pairs(

@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from image_translation.common.files import LockedError, lock
-from image_translation.common.fingerprint import Stamp
+from image_translation.common.stamps import Stamp
 from image_translation.runs.events import EventLog
 from image_translation.runs.mlflow_position import LOCK, Sent, is_pending, read_sent
 from image_translation.runs.mlflow_sender import LogDataset, Sender

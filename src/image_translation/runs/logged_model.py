@@ -114,7 +114,7 @@ def _save(
     shutil.copytree(Path(image_translation.__file__).parent, code, ignore=_EXCLUDED)
     pyfunc.save_model(
         folder,
-        python_model=str(Path(__file__).with_name("served.py")),
+        python_model=str(Path(__file__).with_name("served_model.py")),
         artifacts={
             name: str(trained.folder / file)
             for name, file in (

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from image_translation.common.files import atomic_folder
-from image_translation.common.fingerprint import Stamp
+from image_translation.common.stamps import Stamp
 
 
 def cached_dir(folder: Path, fingerprint: str, fill: Callable[[Path], object]) -> Path:
@@ -21,11 +21,11 @@ def cached_dir(folder: Path, fingerprint: str, fill: Callable[[Path], object]) -
     Returns:
         The folder with the files.
     """
-    files, stamp = folder / "files", Stamp(folder)
-    if stamp.matches(fingerprint) and files.is_dir():
+    files = folder / "files"
+    if Stamp(folder).matches(fingerprint):
         return files
     with atomic_folder(folder) as temporary:
         (temporary / "files").mkdir()
         fill(temporary / "files")
-    stamp.write(fingerprint)
+        Stamp(temporary).write(fingerprint)
     return files

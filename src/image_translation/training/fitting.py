@@ -8,6 +8,7 @@ import torch
 
 from image_translation.common.errors import InputError
 from image_translation.common.memory import keep_freed_memory
+from image_translation.common.stamps import note_work
 from image_translation.networks import MeanTarget
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.cost import known_cost
@@ -62,7 +63,9 @@ def fit(
     run_folder = RunFolder(folder, settings, train, validation, replicate, name)
     _check(settings, train, validation)
     finished = run_folder.find_finished()
-    if finished is not None and not settings.training.force:
+    is_stale = finished is None or settings.training.force
+    note_work(is_stale)
+    if finished is not None and not is_stale:
         logger.info("%s is up to date", run_folder.name)
         return finished
 

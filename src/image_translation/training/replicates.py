@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from image_translation.common.stamps import note_work
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.fitting import fit
 from image_translation.training.launch import launch
@@ -29,6 +30,7 @@ def train(
     is_alone = training.devices * training.nodes == 1 or not settings.is_trainable
     if settings.enabled and not is_alone:
         if _has_work(settings, train, validation, folder):
+            note_work(True)
             launch(name, settings, train, validation, folder, observers)
         settings = settings.model_copy(
             update={"training": training.model_copy(update={"force": False})}

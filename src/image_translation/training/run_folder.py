@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from image_translation.common.errors import InputError
-from image_translation.common.fingerprint import Stamp, code_digest, digest, file_digest
+from image_translation.common.fingerprint import code_digest, digest, file_digest
+from image_translation.common.stamps import Stamp
 from image_translation.networks.registry import module_of
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.checkpoint import CHECKPOINT, PREVIOUS, write_whole
@@ -88,12 +89,9 @@ class RunFolder:
         if not Stamp(self.path).matches(self.fingerprint):
             return None
         try:
-            trained = TrainedReplicate.read(self.path)
+            return TrainedReplicate.read(self.path)
         except InputError:
             return None
-        # A training that diverged in its first epoch is finished without weights.
-        files = (HISTORY,) if trained.best_epoch is None else (HISTORY, WEIGHTS)
-        return trained if all((self.path / file).is_file() for file in files) else None
 
     def reopen(self) -> None:
         """Create the folder if needed, and mark it as unfinished."""
@@ -149,7 +147,8 @@ class RunFolder:
             save_history(state.history, self.path)
             text = json.dumps(config, indent=2) + "\n"
             write_whole(self.path / CONFIG, lambda path: path.write_text(text, "utf-8"))
-            Stamp(self.path).write(self.fingerprint)
+            written = (self.path / name for name in (WEIGHTS, HISTORY, CONFIG))
+            Stamp(self.path).write(self.fingerprint, filter(Path.is_file, written))
             _remove(self.path, CHECKPOINT, PREVIOUS)
             if weights.is_file():  # otherwise the next training starts from START too
                 _remove(self.path, START)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from image_translation.common.errors import InputError
-from image_translation.common.fingerprint import digest
+from image_translation.common.fingerprint import digest, file_digest
 from image_translation.training.losses import loss_labels
 from image_translation.training.settings import LAST, ModelSettings
 
@@ -116,7 +116,7 @@ class TrainedReplicate:
         """Build the generator and load its weights; in evaluation mode, on the CPU.
 
         Raises:
-            InputError: The weights cannot be read or do not fit.
+            InputError: The weights cannot be read, are damaged or do not fit.
         """
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -132,6 +132,11 @@ class TrainedReplicate:
                 f"{path} cannot be read ({error}); train the model again with "
                 "training.force=true"
             ) from error
+        if file_digest(path) != self.config["weights_sha256"]:
+            raise InputError(
+                f"{path} is damaged: it differs from the weights that were trained. "
+                "Remove it and run the same command again to train the model again"
+            )
         if not fits(generator, weights):
             raise InputError(
                 f"{path} does not fit the network that this version of the project "

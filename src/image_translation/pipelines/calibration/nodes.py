@@ -5,12 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from image_translation import metrics
-from image_translation.common.fingerprint import (
-    Deferred,
-    code_digest,
-    deferred_parts,
-    digest,
-)
+from image_translation.common.fingerprint import code_digest, digest
+from image_translation.common.stamps import Stamped, make_all_if_stale
 from image_translation.config.task_settings import TaskSettings
 from image_translation.datasets.models import Workspace
 from image_translation.networks.registry import module_of
@@ -25,7 +21,7 @@ def calibrate_verdicts(
     scored: ScoredPairs,
     workspace: Workspace,
     settings: TaskSettings,
-) -> tuple[Deferred[pd.DataFrame], ...]:
+) -> tuple[Stamped[pd.DataFrame], ...]:
     """Train a model with many seeds, and compare it with itself.
 
     Existing trainings of the task are reused. The scores select nothing, so they do not
@@ -65,7 +61,7 @@ def calibrate_verdicts(
             margins=settings.verdicts.margins.model_dump(),
         )
 
-    return deferred_parts(fingerprint, make, 2)
+    return make_all_if_stale(fingerprint, make, 2)
 
 
 def _score_trainings(

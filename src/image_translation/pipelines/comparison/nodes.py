@@ -7,12 +7,8 @@ import pandas as pd
 
 from image_translation import metrics
 from image_translation.common.errors import InputError
-from image_translation.common.fingerprint import (
-    Deferred,
-    code_digest,
-    deferred_parts,
-    digest,
-)
+from image_translation.common.fingerprint import code_digest, digest
+from image_translation.common.stamps import Stamped, make_all_if_stale
 from image_translation.config.task_settings import TaskSettings
 from image_translation.pairing.arrays import ScoredPairs
 from image_translation.pipeline_registry import TASKS
@@ -33,7 +29,7 @@ SAMPLES = 8
 
 def compare_models(
     settings: VerdictSettings, **results: Any
-) -> tuple[Deferred[pd.DataFrame], ...]:
+) -> tuple[Stamped[pd.DataFrame], ...]:
     """Compare all models on the same images.
 
     Args:
@@ -56,7 +52,7 @@ def compare_models(
         (settings, scores, sets, failed, subset),
         code_digest("image_translation.statistics"),
     )
-    return deferred_parts(
+    return make_all_if_stale(
         fingerprint, lambda: _compare(scores, sets, settings, failed, subset), 3
     )
 
@@ -162,7 +158,7 @@ def write_report(
     promotion: Mapping[str, Any],
     source: Source,
     **inputs: Any,
-) -> tuple[Deferred[Any], ...]:
+) -> tuple[Stamped[Any], ...]:
     """Draw the figures and write the report of a task.
 
     Args:
@@ -190,7 +186,7 @@ def write_report(
         {name: value for name, value in environment.items() if name != "date"},
         code_digest(__name__),
     )
-    return deferred_parts(
+    return make_all_if_stale(
         fingerprint,
         lambda: _draw(
             collect_content(

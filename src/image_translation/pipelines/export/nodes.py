@@ -1,14 +1,17 @@
 """Node of the export pipeline."""
 
+import logging
 from collections.abc import Mapping
-from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from image_translation.common.errors import InputError
-from image_translation.common.fingerprint import Deferred, code_digest, digest
+from image_translation.common.files import atomic_folder
+from image_translation.common.fingerprint import code_digest, digest
+from image_translation.common.stamps import Stamp, note_work
 from image_translation.config.task_settings import TaskSettings
 from image_translation.datasets.models import Workspace
 from image_translation.networks.registry import module_of
@@ -24,24 +27,28 @@ if TYPE_CHECKING:
     from image_translation.export.package import ModelExport
     from image_translation.registry.chosen_models import Chosen
 
+logger = logging.getLogger(__name__)
+
 
 def export_models(
     settings: TaskSettings,
     trained: Mapping[str, TrainedModel],
     champions: Workspace,
+    folder: Path,
     train: PairArrays,
     validation: PairArrays,
     source: Source,
     split: pd.DataFrame,
     comparison: pd.DataFrame | None,
     verdicts: pd.DataFrame | None,
-) -> dict[str, Deferred[Any]]:
+) -> dict[str, Path]:
     """Export the champion, or the models of ``export.model``.
 
     Args:
         settings: All parameters of the task.
         trained: The task's models on disk, by name.
         champions: Folder of the champions.
+        folder: Folder of the exports; those that are up to date are kept.
         train: Training pairs.
         validation: Validation pairs.
         source: The source of the pairs.
@@ -62,7 +69,7 @@ def export_models(
     chosen = choose_models(
         task, export.model, settings.models, trained, champions.folder, "export.model"
     )
-    deferred = {}
+    exports = {}
     for model, one in chosen.items():
         _check_exportable(model, one, trained)
         is_scored = _is_scored(one, trained.get(model))
@@ -89,20 +96,20 @@ def export_models(
             "image_translation.export",
             module_of(one.trained.config["network"]["name"]),
         )
-        deferred[model] = Deferred(
-            digest(
-                one.trained,
-                one.inference,
-                train,
-                validation,
-                export,
-                facts,
-                versions,
-                code,
-            ),
-            partial(_prepare, one, train, validation, export.calibration, facts),
+        fingerprint = digest(
+            one.trained, one.inference, train, validation, export, facts, versions, code
         )
-    return deferred
+        exports[model] = folder / model
+        is_stale = not Stamp(folder / model).matches(fingerprint)
+        note_work(is_stale)
+        if not is_stale:
+            logger.info("%s is up to date", folder / model)
+            continue
+        with atomic_folder(folder / model) as temporary:
+            _prepare(one, train, validation, export.calibration, facts).write(temporary)
+            Stamp(temporary).write(fingerprint)
+        logger.info("Exported %s to %s", model, folder / model)
+    return exports
 
 
 def _prepare(

@@ -13,6 +13,7 @@ def create_pipeline(task: str) -> Pipeline:
             "settings": "params:task",
             "trained": "trained_models",
             "champions": "champion.workspace",
+            "folder": "exports.folder",
             "train": "train_pairs",
             "validation": "validation_pairs",
             "source": "source",

@@ -7,12 +7,8 @@ from typing import Any
 import pandas as pd
 
 from image_translation.common.errors import InputError
-from image_translation.common.fingerprint import (
-    Deferred,
-    code_digest,
-    deferred_parts,
-    digest,
-)
+from image_translation.common.fingerprint import code_digest, digest
+from image_translation.common.stamps import Stamped, make_all_if_stale
 from image_translation.datasets.predictions import Predictions
 from image_translation.pairing.arrays import PairArrays
 from image_translation.reporting.settings import ReportSettings
@@ -20,7 +16,7 @@ from image_translation.reporting.settings import ReportSettings
 
 def write_blind_test(
     task: str, settings: ReportSettings, test: PairArrays, **predictions: Predictions
-) -> tuple[Deferred[Any], ...]:
+) -> tuple[Stamped[Any], ...]:
     """Write the page of the blind test, and its key.
 
     Args:
@@ -53,7 +49,7 @@ def write_blind_test(
         (task, settings, test, made),
         code_digest("image_translation.reporting.blind_test"),
     )
-    return deferred_parts(
+    return make_all_if_stale(
         fingerprint,
         lambda: render_blind_test(
             task,

@@ -4,12 +4,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from image_translation.common.fingerprint import (
-    Deferred,
-    code_digest,
-    deferred_parts,
-    digest,
-)
+from image_translation.common.fingerprint import code_digest, digest
+from image_translation.common.stamps import Stamped, make_all_if_stale
 from image_translation.pairing.manifest import build_manifest
 from image_translation.pairing.settings import AuditSettings, PairingSettings
 from image_translation.sources import Source, open_source
@@ -22,7 +18,7 @@ def list_source(source: str | None, folder: Path) -> Source:
 
 def form_pairs(
     source: Source, pairing: PairingSettings, audit: AuditSettings
-) -> tuple[Deferred[Any], ...]:
+) -> tuple[Stamped[Any], ...]:
     """Form pairs from a source's files, and audit them.
 
     Files with unchanged name, size and time are not opened again.
@@ -31,7 +27,7 @@ def form_pairs(
         The manifest, and the audit's findings.
     """
     code = code_digest("image_translation.pairing.manifest")
-    return deferred_parts(
+    return make_all_if_stale(
         digest(source, pairing, audit, code),
         partial(build_manifest, source, pairing, audit),
         count=2,

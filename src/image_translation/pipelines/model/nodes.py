@@ -2,12 +2,19 @@
 
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import pandas as pd
 
-from image_translation.common.fingerprint import Deferred, code_digest, digest
+from image_translation.common.fingerprint import code_digest, digest
+from image_translation.common.stamps import Stamp, Stamped, make_if_stale
 from image_translation.datasets.models import Workspace
-from image_translation.datasets.predictions import PredictionBatch, Predictions
+from image_translation.datasets.predictions import (
+    PredictionBatch,
+    Predictions,
+    read_predictions,
+    write_predictions,
+)
 from image_translation.metrics import FUNCTIONS, score_stream, set_contributions
 from image_translation.metrics.learned import (
     feature_contributions,
@@ -45,25 +52,36 @@ def train_model(
 def translate_pairs(
     trained: TrainedModel,
     scored: ScoredPairs,
+    folder: Path,
     inference: InferenceSettings,
     seal: SealSettings,
-) -> Deferred[Iterator[PredictionBatch]]:
-    """Translate the scored inputs with every replicate of a model."""
+) -> Predictions:
+    """Translate the scored inputs with every replicate of a model.
+
+    Args:
+        trained: The model.
+        scored: The pairs whose inputs are translated.
+        folder: Folder of the predictions; kept if it is up to date.
+        inference: How the model translates.
+        seal: Whether the test set is sealed.
+    """
     scored.check_seal(seal.sealed)
     model = trained.settings
-    return Deferred(
-        digest(
-            trained,
-            scored,
-            inference,
-            code_digest(
-                "image_translation.training.inference",
-                "image_translation.training.trained",
-                *([module_of(model.network.name)] if model else []),
-            ),
+    fingerprint = digest(
+        trained,
+        scored,
+        inference,
+        code_digest(
+            "image_translation.training.inference",
+            "image_translation.training.trained",
+            *([module_of(model.network.name)] if model else []),
         ),
-        lambda: _translate(trained, scored, inference),
     )
+    Stamp(folder).update(
+        fingerprint,
+        lambda: write_predictions(folder, _translate(trained, scored, inference)),
+    )
+    return read_predictions(folder)
 
 
 def _translate(
@@ -86,10 +104,10 @@ def score_predictions(
     scored: ScoredPairs,
     learned_metrics: LearnedMetricsSettings,
     seal: SealSettings,
-) -> Deferred[pd.DataFrame]:
+) -> Stamped[pd.DataFrame]:
     """Score every prediction against its target."""
     scored.check_seal(seal.sealed)
-    return Deferred(
+    return make_if_stale(
         _scores_fingerprint(predictions, scored, learned_metrics),
         lambda: _score(predictions, scored, learned_metrics),
     )
@@ -100,14 +118,14 @@ def score_prediction_sets(
     scored: ScoredPairs,
     learned_metrics: LearnedMetricsSettings,
     seal: SealSettings,
-) -> Deferred[pd.DataFrame]:
+) -> Stamped[pd.DataFrame]:
     """Measure the distances between all predictions and all targets.
 
     The table has the format of the scores: the contribution of each image to each
     distance.
     """
     scored.check_seal(seal.sealed)
-    return Deferred(
+    return make_if_stale(
         _scores_fingerprint(predictions, scored, learned_metrics),
         lambda: _score_sets(predictions, scored, learned_metrics),
     )

@@ -32,6 +32,7 @@ def create_pipeline() -> Pipeline:
                 inputs=[
                     "trained",
                     "scored_pairs",
+                    "predictions.folder",
                     "params:model.inference",
                     "params:test",
                 ],

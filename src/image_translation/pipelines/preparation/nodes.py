@@ -1,13 +1,12 @@
 """Nodes of the preparation pipeline."""
 
 import logging
+from pathlib import Path
 
 import pandas as pd
 
-from image_translation.common.fingerprint import Deferred
 from image_translation.pairing.arrays import PairArrays, ScoredPairs
 from image_translation.pairing.preparation import (
-    PairStream,
     identify_pairs,
     prepare_pairs,
 )
@@ -24,31 +23,34 @@ logger = logging.getLogger(__name__)
 def prepare_train_pairs(
     source: Source,
     split: pd.DataFrame,
+    folder: Path,
     pairing: PairingSettings,
     preparation: PreparationSettings,
-) -> Deferred[PairStream]:
+) -> PairArrays:
     """Decode and resize the training pairs."""
-    return prepare_pairs(source, split, "train", pairing, preparation)
+    return prepare_pairs(source, split, "train", folder, pairing, preparation)
 
 
 def prepare_validation_pairs(
     source: Source,
     split: pd.DataFrame,
+    folder: Path,
     pairing: PairingSettings,
     preparation: PreparationSettings,
-) -> Deferred[PairStream]:
+) -> PairArrays:
     """Decode and resize the validation pairs."""
-    return prepare_pairs(source, split, "validation", pairing, preparation)
+    return prepare_pairs(source, split, "validation", folder, pairing, preparation)
 
 
 def prepare_test_pairs(
     source: Source,
     split: pd.DataFrame,
+    folder: Path,
     pairing: PairingSettings,
     preparation: PreparationSettings,
-) -> Deferred[PairStream]:
+) -> PairArrays:
     """Decode and resize the test pairs."""
-    return prepare_pairs(source, split, "test", pairing, preparation)
+    return prepare_pairs(source, split, "test", folder, pairing, preparation)
 
 
 def choose_scored_pairs(

@@ -21,7 +21,13 @@ def create_pipeline() -> Pipeline:
     subsets = [
         Node(
             prepare,
-            inputs=["source", "split", "params:pairing", "params:preparation"],
+            inputs=[
+                "source",
+                "split",
+                f"{subset}_pairs.folder",
+                "params:pairing",
+                "params:preparation",
+            ],
             outputs=f"{subset}_pairs",
             name=f"prepare_{subset}_pairs",
         )

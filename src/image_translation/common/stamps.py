@@ -1,0 +1,227 @@
+"""Stamps: files that keep outputs from being made again while they are up to date.
+
+A stamp is next to its output. It holds the output's fingerprint, and size and digest of
+each of its files. An output is up to date if the fingerprint matches and the files are
+unchanged. The stamp is written last, so an incomplete output is never up to date.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from image_translation.common.errors import InputError
+from image_translation.common.files import write_text
+from image_translation.common.fingerprint import file_digest
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+STAMP_NAME = "fingerprint.json"
+
+_stored: ContextVar[frozenset[str]] = ContextVar("stored", default=frozenset())
+_had_work: ContextVar[bool | None] = ContextVar("had_work", default=None)
+
+
+@dataclass(frozen=True)
+class Stamped(Generic[T]):
+    """Output of a node, with its fingerprint.
+
+    Attributes:
+        fingerprint: Digest of everything that the output depends on.
+        value: None if the stored output is up to date.
+    """
+
+    fingerprint: str
+    value: T | None
+
+
+def begin_node(fingerprints: Iterable[str] = ()) -> None:
+    """Announce the stored outputs of the node that runs next.
+
+    Args:
+        fingerprints: Those that all stamped outputs of the node have.
+    """
+    _stored.set(frozenset(fingerprints))
+    _had_work.set(None)
+
+
+def note_work(was_stale: bool) -> None:
+    """Note whether an output of the running node was stale, and is made."""
+    _had_work.set(_had_work.get() or was_stale)
+
+
+def had_work() -> bool | None:
+    """Whether an output of the node was stale; None if it keeps no fingerprints."""
+    return _had_work.get()
+
+
+def make_if_stale(fingerprint: str, make: Callable[[], T]) -> Stamped[T]:
+    """The output of a node; it is only made if the stored one has another fingerprint.
+
+    Without a Kedro session, nothing is stored: the output is always made.
+
+    Args:
+        fingerprint: Digest of everything that the output depends on.
+        make: Makes the output.
+    """
+    is_stored = fingerprint in _stored.get()
+    note_work(not is_stored)
+    return Stamped(fingerprint, None if is_stored else make())
+
+
+def make_all_if_stale(
+    fingerprint: str, make: Callable[[], Sequence[Any]], count: int
+) -> tuple[Stamped[Any], ...]:
+    """The outputs of a node that makes several at once; see `make_if_stale`.
+
+    Args:
+        fingerprint: Digest of everything that the outputs depend on.
+        make: Makes all outputs.
+        count: Number of outputs.
+    """
+    made = make_if_stale(fingerprint, make)
+    values = [None] * count if made.value is None else made.value
+    return tuple(Stamped(fingerprint, value) for value in values)
+
+
+class Stamp:
+    """The stamp of an output.
+
+    Args:
+        output: Folder or file of the output. The stamp of a folder is inside it, the
+            stamp of a file is a hidden file next to it.
+    """
+
+    def __init__(self, output: Path) -> None:
+        self._output = output
+        self._is_file = bool(output.suffix) and not output.is_dir()
+        self.path = (
+            output.with_name(f".{output.name}.{STAMP_NAME}")
+            if self._is_file
+            else output / STAMP_NAME
+        )
+
+    def read(self) -> str | None:
+        """The fingerprint of a complete and undamaged output, otherwise None.
+
+        Files of another size count as damaged, and files that were written after the
+        stamp if their digest has changed.
+        """
+        content = self._read()
+        if content is None:
+            return None
+        written = self.path.stat().st_mtime_ns
+        for file, size, sha256 in self._files(content):
+            problem = _find_damage(file, size, sha256, written)
+            if problem:
+                logger.warning("%s %s; it is made again", file, problem)
+                return None
+        return content["fingerprint"]
+
+    def matches(self, fingerprint: str) -> bool:
+        """True if the output is complete and undamaged, and has this fingerprint."""
+        return self.read() == fingerprint
+
+    def verify(self, *names: str) -> None:
+        """Check the digests of files.
+
+        Args:
+            *names: Relative to the folder of the output; all of its files if not given.
+
+        Raises:
+            InputError: A file is damaged.
+        """
+        for file, _, sha256 in self._files(self._read() or {"files": {}}):
+            if names and file.relative_to(self._folder).as_posix() not in names:
+                continue
+            if not file.is_file() or file_digest(file) != sha256:
+                raise InputError(
+                    f"{file} is damaged: it differs from what was written. Remove "
+                    f"{self.path} and run the same command again to make it again"
+                )
+
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of the files, by their names relative to the folder of the output."""
+        content = self._read() or {"files": {}}
+        return {name: written["sha256"] for name, written in content["files"].items()}
+
+    def write(self, fingerprint: str, files: Iterable[Path] | None = None) -> None:
+        """Mark the output as complete.
+
+        Args:
+            fingerprint: Digest of everything that the output depends on.
+            files: The files to stamp; by default the file, or all in the folder.
+        """
+        stamped = {
+            file.relative_to(self._folder).as_posix(): {
+                "size": file.stat().st_size,
+                "sha256": file_digest(file),
+            }
+            for file in (self._list() if files is None else files)
+        }
+        content = {"fingerprint": fingerprint, "files": stamped}
+        write_text(self.path, json.dumps(content) + "\n")
+
+    def clear(self) -> None:
+        """Mark the output as incomplete."""
+        self.path.unlink(missing_ok=True)
+
+    def update(self, fingerprint: str, write: Callable[[], object]) -> None:
+        """Write the output and its stamp, unless it is up to date.
+
+        Args:
+            fingerprint: Digest of everything that the output depends on.
+            write: Writes the output.
+        """
+        is_stale = not self.matches(fingerprint)
+        note_work(is_stale)
+        if not is_stale:
+            logger.info("%s is up to date", "/".join(self._output.parts[-3:]))
+            return
+        self.clear()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        write()
+        self.write(fingerprint)
+
+    @property
+    def _folder(self) -> Path:
+        return self._output.parent if self._is_file else self._output
+
+    def _list(self) -> list[Path]:
+        if self._is_file:
+            return [self._output]
+        found = (
+            Path(parent, name)
+            for parent, _, names in os.walk(self._output)
+            for name in names
+        )
+        return sorted(file for file in found if file != self.path)
+
+    def _read(self) -> dict[str, Any] | None:
+        try:
+            content = json.loads(self.path.read_text("utf-8"))
+            return content if list(self._files(content)) is not None else None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    def _files(self, content: dict[str, Any]) -> Iterator[tuple[Path, int, str]]:
+        for name, written in content["files"].items():
+            yield self._folder / name, written["size"], written["sha256"]
+
+
+def _find_damage(file: Path, size: int, sha256: str, written: int) -> str | None:
+    """How a file differs from what was written at a time in nanoseconds."""
+    if not file.is_file():
+        return "is missing"
+    status = file.stat()
+    if status.st_size != size:
+        return "has another size than when it was written"
+    if status.st_mtime_ns > written and file_digest(file) != sha256:
+        return "was changed after it was written"
+    return None

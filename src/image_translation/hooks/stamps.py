@@ -1,0 +1,23 @@
+"""Kedro hook that tells nodes which of their outputs are stored."""
+
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline.node import Node
+
+from image_translation.common.stamps import begin_node
+from image_translation.datasets.fingerprinted import Fingerprinted
+
+
+class StampHooks:
+    """Announces the fingerprints of a node's stored outputs before it runs."""
+
+    @hook_impl
+    def before_node_run(self, node: Node, catalog: CatalogProtocol) -> None:
+        """Announce the fingerprints that all stamped outputs of the node have."""
+        outputs = (catalog.get(name) for name in node.outputs)
+        stored = [
+            output.stored_fingerprints()
+            for output in outputs
+            if isinstance(output, Fingerprinted)
+        ]
+        begin_node(set.intersection(*stored) if stored else ())
