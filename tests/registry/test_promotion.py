@@ -1,5 +1,9 @@
 """Promotion with a real registry and real weights; score differences are added."""
 
+import json
+import re
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,9 +13,11 @@ from mlflow.exceptions import MlflowException
 from safetensors.torch import save_file
 
 from image_translation.common.errors import InputError
+from image_translation.common.fingerprint import file_digest
+from image_translation.common.stamps import Stamp
 from image_translation.metrics import score_images
 from image_translation.pairing.arrays import PairArrays
-from image_translation.registry import promotion, versions
+from image_translation.registry import chosen_models, promotion, versions
 from image_translation.runs.store import connection
 from image_translation.statistics.promotion_rule import spend, unspent
 from image_translation.statistics.settings import PromotionSettings
@@ -53,12 +59,13 @@ class World:
         for name, value in state.items():
             if value.is_floating_point():
                 state[name] = value + noise * torch.randn_like(value)
-        save_file(state, folder / "weights.safetensors")
-        config = {**self.trained.config, "weights_sha256": f"{number:064x}"}
+        weights = folder / "weights.safetensors"
+        save_file(state, weights, metadata={"number": str(number)})
+        config = {**self.trained.config, "weights_sha256": file_digest(weights)}
         (folder / "config.json").write_text(pd.Series(config).to_json())
         rows = {"epoch": [1], "seconds": [1.0], "validation/psnr": [validation]}
         pd.DataFrame(rows).to_csv(folder / "history.csv", index=False)
-        (folder / "fingerprint.json").write_text('{"fingerprint": "f"}')
+        Stamp(folder).write("f")
         replicate = TrainedReplicate(folder, config)
         return TrainedModel("trained", "", (replicate,), settings)
 
@@ -96,7 +103,7 @@ class World:
 
 @pytest.fixture
 def world(store, trained_once, pairs, tmp_path, request):
-    name = request.node.name
+    name = re.sub(r"\W", lambda found: f"{ord(found[0]):x}", request.node.name)
     MlflowClient().create_experiment(name, artifact_location=tmp_path.as_uri())
     return World(name, tmp_path, trained_once, pairs)
 
@@ -277,6 +284,11 @@ def test_champion_with_incompatible_weights_is_kept(world, tmp_path):
     world.decide({"a": world.model(1)}, {})
     (file,) = tmp_path.glob("models/*/artifacts/**/weights.safetensors")
     save_file({"code": torch.zeros(3)}, file)
+    sha256 = file_digest(file)
+    config = file.with_name("config.json")
+    content = {**json.loads(config.read_text()), "weights_sha256": sha256}
+    config.write_text(json.dumps(content))
+    MlflowClient().set_model_version_tag(world.task, "1", "weights_sha256", sha256)
     record = world.decide({"a": world.model(2)}, {"a": (3.0,)})
     assert record["outcome"] == "kept"
     assert "cannot be compared" in record["reason"]
@@ -353,11 +365,13 @@ def test_look_counts_if_the_store_fails_after_the_comparison(world, monkeypatch)
 
 
 def test_same_weights_with_another_protocol_are_a_new_version(world):
-    world.decide({"a": world.model(1)}, {})
+    plain = world.model(1)
+    world.decide({"a": plain}, {})
     settings = make_settings("unet", training__epochs=1, inference__flips=True)
-    flipping = world.model(2, settings=settings)
-    config = {**flipping.replicates[0].config, "weights_sha256": f"{1:064x}"}
-    replicate = TrainedReplicate(flipping.replicates[0].folder, config)
+    folder = world.model(2, settings=settings).replicates[0].folder
+    for name in ("weights.safetensors", "config.json"):
+        shutil.copy(plain.replicates[0].folder / name, folder)
+    replicate = TrainedReplicate.read(folder)
     flipping = TrainedModel("trained", "", (replicate,), settings)
     record = world.decide({"a": flipping}, {"a": (3.0,)})
     assert record["outcome"] == "promoted"
@@ -389,6 +403,65 @@ def test_version_registered_elsewhere_is_rejected(world, tmp_path):
     record = world.decide({"a": world.model(3)}, {"a": (3.0,)})
     assert record["outcome"] == "not decided"
     assert "no tag weights_sha256" in record["reason"]
+
+
+@pytest.mark.parametrize(
+    ("tag", "value"),
+    [
+        ("weights_sha256", "../" * 21 + "x"),
+        ("weights_sha256", "ab" * 31),
+        ("weights_sha256", "AB" * 32),
+        ("protocol", "/../../../../victim"),
+        ("protocol", ".."),
+        ("protocol", "ab" * 8 + "\n"),
+        ("model", "../victim"),
+        ("model", "a/b"),
+        ("model", "="),
+        ("model", ""),
+        ("replicate", "-1"),
+        ("replicate", "0; rm"),
+        ("run", "../../x"),
+    ],
+)
+def test_version_with_a_hostile_tag_is_refused_by_name(world, tmp_path, tag, value):
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "file").write_text("kept")
+    world.decide({"a": world.model(1)}, {})
+    MlflowClient().set_model_version_tag(world.task, "1", tag, value)
+    before = sorted(tmp_path.rglob("*"))
+    for look_up in (
+        lambda: versions.champion(world.task, tmp_path / "cache/champions"),
+        lambda: chosen_models.identify_champion(world.task),
+        lambda: promotion.promote_by_hand(world.task, 1, world.log),
+    ):
+        with pytest.raises(InputError, match=f"version 1 of .*its tag {tag} is"):
+            look_up()
+    assert sorted(tmp_path.rglob("*")) == before
+    record = world.decide({"a": world.model(3)}, {"a": (3.0,)})
+    assert record["outcome"] == "not decided" and tag in record["reason"]
+    assert (victim / "file").read_text() == "kept"
+
+
+def test_weights_of_another_digest_than_the_tag_are_refused(world, tmp_path):
+    world.decide({"a": world.model(1)}, {})
+    MlflowClient().set_model_version_tag(world.task, "1", "weights_sha256", "ab" * 32)
+    with pytest.raises(InputError, match="weights are not those of its tag"):
+        versions.champion(world.task, tmp_path / "cache")
+    assert not list((tmp_path / "cache").iterdir())
+
+
+def test_damaged_champion_is_fetched_again(world, tmp_path):
+    world.decide({"a": world.model(1)}, {})
+    folder = tmp_path / "cache"
+    good = versions.champion(world.task, folder)
+    weights = good.trained.folder / "weights.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    again = versions.champion(world.task, folder)
+    assert again.trained.folder == good.trained.folder
+    again.trained.load_generator()
 
 
 def test_rollback_skips_versions_that_were_rolled_back(world):

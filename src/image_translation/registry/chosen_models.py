@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from image_translation.common.errors import InputError, without_credentials
 from image_translation.registry.versions import CHAMPION as CHAMPION_ALIAS
-from image_translation.registry.versions import champion, find_version
+from image_translation.registry.versions import champion, check_origin, find_version
 from image_translation.runs.mlflow_position import read_run_id
 from image_translation.runs.store import client
 from image_translation.training.settings import InferenceSettings, ModelSettings
@@ -86,11 +86,12 @@ def identify_champion(task: str) -> tuple[str, int] | None:
     """Model name and version of a task's champion, without a download.
 
     Raises:
-        InputError: The store does not respond.
+        InputError: The store does not respond, or the version is not this project's.
     """
     version = _query(find_version, task, CHAMPION_ALIAS)
     if version is None:
         return None
+    check_origin(version)
     return version.tags["model"], int(version.version)
 
 

@@ -532,10 +532,11 @@ def _score(champion: versions.Champion, case: _Case, test: PairArrays) -> pd.Dat
 def _describe(version: "ModelVersion | None") -> dict[str, Any] | None:
     if version is None:
         return None
+    replicate = version.tags.get("replicate", "0")
     return {
         "version": int(version.version),
         "model": version.tags.get("model", ""),
-        "replicate": int(version.tags.get("replicate", 0)),
+        "replicate": int(replicate) if replicate.isdecimal() else 0,
         "run": version.tags.get("run", ""),
         "weights_sha256": version.tags.get(versions.WEIGHTS_TAG, ""),
     }

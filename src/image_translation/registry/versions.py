@@ -8,6 +8,7 @@ promotion can be rolled back.
 """
 
 import logging
+import re
 import shutil
 import tempfile
 from collections.abc import Collection, Iterable, Mapping
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from image_translation.common.errors import InputError
-from image_translation.common.fingerprint import digest
+from image_translation.common.fingerprint import digest, file_digest
 from image_translation.runs.logged_model import FILES
 from image_translation.runs.store import client
 from image_translation.training.trained import CONFIG, WEIGHTS, TrainedReplicate
@@ -38,6 +39,16 @@ ROLLED_BACK_TAG = "rolled_back"
 
 TRAINING_FILES = "training_files.txt"
 """Artifact of a run: digests of the training and validation files of its model."""
+
+TAGS = {
+    WEIGHTS_TAG: r"[0-9a-f]{64}",
+    PROTOCOL_TAG: r"([0-9a-f]{16})?",
+    "model": r"[A-Za-z]\w{0,63}",
+    "replicate": r"\d{1,4}",
+    "run": r"([0-9a-f]{32})?",
+}
+"""Form of the tags of a version. Whoever can write to the store can write anything there,
+and some become parts of paths."""
 
 NO_MODEL_OR_ALIAS = "RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"
 
@@ -82,7 +93,7 @@ def champion(
     version = find_version(task, CHAMPION, tracking_uri)
     if version is None:
         return None
-    _check_origin(version)
+    check_origin(version)
     home = _download(version, folder / _folder_name(version), tracking_uri)
     return Champion(
         task,
@@ -217,7 +228,7 @@ def promote_by_hand(task: str, number: int) -> "ModelVersion":
         raise InputError(
             f"--version: {task} has no version {number}; existing versions: {known}"
         )
-    _check_origin(version)
+    check_origin(version)
     if ROLLED_BACK_TAG in version.tags:
         client().delete_model_version_tag(task, version.version, ROLLED_BACK_TAG)
     promote(version)
@@ -246,6 +257,26 @@ def roll_back(task: str) -> tuple["ModelVersion", "ModelVersion"]:
     client().set_model_version_tag(task, current.version, ROLLED_BACK_TAG, _now())
     client().set_registered_model_alias(task, CHAMPION, before.version)
     return current, before
+
+
+def check_origin(version: "ModelVersion") -> None:
+    """Check that a version has the tags that this project gives it.
+
+    Raises:
+        InputError: A tag is missing, or has another form.
+    """
+    if WEIGHTS_TAG not in version.tags:
+        raise InputError(
+            f"version {version.version} of {version.name} was not registered by a run of "
+            f"this project: it has no tag {WEIGHTS_TAG}; {_other(version)}"
+        )
+    for tag, form in TAGS.items():
+        value = version.tags.get(tag, "0" if tag == "replicate" else "")
+        if not re.fullmatch(form, value, re.ASCII):
+            raise InputError(
+                f"version {version.version} of {version.name} is not used: its tag {tag} "
+                f"is {value[:80]!r}, which no run of this project writes; {_other(version)}"
+            )
 
 
 def is_same(one: "ModelVersion | None", other: "ModelVersion | None") -> bool:
@@ -287,14 +318,6 @@ def _other(version: "ModelVersion") -> str:
     )
 
 
-def _check_origin(version: "ModelVersion") -> None:
-    if WEIGHTS_TAG not in version.tags:
-        raise InputError(
-            f"version {version.version} of {version.name} was not registered by a run of "
-            f"this project: it has no tag {WEIGHTS_TAG}; {_other(version)}"
-        )
-
-
 def _folder_name(version: "ModelVersion") -> str:
     """Folder name of a version: digests of its weights and its protocol."""
     parts = version.tags[WEIGHTS_TAG][:16], version.tags.get(PROTOCOL_TAG, "")
@@ -305,7 +328,8 @@ def _download(version: "ModelVersion", home: Path, tracking_uri: str | None) -> 
     """Download the files of a version to a folder, completely or not at all."""
     from mlflow.artifacts import download_artifacts
 
-    if _is_complete(home):
+    sha256 = version.tags[WEIGHTS_TAG]
+    if _is_intact(home, sha256):
         return home
     home.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=home.parent, prefix=".fetching-") as scratch:
@@ -321,7 +345,12 @@ def _download(version: "ModelVersion", home: Path, tracking_uri: str | None) -> 
                 f"version {version.version} of {version.name} cannot be read: its "
                 f"files are missing from MLflow's artifact store; {_other(version)}"
             )
-        if not _is_complete(home):  # another process may have finished first
+        if not _is_intact(partial, sha256):
+            raise InputError(
+                f"version {version.version} of {version.name} is not used: its weights "
+                f"are not those of its tag {WEIGHTS_TAG}; {_other(version)}"
+            )
+        if not _is_intact(home, sha256):  # another process may have finished first
             shutil.rmtree(home, ignore_errors=True)
             partial.replace(home)
     return home
@@ -330,6 +359,16 @@ def _download(version: "ModelVersion", home: Path, tracking_uri: str | None) -> 
 def _is_complete(home: Path) -> bool:
     files = (Path("MLmodel"), *(Path(FILES) / name for name in (CONFIG, WEIGHTS)))
     return all((home / file).is_file() for file in files)
+
+
+def _is_intact(home: Path, sha256: str) -> bool:
+    """True if all files are there and the weights have the digest."""
+    if not _is_complete(home) or file_digest(home / FILES / WEIGHTS) != sha256:
+        return False
+    try:
+        return TrainedReplicate.read(home / FILES).config.get(WEIGHTS_TAG) == sha256
+    except InputError:
+        return False
 
 
 def _inference(home: Path) -> Mapping[str, Any]:
