@@ -13,6 +13,7 @@ from image_translation.hooks.kedro_viz import DatasetStatisticsHooks
 from image_translation.hooks.parent_run import ParentRunHooks
 from image_translation.hooks.run_events import RunEventHooks
 from image_translation.hooks.stamps import StampHooks
+from image_translation.hooks.task_lock import TaskLockHooks
 from image_translation.hooks.tracking import TrackingHooks
 
 # Kedro calls the last one first: events are recorded once kedro-mlflow has started its run.
@@ -22,6 +23,7 @@ HOOKS = (
     ParentRunHooks(),
     StampHooks(),
     DatasetStatisticsHooks(),
+    TaskLockHooks(),
 )
 
 # kedro-viz would write to .viz/ with every run of every environment; the hooks write there

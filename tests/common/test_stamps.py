@@ -11,6 +11,8 @@ from image_translation.common.stamps import (
     had_work,
     make_all_if_stale,
     make_if_stale,
+    read_stamped,
+    write_stamped,
 )
 
 
@@ -128,9 +130,37 @@ def test_change_that_hides_its_time_is_found_by_the_full_check(folder):
     assert Stamp(folder).read() == "f"
     with pytest.raises(InputError, match="b.bin is damaged"):
         Stamp(folder).verify()
-    with pytest.raises(InputError, match="b.bin is damaged"):
-        Stamp(folder).verify("part/b.bin")
-    Stamp(folder).verify("a.csv")
+    assert not Stamp(folder).is_intact()
+
+
+def test_copy_of_a_stamped_file(tmp_path):
+    path, copy = tmp_path / "split.csv", tmp_path / "copy"
+    for file in (path, copy):
+        file.write_text("1,2\n")
+    assert not Stamp(path).matches_copy(copy)
+    Stamp(path).write("")
+    assert Stamp(path).matches_copy(copy)
+    truncate(copy)
+    assert not Stamp(path).matches_copy(copy)
+    copy.unlink()
+    assert not Stamp(path).matches_copy(copy)
+
+
+def test_stamped_text_that_changes_is_an_error(tmp_path, caplog):
+    path = tmp_path / "model.json"
+    write_stamped(path, "ü")
+    assert read_stamped(path) == "ü" and not caplog.text
+    truncate(path)
+    with pytest.raises(InputError, match="model.json is damaged"):
+        read_stamped(path)
+    write_stamped(path, "new")
+    assert "model.json has another size" in caplog.text
+    assert read_stamped(path) == "new"
+
+
+def test_text_without_a_stamp_is_read(tmp_path):
+    (tmp_path / "model.json").write_text("old")
+    assert read_stamped(tmp_path / "model.json") == "old"
 
 
 def test_chosen_files_are_stamped(folder):

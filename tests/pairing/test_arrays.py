@@ -4,7 +4,12 @@ import pytest
 
 from image_translation.common.errors import InputError
 from image_translation.common.stamps import Stamp
-from image_translation.pairing.arrays import read_pairs, write_pairs
+from image_translation.pairing.arrays import (
+    PairArrays,
+    check_unchanged,
+    read_pairs,
+    write_pairs,
+)
 
 INDEX = pd.DataFrame({"pair_id": list("abc"), "group": list("xyx")})
 
@@ -45,3 +50,12 @@ def test_interrupted_preparation_starts_cleanly(tmp_path):
     np.testing.assert_array_equal(read_pairs(folder).inputs[:2], next(batches(0))[0])
     names = {path.name for path in folder.iterdir()}
     assert names == {"inputs.npy", "targets.npy", "index.csv", "fingerprint.json"}
+
+
+def test_arrays_that_change_while_in_use_are_an_error(tmp_path):
+    fill(tmp_path, "f", batches(0))
+    pairs = read_pairs(tmp_path)
+    check_unchanged(pairs, PairArrays(np.zeros(1), np.zeros(1), INDEX, "in memory"))
+    fill(tmp_path, "g", batches(0))
+    with pytest.raises(InputError, match="was changed while it was in use"):
+        check_unchanged(read_pairs(tmp_path), pairs)

@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 
 from image_translation.common.errors import InputError
 from image_translation.pairing.manifest import COLUMNS
-from image_translation.pairing.split import SUBSETS, find_leaks, split_pairs
+from image_translation.pairing.split import (
+    SUBSETS,
+    find_leaks,
+    join_assignments,
+    split_pairs,
+)
 from tests.pairing.helpers import source_of, splitting
 
 
@@ -118,7 +123,7 @@ def test_previous_split_with_an_empty_subset_is_an_error():
     manifest = table(*singles(30))
     before, _ = run(manifest)
     kept = set(before.loc[before["split"] != "test", "pair_id"])
-    with pytest.raises(InputError, match=r"no pairs for test.*delete split\.csv"):
+    with pytest.raises(InputError, match=r"no pairs for test.*remove the folder"):
         run(manifest[manifest["pair_id"].isin(kept)], before)
 
 
@@ -132,6 +137,28 @@ def test_damaged_previous_split_is_an_error(damage):
         run(manifest, before.assign(**damage))
     with pytest.raises(InputError, match=r"split\.csv is damaged"):
         run(manifest, before.drop(columns="split"))
+
+
+def test_pairs_that_are_absent_for_a_while_keep_their_subset():
+    manifest = table(*singles(40))
+    first, _ = run(manifest)
+    known = join_assignments(None, first)
+    half, _ = run(manifest.iloc[::2], known, train=0.5, validation=0.25)
+    known = join_assignments(known, half)
+    assert len(known) == 40 and list(known) == ["pair_id", "split"]
+    again, _ = run(manifest, known, train=0.5, validation=0.25)
+    assert subsets_of(again) == subsets_of(first)
+
+
+def test_newer_assignments_take_precedence():
+    older = pd.DataFrame({"pair_id": ["a", "b"], "split": ["train", "test"]})
+    newer = pd.DataFrame({"pair_id": ["c", "b"], "split": ["test", "validation"]})
+    joined = join_assignments(older, newer)
+    assert subsets_of(joined) == {"a": "train", "b": "validation", "c": "test"}
+    assert joined["pair_id"].tolist() == ["a", "b", "c"]
+    assert join_assignments(None, None).empty
+    with pytest.raises(InputError, match="damaged"):
+        join_assignments(older.drop(columns="split"), newer)
 
 
 def test_empty_previous_split_is_ignored():

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -88,30 +89,47 @@ def test_night_after_one_that_was_cut_off_says_so(project, kedro):
     assert client.get_run(run.run_id).info.status == "FINISHED"
 
 
-def test_run_by_hand_beside_another_leaves_that_alone(project, kedro):
-    client, active = client_of(project), begin_run(folders_of(project))
-    active.run_id = begin_parent(client)
-    active.log.append("started", node="colorization.unet.train")
-    command = ("run", "--pipeline=colorization", "--env=smoke", "--tags=ingestion")
-    with active.hold():
-        result = kedro(project, *command)
-    assert result.returncode == 0, result.stderr
-    assert "Another run of colorization is active" in result.stderr
-    assert client.get_run(active.run_id).info.status == "RUNNING"
-    record = active.read()
-    assert (record.unfinished, record.seconds) == (["colorization.unet.train"], {})
-
-
-def test_second_night_at_the_same_time_leaves_at_once(project, kedro):
+@contextmanager
+def busy(project):
+    """Hold the lock of the task as another process does."""
     lock = project / "data/smoke/02_intermediate/colorization/run.lock"
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.write("process 4711 on elsewhere")
         file.flush()
-        result = kedro(project, "nightly", *TASK)
-    assert result.returncode == 75
+        yield
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("nightly", *TASK),
+        ("run", "--pipeline=colorization", "--env=smoke"),
+        ("run", "--pipeline=colorization", "--env=smoke", "--tags=ingestion"),
+        ("run", "--pipeline=tuning", "--env=smoke", "--params=task=colorization"),
+        ("promote", *TASK, "--version=1"),
+        ("rollback", *TASK),
+        ("shared-run", "begin", *TASK, "--key=k"),
+    ],
+)
+def test_second_writer_leaves_at_once(project, kedro, command):
+    runs = list_runs(folders_of(project))
+    with busy(project):
+        result = kedro(project, *command)
+    assert result.returncode == 75, result.stderr
     assert "held by process 4711 on elsewhere" in result.stderr
+    assert "Traceback" not in result.stderr
     assert "finished" in summary_of(project)  # that of the run before
+    assert len(list_runs(folders_of(project))) == len(runs)
+
+
+def test_busy_task_is_not_sent_by_others(project, kedro):
+    with busy(project):
+        result = kedro(project, "send", "--env=smoke")
+    assert result.returncode == 0, result.stderr
+    assert (
+        "Not sent: another command works on the data of colorization" in result.stderr
+    )
 
 
 @pytest.mark.parametrize(

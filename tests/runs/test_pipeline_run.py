@@ -6,7 +6,6 @@ from image_translation.runs.mlflow_position import read_sent
 from image_translation.runs.pipeline_run import (
     begin_run,
     find_run,
-    is_busy,
     join_run,
     list_runs,
     remove_sent,
@@ -106,14 +105,14 @@ def test_run_without_summary_is_not_named_as_interrupted(task):
 
 
 def test_active_run_is_left_alone(task):
-    assert not is_busy(task.folders)
     active = begin_run(task.folders)
     active.run_id = "abc"
+    assert not active.is_active
     with active.hold():
-        assert is_busy(task.folders)
+        assert active.is_active
         assert begin_run(task.folders).read().cut_off is None
         assert not active.read().is_over
-    assert not is_busy(task.folders)
+    assert not active.is_active
     active.log.append("started", node="train")
     assert begin_run(task.folders).read().cut_off is not None
 

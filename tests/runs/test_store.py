@@ -1,9 +1,12 @@
 import socket
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
+from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import (
     INVALID_PARAMETER_VALUE,
@@ -63,6 +66,66 @@ def test_given_configuration_is_not_changed(tmp_path):
     assert given == config("sqlite:///mlflow.db")
 
 
+@pytest.fixture(scope="module")
+def database(tmp_path_factory):
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    check_store(f"sqlite:///{path}")
+    return path
+
+
+def test_missing_database_is_created_whole(database):
+    assert {path.name for path in database.parent.glob("*mlflow*")} == {
+        "mlflow.db",
+        ".mlflow.db.lock",
+    }
+    client = MlflowClient(f"sqlite:///{database}")
+    assert client.get_experiment("0").name == "Default"
+    assert client.search_registered_models() == []
+
+
+def test_database_that_was_being_created_is_created_anew(database, tmp_path):
+    (tmp_path / ".mlflow.db.tmp").write_bytes(database.read_bytes()[:50_000])
+    (tmp_path / ".mlflow.db.tmp-journal").write_bytes(b"rest")
+    check_store(f"sqlite:///{tmp_path}/mlflow.db")
+    assert MlflowClient(f"sqlite:///{tmp_path}/mlflow.db").get_experiment("0")
+    assert not list(tmp_path.glob(".mlflow.db.tmp*"))
+
+
+def test_processes_that_need_a_database_at_once_share_it(tmp_path):
+    code = (
+        "import sys; from image_translation.runs.store import check_store;"
+        "check_store(sys.argv[1]); from mlflow import MlflowClient;"
+        "print(MlflowClient(sys.argv[1]).get_experiment('0').name)"
+    )
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, uri], stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(3)
+    ]
+    for process in processes:
+        assert process.communicate()[0] == "Default\n"
+        assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"",
+        lambda content: content[: len(content) // 2],
+        lambda content: b"garbage" * 1000,
+        lambda content: content[:100] + b"\xff" * 4000 + content[4100:],
+    ],
+    ids=["empty", "truncated", "garbage", "overwritten"],
+)
+def test_damaged_database_is_named(database, tmp_path, damage):
+    path = tmp_path / "mlflow.db"
+    path.write_bytes(damage(database.read_bytes()))
+    with pytest.raises(InputError, match=r"mlflow.db is damaged.*Restore it"):
+        check_store(f"sqlite:///{path}")
+
+
 def test_server_that_is_not_there_is_named_without_credentials():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -83,10 +146,6 @@ def test_server_with_credentials_in_its_address_is_found():
         threading.Thread(target=server.serve_forever, daemon=True).start()
         check_store(f"http://user:secret@127.0.0.1:{server.server_port}/")
         server.shutdown()
-
-
-def test_local_store_is_not_asked():
-    check_store("sqlite:///anything.db")
 
 
 def answer(status):

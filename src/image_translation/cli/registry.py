@@ -1,9 +1,12 @@
 """``kedro rollback`` and ``kedro promote``: the champion, changed by hand."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 from kedro.framework.cli.utils import env_option
+from kedro.framework.context import KedroContext
 from kedro.framework.startup import ProjectMetadata
 
 from image_translation.cli.errors import with_readable_errors
@@ -11,6 +14,7 @@ from image_translation.cli.options import task_option
 from image_translation.cli.project import open_context
 from image_translation.hooks.project import task_folders
 from image_translation.runs.pipeline_run import list_runs
+from image_translation.runs.task_lock import hold_alone
 
 if TYPE_CHECKING:
     from image_translation.registry.promotion import Promotion
@@ -25,7 +29,7 @@ def rollback(metadata: ProjectMetadata, task: str, env: str | None) -> None:
     """Roll back to the previous champion."""
     from image_translation.registry.promotion import roll_back
 
-    with open_context(metadata, env) as context:
+    with _open_alone(metadata, task, env) as context:
         log = context.catalog.load(f"{task}.remembered_promotions")
         _save(context, task, roll_back(task, log))
 
@@ -42,9 +46,21 @@ def promote(
     """Make a version of a task's model the champion."""
     from image_translation.registry.promotion import promote_by_hand
 
-    with open_context(metadata, env) as context:
+    with _open_alone(metadata, task, env) as context:
         log = context.catalog.load(f"{task}.remembered_promotions")
         _save(context, task, promote_by_hand(task, version, log))
+
+
+@contextmanager
+def _open_alone(
+    metadata: ProjectMetadata, task: str, env: str | None
+) -> Iterator[KedroContext]:
+    """The project's context, while no other command works on the task."""
+    with (
+        open_context(metadata, env) as context,
+        hold_alone(task_folders(context, task)),
+    ):
+        yield context
 
 
 def _save(context: Any, task: str, promotion: "Promotion") -> None:

@@ -22,7 +22,7 @@ from image_translation.cli.errors import (
 from image_translation.cli.options import params_option, task_option
 from image_translation.cli.project import find_folders, open_context
 from image_translation.common.errors import InputError, without_credentials
-from image_translation.common.files import LockedError, lock
+from image_translation.common.files import LockedError
 from image_translation.hooks.logged_datasets import log_dataset
 from image_translation.hooks.project import task_folders
 from image_translation.hooks.tracking import set_experiment
@@ -38,11 +38,10 @@ from image_translation.runs.pipeline_run import (
 )
 from image_translation.runs.store import connection
 from image_translation.runs.summary import write_summary
+from image_translation.runs.task_lock import hold_alone
 from image_translation.runs.task_state import TaskFolders
 
 logger = logging.getLogger(__name__)
-
-LOCK = "run.lock"
 
 
 @click.command()
@@ -56,7 +55,7 @@ def nightly(
     """Run a task unattended: one run at a time, with a summary and an exit code."""
     folders = find_folders(metadata.project_path, task, env)
     try:
-        with lock(folders.intermediate / LOCK), signals_as_errors():
+        with hold_alone(folders), signals_as_errors():
             code = _run_task(metadata.project_path, folders, env, params)
     except LockedError as error:
         click.echo(f"Not run: {error}", err=True)
@@ -111,7 +110,7 @@ def shared_run() -> None:
 @click.pass_obj
 def begin(metadata: ProjectMetadata, task: str, env: str | None, key: str) -> None:
     """Start a shared run and print its id (export it as MLFLOW_RUN_ID)."""
-    run = begin_run(find_folders(metadata.project_path, task, env), key)
+    run = _begin_alone(find_folders(metadata.project_path, task, env), key)
     try:
         run_id = _begin_shared(metadata, run, env, key)
     except Exception as error:
@@ -119,6 +118,16 @@ def begin(metadata: ProjectMetadata, task: str, env: str | None, key: str) -> No
         run.fail_once(error)
         raise SystemExit(failure.code) from error
     click.echo(run_id)
+
+
+def _begin_alone(folders: TaskFolders, key: str) -> PipelineRun:
+    """Begin a shared run while no other run works on the task."""
+    try:
+        with hold_alone(folders, key):
+            return begin_run(folders, key)
+    except LockedError as error:
+        click.echo(f"Not run: {error}", err=True)
+        raise SystemExit(ExitCode.LOCKED) from error
 
 
 def _begin_shared(
@@ -204,4 +213,8 @@ def send(metadata: ProjectMetadata, env: str | None) -> None:
     with open_context(metadata, env) as context:
         for task in TASKS:
             folders = task_folders(context, task)
-            send_backlog(folders, partial(log_dataset, context.catalog))
+            try:
+                with hold_alone(folders):
+                    send_backlog(folders, partial(log_dataset, context.catalog))
+            except LockedError as error:
+                click.echo(f"Not sent: {error}, which sends it too", err=True)

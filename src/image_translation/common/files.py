@@ -71,22 +71,23 @@ class LockedError(Exception):
 
 
 @contextmanager
-def lock(path: Path, *, wait: bool = False) -> Iterator[None]:
+def lock(path: Path, *, wait: bool | float = False) -> Iterator[None]:
     """Hold a lock that the operating system releases when the process ends.
 
     The lock file stays in place; its content only names the holder.
 
     Args:
         path: The lock file. Its folder is created where it is missing.
-        wait: Whether to wait for another holder.
+        wait: Whether to wait for another holder, or the number of seconds to wait.
 
     Raises:
-        LockedError: Another process holds the lock, and `wait` is false.
+        LockedError: Another process holds the lock, and does not release it in time.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    file_lock = FileLock(path, blocking=wait, thread_local=False)
+    file_lock = FileLock(path, thread_local=False)
+    seconds = wait if isinstance(wait, float) else -1 if wait else 0
     try:
-        file_lock.acquire()
+        file_lock.acquire(timeout=seconds)
     except Timeout as error:
         holder = path.read_text("utf-8").strip() or "a process that has just started"
         raise LockedError(f"{path} is held by {holder}") from error
@@ -100,3 +101,14 @@ def lock(path: Path, *, wait: bool = False) -> Iterator[None]:
         with suppress(OSError):
             path.write_text("", "utf-8")
         file_lock.release()
+
+
+def is_locked(path: Path) -> bool:
+    """True if a process holds the lock."""
+    if not path.exists():
+        return False
+    try:
+        with lock(path):
+            return False
+    except LockedError:
+        return True

@@ -128,23 +128,38 @@ class Stamp:
         """True if the output is complete and undamaged, and has this fingerprint."""
         return self.read() == fingerprint
 
-    def verify(self, *names: str) -> None:
-        """Check the digests of files.
-
-        Args:
-            *names: Relative to the folder of the output; all of its files if not given.
+    def verify(self) -> None:
+        """Check the digests of all files; without a stamp, nothing is known of them.
 
         Raises:
-            InputError: A file is damaged.
+            InputError: A file or the stamp is damaged.
         """
-        for file, _, sha256 in self._files(self._read() or {"files": {}}):
-            if names and file.relative_to(self._folder).as_posix() not in names:
-                continue
+        if not self.path.exists():
+            return
+        damaged = self._find_changed()
+        if damaged is not None:
+            raise InputError(
+                f"{damaged} is damaged: it differs from what was written. Remove "
+                f"{self.path} and run the task's whole pipeline: it makes the output again"
+            )
+
+    def is_intact(self) -> bool:
+        """True if the digests of all files match."""
+        return self._find_changed() is None
+
+    def matches_copy(self, file: Path) -> bool:
+        """True if a file has the content with which the stamped file was written."""
+        digests = self.digests().values()
+        return file.is_file() and list(digests) == [file_digest(file)]
+
+    def _find_changed(self) -> Path | None:
+        content = self._read()
+        if content is None:
+            return self.path
+        for file, _, sha256 in self._files(content):
             if not file.is_file() or file_digest(file) != sha256:
-                raise InputError(
-                    f"{file} is damaged: it differs from what was written. Remove "
-                    f"{self.path} and run the same command again to make it again"
-                )
+                return file
+        return None
 
     def digests(self) -> dict[str, str]:
         """SHA-256 of the files, by their names relative to the folder of the output."""
@@ -225,3 +240,22 @@ def _find_damage(file: Path, size: int, sha256: str, written: int) -> str | None
     if status.st_mtime_ns > written and file_digest(file) != sha256:
         return "was changed after it was written"
     return None
+
+
+def write_stamped(path: Path, text: str) -> None:
+    """Replace a text file (UTF-8) and its stamp; reports if the old file was damaged."""
+    stamp = Stamp(path)
+    stamp.read()
+    stamp.clear()
+    write_text(path, text)
+    stamp.write("")
+
+
+def read_stamped(path: Path) -> str:
+    """The content of a text file (UTF-8).
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    Stamp(path).verify()
+    return path.read_text("utf-8")

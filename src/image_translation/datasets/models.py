@@ -11,7 +11,7 @@ from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import TablePreview
 
 from image_translation.common.errors import InputError
-from image_translation.common.files import write_text
+from image_translation.common.stamps import read_stamped, write_stamped
 from image_translation.datasets.previews import preview_table
 from image_translation.training.observer import Observer
 from image_translation.training.trained import TrainedModel
@@ -104,7 +104,7 @@ class TrainedModelDataset(AbstractDataset[TrainedModel, TrainedModel]):
 
     def save(self, data: TrainedModel) -> None:
         """Write the result of the training; the weights are already in the folder."""
-        write_text(self._filepath, data.to_json())
+        write_stamped(self._filepath, data.to_json())
 
     def preview(self) -> TablePreview:
         """Status and cost of every training, one row per replicate."""
@@ -175,4 +175,4 @@ class TrainedModelsDataset(AbstractDataset[None, dict[str, TrainedModel]]):
 
 
 def _read(path: Path) -> TrainedModel:
-    return TrainedModel.from_json(path.read_text("utf-8"), path.parent)
+    return TrainedModel.from_json(read_stamped(path), path.parent)

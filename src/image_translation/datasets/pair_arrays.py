@@ -9,8 +9,7 @@ from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import ImagePreview
 
 from image_translation.common.errors import InputError
-from image_translation.common.files import write_text
-from image_translation.common.stamps import Stamp
+from image_translation.common.stamps import Stamp, read_stamped, write_stamped
 from image_translation.datasets.previews import COLUMNS, ROWS, preview_images
 from image_translation.imaging.contact_sheet import evenly_spaced
 from image_translation.pairing.arrays import PairArrays, ScoredPairs, read_pairs
@@ -113,7 +112,7 @@ class ScoredPairsDataset(AbstractDataset[ScoredPairs, ScoredPairs]):
                 "Select them, with the --env and --params of this run: "
                 f"kedro run --pipeline={task} --tags=preparation"
             )
-        chosen = json.loads(self._filepath.read_text("utf-8"))
+        chosen = json.loads(read_stamped(self._filepath))
         folder = self._filepath.parent / chosen["subset"]
         pairs = PairArraysDataset(filepath=str(folder)).load()
         return ScoredPairs(**vars(pairs), **chosen)
@@ -121,7 +120,7 @@ class ScoredPairsDataset(AbstractDataset[ScoredPairs, ScoredPairs]):
     def save(self, data: ScoredPairs) -> None:
         """Write the name of the scored subset; its arrays already exist."""
         chosen = {"subset": data.subset, "test_set": data.test_set}
-        write_text(self._filepath, json.dumps(chosen) + "\n")
+        write_stamped(self._filepath, json.dumps(chosen) + "\n")
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}

@@ -3,11 +3,11 @@
 from typing import Any
 
 import pandas as pd
-from kedro_datasets.json import JSONDataset
-from kedro_datasets.pandas import CSVDataset
+
+from image_translation.datasets.checked import CheckedJSONDataset, RestoredCSVDataset
 
 
-class RememberedJSONDataset(JSONDataset):
+class RememberedJSONDataset(CheckedJSONDataset):
     """A JSON file, read through a second catalog entry; None if it does not exist.
 
     Example:
@@ -31,7 +31,7 @@ class RememberedJSONDataset(JSONDataset):
         raise TypeError("a remembered file is read-only")
 
 
-class RememberedCSVDataset(CSVDataset):
+class RememberedCSVDataset(RestoredCSVDataset):
     """A CSV file that may not exist yet; it is then loaded as None.
 
     For a table that a pipeline reads back through a second catalog entry on the same
@@ -40,6 +40,7 @@ class RememberedCSVDataset(CSVDataset):
 
     def load(self) -> pd.DataFrame | None:
         """The table, or None if it does not exist."""
+        self._restore()
         return super().load() if self.exists() else None
 
     def save(self, data: Any) -> None:

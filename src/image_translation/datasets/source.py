@@ -7,7 +7,7 @@ import pandas as pd
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
-from image_translation.common.files import write_text
+from image_translation.common.stamps import read_stamped, write_stamped
 from image_translation.datasets.previews import preview_table
 from image_translation.sources import Source
 
@@ -37,11 +37,11 @@ class SourceDataset(AbstractDataset[Source, Source]):
 
     def load(self) -> Source:
         """Load the source."""
-        return Source.from_json(self._filepath.read_text("utf-8"))
+        return Source.from_json(read_stamped(self._filepath))
 
     def save(self, data: Source) -> None:
         """Write the source."""
-        write_text(self._filepath, data.to_json())
+        write_stamped(self._filepath, data.to_json())
 
     def preview(self) -> TablePreview:
         """The source as a table of two columns."""

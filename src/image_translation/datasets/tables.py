@@ -2,12 +2,12 @@
 
 import pandas as pd
 from kedro_datasets._typing import TablePreview
-from kedro_datasets.pandas import CSVDataset
 
+from image_translation.datasets.checked import CheckedCSVDataset
 from image_translation.datasets.previews import preview_table
 
 
-class NumbersCSVDataset(CSVDataset):
+class NumbersCSVDataset(CheckedCSVDataset):
     """A CSV file whose preview is rounded for display.
 
     Example:

@@ -22,7 +22,6 @@ from image_translation.runs.events import guarded
 from image_translation.runs.pipeline_run import (
     PipelineRun,
     begin_run,
-    is_busy,
     join_run,
 )
 from image_translation.runs.summary import write_summary
@@ -84,12 +83,9 @@ class RunEventHooks:
         self._has_summary = is_of_task(run_params, self._pipeline)
         if self._shared_run_id is not None:
             self._has_summary = False
-            return join_run(folders, self._shared_run_id)
-        if self._has_summary and is_busy(folders):
-            logger.warning(
-                "Another run of %s is active; it will write the summary", task
-            )
-            self._has_summary = False
+            run = join_run(folders, self._shared_run_id)
+            self._held.enter_context(run.hold())
+            return run
         run = begin_run(folders, has_summary=self._has_summary)
         self._held.enter_context(run.hold())
         run_id = current_parent()

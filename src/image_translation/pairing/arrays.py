@@ -104,6 +104,23 @@ def read_pairs(folder: Path) -> PairArrays:
     )
 
 
+def check_unchanged(*parts: PairArrays) -> None:
+    """Check that arrays on disk are still those that were loaded.
+
+    Raises:
+        InputError: Another process has replaced or changed them.
+    """
+    for pairs in parts:
+        if not isinstance(pairs.inputs, np.memmap):
+            continue
+        folder = Path(str(pairs.inputs.filename)).parent
+        if Stamp(folder).read() != pairs.fingerprint:
+            raise InputError(
+                f"{folder} was changed while it was in use, so this result is not kept. "
+                "Run the same command again, with no other command on the same data"
+            )
+
+
 def write_pairs(
     folder: Path, index: pd.DataFrame, image_size: int, batches: Iterable[Pair]
 ) -> None:

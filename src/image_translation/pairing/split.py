@@ -39,7 +39,7 @@ def split_pairs(
 
     Args:
         manifest: Pairs, with the manifest's columns.
-        previous: The previous split, or None.
+        previous: Pairs with their subsets, as in the previous split, or None.
         settings: Shares of the subsets, their folders, and the groups.
         source: The source of the pairs; its subsets of groups take precedence over
             ``previous``.
@@ -76,6 +76,29 @@ def split_pairs(
         logger.warning("%d pairs are excluded: %s", count, reason)
     columns = list(COLUMNS)
     return split[[*columns, "split"]].reset_index(drop=True), left_out[columns]
+
+
+def join_assignments(*tables: pd.DataFrame | None) -> pd.DataFrame:
+    """The subset of every pair in several tables; later tables take precedence.
+
+    Pairs that are absent for a while thus keep their subset.
+
+    Args:
+        *tables: ``pair_id, split``, and any other columns; or None.
+
+    Returns:
+        ``pair_id, split`` in the order of ``pair_id``.
+
+    Raises:
+        InputError: A table has other columns, or unknown subsets.
+    """
+    known = [table for table in tables if table is not None and len(table)]
+    for table in known:
+        _check_subsets(table)
+    parts = [table[["pair_id", "split"]].astype(str) for table in known]
+    both = pd.concat([pd.DataFrame(columns=["pair_id", "split"]), *parts])
+    last = both.drop_duplicates("pair_id", keep="last")
+    return last.sort_values("pair_id", ignore_index=True)
 
 
 def find_leaks(split: pd.DataFrame) -> list[str]:
@@ -138,15 +161,17 @@ def _recall(previous: pd.DataFrame | None) -> dict[str, str]:
     """The subset of every pair of the previous split."""
     if previous is None or previous.empty:
         return {}
-    if (
-        not {"pair_id", "split"} <= set(previous)
-        or not previous["split"].isin(SUBSETS).all()
-    ):
+    _check_subsets(previous)
+    return dict(zip(previous["pair_id"].astype(str), previous["split"], strict=True))
+
+
+def _check_subsets(table: pd.DataFrame) -> None:
+    has_columns = {"pair_id", "split"} <= set(table)
+    if not has_columns or not table["split"].isin(SUBSETS).all():
         raise InputError(
             "split.csv is damaged: it needs the columns pair_id and split with "
-            f"{', '.join(SUBSETS)}; restore it, or delete it to split again"
+            f"{', '.join(SUBSETS)}; restore it, or remove its folder to split again"
         )
-    return dict(zip(previous["pair_id"].astype(str), previous["split"], strict=True))
 
 
 def _known_subsets(
@@ -246,7 +271,8 @@ def _refuse_empty_sides(split: pd.DataFrame, manifest: pd.DataFrame) -> None:
     remedy = (
         "add images or choose other groups"
         if count < len(SUBSETS)
-        else "the previous split assigned all of them; delete split.csv to split again"
+        else "the previous split assigned all of them; remove the folder of split.csv "
+        "to split again"
     )
     raise InputError(
         f"splitting: no pairs for {' and '.join(missing)}: {len(split)} usable pairs in "

@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from image_translation.common.errors import InputError, without_credentials
-from image_translation.common.files import LockedError, lock
+from image_translation.common.files import is_locked, lock
 from image_translation.runs.events import EventLog
 from image_translation.runs.exit_codes import describe_failure
 from image_translation.runs.mlflow_position import is_pending, read_run_id, read_sent
 from image_translation.runs.record import CutOff, RunRecord, fold
 from image_translation.runs.task_state import TaskFolders, TaskState
 
-ACTIVE = "active.lock"
+ACTIVE = "active-{pid}.lock"
 SUMMARY = "run_summary.md"
 
 
@@ -67,17 +67,13 @@ class PipelineRun:
             self.fail(error, node)
 
     def hold(self) -> AbstractContextManager[None]:
-        """Mark the run as active until the context, or the process, ends."""
-        return lock(self.folder / ACTIVE, wait=True)
+        """Mark the run as active until the context, or this process, ends."""
+        return lock(self.folder / ACTIVE.format(pid=os.getpid()), wait=True)
 
     @property
     def is_active(self) -> bool:
         """Whether a process holds the run."""
-        try:
-            with lock(self.folder / ACTIVE):
-                return False
-        except LockedError:
-            return True
+        return any(map(is_locked, self.folder.glob(ACTIVE.replace("{pid}", "*"))))
 
 
 def list_runs(folders: TaskFolders) -> list[PipelineRun]:
@@ -103,6 +99,8 @@ def begin_run(
         has_summary: Whether the run writes the task's summary; the previous summary is
             removed then.
     """
+    if has_summary:
+        (folders.reporting / SUMMARY).unlink(missing_ok=True)
     run, cut_off = PipelineRun(folders, folders.runs / _name_run()), None
     for other in list_runs(folders):
         record = _read(other)
@@ -125,8 +123,6 @@ def begin_run(
         cut_off=cut_off and asdict(cut_off),
         before=TaskState.read(folders).model_dump(),
     )
-    if has_summary:
-        (folders.reporting / SUMMARY).unlink(missing_ok=True)
     return run
 
 
@@ -139,15 +135,6 @@ def join_run(folders: TaskFolders, run_id: str) -> PipelineRun:
     elif run.read().is_over:
         run.log.append("resumed")
     return run
-
-
-def is_busy(folders: TaskFolders) -> bool:
-    """Whether a process works on a run that writes the task's summary."""
-    for run in list_runs(folders):
-        record = _read(run)
-        if record is not None and record.has_summary and run.is_active:
-            return True
-    return False
 
 
 def remove_sent(folders: TaskFolders) -> None:

@@ -3,13 +3,16 @@
 import functools
 import logging
 import os
+import sqlite3
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from image_translation.common.errors import InputError, causes, without_credentials
+from image_translation.common.files import atomic_write, lock
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -26,6 +29,8 @@ REMEDY = (
     "Look at server.mlflow_tracking_uri in conf/local/mlflow.yml, and at"
     " MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
 )
+QUICKLY_CHECKED = 64 * 2**20
+"""Size in bytes up to which the structure of a database is checked at every start."""
 SHORT_TIMEOUTS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "1",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
@@ -62,14 +67,21 @@ def anchor_store(config: Mapping[str, Any], project: Path) -> dict[str, Any]:
 
 
 def check_store(uri: str) -> None:
-    """Check that a tracking server answers.
+    """Check that a tracking server answers, or that a database file is usable.
+
+    A missing SQLite database is created.
 
     Args:
-        uri: The tracking URI; only ``http`` and ``https`` are checked.
+        uri: The tracking URI.
 
     Raises:
-        InputError: The server did not answer within five seconds.
+        InputError: The server did not answer within five seconds, or the file is
+            damaged.
     """
+    if uri.startswith(SQLITE):
+        database = Path(uri.removeprefix(SQLITE))
+        _create_database(database)
+        _check_database(database)
     if not uri.startswith(("http://", "https://")):
         return
     address = without_credentials(uri)  # urllib would take them for a part of the host
@@ -85,6 +97,49 @@ def check_store(uri: str) -> None:
             f"The MLflow server {address} cannot be reached: {reason}."
             " Start it, or set server.mlflow_tracking_uri in conf/local/mlflow.yml"
         ) from error
+
+
+def _create_database(path: Path) -> None:
+    """Create a database aside, and rename it: others see all of it or nothing."""
+    if path.exists():
+        return
+    with lock(path.with_name(f".{path.name}.lock"), wait=True):
+        if path.exists():
+            return
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+        with atomic_write(path) as temporary:
+            for leftover in temporary.parent.glob(f"{temporary.name}*"):
+                leftover.unlink()
+            artifacts = (path.absolute().parent / "artifacts").as_uri()
+            SqlAlchemyStore(f"{SQLITE}{temporary}", artifacts).engine.dispose()
+
+
+def _check_database(path: Path) -> None:
+    """Check that a file is a whole SQLite database with MLflow's tables."""
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+            database.execute("SELECT COUNT(*) FROM experiments").fetchone()
+            pages, size = (
+                database.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("page_count", "page_size")
+            )
+            is_whole = path.stat().st_size >= pages * size
+            if is_whole and path.stat().st_size <= QUICKLY_CHECKED:
+                answer = database.execute("PRAGMA quick_check(1)").fetchone()[0]
+                is_whole = answer == "ok"
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):  # another process writes: it is in use
+            return
+        is_whole = False
+    except sqlite3.DatabaseError:
+        is_whole = False
+    if not is_whole:
+        raise InputError(
+            f"{path} is damaged: it is not a whole database of MLflow. Restore it from a "
+            "backup, or remove it: the next run creates a new one and uploads the "
+            "results of all models on disk again"
+        )
 
 
 def describe_mlflow_error(error: BaseException) -> str | None:

@@ -3,6 +3,7 @@
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -61,22 +62,32 @@ class TaskState(BaseModel):
 
     @classmethod
     def read(cls, folders: TaskFolders) -> "TaskState":
-        """Read the disk; missing files count as empty."""
+        """Read the disk; missing and damaged files count as empty."""
         found = sorted(folders.models.glob("*/model.json"))
-        models = {path.parent.name: _read_model(path) for path in found}
+        read = {path.parent.name: _read_model(path) for path in found}
+        models = {name: model for name, model in read.items() if model is not None}
         manifest = folders.intermediate / "manifest.csv"
         return cls(pairs=_read_pairs(manifest), models=models)
 
 
 def _read_pairs(manifest: Path) -> dict[str, str]:
-    if not manifest.is_file():
+    try:
+        with manifest.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        return {row["pair_id"]: row["verdict"] for row in rows if row["verdict"]}
+    except (OSError, ValueError, KeyError, csv.Error):
         return {}
-    with manifest.open(encoding="utf-8", newline="") as file:
-        return {row["pair_id"]: row["verdict"] for row in csv.DictReader(file)}
 
 
-def _read_model(path: Path) -> ModelState:
-    content = json.loads(path.read_text("utf-8"))
+def _read_model(path: Path) -> ModelState | None:
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        return _find_state(path, content)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _find_state(path: Path, content: dict[str, Any]) -> ModelState:
     configs = sorted(path.parent.glob("replicate-*/config.json"))
     ended = {config.parent.name: config.stat().st_mtime_ns for config in configs}
     replicates = {name: ended[name] for name in content["replicates"] if name in ended}

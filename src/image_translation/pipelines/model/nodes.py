@@ -22,7 +22,7 @@ from image_translation.metrics.learned import (
 )
 from image_translation.metrics.settings import LearnedMetricsSettings
 from image_translation.networks.registry import module_of
-from image_translation.pairing.arrays import PairArrays, ScoredPairs
+from image_translation.pairing.arrays import PairArrays, ScoredPairs, check_unchanged
 from image_translation.pairing.settings import SealSettings
 from image_translation.pipelines.clock import timestamp
 from image_translation.statistics import looks
@@ -36,10 +36,14 @@ def train_model(
     workspace: Workspace,
     settings: ModelSettings,
 ) -> TrainedModel:
-    """Train all replicates of a model that are not up to date."""
+    """Train all replicates of a model that are not up to date.
+
+    Raises:
+        InputError: The pairs were changed meanwhile.
+    """
     from image_translation import training
 
-    return training.train(
+    trained = training.train(
         workspace.folder.name,
         settings,
         train,
@@ -47,6 +51,8 @@ def train_model(
         workspace.folder,
         workspace.observers,
     )
+    check_unchanged(train, validation)
+    return trained
 
 
 def translate_pairs(

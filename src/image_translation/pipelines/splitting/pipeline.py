@@ -15,11 +15,12 @@ def create_pipeline() -> Pipeline:
                     "manifest",
                     "findings",
                     "remembered_split",
+                    "remembered_assignments",
                     "source",
                     "params:splitting",
                     "params:audit",
                 ],
-                outputs=["split", "tied_pairs"],
+                outputs=["split", "tied_pairs", "assignments"],
                 name="assign_subsets",
             )
         ],

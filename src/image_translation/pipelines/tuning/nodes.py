@@ -6,7 +6,7 @@ import pandas as pd
 
 from image_translation.config.task_settings import TaskSettings
 from image_translation.datasets.models import Workspace
-from image_translation.pairing.arrays import PairArrays
+from image_translation.pairing.arrays import PairArrays, check_unchanged
 from image_translation.reporting.tuning import tuning_history, tuning_importance
 from image_translation.tuning.results import join_trials, with_best
 from image_translation.tuning.search import tune
@@ -45,6 +45,7 @@ def tune_models(
         )
         for model in settings.tuning.models
     ]
+    check_unchanged(train, validation)
     trials = join_trials(tuned)
     importance = {each.model: each.importance for each in tuned}
     return (

@@ -1,0 +1,153 @@
+"""Files that are written as a whole, and checked when they are read.
+
+A stamp next to the file holds its size and digest. The classes are mixins: base classes
+in front of a dataset of Kedro for one local file.
+"""
+
+import logging
+import shutil
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from kedro_datasets.json import JSONDataset
+from kedro_datasets.matplotlib import MatplotlibDataset
+from kedro_datasets.pandas import CSVDataset
+from kedro_datasets.plotly import JSONDataset as PlotlyJSONDataset
+from kedro_datasets.text import TextDataset
+
+from image_translation.common.errors import InputError
+from image_translation.common.files import atomic_write
+from image_translation.common.stamps import Stamp
+
+logger = logging.getLogger(__name__)
+
+
+class Checked:
+    """Mixin: a file that is made again by every run of its node.
+
+    Saving replaces the file as a whole, and reports if it was damaged before. Loading a
+    damaged file is an error that names it.
+    """
+
+    _filepath: PurePosixPath
+    _version: Any
+
+    def load(self) -> Any:
+        """The content.
+
+        Raises:
+            InputError: The file is damaged.
+        """
+        if not self._version:
+            self._stamp.verify()
+        return super().load()  # type: ignore[misc]
+
+    def save(self, data: Any) -> None:
+        """Replace the file."""
+        if self._version:
+            super().save(data)  # type: ignore[misc]
+            return
+        self._stamp.read()  # reports damage
+        self._replace(data, "")
+
+    def _replace(self, data: Any, fingerprint: str) -> None:
+        self._stamp.clear()
+        final = self._filepath
+        with atomic_write(self._path) as temporary:
+            self._filepath = PurePosixPath(temporary.as_posix())
+            try:
+                super().save(data)  # type: ignore[misc]
+            finally:
+                self._filepath = final
+        self._stamp.write(fingerprint)
+
+    @property
+    def _path(self) -> Path:
+        return Path(str(self._filepath))
+
+    @property
+    def _stamp(self) -> Stamp:
+        return Stamp(self._path)
+
+
+class Restored(Checked):
+    """Mixin: a file that cannot be made again, so a copy of it is kept.
+
+    A damaged, edited or missing file is restored from the copy, and what was there is
+    set aside. To begin anew, remove the folder of the file.
+    """
+
+    def load(self) -> Any:
+        """The content."""
+        self._restore()
+        return super().load()
+
+    def _replace(self, data: Any, fingerprint: str) -> None:
+        super()._replace(data, fingerprint)
+        with atomic_write(self._copy) as temporary:
+            shutil.copyfile(self._path, temporary)
+
+    def _restore(self) -> None:
+        path, stamp = self._path, self._stamp
+        if not stamp.path.exists() or stamp.is_intact():
+            return
+        aside = path.with_name(f"{path.name}.changed")
+        if not stamp.matches_copy(self._copy):
+            raise InputError(
+                f"{path} is missing or damaged, and so is its copy {self._copy}. Restore "
+                "one of them from a backup, or remove the folder to begin anew"
+            )
+        if path.exists():
+            path.replace(aside)
+        shutil.copyfile(self._copy, path)
+        logger.warning(
+            "%s was missing, damaged or edited, and is restored as it was written. What "
+            "was there is in %s; to use that, put it back and remove %s",
+            path,
+            aside.name,
+            stamp.path,
+        )
+
+    @property
+    def _copy(self) -> Path:
+        return self._path.with_name(f".{self._path.name}.copy")
+
+
+class CheckedCSVDataset(Checked, CSVDataset):
+    """A CSV file, written as a whole and checked.
+
+    Example:
+        ```yaml
+        tied_pairs:
+          type: image_translation.datasets.checked.CheckedCSVDataset
+          filepath: data/03_primary/colorization/tied_pairs.csv
+        ```
+    """
+
+
+class CheckedJSONDataset(Checked, JSONDataset):
+    """A JSON file, written as a whole and checked."""
+
+
+class CheckedTextDataset(Checked, TextDataset):
+    """A text file, written as a whole and checked."""
+
+
+class CheckedMatplotlibDataset(Checked, MatplotlibDataset):
+    """A figure, written as a whole and checked."""
+
+
+class CheckedPlotlyDataset(Checked, PlotlyJSONDataset):
+    """An interactive figure, written as a whole and checked."""
+
+
+class RestoredCSVDataset(Restored, CSVDataset):
+    """A CSV file that cannot be made again, such as the split.
+
+    Example:
+        ```yaml
+        split:
+          type: image_translation.datasets.checked.RestoredCSVDataset
+          filepath: data/03_primary/colorization/split.csv
+        ```
+    """
