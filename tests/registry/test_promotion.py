@@ -386,11 +386,24 @@ def test_missing_champion_files_prevent_decisions(world, tmp_path):
     better = {"a": world.model(2)}
     record = world.decide(better, {"a": (3.0,)})
     assert record["outcome"] == "not decided"
+    assert record["is_champion_lost"]
     assert "missing from MLflow's artifact store" in record["reason"]
     assert "promote another version (2)" in record["reason"]
     for folder in tmp_path.glob("models/*/away"):
         folder.rename(folder.with_name("artifacts"))
     assert world.decide(better, {"a": (3.0,)})["outcome"] == "promoted"
+
+
+def test_unchanged_champion_without_files_is_reported(world, tmp_path):
+    models = {"a": world.model(1)}
+    world.decide(models, {})
+    assert world.decide(models, {})["outcome"] == "unchanged"
+    shutil.rmtree(tmp_path / "champions")
+    for file in tmp_path.glob("models/*/artifacts/**/weights.safetensors"):
+        file.unlink()
+    record = world.decide(models, {})
+    assert (record["outcome"], record["is_champion_lost"]) == ("not decided", True)
+    assert "missing from MLflow's artifact store" in record["reason"]
 
 
 def test_version_registered_elsewhere_is_rejected(world, tmp_path):

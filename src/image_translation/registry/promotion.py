@@ -6,7 +6,7 @@ champion, counts looks at the test images and moves the alias.
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -291,6 +291,12 @@ class _Case:
             same &= self.log[column] == value
         return self.log[same].iloc[-1] if same.any() else None
 
+    def end_without_champion(self, error: InputError, chosen: Candidate) -> Promotion:
+        """The result if the champion cannot be read."""
+        logger.warning("The champion of %s cannot be used: %s", self.task, error)
+        ended = self.end("not decided", str(error), chosen)
+        return replace(ended, record={**ended.record, "is_champion_lost": True})
+
     def end(
         self,
         outcome: Outcome,
@@ -356,7 +362,7 @@ def _register_and_decide(
     case.champion = versions.find_version(case.task, versions.CHAMPION)
     case.challenger = _register(case, chosen, model, trained)
     if versions.is_same(case.champion, case.challenger):
-        return case.end("unchanged", "the challenger is the champion", chosen)
+        return _confirm(case, chosen)
     if case.champion is None and (last := versions.last_promoted(case.task)):
         reason = (
             f"no version has the alias {versions.CHAMPION}; to restore version "
@@ -378,6 +384,15 @@ def _register_and_decide(
     return _compare(case, chosen, case.challenger, own_scores)
 
 
+def _confirm(case: _Case, chosen: Candidate) -> Promotion:
+    """Keep a champion that is the challenger, if its files can be read."""
+    try:
+        versions.champion(case.task, case.folder)
+    except InputError as error:
+        return case.end_without_champion(error, chosen)
+    return case.end("unchanged", "the challenger is the champion", chosen)
+
+
 def _compare(
     case: _Case, chosen: Candidate, challenger: "ModelVersion", own_scores: pd.DataFrame
 ) -> Promotion:
@@ -385,7 +400,7 @@ def _compare(
     try:
         champion = versions.champion(case.task, case.folder)
     except InputError as error:
-        return case.end("not decided", str(error), chosen)
+        return case.end_without_champion(error, chosen)
     if champion is None:
         return case.end("not decided", _CHANGED, chosen)
     test = _unseen(case, champion)

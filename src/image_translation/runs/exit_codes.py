@@ -30,6 +30,7 @@ class ExitCode(IntEnum):
     MODEL_FAILED = 5
     MLFLOW_LOST = 6
     PHOTOS_FAILED = 7
+    CHAMPION_LOST = 8
     LOCKED = 75
     INTERRUPTED = 130
     TERMINATED = 143
@@ -49,6 +50,7 @@ _MEANINGS = {
     ExitCode.MODEL_FAILED: "finished, but a model failed",
     ExitCode.MLFLOW_LOST: "finished, but MLflow lacks a part of the results",
     ExitCode.PHOTOS_FAILED: "finished, but photographs were not translated",
+    ExitCode.CHAMPION_LOST: "finished, but the champion cannot be used",
     ExitCode.LOCKED: "not run: another run is active",
     ExitCode.INTERRUPTED: "interrupted",
     ExitCode.TERMINATED: "interrupted",
@@ -73,6 +75,7 @@ def exit_code(
     after: "TaskState",
     missing: Collection[str] = (),
     is_mlflow_lost: bool = False,
+    is_champion_lost: bool = False,
 ) -> ExitCode:
     """The exit code of a run.
 
@@ -81,6 +84,7 @@ def exit_code(
         after: The state on disk now.
         missing: Nodes that were to run and did not start.
         is_mlflow_lost: Whether MLflow lacks a part of the results.
+        is_champion_lost: Whether the files of the champion are missing or damaged.
     """
     if record.failures:
         return ExitCode(next(iter(record.failures.values())).code)
@@ -88,7 +92,9 @@ def exit_code(
         return ExitCode.FAILED
     if any(model.status == "failed" for model in after.models.values()):
         return ExitCode.MODEL_FAILED
-    return ExitCode.MLFLOW_LOST if is_mlflow_lost else ExitCode.FINISHED
+    if is_mlflow_lost:
+        return ExitCode.MLFLOW_LOST
+    return ExitCode.CHAMPION_LOST if is_champion_lost else ExitCode.FINISHED
 
 
 def known_failure(error: BaseException) -> Failure | None:

@@ -1,7 +1,7 @@
 """Summary and exit code of a pipeline's run, derived from its record."""
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -41,8 +41,10 @@ def write_summary(
         record.failures.pop("", None)  # a retry succeeded
     known = {*record.seconds, *record.failures, *record.unfinished}
     missing = [node for node in expected if node not in known]
-    code = exit_code(record, after, missing, is_mlflow_lost)
     reporting = run.folders.reporting
+    decided = _read_promotion(reporting / "promotion.json", record.began)
+    is_champion_lost = decided.get("is_champion_lost", False)
+    code = exit_code(record, after, missing, is_mlflow_lost, is_champion_lost)
     parts = [
         f"# {run.folders.task}: {code.meaning}",
         f"Started {_format(record.began)}, took "
@@ -58,7 +60,7 @@ def write_summary(
         )
         or "No model has been trained yet.",
         "## Model in use",
-        _promotion(reporting / "promotion.json", record.began),
+        _promotion(decided),
         "## Answer",
         _answer(reporting, record.began),
         _durations(record),
@@ -127,10 +129,14 @@ def _model(model: ModelState, before: ModelState | None) -> str:
     return f"trained ({', '.join(trained)})" if trained else "up to date"
 
 
-def _promotion(file: Path, began: float) -> str:
-    if not _is_new(file, began):
+def _read_promotion(file: Path, began: float) -> dict[str, Any]:
+    """The promotion decision of this run; empty if it made none."""
+    return json.loads(file.read_text("utf-8")) if _is_new(file, began) else {}
+
+
+def _promotion(promotion: Mapping[str, Any]) -> str:
+    if not promotion:
         return "This run made no decision."
-    promotion: dict[str, Any] = json.loads(file.read_text("utf-8"))
     in_use = promotion.get("in_use") or {}
     named = [
         f"version {in_use['version']}" if in_use.get("version") else "",
