@@ -3,17 +3,11 @@ import pytest
 
 from image_translation.imaging.luma import LUMA_WEIGHTS
 from image_translation.imaging.recipes.grayscale import grayscale
-from image_translation.networks.outputs import LUMA
 from image_translation.translation.luminance import luma
 
 
 def test_weights_sum_to_1():
     assert LUMA_WEIGHTS.sum() == pytest.approx(1)
-
-
-def test_networks_use_the_same_weights():
-    """Networks import nothing of ours, so they define the weights again."""
-    assert tuple(LUMA_WEIGHTS) == LUMA
 
 
 def test_all_lumas_of_primary_colours_are_equal():

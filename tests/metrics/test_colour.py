@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from skimage import color, data
 
+from image_translation.imaging.srgb import to_lab
 from image_translation.metrics import (
     chroma_error,
     ciede2000,
     colourfulness_difference,
     saturation_bias,
 )
-from image_translation.metrics.colour import delta_e2000, to_lab
+from image_translation.metrics.colour import delta_e2000
 
 # Sharma, Wu & Dalal 2005, table 1: all 34 pairs, L*a*b*, L*a*b*, ΔE00.
 PUBLISHED = [

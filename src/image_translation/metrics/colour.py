@@ -9,31 +9,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from image_translation.imaging.srgb import Floats, channels_first, to_lab
 from image_translation.metrics.chunks import Chunk, Images, Scores, score_in_chunks
-
-Floats = NDArray[np.float32]
-
-_FROM_SRGB = np.array(
-    [
-        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
-        for value in np.arange(256) / 255
-    ],
-    dtype=np.float32,
-)
-"""Linear intensities of 8-bit sRGB values, IEC 61966-2-1."""
-
-_WHITE = np.array([0.95047, 1.0, 1.08883])
-_TO_XYZ = np.array(
-    [
-        [0.412453, 0.357580, 0.180423],
-        [0.212671, 0.715160, 0.072169],
-        [0.019334, 0.119193, 0.950227],
-    ]
-)
-_TO_RELATIVE_XYZ = (_TO_XYZ / _WHITE[:, np.newaxis]).astype(np.float32)
-
-_DARK = np.float32(216 / 24389)
-"""Up to this value, f of CIE 1976 is linear; above, it is the cube root."""
 
 _SEVENTH_POWER = 25.0**7
 _HUE_25 = math.radians(25)
@@ -118,25 +95,6 @@ def saturation_bias(predictions: Images, targets: Images) -> Scores:
     return score_in_chunks(saturation_bias_of_chunk, predictions, targets)
 
 
-def to_lab(images: Images) -> Floats:
-    """Convert sRGB to CIE L*a*b*, channels first.
-
-    Args:
-        images: uint8, …×3.
-
-    Returns:
-        float32, 3×…: L* in [0, 100], a* and b* within about ±110.
-    """
-    linear = _FROM_SRGB[_planes(images)]
-    relative = np.einsum("xc,c...->x...", _TO_RELATIVE_XYZ, linear)
-    straight = relative * np.float32(24389 / 27 / 116) + np.float32(16 / 116)
-    f = np.where(relative > _DARK, _cube_root(relative), straight)
-    x, y, z = f
-    lab = np.empty_like(f)
-    lab[0], lab[1], lab[2] = 116 * y - 16, 500 * (x - y), 200 * (y - z)
-    return lab
-
-
 def delta_e2000(first: NDArray, second: NDArray) -> NDArray:
     """Colour difference ΔE00, with the steps and names of Sharma et al. (2005).
 
@@ -219,19 +177,6 @@ def _hue_weight(cos: NDArray, sin: NDArray) -> NDArray:
     return weight
 
 
-def _planes(images: NDArray) -> NDArray:
-    """Move channels first: …×3 to 3×…."""
-    return np.ascontiguousarray(np.moveaxis(images, -1, 0))
-
-
-def _cube_root(relative: Floats) -> Floats:
-    """Cube root of values above `_DARK`; six digits, three times as fast as np.cbrt."""
-    root = np.maximum(relative, _DARK)
-    np.log(root, out=root)
-    root *= np.float32(1 / 3)
-    return np.exp(root, out=root)
-
-
 def _length(a: NDArray, b: NDArray) -> NDArray:
     """Like np.hypot without overflow protection, and five times as fast."""
     return np.sqrt(a * a + b * b)
@@ -273,7 +218,7 @@ def _lab_of_both(chunk: Chunk) -> tuple[Floats, Floats]:
 
 
 def _colourfulness(images: Images) -> Scores:
-    red, green, blue = _planes(images).astype(np.float64)
+    red, green, blue = channels_first(images).astype(np.float64)
     opponents = np.stack([red - green, (red + green) / 2 - blue])  # (2, N, H, W)
     deviations = np.hypot(*opponents.std(axis=(2, 3)))
     return deviations + 0.3 * np.hypot(*opponents.mean(axis=(2, 3)))

@@ -15,8 +15,8 @@ import scipy
 from numpy.typing import ArrayLike, NDArray
 
 from image_translation.imaging.luma import LUMA_WEIGHTS
+from image_translation.imaging.srgb import to_lab
 from image_translation.metrics.chunks import Images, map_chunks, pair_batches
-from image_translation.metrics.colour import to_lab
 from image_translation.metrics.set_distances import (
     Doubles,
     draw_halves,

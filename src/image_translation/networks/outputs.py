@@ -10,8 +10,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-LUMA = (0.299, 0.587, 0.114)
-"""Weights of R', G' and B' in Y', ITU-R BT.601."""
+from image_translation.imaging.luma import LUMA_WEIGHTS
+from image_translation.imaging.srgb import LINEAR_KNEE, SRGB_KNEE, TO_XYZ, WHITE
+
+LUMA = LUMA_WEIGHTS.tolist()
 
 CB_RANGE, CR_RANGE = (2 * (1 - LUMA[i]) for i in (2, 0))
 """Factors of Cb and Cr, in [-1, 1], that give B' − Y' and R' − Y'."""
@@ -21,17 +23,8 @@ AB_RANGE = 110.0
 
 TINY = 1e-6
 
-_SRGB_KNEE, _LINEAR_KNEE = 0.04045, 0.0031308
 _LAB_KNEE = 6 / 29
-_WHITE = (0.95047, 1.0, 1.08883)
-_TO_XYZ = (
-    (0.412453, 0.357580, 0.180423),
-    (0.212671, 0.715160, 0.072169),
-    (0.019334, 0.119193, 0.950227),
-)
-"""sRGB's primaries and the white point D65, IEC 61966-2-1."""
-
-_FROM_SHARES = (torch.linalg.inv(torch.tensor(_TO_XYZ)) * torch.tensor(_WHITE)).tolist()
+_FROM_SHARES = (torch.linalg.inv(torch.Tensor(TO_XYZ)) * torch.Tensor(WHITE)).tolist()
 """From X, Y and Z relative to the white point to linear sRGB."""
 
 
@@ -98,7 +91,7 @@ class Lab(nn.Module):
     def forward(self, inputs: Tensor, values: Tensor) -> Tensor:
         """Combine the lightness of the inputs with predicted a* and b*."""
         red, green, blue = _to_linear((inputs.float() + 1) / 2).split(1, dim=1)
-        weights = _TO_XYZ[1]
+        weights = TO_XYZ[1].tolist()
         fy = _compress(weights[0] * red + weights[1] * green + weights[2] * blue)
         a, b = (AB_RANGE * values.float()).split(1, dim=1)
         xyz = torch.cat([_expand(fy + a / 500), _expand(fy), _expand(fy - b / 200)], 1)
@@ -109,14 +102,14 @@ class Lab(nn.Module):
 def _to_linear(srgb: Tensor) -> Tensor:
     """Linear light of sRGB in [0, 1]."""
     curve = ((srgb + 0.055) / 1.055) ** 2.4
-    return torch.where(srgb <= _SRGB_KNEE, srgb / 12.92, curve)
+    return torch.where(srgb <= SRGB_KNEE, srgb / 12.92, curve)
 
 
 def _from_linear(linear: Tensor) -> Tensor:
     """sRGB of linear light in [0, 1]; the inverse of `_to_linear`."""
     # Clamped below the knee, where the curve is not used: its slope is infinite at 0.
-    curve = 1.055 * linear.clamp(min=_LINEAR_KNEE) ** (1 / 2.4) - 0.055
-    return torch.where(linear <= _LINEAR_KNEE, 12.92 * linear, curve)
+    curve = 1.055 * linear.clamp(min=LINEAR_KNEE) ** (1 / 2.4) - 0.055
+    return torch.where(linear <= LINEAR_KNEE, 12.92 * linear, curve)
 
 
 def _compress(share: Tensor) -> Tensor:
