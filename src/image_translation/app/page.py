@@ -25,6 +25,7 @@ from image_translation.common.errors import InputError
 from image_translation.imaging.decoding import IMAGE_SUFFIXES
 from image_translation.imaging.resizing import FILTER
 from image_translation.imaging.sample_photographs import PHOTOGRAPHS, TEST_PHOTOGRAPHS
+from image_translation.reporting import formatting
 from image_translation.reporting.templates import read_resource, read_template
 from image_translation.translation.settings import CHAMPION
 
@@ -296,7 +297,7 @@ _NOTHING: tuple[Any, ...] = (None, None, gr.Radio([], visible=False), "", [])
 
 
 def _named(tasks: Sequence[str]) -> list[tuple[str, str]]:
-    return [(task.replace("_", " ").capitalize(), task) for task in tasks]
+    return [(formatting.title(task), task) for task in tasks]
 
 
 def _all_models(workbench: Workbench) -> list[str]:

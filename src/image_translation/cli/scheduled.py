@@ -21,7 +21,7 @@ from image_translation.cli.errors import (
 )
 from image_translation.cli.options import params_option, task_option
 from image_translation.cli.project import find_folders, open_context
-from image_translation.common.errors import InputError, without_credentials
+from image_translation.common.errors import InputError, first_line, without_credentials
 from image_translation.common.files import LockedError
 from image_translation.hooks.logged_datasets import log_dataset
 from image_translation.hooks.project import task_folders
@@ -198,7 +198,7 @@ def _send_end(
             set_experiment(context, run.folders.task)
             send_run(run.folder, partial(log_dataset, context.catalog))
     except (InputError, MlflowException) as error:
-        return without_credentials(str(error)).splitlines()[0]
+        return without_credentials(first_line(error))
     return connection.failure
 
 

@@ -1,6 +1,5 @@
 """Inspect pairs: open every file once and measure its image."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from image_translation.common.fingerprint import file_digest
 from image_translation.common.progress import progress
 from image_translation.common.threads import map_in_threads
 from image_translation.imaging.decoding import (
@@ -146,8 +146,7 @@ def _open(
 ) -> tuple[str, Image.Image | None]:
     """The digest and the image of a file; appends observations to ``seen``."""
     try:
-        with path.open("rb") as stream:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        sha256 = file_digest(path)
     except OSError as error:
         text = f"{role} (cannot be opened: {error.strerror})"
         seen.append(Observation("unreadable", text))

@@ -18,6 +18,11 @@ def join_words(words: Iterable[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
+def title(name: str) -> str:
+    """A task's name as a title: ``Hidden digits``."""
+    return name.replace("_", " ").capitalize()
+
+
 def count(number: int, one: str, many: str | None = None) -> str:
     """A number with its noun: ``1 image``, ``1,200 images``."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from image_translation.reporting import formatting
 from image_translation.reporting.templates import read_resource, read_template
 
 REPORTS, GRAPH, DOCS = "reports", "graph", "docs"
@@ -84,7 +85,7 @@ def _make_portable(graph: Path) -> None:
 
 def _link(task: str, output: Path) -> _Task:
     return _Task(
-        task.replace("_", " ").capitalize(),
+        formatting.title(task),
         _if_there(output, f"{REPORTS}/{task}/report.html"),
         _if_there(output, f"{REPORTS}/{task}/blind_test.html"),
         f"{GRAPH}/index.html?pid={task}",

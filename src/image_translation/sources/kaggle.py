@@ -2,10 +2,9 @@
 
 import errno
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
-from image_translation.common.errors import InputError
+from image_translation.common.errors import InputError, causes
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +66,7 @@ def _explain(error: Exception, source: str) -> str:
         UnauthenticatedError,
     )
 
-    chain = list(_causes(error))
+    chain = list(causes(error, with_context=True))
     statuses = [_status(e) for e in chain if isinstance(e, requests.HTTPError)]
     for status in filter(None, statuses):
         return _explain_status(status, source)
@@ -130,14 +129,6 @@ def _has_credentials() -> bool:
         return get_kaggle_credentials() is not None
     except ValueError:
         return False
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    seen = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _status(error: object) -> int | None:

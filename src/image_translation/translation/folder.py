@@ -1,7 +1,6 @@
 """Translate the photographs of a folder, one at a time."""
 
 import csv
-import hashlib
 import logging
 import time
 from collections import Counter
@@ -11,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from image_translation.common.errors import InputError
 from image_translation.common.files import atomic_write, write_text
-from image_translation.common.fingerprint import code_digest, digest
+from image_translation.common.fingerprint import code_digest, digest, file_digest
 from image_translation.common.progress import progress
 from image_translation.imaging.decoding import UnreadableImageError
 from image_translation.imaging.photo_files import (
@@ -114,8 +113,7 @@ class _Work:
         """Translate a photograph with every model; it is decoded once."""
         path = self._photos.root / file
         try:
-            with path.open("rb") as content:
-                sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+            sha256 = file_digest(path)
         except OSError as error:
             yield Result(file, reason=f"cannot be opened: {error.strerror}")
             return

@@ -21,7 +21,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
-from image_translation.common.errors import InputError
+from image_translation.common.errors import InputError, first_line
 from image_translation.common.files import LockedError, lock
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ def open_study(
             # two workers that create the tables at the same time may conflict
             if attempt == ATTEMPTS - 1:
                 raise InputError(
-                    f"tuning.storage cannot be used: {_first_line(error)}"
+                    f"tuning.storage cannot be used: {first_line(error.__cause__ or error)}"
                 ) from error
             time.sleep(0.2 * 2**attempt)
     if study.user_attrs.get(DIGEST, digest) != digest:
@@ -239,10 +239,6 @@ def open_study(
         )
     study.set_user_attr(DIGEST, digest)
     return study, storage
-
-
-def _first_line(error: Exception) -> str:
-    return str(error.__cause__ or error).splitlines()[0]
 
 
 def _be_quiet() -> None:
