@@ -5,10 +5,9 @@ import pytest
 from kedro.io import DataCatalog
 from kedro_viz.services.layers import sort_layers
 
+from image_translation.common.names import BASELINES
 from image_translation.config.parameters import LayeredConfigLoader
-from image_translation.networks.registry import BASELINES
 from image_translation.pipeline_registry import MODELS, TASKS, register_pipelines
-from image_translation.statistics import comparison
 from tests.conftest import PROJECT
 
 LAYERS = [
@@ -66,8 +65,3 @@ def test_layers_follow_each_other(catalog, task):
         for name in ("remembered_scorings", "predictions.folder")
     }
     assert sort_layers(drawn, follow) == LAYERS
-
-
-def test_metrics_know_the_same_baselines():
-    """Metrics import no networks, so they name the baselines again."""
-    assert comparison.BASELINES == BASELINES

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
+from image_translation.common.names import BASELINES
 from image_translation.metrics import HEADLINES, METRICS
-from image_translation.networks.registry import BASELINES
 from image_translation.pipeline_registry import MODELS
 from tests.conftest import copy_project, only
 

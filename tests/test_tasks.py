@@ -8,8 +8,8 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
+from image_translation.common.names import BASELINES
 from image_translation.metrics import METRICS
-from image_translation.networks.registry import BASELINES
 from image_translation.pipeline_registry import TASKS
 from tests.conftest import copy_project, only
 

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Pipeline
 
-from image_translation.networks.registry import BASELINES
+from image_translation.common.names import BASELINES
 
 TASKS = ("colorization", "monet", "cartoon", "hidden_digits", "custom")
 """Each task has a name here and a block in ``parameters_<task>.yml``."""

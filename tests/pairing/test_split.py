@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from image_translation.common.errors import InputError
+from image_translation.common.names import SUBSETS
 from image_translation.pairing.manifest import COLUMNS
 from image_translation.pairing.split import (
-    SUBSETS,
     find_leaks,
     join_assignments,
     split_pairs,

@@ -8,10 +8,10 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
 from image_translation.common.errors import InputError
+from image_translation.common.names import BASELINES
 from image_translation.common.stamps import Stamp
 from image_translation.config.parameters import LayeredConfigLoader
 from image_translation.hooks.stamps import StampHooks
-from image_translation.networks.registry import BASELINES
 from image_translation.pairing.settings import SealSettings
 from image_translation.pipelines.task import create_pipeline
 from tests.conftest import PROJECT, task_settings

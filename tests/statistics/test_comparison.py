@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 import scipy.stats
 
+from image_translation.common.names import BASELINES
 from image_translation.metrics import HEADLINES, METRICS, SET_METRICS
 from image_translation.statistics import comparison, estimates
 from image_translation.statistics.comparison import (
-    BASELINES,
     COMPARISON_COLUMNS,
     EFFECT_COLUMNS,
     EFFECTS,

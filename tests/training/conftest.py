@@ -13,7 +13,7 @@ from image_translation.training.settings import ModelSettings
 SIZE = 32
 
 TRAINED = ["pix2pix", "unet", "autoencoder", "autoencoder_gan"]
-BASELINES = ["copy_input", "mean_target"]
+
 TIMES = ["seconds", "images_per_second"]
 
 BLOCK = {

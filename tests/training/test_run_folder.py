@@ -4,12 +4,12 @@ import logging
 import pytest
 
 from image_translation.common.errors import InputError
+from image_translation.common.names import BASELINES
 from image_translation.networks import count_parameters
 from image_translation.training.fitting import fit
 from image_translation.training.losses import loss_labels
 from image_translation.training.trained import COLUMNS
 from tests.training.conftest import (
-    BASELINES,
     MODELS,
     Recorder,
     diverge_in,

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, create_model
 
+from image_translation.common.names import BASELINES
 from image_translation.common.schema import OptionalPath, OptionalText, Settings
 from image_translation.export.settings import ExportSettings
 from image_translation.metrics.settings import LearnedMetricsSettings
-from image_translation.networks.registry import BASELINES
 from image_translation.pairing.settings import (
     AuditSettings,
     PairingSettings,

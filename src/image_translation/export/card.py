@@ -9,17 +9,18 @@ from typing import Any, Literal
 import pandas as pd
 
 from image_translation.common.fingerprint import digest
+from image_translation.common.names import COPY_INPUT, MEAN_TARGET, TRAIN
 from image_translation.metrics import HEADLINES, MEASURES
 from image_translation.reporting import formatting
 from image_translation.reporting.conclusions import Outcome, relate
 from image_translation.statistics.looks import subset_of
 from image_translation.training.settings import LAST, ObjectiveSettings
 
-BASELINES: Mapping[str, str] = {
-    "copy_input": "copying the input",
-    "mean_target": "the mean of all training targets",
+PHRASES: Mapping[str, str] = {
+    COPY_INPUT: "copying the input",
+    MEAN_TARGET: "the mean of all training targets",
 }
-"""Description of the baselines, by name."""
+"""Phrase for each baseline, by name."""
 
 OUTCOMES: Mapping[tuple[Outcome, bool | None], str] = {
     ("better", None): "better on",
@@ -187,7 +188,7 @@ def _scores(facts: ModelFacts) -> str:
     head = ["metric", "mean", "95 % interval", "better is"]
     sentences = "\n".join(
         f"- {sentence}"
-        for baseline, whom in BASELINES.items()
+        for baseline, whom in PHRASES.items()
         if (sentence := _compare(facts, baseline, whom))
     )
     return (
@@ -229,7 +230,7 @@ def _use(facts: ModelFacts) -> str:
 
 def _limits(facts: ModelFacts) -> str:
     size = facts.image_size
-    train = facts.splits[facts.splits["split"] == "train"].iloc[0]
+    train = facts.splits[facts.splits["split"] == TRAIN].iloc[0]
     pairs, groups = int(train["n_pairs"]), int(train["n_groups"])
     limits = [
         f"It was trained on {formatting.count(pairs, 'pair')} of "

@@ -9,6 +9,7 @@ from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.pipeline.node import Node
 
+from image_translation.common.names import TRAIN, VALIDATION
 from image_translation.hooks.project import find_task
 from image_translation.pipeline_registry import OF_ONE_TASK
 from image_translation.runs.store import require_store
@@ -87,7 +88,7 @@ class TrackingHooks:
     def _observed(self, task: str, model: str, inputs: dict[str, Any]) -> tuple:
         """The arguments of an observer."""
         given = []
-        for subset in ("train", "validation"):
+        for subset in (TRAIN, VALIDATION):
             pairs = inputs[f"{task}.{subset}_pairs"]
             given.append(
                 {

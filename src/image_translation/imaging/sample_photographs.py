@@ -10,18 +10,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from image_translation.common.errors import InputError
+from image_translation.common.names import TEST, TRAIN, VALIDATION
 from image_translation.imaging.decoding import read_image
 from image_translation.imaging.recipes.grayscale import grayscale
 from image_translation.imaging.resizing import fit_image
-
-Subset = Literal["train", "validation", "test"]
 
 
 @dataclass(frozen=True)
@@ -117,11 +115,11 @@ _TRAIN_WINDOWS = {100: (1, 3), 67: (3, 4), 50: (4, 5), 33: (6, 7)}
 _HELD_OUT_WINDOWS = {100: (1, 2), 50: (2, 3), 33: (3, 3)}
 
 
-def subset_of(name: str) -> Subset:
+def subset_of(name: str) -> str:
     """The subset of a photograph."""
     if name in TEST_PHOTOGRAPHS:
-        return "test"
-    return "validation" if name in VALIDATION_PHOTOGRAPHS else "train"
+        return TEST
+    return VALIDATION if name in VALIDATION_PHOTOGRAPHS else TRAIN
 
 
 def write_crops(folder: Path) -> dict[str, str]:
@@ -148,10 +146,10 @@ def write_crops(folder: Path) -> dict[str, str]:
 
 
 def _cut(
-    photo: NDArray[np.uint8], subset: Subset
+    photo: NDArray[np.uint8], subset: str
 ) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     height, width = photo.shape[:2]
-    windows = _TRAIN_WINDOWS if subset == "train" else _HELD_OUT_WINDOWS
+    windows = _TRAIN_WINDOWS if subset == TRAIN else _HELD_OUT_WINDOWS
     for percent, (short, long) in windows.items():
         size = min(height, width) * percent // 100
         rows, columns = (short, long) if height <= width else (long, short)

@@ -5,6 +5,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from image_translation.common.names import COPY_INPUT
+
 
 class CopyInput(nn.Module):
     """Returns the input."""
@@ -43,5 +45,5 @@ class MeanTarget(nn.Module):
 
 
 def build_baseline(name: str, image_size: int) -> nn.Module:
-    """Build one of ``registry.BASELINES``."""
-    return CopyInput() if name == "copy_input" else MeanTarget(image_size)
+    """Build one of ``common.names.BASELINES``."""
+    return CopyInput() if name == COPY_INPUT else MeanTarget(image_size)

@@ -5,6 +5,8 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
+from image_translation.common.names import BASELINES
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -13,9 +15,6 @@ GENERATORS = tuple(
     for module in iter_modules([str(Path(__file__).with_name("generators"))])
 )
 """Networks that are trained: the files in ``generators``."""
-
-BASELINES = ("copy_input", "mean_target")
-"""Networks without training, see ``baselines``."""
 
 NETWORKS = (*GENERATORS, *BASELINES)
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from image_translation.common.errors import InputError
 from image_translation.common.files import atomic_write
+from image_translation.common.names import TEST
 from image_translation.common.progress import progress
 from image_translation.common.stamps import Stamp
 
@@ -61,7 +62,7 @@ class ScoredPairs(PairArrays):
     @property
     def is_sealed(self) -> bool:
         """True if validation pairs replace the test pairs."""
-        return self.subset != "test"
+        return self.subset != TEST
 
     def check_seal(self, is_sealed: bool) -> None:
         """Check that the pairs were selected with the parameters of this run.

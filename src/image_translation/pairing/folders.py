@@ -6,10 +6,8 @@ from pathlib import PurePosixPath
 import pandas as pd
 
 from image_translation.common.errors import InputError
+from image_translation.common.names import SUBSETS
 from image_translation.pairing.settings import Folders
-
-SUBSETS = ("train", "validation", "test")
-"""The subsets of a split, the most held-out last."""
 
 
 def named_subsets(folders: Folders) -> dict[str, list[str]]:

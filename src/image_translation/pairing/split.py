@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from image_translation.common.errors import InputError
-from image_translation.pairing.folders import SUBSETS, declare_subsets, named_subsets
+from image_translation.common.names import SUBSETS, TEST, TRAIN
+from image_translation.pairing.folders import declare_subsets, named_subsets
 from image_translation.pairing.groups import name_groups
 from image_translation.pairing.labels import find_labels
 from image_translation.pairing.manifest import COLUMNS, LEFT_OUT, USED
@@ -112,7 +113,7 @@ def find_leaks(split: pd.DataFrame) -> list[str]:
     Returns:
         The inputs' names, in the order of the table.
     """
-    is_test = split["split"] == "test"
+    is_test = split["split"] == TEST
     seen = pd.Series(False, index=split.index)
     for column in ("input_sha256", "target_sha256"):
         known = split.loc[~is_test, column]
@@ -124,7 +125,7 @@ def _open_subsets(folders: Folders) -> tuple[str, ...]:
     """The subsets that receive new groups; the others are defined by their folders."""
     named = named_subsets(folders)
     without = [subset for subset in SUBSETS if subset not in named]
-    return tuple(s for s in SUBSETS if s in without or (s == "train" and without))
+    return tuple(s for s in SUBSETS if s in without or (s == TRAIN and without))
 
 
 def _part_outside(

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from image_translation.common.errors import InputError
+from image_translation.common.names import TRAIN, VALIDATION
 from image_translation.metrics.registry import FUNCTIONS, score_stream
 from image_translation.pairing.arrays import PairArrays
 from image_translation.registry import versions
@@ -522,7 +523,7 @@ def _register(
 
 def _training_files(split: pd.DataFrame) -> set[str]:
     """Digests of the training and validation files."""
-    known = split[split["split"].isin(["train", "validation"])]
+    known = split[split["split"].isin([TRAIN, VALIDATION])]
     return set(known["input_sha256"]) | set(known["target_sha256"])
 
 

@@ -21,9 +21,9 @@ from markupsafe import Markup
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from image_translation.common.errors import InputError
+from image_translation.common.names import BASELINES
 from image_translation.reporting import formatting
 from image_translation.reporting.gallery import (
-    UNTRAINED,
     choose_encoder,
     describe_encoder,
 )
@@ -128,7 +128,7 @@ def plan_questions(
         The pool; empty without pairs, models or ``n``. A judge gets fewer than ``n``
         questions if there are too few images.
     """
-    trained = [model for model in models if model not in UNTRAINED]
+    trained = [model for model in models if model not in BASELINES]
     judged = trained if len(trained) > 1 else list(models)
     draw = random.Random(f"{seed} {sorted(groups)} {judged}")
     images = _draw_images(groups, draw)
@@ -249,7 +249,7 @@ def render_blind_test(
         own_css=Markup(read_resource("blind_test.css")),
         script=Markup(script),
         script_hash=Markup(script_hash(script)),
-        task=task.replace("_", " ").capitalize(),
+        task=formatting.title(task),
         n=test.n,
         embedded=describe_encoder(encode),
         data=script_json({"page": page, **content}),

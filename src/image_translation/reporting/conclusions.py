@@ -7,6 +7,7 @@ from typing import Literal
 
 import pandas as pd
 
+from image_translation.common.names import COPY_INPUT, TEST
 from image_translation.metrics import HEADLINES, MEASURES
 from image_translation.reporting import formatting
 from image_translation.reporting.report_content import ReportContent
@@ -16,8 +17,6 @@ from image_translation.statistics.comparison import (
     TOO_FEW_GROUPS,
     TRAININGS_DIFFER,
 )
-
-COPY = "copy_input"
 
 Outcome = Literal["better", "worse", "differ", "equal", "open", "failed", "few"]
 
@@ -342,9 +341,9 @@ def _copying(
 ) -> tuple[str, bool]:
     if not trained:
         return "", False
-    if COPY not in scored_models(content):
+    if COPY_INPUT not in scored_models(content):
         return (
-            f"{COPY} was not run, so it is unknown whether any model is better "
+            f"{COPY_INPUT} was not run, so it is unknown whether any model is better "
             "than doing nothing.",
             False,
         )
@@ -367,7 +366,7 @@ def _copying(
 def _copy_is_as_good(
     content: ReportContent, trained: Sequence[str], metric: str
 ) -> bool:
-    return COPY in best_models(content, [*trained, COPY], metric)
+    return COPY_INPUT in best_models(content, [*trained, COPY_INPUT], metric)
 
 
 def _training_paid(
@@ -377,7 +376,7 @@ def _training_paid(
         relation
         for model in trained
         for metric in metrics
-        if (relation := relate(content.verdicts, model, COPY, metric)) is not None
+        if (relation := relate(content.verdicts, model, COPY_INPUT, metric)) is not None
     ]
     whom = "Every trained model" if len(trained) > 1 else trained[0]
     on = formatting.labels(metrics)
@@ -407,7 +406,8 @@ def _behind(
     said: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for metric in metrics:
         relations = {
-            model: relate(content.verdicts, model, COPY, metric) for model in trained
+            model: relate(content.verdicts, model, COPY_INPUT, metric)
+            for model in trained
         }
         behind = {m: r for m, r in relations.items() if r and r.leads is not True}
         worse = tuple(m for m, r in behind.items() if r.outcome == "worse")
@@ -431,7 +431,7 @@ def _against_copy(
     answers = []
     for model in trained:
         relations = [
-            relate(content.verdicts, model, COPY, metric) for metric in metrics
+            relate(content.verdicts, model, COPY_INPUT, metric) for metric in metrics
         ]
         known = [relation for relation in relations if relation is not None]
         if known:
@@ -515,7 +515,7 @@ def _cautions(content: ReportContent, trained: Sequence[str]) -> list[str]:
     table = content.comparison[content.comparison["model"].isin(trained)]
     cautions = []
     leaks = content.data.leaks
-    if leaks and content.subset == "test":
+    if leaks and content.subset == TEST:
         cautions.append(
             f"{formatting.count(len(leaks), 'test pair')} of the {count_tested(content)[0]} "
             "have an image that is also among the training or validation pairs, such as "

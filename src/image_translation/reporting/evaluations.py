@@ -1,7 +1,8 @@
 """Describe evaluations on the test set and its seal."""
 
+from image_translation.common.names import TEST
 from image_translation.reporting import formatting
-from image_translation.statistics.looks import TEST, Looks
+from image_translation.statistics.looks import Looks
 
 
 def describe_evaluations(looks: Looks | None) -> str:

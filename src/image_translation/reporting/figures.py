@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from image_translation.common.names import COPY_INPUT, TEST, VALIDATION
 from image_translation.metrics import HEADLINES, MEASURES
 from image_translation.reporting import formatting
 from image_translation.reporting.gallery import first_replicate
@@ -104,7 +105,7 @@ def comparison_chart(
         rows = scored[scored["metric"] == metric].reset_index(drop=True)
         for position, row in rows.iterrows():
             _dot_with_interval(ax, position, row)
-        copied = rows.loc[rows["model"] == "copy_input", "mean"]
+        copied = rows.loc[rows["model"] == COPY_INPUT, "mean"]
         if len(copied):
             ax.axvline(copied.iloc[0], color=MUTED, lw=1, ls=(0, (1, 2)), zorder=1)
         _models_on_y(ax, list(rows["model"]))
@@ -181,7 +182,7 @@ def learning_curves(
 def perception_distortion(
     comparison: pd.DataFrame,
     histories: Mapping[str, pd.DataFrame],
-    subset: str = "test",
+    subset: str = TEST,
 ) -> "Figure":
     """Every model on the plane of fidelity and realism, with its path during training.
 
@@ -294,7 +295,7 @@ def curves_of(histories: Mapping[str, pd.DataFrame]) -> list[str]:
 def curve_title(curve: str) -> str:
     """The title of a history's column, such as ``Training L1 loss``."""
     side, _, name = curve.partition("/")
-    if side == "validation":
+    if side == VALIDATION:
         return f"Validation {MEASURES[name].title}"
     return f"Training {loss_labels()[name]} loss"
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from image_translation.common.names import BASELINES, TEST
 from image_translation.metrics import for_means
 from image_translation.reporting import formatting
 from image_translation.reporting.report_content import Image
 
-UNTRAINED = ("copy_input", "mean_target")
 """Baselines, which do not affect the selection of images."""
 
 
@@ -56,7 +56,7 @@ def count_extremes(n: int) -> int:
     return max(1, n // 8)
 
 
-def describe_choice(shown: int, tested: int, subset: str = "test") -> str:
+def describe_choice(shown: int, tested: int, subset: str = TEST) -> str:
     """Describe the selection of a gallery's images, in a sentence."""
     if shown >= tested:
         return f"All {formatting.count(tested, f'{subset} image')}."
@@ -171,7 +171,7 @@ def _data_uri(image: Image, kind: str, **options: Any) -> str:
 
 def _psnr_by_model(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Capped PSNR in dB, pairs by rows (sorted), models by columns."""
-    trained = {model: s for model, s in scores.items() if model not in UNTRAINED}
+    trained = {model: s for model, s in scores.items() if model not in BASELINES}
     columns = {
         model: first_replicate(table).set_index("pair_id")["psnr"]
         for model, table in (trained or scores).items()

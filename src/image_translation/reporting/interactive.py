@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from image_translation.common.names import COPY_INPUT
 from image_translation.metrics import MEASURES
 from image_translation.reporting import formatting
 from image_translation.reporting.palette import style_of
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 FIRST_SHOWN = "psnr"
-NOTHING_DONE = "copy_input"
 
 
 def score_chart(comparison: pd.DataFrame) -> "Figure":
@@ -101,7 +101,7 @@ def _layout(metric: str, rows: pd.DataFrame) -> dict[str, Any]:
     ``update``.
     """
     better = "higher" if MEASURES[metric].higher_is_better else "lower"
-    nothing = rows.loc[rows["model"] == NOTHING_DONE, "mean"].tolist()
+    nothing = rows.loc[rows["model"] == COPY_INPUT, "mean"].tolist()
     return {
         "title.text": MEASURES[metric].title,
         "xaxis.title.text": f"{better} is better",

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from image_translation.common.names import COPY_INPUT, TEST
 from image_translation.metrics import INFINITE_PSNR_IN_MEANS, MEASURES
 from image_translation.reporting import figures, formatting, tables
 from image_translation.reporting.conclusions import (
-    COPY,
     count_tested,
     draw_conclusions,
     headlines_of,
@@ -67,14 +67,14 @@ def render_report(content: ReportContent) -> str:
         css=Markup(read_resource("report.css") + read_resource("gallery.css")),
         script=Markup(script),
         script_hash=Markup(script_hash(script)),
-        task=content.task.replace("_", " ").capitalize(),
+        task=formatting.title(content.task),
         content=content,
         answer=draw_conclusions(content),
-        looks=describe_evaluations(content.looks) if content.subset == "test" else "",
+        looks=describe_evaluations(content.looks) if content.subset == TEST else "",
         seal=describe_seal(content.subset, content.looks),
         hypothesis=judge_hypothesis(content.verdicts, content.effects),
         metrics=[MEASURES[metric] for metric in metrics],
-        copy_scored=COPY in scored_models(content),
+        copy_scored=COPY_INPUT in scored_models(content),
         n_images=images,
         n_groups=groups,
         min_groups=MIN_GROUPS,

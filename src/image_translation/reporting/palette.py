@@ -10,6 +10,8 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from image_translation.common.names import COPY_INPUT, MEAN_TARGET
+
 INK = "#1d1f23"
 MUTED = "#5c626b"
 RULE = "#d9d6cf"
@@ -39,8 +41,8 @@ STYLES: Mapping[str, ModelStyle] = {
     "autoencoder_gan": ModelStyle("#b8431f", "^"),
     "autoencoder": ModelStyle("#cc811f", "D", (5, 2)),
     "recommended": ModelStyle("#2a8f6d", "P"),
-    "copy_input": ModelStyle("#6f7680", "X", (1, 2)),
-    "mean_target": ModelStyle("#9a8d80", "v", (1, 2)),
+    COPY_INPUT: ModelStyle("#6f7680", "X", (1, 2)),
+    MEAN_TARGET: ModelStyle("#9a8d80", "v", (1, 2)),
 }
 
 _OTHER_COLOURS = ("#c25584", "#8a63c9", "#7d8a2e")

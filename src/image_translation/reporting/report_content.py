@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from image_translation.common.names import TEST
 from image_translation.statistics.looks import Looks
 
 Image = NDArray[np.uint8]
@@ -117,7 +118,7 @@ class ReportContent:
     study: pd.DataFrame | None = None
     promotion: Mapping[str, Any] | None = None
     promotions: pd.DataFrame | None = None
-    subset: str = "test"
+    subset: str = TEST
     looks: Looks | None = None
     floors: pd.DataFrame | None = None
     plan: pd.DataFrame | None = None

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 import pandas as pd
 from markupsafe import Markup
 
+from image_translation.common.names import BASELINES, TEST
 from image_translation.metrics import HEADLINES, MEASURES
 from image_translation.reporting import formatting
 from image_translation.reporting.hypothesis import Hypothesis, judge_hypothesis
 from image_translation.reporting.templates import read_resource, read_template
 from image_translation.statistics.comparison import (
-    BASELINES,
     TaskResults,
     correct_for_tasks,
 )
-from image_translation.statistics.looks import TEST, subset_of
+from image_translation.statistics.looks import subset_of
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def _describe_task(task: str, results: TaskResults, tasks: int) -> _Task:
     )
     return _Task(
         task,
-        task.replace("_", " ").capitalize(),
+        formatting.title(task),
         tested,
         judge_hypothesis(
             correct_for_tasks(results.verdicts, tasks),

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from image_translation.common.names import COPY_INPUT
 from image_translation.metrics import HEADLINES, MEASURES, METRICS, for_means
 from image_translation.reporting import formatting
 from image_translation.reporting.conclusions import (
     CLAIMS,
-    COPY,
     best_models,
     failed_models,
     metrics_of,
@@ -483,10 +483,10 @@ def _gallery_row(
     order = [model for model in models if model in item.predictions]
     order += [model for model in item.predictions if model not in order]
     # the copy of the input equals the input: embedded once, with the copy's scores
-    copied = COPY in item.predictions and np.array_equal(
-        item.predictions[COPY], item.input
+    copied = COPY_INPUT in item.predictions and np.array_equal(
+        item.predictions[COPY_INPUT], item.input
     )
-    copy = COPY if copied else ""
+    copy = COPY_INPUT if copied else ""
 
     def tile(side: str, model: str, image: Image) -> Tile:
         title = _role_title(content, side) if side else ""

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from image_translation.common.names import TEST
 from image_translation.runs.mlflow_position import read_run_id
 from image_translation.runs.store import client
 from image_translation.training.trained import TrainedModel
@@ -88,9 +89,9 @@ def log_scores(trained: TrainedModel, scores: pd.DataFrame) -> None:
         scores: Its ``scores.csv``.
     """
     from image_translation.metrics import MEASURES, for_means
-    from image_translation.statistics.looks import TEST, subset_of
+    from image_translation.statistics.looks import subset_of
 
-    name_of = "test" if subset_of(scores) == TEST else "sealed"
+    name_of = TEST if subset_of(scores) == TEST else "sealed"
 
     for replicate in trained.replicates:
         run_id = read_run_id(replicate.folder)

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from image_translation.common.names import BASELINES
 from image_translation.metrics.registry import (
     HEADLINES,
     LEARNED_METRICS,
@@ -47,9 +48,6 @@ PRIMARY_SHARE = 0.5
 MIN_GROUPS = 10
 """Minimum number of independent test groups for a verdict. With fewer groups, skewed
 differences cannot be recognised, and the error of a test can be far above its level."""
-
-BASELINES = ("copy_input", "mean_target")
-"""Models without training, as in `models.registry`; their scores have no seeds."""
 
 STUDY = ("pix2pix", "autoencoder")
 """Pair of models that the study compared."""

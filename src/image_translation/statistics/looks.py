@@ -12,8 +12,7 @@ from typing import Any
 import pandas as pd
 
 from image_translation.common.fingerprint import digest
-
-TEST = "test"
+from image_translation.common.names import TEST
 
 SCORING_COLUMNS = ["time", "run", "test_set", "images", "groups", "scored", "runs"]
 """Columns of ``scorings.csv``: one row per distinct set of test scores of a model.

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import scipy
 
+from image_translation.common.names import BASELINES
 from image_translation.statistics.comparison import (
-    BASELINES,
     MIN_GROUPS,
     SIGNIFICANCE,
 )

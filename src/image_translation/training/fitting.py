@@ -8,6 +8,7 @@ import torch
 
 from image_translation.common.errors import InputError
 from image_translation.common.memory import keep_freed_memory
+from image_translation.common.names import TRAIN, VALIDATION
 from image_translation.common.stamps import note_work
 from image_translation.networks import MeanTarget
 from image_translation.pairing.arrays import PairArrays
@@ -91,7 +92,7 @@ def fit(
 
 
 def _check(settings: ModelSettings, train: PairArrays, validation: PairArrays) -> None:
-    for subset, pairs in (("train", train), ("validation", validation)):
+    for subset, pairs in ((TRAIN, train), (VALIDATION, validation)):
         if len(pairs) == 0:
             raise InputError(
                 f"the {subset} subset has no pairs; raise its share in "

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model, model_validator
 
+from image_translation.common.names import BASELINES
 from image_translation.common.schema import (
     Nullable,
     OneOf,
@@ -12,7 +13,7 @@ from image_translation.common.schema import (
     OptionalText,
     Settings,
 )
-from image_translation.networks.registry import BASELINES, NETWORKS
+from image_translation.networks.registry import NETWORKS
 from image_translation.training.losses import GAN_LOSSES, LOSSES, with_discriminator
 
 MAX_SCALES = 4

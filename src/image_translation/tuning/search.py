@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from image_translation.common.errors import InputError
+from image_translation.common.errors import InputError, first_line
 from image_translation.common.files import write_text
 from image_translation.common.fingerprint import digest
+from image_translation.common.names import TRAIN, VALIDATION
 from image_translation.metrics import MEASURES
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.observer import Observer
@@ -120,7 +121,7 @@ def tune(
             "metric that selects the epoch; pass mse, psnr, ssim or swd for tuning, and "
             f"{LAST} for the training afterwards"
         )
-    for side, pairs in (("train", train), ("validation", validation)):
+    for side, pairs in ((TRAIN, train), (VALIDATION, validation)):
         if len(pairs) == 0:
             raise InputError(f"tuning: the {side} side of the split holds no pairs")
     settings = _budget(settings, tuning)
@@ -250,7 +251,7 @@ class _Trial:
             self._close_observers()
             # not a failure if the training could not begin: the values are incompatible
             state = TrialState.FAIL if watch.has_started else TrialState.PRUNED
-            return state, str(error).partition("\n")[0], None
+            return state, first_line(error), None
         if trained.failure is not None:
             return TrialState.FAIL, trained.failure, trained
         return TrialState.COMPLETE, "", trained

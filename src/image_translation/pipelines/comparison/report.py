@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from image_translation.common.names import SUBSETS
 from image_translation.common.schema import flatten
 from image_translation.config.task_settings import TaskSettings
 from image_translation.datasets.predictions import Predictions
@@ -210,7 +211,7 @@ def _count_reasons(pairs: pd.DataFrame) -> pd.DataFrame:
 def count_subsets(split: pd.DataFrame) -> pd.DataFrame:
     """One row per subset: ``split, n_pairs, n_groups, groups`` (text)."""
     rows = []
-    for subset in ("train", "validation", "test"):
+    for subset in SUBSETS:
         pairs = split[split["split"] == subset]
         groups = sorted(pairs["group"].unique())
         few = len(groups) <= MAX_NAMED_GROUPS

@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from image_translation.common.names import SUBSETS
 from image_translation.pipelines.preparation.nodes import (
     choose_scored_pairs,
     prepare_test_pairs,
@@ -9,11 +10,7 @@ from image_translation.pipelines.preparation.nodes import (
     prepare_validation_pairs,
 )
 
-SUBSETS = {
-    "train": prepare_train_pairs,
-    "validation": prepare_validation_pairs,
-    "test": prepare_test_pairs,
-}
+PREPARE = prepare_train_pairs, prepare_validation_pairs, prepare_test_pairs
 
 
 def create_pipeline() -> Pipeline:
@@ -31,7 +28,7 @@ def create_pipeline() -> Pipeline:
             outputs=f"{subset}_pairs",
             name=f"prepare_{subset}_pairs",
         )
-        for subset, prepare in SUBSETS.items()
+        for subset, prepare in zip(SUBSETS, PREPARE, strict=True)
     ]
     choice = Node(
         choose_scored_pairs,

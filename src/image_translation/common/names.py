@@ -1,0 +1,7 @@
+"""Names that several rooms share: the baselines and the subsets of a split."""
+
+BASELINES = COPY_INPUT, MEAN_TARGET = "copy_input", "mean_target"
+"""Models without training; their scores have no seeds."""
+
+SUBSETS = TRAIN, VALIDATION, TEST = "train", "validation", "test"
+"""The subsets of a split, the most held-out last."""
