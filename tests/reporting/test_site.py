@@ -1,4 +1,7 @@
+import json
 import re
+import shutil
+import subprocess
 
 import pytest
 
@@ -24,7 +27,7 @@ def graph(tmp_path):
     (folder / "api").mkdir(parents=True)
     (folder / "api/main").write_text("{}", "utf-8")
     (folder / "index.html").write_text(
-        '<link rel="icon" href="./a.ico">\n'
+        '<!DOCTYPE html><link rel="icon" href="./a.ico">\n'
         '<link\n href="https://fonts.example/css" rel="stylesheet">\n<p>graph</p>',
         "utf-8",
     )
@@ -59,8 +62,27 @@ def test_key_of_the_blind_test_is_not_published(reports, graph, tmp_path):
 
 def test_graph_finds_the_status_of_runs_in_its_own_folder(reports, graph, tmp_path):
     build_site(tmp_path / "site", reports, graph, TASKS)
-    script = (tmp_path / "site/graph/assets/index-a1.js").read_text("utf-8")
-    assert script == 'fetch("./api/run-status"),fetch("./api/main")'
+    begin, _, rest = (tmp_path / "site/graph/index.html").read_text().partition("<link")
+    assert begin.count("<!DOCTYPE html>") == 1 and "<!DOCTYPE" not in rest
+    wrapper = begin.partition("<script>")[2].partition("</script>")[0]
+    fetched = "fetch('/api/run-status', 1); fetch('./api/main', 2, 3)"
+    code = (
+        "const calls = []; globalThis.window = globalThis;"
+        f"globalThis.fetch = (...all) => calls.push(all); (() => {{{wrapper}}})();"
+        f"{fetched}; console.log(JSON.stringify(calls))"
+    )
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("needs node")
+    ran = subprocess.run([node, "-e", code], capture_output=True, text=True, check=True)
+    assert json.loads(ran.stdout) == [["./api/run-status", 1], ["./api/main", 2, 3]]
+
+
+def test_code_of_kedro_viz_is_unchanged(reports, graph, tmp_path):
+    build_site(tmp_path / "site", reports, graph, TASKS)
+    for folder in (graph, tmp_path / "site/graph"):
+        script = (folder / "assets/index-a1.js").read_text("utf-8")
+        assert script == 'fetch("/api/run-status"),fetch("./api/main")'
 
 
 def test_graph_has_no_external_requests(reports, graph, tmp_path):

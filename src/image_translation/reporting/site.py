@@ -15,6 +15,15 @@ REPORTS, GRAPH, DOCS = "reports", "graph", "docs"
 PUBLISHED = ("report.html", "blind_test.html")
 """Published files of a task's folder; the key of the blind test is not published."""
 
+BEGIN = """<!DOCTYPE html>
+<script>
+  const fetchAnywhere = window.fetch;
+  window.fetch = (url, ...options) =>
+    fetchAnywhere(url === "/api/run-status" ? `.${url}` : url, ...options);
+</script>
+"""
+"""Begin of kedro-viz's page: fetch the status of runs from its own folder."""
+
 
 @dataclass(frozen=True)
 class _Task:
@@ -71,16 +80,11 @@ def _make_portable(graph: Path) -> None:
     """Make kedro-viz work in any folder, without external requests.
 
     It requests a font from a server, without which it looks nearly the same, and
-    expects the status of runs at the root of its server.
+    fetches the status of runs from the root of its server. Its own code is unchanged.
     """
     page = graph / "index.html"
     html = re.sub(r"<link\b[^>]*https?://[^>]*>\s*", "", page.read_text("utf-8"))
-    page.write_text(html, "utf-8")
-    for script in graph.glob("assets/index-*.js"):
-        code = script.read_text("utf-8")
-        script.write_text(
-            code.replace('"/api/run-status"', '"./api/run-status"'), "utf-8"
-        )
+    page.write_text(BEGIN + html.removeprefix("<!DOCTYPE html>"), "utf-8")
 
 
 def _link(task: str, output: Path) -> _Task:
