@@ -13,8 +13,7 @@ from image_translation.config.parameters import (
 from image_translation.config.parameters import resolve_parameters as resolve
 from image_translation.metrics import METRICS
 from image_translation.pipeline_registry import TASKS
-
-PROJECT = Path(__file__).parents[1]
+from tests.conftest import PROJECT
 
 
 @pytest.fixture
