@@ -20,6 +20,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from image_translation.app.settings import AppSettings
 from image_translation.common.errors import InputError
+from image_translation.common.foreign_internals import read_config_files
 from image_translation.config.task_settings import (
     ALL_MODELS,
     TaskSections,
@@ -66,18 +67,11 @@ class LayeredConfigLoader(OmegaConfigLoader):
         return self[key]
 
     def _read_parameters(self, environment: str) -> dict[str, Any]:
-        files = self._read_dir_configs(
-            self._get_conf_env_path(environment),
-            self.config_patterns["parameters"],
-            "parameters",
-            set(),
-        )
         merged: dict[str, Any] = {}
-        for path in sorted(files):
-            with self._fs.open(path.as_posix()) as file:
-                text = yaml.load(file.read(), Loader=yaml.BaseLoader)  # noqa: S506
+        for content in read_config_files(self, environment, "parameters"):
+            values = yaml.load(content, Loader=yaml.BaseLoader)  # noqa: S506
             config: Any = OmegaConf.to_container(
-                OmegaConf.create(text or {}), resolve=True
+                OmegaConf.create(values or {}), resolve=True
             )
             merged = _merged(merged, config)
         return merged

@@ -6,10 +6,9 @@ from typing import Any
 
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
-from kedro_datasets._typing import TablePreview
 
 from image_translation.common.stamps import STAMP_NAME
-from image_translation.datasets.previews import preview_table
+from image_translation.datasets.previews import TablePreview, preview_table
 from image_translation.export.package import VARIANTS
 
 

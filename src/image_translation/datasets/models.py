@@ -8,11 +8,10 @@ from typing import Any
 
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
-from kedro_datasets._typing import TablePreview
 
 from image_translation.common.errors import InputError
 from image_translation.common.stamps import read_stamped, write_stamped
-from image_translation.datasets.previews import preview_table
+from image_translation.datasets.previews import TablePreview, preview_table
 from image_translation.training.observer import Observer
 from image_translation.training.trained import TrainedModel
 

@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
-from kedro_datasets._typing import ImagePreview
 
 from image_translation.common.errors import InputError
 from image_translation.common.stamps import Stamp, read_stamped, write_stamped
-from image_translation.datasets.previews import COLUMNS, ROWS, preview_images
+from image_translation.datasets.previews import (
+    COLUMNS,
+    ROWS,
+    ImagePreview,
+    preview_images,
+)
 from image_translation.imaging.contact_sheet import evenly_spaced
 from image_translation.pairing.arrays import PairArrays, ScoredPairs, read_pairs
 

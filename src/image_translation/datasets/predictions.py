@@ -14,13 +14,17 @@ from typing import Any
 
 import numpy as np
 from kedro.io import AbstractDataset, DatasetError
-from kedro_datasets._typing import ImagePreview
 from numpy.typing import NDArray
 from PIL import Image
 
 from image_translation.common.errors import InputError
 from image_translation.common.stamps import Stamp
-from image_translation.datasets.previews import COLUMNS, ROWS, preview_images
+from image_translation.datasets.previews import (
+    COLUMNS,
+    ROWS,
+    ImagePreview,
+    preview_images,
+)
 from image_translation.imaging.contact_sheet import evenly_spaced
 
 logger = logging.getLogger(__name__)

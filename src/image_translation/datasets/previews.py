@@ -2,13 +2,17 @@
 
 import base64
 import io
+from typing import Any, NewType
 
 import numpy as np
 import pandas as pd
-from kedro_datasets._typing import ImagePreview, TablePreview
 from numpy.typing import NDArray
 
 from image_translation.imaging.contact_sheet import contact_sheet
+
+ImagePreview = NewType("ImagePreview", str)
+TablePreview = NewType("TablePreview", dict[str, Any])
+"""Results of a dataset's ``preview``; kedro-viz finds their kind by these names."""
 
 SIGNIFICANT_DIGITS = 4
 COLUMNS, ROWS = 6, 4

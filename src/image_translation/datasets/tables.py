@@ -1,10 +1,9 @@
 """Tables of numbers."""
 
 import pandas as pd
-from kedro_datasets._typing import TablePreview
 
 from image_translation.datasets.checked import CheckedCSVDataset
-from image_translation.datasets.previews import preview_table
+from image_translation.datasets.previews import TablePreview, preview_table
 
 
 class NumbersCSVDataset(CheckedCSVDataset):

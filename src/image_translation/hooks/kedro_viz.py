@@ -23,6 +23,7 @@ from kedro_viz.integrations.kedro.hooks_utils import (
 )
 
 from image_translation.common.files import write_text
+from image_translation.common.foreign_internals import collected_statistics
 from image_translation.runs.events import Event
 
 LAST_RUN_ONLY = ("before_pipeline_run", "after_pipeline_run", "on_pipeline_error")
@@ -112,7 +113,8 @@ class DatasetStatisticsHooks(DatasetStatsHook):
     def after_pipeline_run(self) -> None:
         """Write the statistics."""
         if self._file is not None:
-            new = {name: self.format_stats(seen) for name, seen in self._stats.items()}
+            seen = collected_statistics(self)
+            new = {name: self.format_stats(found) for name, found in seen.items()}
             content = {**_read(self._file, {}), **new}
             write_text(self._file, json.dumps(content, indent=1))
 

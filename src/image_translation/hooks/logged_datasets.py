@@ -4,10 +4,10 @@ Each is loaded from the catalog, so it can be logged later as well.
 """
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 from kedro.io import CatalogProtocol
+
+from image_translation.common.foreign_internals import file_of
 
 
 def is_logged(dataset: str) -> bool:
@@ -50,7 +50,7 @@ def _log_promotion(catalog: CatalogProtocol, run_id: str, task: str) -> None:
 def _log_report(catalog: CatalogProtocol, run_id: str, task: str) -> None:
     from image_translation.runs.mlflow_logging import log_comparison
 
-    folder = _file(catalog, f"{task}.report").parent
+    folder = file_of(catalog[f"{task}.report"]).parent
     log_comparison(run_id, catalog.load(f"{task}.comparison"), folder)
 
 
@@ -63,16 +63,9 @@ def _log_study(catalog: CatalogProtocol, run_id: str, task: str) -> None:
 def _log_tuning(catalog: CatalogProtocol, run_id: str, task: str) -> None:
     from image_translation.runs.mlflow_logging import log_tuning
 
-    names = [
-        f"{task}.tuning.{name}"
-        for name in ("trials", "history", "importance", "overlay")
-    ]
-    files = [_file(catalog, name) for name in names]
-    log_tuning(run_id, catalog.load(names[0]), files)
-
-
-def _file(catalog: Any, dataset: str) -> Path:
-    return Path(catalog[dataset]._describe()["filepath"])
+    names = ("trials", "history", "importance", "overlay")
+    files = [file_of(catalog[f"{task}.tuning.{name}"]) for name in names]
+    log_tuning(run_id, catalog.load(f"{task}.tuning.trials"), files)
 
 
 _LOGGERS: dict[str, Callable[[CatalogProtocol, str, str], None]] = {

@@ -9,6 +9,7 @@ from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.pipeline.node import Node
 
+from image_translation.common.foreign_internals import choose_experiment
 from image_translation.common.names import TRAIN, VALIDATION
 from image_translation.hooks.project import find_task
 from image_translation.pipeline_registry import OF_ONE_TASK
@@ -128,9 +129,7 @@ def set_experiment(context: KedroContext, task: str) -> str:
         The experiment's id.
     """
     config: Any = getattr(context, "mlflow")  # noqa: B009 - set by kedro-mlflow
-    config.tracking.experiment.name = task
-    config._set_experiment()
-    return config.tracking.experiment._experiment.experiment_id
+    return choose_experiment(config, task)
 
 
 def _observe(

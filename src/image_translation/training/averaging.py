@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from image_translation.training.devices import Device
 from image_translation.training.plan import choose_pairs
@@ -27,7 +28,7 @@ def update_average(
     decay = min(decay, (1 + step) / (10 + step))
     averages: list[Tensor] = list(average.parameters())
     current: list[Tensor] = list(network.parameters())
-    torch._foreach_lerp_(averages, current, 1 - decay)
+    get_ema_multi_avg_fn(decay)(averages, current, None)
 
 
 @torch.no_grad()

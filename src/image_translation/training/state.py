@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from image_translation.common.foreign_internals import run_uncompiled_on_errors
 from image_translation.networks import MultiScalePatchGAN, build_network
 from image_translation.training.averaging import update_average
 from image_translation.training.processes import distribute
@@ -163,7 +164,7 @@ def compile_networks(state: TrainingState) -> None:
 
     If that fails, as without a C++ compiler, torch warns and runs them uncompiled.
     """
-    torch._dynamo.config.suppress_errors = True
+    run_uncompiled_on_errors()
     for network in (state.generator, state.discriminator):
         if network is not None:
             network.compile()

@@ -7,6 +7,10 @@ which succeeds for only one worker.
 Dead workers are detected in two ways: on the same machine by the lock in the trial's
 folder, which is released when the process ends; on other machines by the heartbeat in
 the database. A trial of a dead worker keeps its number, its parameters and its folder.
+
+Optuna sends heartbeats only from ``Study.optimize``, and its
+`RetryHeartbeatStaleTrialCallback` queues a stale trial under a new number, away from its
+checkpoint. So this module sends heartbeats and resumes trials itself.
 """
 
 import logging
@@ -23,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from image_translation.common.errors import InputError, first_line
 from image_translation.common.files import LockedError, lock
+from image_translation.common.foreign_internals import stale_trials
 
 if TYPE_CHECKING:
     import optuna
@@ -103,8 +108,9 @@ class TrialClaims:
         with ExitStack() as held:
             for trial in self.open():
                 if self._try_to_claim(trial, held):
-                    with self._heartbeat(trial._trial_id):
-                        yield trial._trial_id
+                    trial_id = self._id_of(trial)
+                    with self._heartbeat(trial_id):
+                        yield trial_id
                     return
                 held.close()
             yield None
@@ -128,7 +134,7 @@ class TrialClaims:
         from optuna.exceptions import UpdateFinishedTrialError
         from optuna.trial import TrialState
 
-        trial_id = trial._trial_id
+        trial_id = self._id_of(trial)
         try:
             held.enter_context(lock(self.trial_folder(trial.number) / LOCK))
         except LockedError:
@@ -149,12 +155,17 @@ class TrialClaims:
         self.storage.set_trial_user_attr(trial_id, WORKER, self.worker)
         return True
 
+    def _id_of(self, trial: "FrozenTrial") -> int:
+        study_id = self.storage.get_study_id_from_name(self.study.study_name)
+        return self.storage.get_trial_id_from_study_id_trial_number(
+            study_id, trial.number
+        )
+
     def _is_dead(self, trial_id: int) -> bool:
         """True if the worker of a running trial with a free lock is dead."""
         if self.storage.get_trial(trial_id).user_attrs.get(PLACE) == self._lock_domain:
             return True
-        study_id = self.storage.get_study_id_from_name(self.study.study_name)
-        return trial_id in self.storage._get_stale_trial_ids(study_id)
+        return trial_id in stale_trials(self.storage, self.study.study_name)
 
     @property
     def _lock_domain(self) -> str:
