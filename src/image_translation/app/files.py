@@ -19,6 +19,9 @@ LONGEST_NAME = 200  # bytes; file systems allow 255
 class SessionFiles:
     """Folders with unguessable names, one per operation.
 
+    Gradio's ``delete_cache`` covers only the files of its components, and only after an
+    hour. Photographs and results are deleted as soon as their session ends.
+
     Args:
         root: Parent folder.
         clock: Returns the current time in seconds, as in file times.

@@ -14,7 +14,7 @@ from fastapi.middleware import Middleware
 from PIL import Image, ImageOps
 
 from image_translation.app.files import KEEP_SECONDS, SessionFiles, safe_name
-from image_translation.app.guard import Guard
+from image_translation.app.security_headers import SecurityHeaders
 from image_translation.app.workbench import (
     Translation,
     Workbench,
@@ -98,7 +98,6 @@ def launch(workbench: Workbench, folder: Path, host: str, port: int) -> gr.Block
     page = build_page(workbench, SessionFiles(folder))
     settings = workbench.settings
     page.queue(max_size=settings.waiting, default_concurrency_limit=settings.at_once)
-    guard = Middleware(Guard, max_upload_mb=settings.max_upload_mb)
     try:
         page.launch(
             server_name=host,
@@ -112,10 +111,10 @@ def launch(workbench: Workbench, folder: Path, host: str, port: int) -> gr.Block
             enable_monitoring=False,
             run_history=False,
             footer_links=[],
-            max_file_size=settings.max_upload,
+            max_file_size=f"{settings.max_upload_mb}mb",
             theme=THEME,
             css=read_resource("app.css"),
-            app_kwargs={"middleware": [guard]},
+            app_kwargs={"middleware": [Middleware(SecurityHeaders)]},
         )
     except OSError as error:
         raise InputError(
