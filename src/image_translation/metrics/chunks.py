@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, update_wrapper
 from typing import Any, TypeVar
 
 import numpy as np
@@ -67,24 +67,32 @@ class Chunk:
         return self._made[make]
 
 
-def score_in_chunks(
-    function: Callable[[Chunk], Scores], predictions: Images, targets: Images
-) -> Scores:
-    """Score every image by a function of chunks.
+class ImageScore:
+    """A metric of single images; decorates its function of a chunk.
 
     Args:
-        function: Returns n values for a chunk of n images.
-        predictions: uint8, N×H×W×C.
-        targets: uint8, N×H×W×C.
-
-    Returns:
-        N values.
-
-    Raises:
-        ValueError: The arrays are not uint8, not N×H×W×C, or differ in shape.
+        of_chunk: Returns n values for a chunk of n images.
     """
-    parts = map_chunks(function, predictions, targets)
-    return np.concatenate([np.empty(0), *parts])
+
+    def __init__(self, of_chunk: Callable[[Chunk], Scores]) -> None:
+        self.of_chunk = of_chunk
+        update_wrapper(self, of_chunk)
+
+    def __call__(self, predictions: Images, targets: Images) -> Scores:
+        """Score every image.
+
+        Args:
+            predictions: uint8, N×H×W×C.
+            targets: uint8, N×H×W×C.
+
+        Returns:
+            N values.
+
+        Raises:
+            ValueError: The arrays are not uint8, not N×H×W×C, or differ in shape.
+        """
+        parts = map_chunks(self.of_chunk, predictions, targets)
+        return np.concatenate([np.empty(0), *parts])
 
 
 def map_chunks(
@@ -97,7 +105,7 @@ def map_chunks(
     these.
 
     Raises:
-        ValueError: As for `score_in_chunks`.
+        ValueError: As for `ImageScore`.
     """
     keep_freed_memory()
     predictions, targets = _checked(predictions, targets)

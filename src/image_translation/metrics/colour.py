@@ -1,7 +1,8 @@
 """Perceptual colour differences between predictions and targets.
 
 All metrics take 8-bit sRGB images (uint8, N×H×W×3) and return one value per image
-(float64, N). Lab is CIE 1976 L*a*b* with illuminant D65 and the 2° observer.
+(float64, N). They raise ``ValueError`` for other arrays. Lab is CIE 1976 L*a*b* with
+illuminant D65 and the 2° observer.
 """
 
 import math
@@ -10,89 +11,66 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_translation.imaging.srgb import Floats, channels_first, to_lab
-from image_translation.metrics.chunks import Chunk, Images, Scores, score_in_chunks
+from image_translation.metrics.chunks import Chunk, Images, ImageScore, Scores
 
 _SEVENTH_POWER = 25.0**7
 _HUE_25 = math.radians(25)
 _BLUE_X, _BLUE_Y = math.cos(math.radians(275)), math.sin(math.radians(275))
 
 
-def ciede2000(predictions: Images, targets: Images) -> Scores:
+@ImageScore
+def ciede2000(chunk: Chunk) -> Scores:
     """Mean colour difference ΔE00 over the pixels of each image.
 
     Sharma, Wu & Dalal (2005), "The CIEDE2000 color-difference formula: implementation
     notes, supplementary test data, and mathematical observations", with all weights 1.
     A difference of about 1 is just noticeable side by side.
 
-    Args:
-        predictions: uint8, N×H×W×3, sRGB.
-        targets: uint8, N×H×W×3, sRGB.
-
-    Returns:
-        N values in [0, ∞); 0 for equal images.
-
-    Raises:
-        ValueError: The arrays are not uint8, not N×H×W×3, or differ in shape.
+    Values in [0, ∞); 0 for equal images.
     """
-    return score_in_chunks(ciede2000_of_chunk, predictions, targets)
+    predicted, wanted = chunk.once(_lab_of_both)
+    return delta_e2000(wanted, predicted).mean(axis=(1, 2), dtype=np.float64)
 
 
-def chroma_error(predictions: Images, targets: Images) -> Scores:
+@ImageScore
+def chroma_error(chunk: Chunk) -> Scores:
     """Mean distance between the pixels in the plane of a* and b*.
 
     This is ΔE76 (CIE 1976) without lightness.
 
-    Args:
-        predictions: uint8, N×H×W×3, sRGB.
-        targets: uint8, N×H×W×3, sRGB.
-
-    Returns:
-        N values in [0, ∞); 0 for equal images.
-
-    Raises:
-        ValueError: As for `ciede2000`.
+    Values in [0, ∞); 0 for equal images.
     """
-    return score_in_chunks(chroma_error_of_chunk, predictions, targets)
+    predicted, wanted = chunk.once(_lab_of_both)
+    _, a, b = predicted - wanted
+    return _length(a, b).mean(axis=(1, 2), dtype=np.float64)
 
 
-def colourfulness_difference(predictions: Images, targets: Images) -> Scores:
+@ImageScore
+def colourfulness_difference(chunk: Chunk) -> Scores:
     """Absolute difference in colourfulness between prediction and target.
 
     Colourfulness is M3 of Hasler & Süsstrunk (2003), "Measuring colorfulness in natural
     images", section 7: 0 for grey images and about 100 for the most colourful
     photographs.
 
-    Args:
-        predictions: uint8, N×H×W×3, sRGB.
-        targets: uint8, N×H×W×3, sRGB.
-
-    Returns:
-        N values in [0, ∞); 0 for equal images.
-
-    Raises:
-        ValueError: As for `ciede2000`.
+    Values in [0, ∞); 0 for equal images.
     """
-    return score_in_chunks(colourfulness_difference_of_chunk, predictions, targets)
+    predicted, wanted = _colourfulness(chunk.predictions), _colourfulness(chunk.targets)
+    return np.abs(predicted - wanted)
 
 
-def saturation_bias(predictions: Images, targets: Images) -> Scores:
+@ImageScore
+def saturation_bias(chunk: Chunk) -> Scores:
     """Absolute difference in mean chroma C*ab (CIE 1976) of prediction and target.
 
     Large for washed-out predictions, which result from losses that average over possible
     colours (Zhang, Isola & Efros 2016, "Colorful image colorization", section 2), and for
     oversaturated predictions.
 
-    Args:
-        predictions: uint8, N×H×W×3, sRGB.
-        targets: uint8, N×H×W×3, sRGB.
-
-    Returns:
-        N values in [0, ∞); 0 for equal images.
-
-    Raises:
-        ValueError: As for `ciede2000`.
+    Values in [0, ∞); 0 for equal images.
     """
-    return score_in_chunks(saturation_bias_of_chunk, predictions, targets)
+    predicted, wanted = chunk.once(_lab_of_both)
+    return np.abs(_mean_chroma(predicted) - _mean_chroma(wanted))
 
 
 def delta_e2000(first: NDArray, second: NDArray) -> NDArray:
@@ -186,31 +164,6 @@ def _seventh_share(chroma: NDArray) -> NDArray:
     power = chroma * chroma * chroma
     power = power * power * chroma
     return np.sqrt(power / (power + _SEVENTH_POWER))
-
-
-def ciede2000_of_chunk(chunk: Chunk) -> Scores:
-    """`ciede2000` of a chunk."""
-    predicted, wanted = chunk.once(_lab_of_both)
-    return delta_e2000(wanted, predicted).mean(axis=(1, 2), dtype=np.float64)
-
-
-def chroma_error_of_chunk(chunk: Chunk) -> Scores:
-    """`chroma_error` of a chunk."""
-    predicted, wanted = chunk.once(_lab_of_both)
-    _, a, b = predicted - wanted
-    return _length(a, b).mean(axis=(1, 2), dtype=np.float64)
-
-
-def saturation_bias_of_chunk(chunk: Chunk) -> Scores:
-    """`saturation_bias` of a chunk."""
-    predicted, wanted = chunk.once(_lab_of_both)
-    return np.abs(_mean_chroma(predicted) - _mean_chroma(wanted))
-
-
-def colourfulness_difference_of_chunk(chunk: Chunk) -> Scores:
-    """`colourfulness_difference` of a chunk."""
-    predicted, wanted = _colourfulness(chunk.predictions), _colourfulness(chunk.targets)
-    return np.abs(predicted - wanted)
 
 
 def _lab_of_both(chunk: Chunk) -> tuple[Floats, Floats]:

@@ -1,15 +1,15 @@
 """Fidelity of predictions to their targets: MSE, MAE, PSNR, SSIM, MS-SSIM and GMSD.
 
 All metrics take 8-bit predictions and targets (uint8, N×H×W×C) and return one value per
-image (float64, N). Images are processed in chunks, so memory is bounded even for
-memory-mapped arrays.
+image (float64, N). They raise ``ValueError`` for other arrays. Images are processed in
+chunks, so memory is bounded even for memory-mapped arrays.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from image_translation.imaging.luma import LUMA_WEIGHTS
-from image_translation.metrics.chunks import Chunk, Images, Scores, score_in_chunks
+from image_translation.metrics.chunks import Chunk, Images, ImageScore, Scores
 
 DATA_RANGE = 255
 """Difference between the largest and the smallest 8-bit value."""
@@ -39,55 +39,38 @@ _ROWS_A_PRODUCT = 8
 _COLUMNS_A_PRODUCT = 16
 
 
-def mse(predictions: Images, targets: Images) -> Scores:
+@ImageScore
+def mse(chunk: Chunk) -> Scores:
     """Mean squared error on the 0–1 scale, averaged over pixels and channels.
 
-    Args:
-        predictions: uint8, N×H×W×C.
-        targets: uint8, N×H×W×C.
-
-    Returns:
-        N values in [0, 1]; 0 for equal images.
-
-    Raises:
-        ValueError: The arrays are not uint8, not N×H×W×C, or differ in shape.
+    Values in [0, 1]; 0 for equal images.
     """
-    return score_in_chunks(mse_of_chunk, predictions, targets)
+    return chunk.once(_mean_squares)
 
 
-def mae(predictions: Images, targets: Images) -> Scores:
+@ImageScore
+def mae(chunk: Chunk) -> Scores:
     """Mean absolute error on the 0–1 scale, averaged over pixels and channels.
 
-    Args:
-        predictions: uint8, N×H×W×C.
-        targets: uint8, N×H×W×C.
-
-    Returns:
-        N values in [0, 1]; 0 for equal images.
-
-    Raises:
-        ValueError: The arrays are not uint8, not N×H×W×C, or differ in shape.
+    Values in [0, 1]; 0 for equal images.
     """
-    return score_in_chunks(mae_of_chunk, predictions, targets)
+    errors = np.subtract(chunk.predictions, chunk.targets, dtype=np.int16)
+    return np.abs(errors).mean(axis=(1, 2, 3)) / DATA_RANGE
 
 
-def psnr(predictions: Images, targets: Images) -> Scores:
+@ImageScore
+def psnr(chunk: Chunk) -> Scores:
     """Peak signal-to-noise ratio of each image, for a peak value of 255.
 
-    Args:
-        predictions: uint8, N×H×W×C.
-        targets: uint8, N×H×W×C.
-
-    Returns:
-        N values in dB, in [0, ∞]; infinite for equal images.
-
-    Raises:
-        ValueError: The arrays are not uint8, not N×H×W×C, or differ in shape.
+    Values in dB, in [0, ∞]; infinite for equal images.
     """
-    return score_in_chunks(psnr_of_chunk, predictions, targets)
+    with np.errstate(divide="ignore"):
+        # The largest possible error gives -0.0; adding 0 turns it into 0.0.
+        return -10 * np.log10(mse.of_chunk(chunk)) + 0.0
 
 
-def ssim(predictions: Images, targets: Images) -> Scores:
+@ImageScore
+def ssim(chunk: Chunk) -> Scores:
     """Structural similarity, averaged over the windows and channels of each image.
 
     The form of Wang et al. (2004), "Image quality assessment: from error visibility to
@@ -97,21 +80,13 @@ def ssim(predictions: Images, targets: Images) -> Scores:
     with ``gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
     data_range=255, channel_axis=-1``.
 
-    Args:
-        predictions: uint8, N×H×W×C, height and width at least 11 pixels.
-        targets: uint8, N×H×W×C.
-
-    Returns:
-        N values in [-1, 1]; 1 for equal images.
-
-    Raises:
-        ValueError: The arrays are not uint8, not N×H×W×C, differ in shape, or are
-            smaller than the window.
+    Values in [-1, 1]; 1 for equal images. Images have at least 11×11 pixels.
     """
-    return score_in_chunks(ssim_of_chunk, predictions, targets)
+    return chunk.once(_full_size)[1].mean(axis=1)
 
 
-def ms_ssim(predictions: Images, targets: Images) -> Scores:
+@ImageScore
+def ms_ssim(chunk: Chunk) -> Scores:
     """Multi-scale structural similarity.
 
     Wang, Simoncelli & Bovik (2003), "Multi-scale structural similarity for image quality
@@ -122,17 +97,20 @@ def ms_ssim(predictions: Images, targets: Images) -> Scores:
     weights rescaled to a sum of 1. Negative means of contrast and structure count as 0.
     Channels are scored separately, then averaged.
 
-    Args:
-        predictions: uint8, N×H×W×C, height and width at least 11 pixels.
-        targets: uint8, N×H×W×C.
-
-    Returns:
-        N values in [0, 1]; 1 for equal images.
-
-    Raises:
-        ValueError: As for `ssim`.
+    Values in [0, 1]; 1 for equal images. Images have at least 11×11 pixels.
     """
-    return score_in_chunks(ms_ssim_of_chunk, predictions, targets)
+    structure, similarity = chunk.once(_full_size)
+    sides: tuple[NDArray, NDArray] = chunk.once(_planes_of_both)
+    weights = ms_ssim_weights(min(sides[0].shape[2:]))
+    scales = len(weights)
+    total = np.ones(sides[0].shape[:2])
+    for scale, weight in enumerate(weights, start=1):
+        mean = similarity if scale == scales else structure
+        total *= np.maximum(mean, 0) ** weight
+        if scale < scales:
+            sides = _halve(sides[0]), _halve(sides[1])
+            structure, similarity = _ssim_means(*sides)
+    return total.mean(axis=1)
 
 
 def ms_ssim_weights(side: int) -> list[float]:
@@ -151,7 +129,8 @@ def ssim_window() -> list[float]:
     return _gaussian().tolist()
 
 
-def gmsd(predictions: Images, targets: Images) -> Scores:
+@ImageScore
+def gmsd(chunk: Chunk) -> Scores:
     """Gradient magnitude similarity deviation.
 
     Xue, Zhang, Mou & Bovik (2014), "Gradient magnitude similarity deviation: a highly
@@ -160,61 +139,9 @@ def gmsd(predictions: Images, targets: Images) -> Scores:
     downsampled by averages of 2×2 pixels. As in the authors' code, images with an odd
     height or width are padded with zeros.
 
-    Args:
-        predictions: uint8, N×H×W×3, height and width at least 4 pixels.
-        targets: uint8, N×H×W×3.
-
-    Returns:
-        N values, at least 0 and rarely above 0.35; 0 for equal images.
-
-    Raises:
-        ValueError: The arrays are not uint8, not N×H×W×3, differ in shape, or are
-            smaller than 4×4 pixels.
+    Values from 0, rarely above 0.35; 0 for equal images. Images have at least
+    4×4 pixels.
     """
-    return score_in_chunks(gmsd_of_chunk, predictions, targets)
-
-
-def mse_of_chunk(chunk: Chunk) -> Scores:
-    """`mse` of a chunk."""
-    return chunk.once(_mean_squares)
-
-
-def psnr_of_chunk(chunk: Chunk) -> Scores:
-    """`psnr` of a chunk."""
-    with np.errstate(divide="ignore"):
-        # The largest possible error gives -0.0; adding 0 turns it into 0.0.
-        return -10 * np.log10(mse_of_chunk(chunk)) + 0.0
-
-
-def mae_of_chunk(chunk: Chunk) -> Scores:
-    """`mae` of a chunk."""
-    errors = np.subtract(chunk.predictions, chunk.targets, dtype=np.int16)
-    return np.abs(errors).mean(axis=(1, 2, 3)) / DATA_RANGE
-
-
-def ssim_of_chunk(chunk: Chunk) -> Scores:
-    """`ssim` of a chunk."""
-    return chunk.once(_full_size)[1].mean(axis=1)
-
-
-def ms_ssim_of_chunk(chunk: Chunk) -> Scores:
-    """`ms_ssim` of a chunk."""
-    structure, similarity = chunk.once(_full_size)
-    sides: tuple[NDArray, NDArray] = chunk.once(_planes_of_both)
-    weights = ms_ssim_weights(min(sides[0].shape[2:]))
-    scales = len(weights)
-    total = np.ones(sides[0].shape[:2])
-    for scale, weight in enumerate(weights, start=1):
-        mean = similarity if scale == scales else structure
-        total *= np.maximum(mean, 0) ** weight
-        if scale < scales:
-            sides = _halve(sides[0]), _halve(sides[1])
-            structure, similarity = _ssim_means(*sides)
-    return total.mean(axis=1)
-
-
-def gmsd_of_chunk(chunk: Chunk) -> Scores:
-    """`gmsd` of a chunk."""
     if min(chunk.targets.shape[1:3]) < GMSD_SMALLEST:
         raise ValueError(
             f"GMSD needs images of at least {GMSD_SMALLEST}×{GMSD_SMALLEST} pixels"

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from image_translation.metrics import colour, fidelity
-from image_translation.metrics.chunks import Chunk, map_chunks, pair_batches
+from image_translation.metrics.chunks import ImageScore, map_chunks, pair_batches
 
 INFINITE_PSNR_IN_MEANS = 100.0
 """Value of an infinite PSNR (equal images) in means, in dB."""
@@ -65,12 +65,11 @@ class Metric(Measure):
     """Metric of one prediction and its target: a column in ``scores.csv``.
 
     Attributes:
-        function: ``(predictions, targets) -> N values`` for uint8, N×H×W×C.
-        of_chunk: The same for a chunk, which shares intermediate results between metrics.
+        function: ``(predictions, targets) -> N values`` for uint8, N×H×W×C. Those of
+            `ImageScore` share intermediate results.
     """
 
     function: Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float64]]
-    of_chunk: Callable[[Chunk], NDArray[np.float64]]
 
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
@@ -82,7 +81,6 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 family="fidelity",
                 label="MSE",
                 function=fidelity.mse,
-                of_chunk=fidelity.mse_of_chunk,
                 higher_is_better=False,
                 range=(0.0, 1.0),
                 decimals=5,
@@ -99,7 +97,6 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 family="fidelity",
                 label="PSNR",
                 function=fidelity.psnr,
-                of_chunk=fidelity.psnr_of_chunk,
                 higher_is_better=True,
                 unit="dB",
                 range=_NON_NEGATIVE,
@@ -124,7 +121,6 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 family="fidelity",
                 label="SSIM",
                 function=fidelity.ssim,
-                of_chunk=fidelity.ssim_of_chunk,
                 higher_is_better=True,
                 range=(-1.0, 1.0),
                 decimals=3,
@@ -148,7 +144,6 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 family="fidelity",
                 label="MAE",
                 function=fidelity.mae,
-                of_chunk=fidelity.mae_of_chunk,
                 higher_is_better=False,
                 range=(0.0, 1.0),
                 decimals=4,
@@ -168,7 +163,6 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 family="fidelity",
                 label="MS-SSIM",
                 function=fidelity.ms_ssim,
-                of_chunk=fidelity.ms_ssim_of_chunk,
                 higher_is_better=True,
                 range=(0.0, 1.0),
                 decimals=3,
@@ -189,7 +183,6 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 family="fidelity",
                 label="GMSD",
                 function=fidelity.gmsd,
-                of_chunk=fidelity.gmsd_of_chunk,
                 higher_is_better=False,
                 range=(0.0, 0.5),
                 decimals=4,
@@ -207,7 +200,6 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 family="colour",
                 label="CIEDE2000",
                 function=colour.ciede2000,
-                of_chunk=colour.ciede2000_of_chunk,
                 higher_is_better=False,
                 range=_NON_NEGATIVE,
                 decimals=2,
@@ -226,7 +218,6 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 family="colour",
                 label="Chroma error",
                 function=colour.chroma_error,
-                of_chunk=colour.chroma_error_of_chunk,
                 higher_is_better=False,
                 range=_NON_NEGATIVE,
                 decimals=2,
@@ -243,7 +234,6 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 family="colour",
                 label="Colourfulness difference",
                 function=colour.colourfulness_difference,
-                of_chunk=colour.colourfulness_difference_of_chunk,
                 higher_is_better=False,
                 range=_NON_NEGATIVE,
                 decimals=2,
@@ -266,7 +256,6 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 family="colour",
                 label="Saturation bias",
                 function=colour.saturation_bias,
-                of_chunk=colour.saturation_bias_of_chunk,
                 higher_is_better=False,
                 range=_NON_NEGATIVE,
                 decimals=2,
@@ -463,9 +452,9 @@ def score_images(
         ValueError: The arrays are invalid for a metric.
     """
     shared = {
-        name: METRICS[name].of_chunk
+        name: function.of_chunk
         for name, function in functions.items()
-        if function is FUNCTIONS.get(name)
+        if isinstance(function, ImageScore)
     }
     parts = map_chunks(
         lambda chunk: {name: score(chunk) for name, score in shared.items()},
