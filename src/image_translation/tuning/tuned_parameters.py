@@ -5,12 +5,11 @@ from typing import Any
 
 import yaml
 
+from image_translation.imaging.recipes import RECIPES
 from image_translation.tuning.results import TunedModel
 
 DATA = {"source", "pairing", "audit", "splitting", "preparation"}
 """Sections that determine the pairs."""
-
-RECIPES = ("cartoon", "painterly", "hidden_digits")
 
 HEADER = """\
 # Written by kedro run --pipeline=tuning. To train with these parameters:
