@@ -58,10 +58,11 @@ def make_bench(models, champions, comparison=None, **limits):
         translation=TRANSLATION,
         trained=lambda: models,
         champions=champions,
+        metric="psnr",
         exports=dict,
         comparison=lambda: comparison,
     )
-    nothing = TaskModels({}, TRANSLATION, dict, champions, dict, lambda: None)
+    nothing = TaskModels({}, TRANSLATION, dict, champions, "psnr", dict, lambda: None)
     settings = SETTINGS.model_copy(update=limits)
     return Workbench({"monet": nothing, "colorization": results}, settings, MLFLOW)
 

@@ -8,7 +8,7 @@ from image_translation.statistics.promotion_rule import (
     ERROR,
     LATE_EPOCHS,
     Candidate,
-    choose_challenger,
+    choose_best,
     decide_promotion,
     format_probability,
     late_mean,
@@ -200,18 +200,17 @@ def validation(**values):
 
 def test_challenger_is_the_best_replicate_of_the_best_model_on_average():
     table = validation(lucky=[30.0, 20.0, 20.0], steady=[24.0, 26.0, 25.0])
-    assert choose_challenger(table, SETTINGS) == Candidate("steady", 1)
+    assert choose_best(table, "psnr") == Candidate("steady", 1)
 
 
 def test_challenger_by_a_metric_where_lower_is_better():
-    settings = PromotionSettings(metric="mse", guard="ssim", margin=0)
     table = validation(a=[0.02, 0.03], b=[0.01, 0.012])
-    assert choose_challenger(table, settings) == Candidate("b", 0)
+    assert choose_best(table, "mse") == Candidate("b", 0)
 
 
 def test_without_a_trained_model_there_is_no_challenger():
-    assert choose_challenger(validation(), SETTINGS) is None
-    assert choose_challenger(validation(a=[float("nan")]), SETTINGS) is None
+    assert choose_best(validation(), "psnr") is None
+    assert choose_best(validation(a=[float("nan")]), "psnr") is None
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,7 @@ class TaskModels:
         translation: Settings of translations.
         trained: Returns the models on disk, by name.
         champions: Folder of the champions.
+        metric: ``promotion.metric``, by which a model on validation is the best.
         exports: Returns the folders of exported models, by model.
         comparison: Returns ``comparison.csv``, or None.
     """
@@ -65,6 +66,7 @@ class TaskModels:
     translation: TranslateSettings
     trained: Callable[[], Mapping[str, TrainedModel]]
     champions: Path
+    metric: str
     exports: Callable[[], Mapping[str, Path]]
     comparison: Callable[[], pd.DataFrame | None]
 
@@ -135,9 +137,10 @@ class Workbench:
 
         The first is the champion, or without one the best model on validation.
         """
+        results = self._tasks[task]
         trained = {
             name: model
-            for name, model in self._tasks[task].trained().items()
+            for name, model in results.trained().items()
             if model.is_trainable and model.replicates
         }
         choices = {name: name for name in trained}
@@ -146,7 +149,7 @@ class Workbench:
             return {f"{model} (in use, version {version})": CHAMPION, **choices}
         if not trained:
             return {}
-        (best,) = choose_trained(task, CHAMPION, trained)
+        (best,) = choose_trained(task, CHAMPION, trained, results.metric)
         return {f"{best} (best on validation)": CHAMPION, **choices}
 
     def translate(
@@ -205,7 +208,7 @@ class Workbench:
         results = self._tasks[task]
         trained = results.trained()
         ((model, chosen),) = choose_models(
-            task, choice, results.models, trained, results.champions
+            task, choice, results.models, trained, results.champions, results.metric
         ).items()
         start = time.perf_counter()
         file, after = work.make(self._translator(task, chosen), choice)

@@ -55,6 +55,7 @@ def _results(catalog: CatalogProtocol, task: str) -> "TaskModels":
         translation=settings.translate,
         trained=catalog[f"{task}.trained_models"].load,
         champions=catalog.load(f"{task}.champion.workspace").folder,
+        metric=settings.promotion.metric,
         exports=catalog[f"{task}.exports"].load,
         comparison=lambda: comparison.load() if comparison.exists() else None,
     )

@@ -46,6 +46,7 @@ def choose_models(
     models: Mapping[str, ModelSettings],
     trained: Mapping[str, TrainedModel],
     champions: Path,
+    metric: str,
     parameter: str = "translate.model",
 ) -> dict[str, Chosen]:
     """Find the requested models by name; the champion is looked up on each call.
@@ -57,6 +58,7 @@ def choose_models(
         models: Settings of the task's models.
         trained: The task's models on disk, by name.
         champions: Folder of the champions.
+        metric: ``promotion.metric``, by which a model on disk is the best.
         parameter: Name of the parameter with the requested model, for messages.
 
     Raises:
@@ -70,7 +72,7 @@ def choose_models(
         inference = InferenceSettings.model_validate(current.inference)
         chosen = Chosen(model, current.trained, inference, current.version, run)
         return {model: chosen}
-    found = choose_trained(task, wanted, trained, parameter)
+    found = choose_trained(task, wanted, trained, metric, parameter)
     return {
         model: Chosen(
             model,

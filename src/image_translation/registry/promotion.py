@@ -30,14 +30,13 @@ from image_translation.runs.training_run import (
 from image_translation.statistics.promotion_rule import (
     Candidate,
     Decision,
-    choose_challenger,
     decide_promotion,
-    late_mean,
     unspent,
 )
 from image_translation.statistics.settings import PromotionSettings
 from image_translation.training.settings import InferenceSettings
 from image_translation.training.trained import TrainedModel, TrainedReplicate
+from image_translation.translation.model_selection import best_on_validation
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -155,7 +154,7 @@ def decide(
     case = _Case(
         task, settings, test, folder, log, seen, translation or {}, split, is_sealed
     )
-    chosen = choose_challenger(_validation(trained, settings), settings)
+    chosen = best_on_validation(trained, settings.metric)
     if connection.is_lost:
         return case.end("not decided", "MLflow could not be reached", chosen)
     try:
@@ -465,22 +464,6 @@ def _unseen(case: _Case, champion: versions.Champion) -> PairArrays:
 def _without(pairs: PairArrays, is_excluded: NDArray[np.bool_]) -> PairArrays:
     arrays = pairs.inputs[~is_excluded], pairs.targets[~is_excluded]
     return PairArrays(*arrays, pairs.index[~is_excluded], pairs.fingerprint)
-
-
-def _validation(
-    trained: Mapping[str, TrainedModel], settings: PromotionSettings
-) -> pd.DataFrame:
-    """The mean validation value of each trained replicate over its last epochs."""
-    rows = []
-    for name, model in trained.items():
-        is_trained = model.settings is not None and model.settings.is_trainable
-        if model.status != "trained" or not is_trained:
-            continue
-        for replicate in model.replicates:
-            history = replicate.history().sort_values("epoch")
-            value = late_mean(history[f"validation/{settings.metric}"])
-            rows.append((name, replicate.replicate, value))
-    return pd.DataFrame(rows, columns=["model", "replicate", "value"])
 
 
 def _register(

@@ -134,9 +134,7 @@ def late_mean(curve: Sequence[float] | NDArray[np.float64] | pd.Series) -> float
     return float(late.mean()) if len(late) else np.nan
 
 
-def choose_challenger(
-    validation: pd.DataFrame, settings: PromotionSettings
-) -> Candidate | None:
+def choose_best(validation: pd.DataFrame, metric: str) -> Candidate | None:
     """Select the best model by validation, and its best replicate.
 
     The model with the best mean over its replicates is selected, so that a single lucky
@@ -144,17 +142,17 @@ def choose_challenger(
 
     Args:
         validation: One row per trained replicate: ``model, replicate`` and ``value``,
-            its validation value by ``settings.metric``. The value is the `late_mean`
-            of the curve, not its maximum, since noisy curves have high maxima.
-        settings: Promotion settings with the metric.
+            its validation value by the metric. The value is the `late_mean` of the
+            curve, not its maximum, since noisy curves have high maxima.
+        metric: Name of the metric.
 
     Returns:
-        The challenger; None if no replicate has a finite value.
+        The replicate; None if none has a finite value.
     """
     known = validation[np.isfinite(validation["value"].astype(float))]
     if known.empty:
         return None
-    values = known["value"] * _sign(settings.metric)
+    values = known["value"] * _sign(metric)
     means = values.groupby(known["model"], sort=False).mean()
     model = str(means.idxmax())
     rows = known[known["model"] == model]

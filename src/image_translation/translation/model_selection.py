@@ -1,23 +1,54 @@
-"""Select the trained model for a translation."""
+"""Select trained models by their validation scores."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+
+import pandas as pd
 
 from image_translation.common.errors import InputError
-from image_translation.training.settings import LAST
+from image_translation.statistics.promotion_rule import (
+    Candidate,
+    choose_best,
+    late_mean,
+)
 from image_translation.training.trained import TrainedModel, TrainedReplicate
 from image_translation.translation.settings import ALL, CHAMPION
 
 logger = logging.getLogger(__name__)
 
-RISING = frozenset({"psnr", "ssim"})
-"""Validation metrics for which higher is better."""
+
+def best_on_validation(
+    trained: Mapping[str, TrainedModel], metric: str
+) -> Candidate | None:
+    """The best model on validation, and its best replicate.
+
+    Promotion registers it as the challenger; without a champion, translation, export and
+    app use it.
+
+    Args:
+        trained: The models on disk, by name; baselines and failed models are ignored.
+        metric: ``promotion.metric``.
+
+    Returns:
+        The replicate of `choose_best`; None if no model is trained.
+    """
+    rows = [
+        (name, replicate.replicate, late_mean(history[f"validation/{metric}"]))
+        for name, model in trained.items()
+        if model.status == "trained" and model.is_trainable
+        for replicate in model.replicates
+        for history in [replicate.history().sort_values("epoch")]
+    ]
+    return choose_best(
+        pd.DataFrame(rows, columns=["model", "replicate", "value"]), metric
+    )
 
 
 def choose_trained(
     task: str,
     wanted: str,
     trained: Mapping[str, TrainedModel],
+    metric: str,
     parameter: str = "translate.model",
 ) -> dict[str, TrainedReplicate]:
     """Find the requested models, each with its best replicate on validation.
@@ -27,15 +58,16 @@ def choose_trained(
         wanted: A model's name; ``all``: all trained models except baselines;
             ``champion``: of these, the best on validation.
         trained: The models on disk, by name.
+        metric: ``promotion.metric``.
         parameter: Name of the parameter, for messages.
 
     Raises:
         InputError: The model does not exist, or no model is trained.
     """
     found = {
-        name: best
+        name: _best_replicate(name, model, metric)
         for name, model in trained.items()
-        if (best := _best_replicate(model))
+        if model.replicates
     }
     if wanted not in (ALL, CHAMPION):
         if wanted not in found:
@@ -53,32 +85,13 @@ def choose_trained(
         )
     if wanted == ALL:
         return learnt
-    metric = _common_metric(list(learnt.values()))
-    first = max(learnt, key=lambda name: validation_rank(learnt[name], metric))
-    logger.info(
-        "%s has no champion yet: using %s, the best on validation",
-        task,
-        first,
-    )
+    best = best_on_validation(trained, metric)
+    first = best.model if best else next(iter(learnt))
+    logger.info("%s has no champion yet: using %s, the best on validation", task, first)
     return {first: learnt[first]}
 
 
-def validation_rank(replicate: TrainedReplicate, metric: str) -> float:
-    """Score of a replicate on validation; higher is better."""
-    history = replicate.history()
-    chosen = history.loc[history["epoch"] == replicate.best_epoch]
-    value = float(chosen[f"validation/{metric}"].iloc[0])
-    return value if metric in RISING else -value
-
-
-def _best_replicate(model: TrainedModel) -> TrainedReplicate | None:
-    if not model.replicates or not model.is_trainable:
-        return next(iter(model.replicates), None)
-    metric = _common_metric(model.replicates)
-    return max(model.replicates, key=lambda each: validation_rank(each, metric))
-
-
-def _common_metric(replicates: Sequence[TrainedReplicate]) -> str:
-    """The metric that selected all epochs, or PSNR if they differ."""
-    metrics = {replicate.config["select_by"] for replicate in replicates}
-    return metrics.pop() if len(metrics) == 1 and LAST not in metrics else "psnr"
+def _best_replicate(name: str, model: TrainedModel, metric: str) -> TrainedReplicate:
+    best = best_on_validation({name: model}, metric)
+    numbers = [replicate.replicate for replicate in model.replicates]
+    return model.replicates[numbers.index(best.replicate) if best else 0]

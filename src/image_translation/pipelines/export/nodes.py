@@ -67,7 +67,13 @@ def export_models(
     require_packages()
     task, export = settings.name, settings.export
     chosen = choose_models(
-        task, export.model, settings.models, trained, champions.folder, "export.model"
+        task,
+        export.model,
+        settings.models,
+        trained,
+        champions.folder,
+        settings.promotion.metric,
+        "export.model",
     )
     exports = {}
     for model, one in chosen.items():

@@ -51,7 +51,12 @@ def _translators(
     from image_translation.translation.translator import Translator
 
     chosen = choose_models(
-        settings.name, settings.translate.model, settings.models, trained, champions
+        settings.name,
+        settings.translate.model,
+        settings.models,
+        trained,
+        champions,
+        settings.promotion.metric,
     )
     return {
         model: Translator.read(
