@@ -31,7 +31,6 @@ from image_translation.reporting.report_content import Image
 from image_translation.reporting.templates import (
     read_resource,
     read_template,
-    script_hash,
     script_json,
 )
 
@@ -245,10 +244,7 @@ def render_blind_test(
     page = _digest(json.dumps(content))[:16]
     script = read_resource("blind_test.js")
     html = read_template("blind_test.html").render(
-        css=Markup(read_resource("report.css") + read_resource("gallery.css")),
-        own_css=Markup(read_resource("blind_test.css")),
         script=Markup(script),
-        script_hash=Markup(script_hash(script)),
         task=formatting.title(task),
         n=test.n,
         embedded=describe_encoder(encode),

@@ -34,7 +34,6 @@ from image_translation.reporting.svg import inline_svg
 from image_translation.reporting.templates import (
     read_resource,
     read_template,
-    script_hash,
     script_json,
 )
 from image_translation.reporting.trust import describe_calibration, plan_rows
@@ -64,9 +63,7 @@ def render_report(content: ReportContent) -> str:
     encode = tables.gallery_encoder(content)
     shown = tables.gallery_rows(content, encode)
     return read_template("report.html").render(
-        css=Markup(read_resource("report.css") + read_resource("gallery.css")),
         script=Markup(script),
-        script_hash=Markup(script_hash(script)),
         task=formatting.title(content.task),
         content=content,
         answer=draw_conclusions(content),

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from markupsafe import Markup
-
 from image_translation.reporting import formatting
-from image_translation.reporting.templates import read_resource, read_template
+from image_translation.reporting.templates import read_template
 
 REPORTS, GRAPH, DOCS = "reports", "graph", "docs"
 PUBLISHED = ("report.html", "blind_test.html")
@@ -57,7 +55,6 @@ def build_site(
         _make_portable(output / GRAPH)
     page = output / "index.html"
     html = read_template("site.html").render(
-        css=Markup(read_resource("report.css")),
         tasks=[_link(task, output) for task in tasks],
         summary=_if_there(output, f"{REPORTS}/summary.html"),
         docs=_if_there(output, f"{DOCS}/index.html"),

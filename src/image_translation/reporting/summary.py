@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
-from markupsafe import Markup
 
 from image_translation.common.names import BASELINES, TEST
 from image_translation.metrics import HEADLINES, MEASURES
 from image_translation.reporting import formatting
 from image_translation.reporting.hypothesis import Hypothesis, judge_hypothesis
-from image_translation.reporting.templates import read_resource, read_template
+from image_translation.reporting.templates import read_template
 from image_translation.statistics.comparison import (
     TaskResults,
     correct_for_tasks,
@@ -51,7 +50,6 @@ def render_summary(results: Mapping[str, TaskResults], tasks: Sequence[str]) -> 
     order = [task for task in tasks if task in results]
     order += [task for task in results if task not in tasks]
     return read_template("summary.html").render(
-        css=Markup(read_resource("report.css")),
         metrics=[MEASURES[metric] for metric in HEADLINES],
         tasks=[_describe_task(task, results[task], len(order)) for task in order],
         not_run=[task for task in tasks if task not in results],

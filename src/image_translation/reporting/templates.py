@@ -31,6 +31,8 @@ def read_template(name: str) -> jinja2.Template:
         join_words=formatting.join_words,
         text=formatting.text,
         zip=zip,
+        resource=lambda name: Markup(read_resource(name)),
+        script_hash=lambda script: Markup(script_hash(script)),
     )
     return environment.get_template(name)
 

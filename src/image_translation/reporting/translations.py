@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from markupsafe import Markup
-
-from image_translation.reporting.templates import read_resource, read_template
+from image_translation.reporting.templates import read_template
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,6 @@ def render_translations(
         An HTML document that loads only its previews.
     """
     return read_template("translations.html").render(
-        css=Markup(read_resource("report.css") + read_resource("translations.css")),
         title=title,
         models=models,
         photos=photos,
