@@ -271,7 +271,6 @@ class _Handlers:
         request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - injected by Gradio
     ) -> Any:
-        """Translate the photograph with the selected models."""
         if photo is None:
             raise InputError("No photograph; upload one or choose a sample")
         folder = self._files.new_folder(_session(request))
@@ -287,7 +286,6 @@ class _Handlers:
         return _pair(one.before, one.after)
 
     def leave(self, request: gr.Request) -> None:
-        """Delete the session's files."""
         self._files.end(_session(request))
 
 

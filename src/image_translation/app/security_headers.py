@@ -20,8 +20,6 @@ class SecurityHeaders:
         self._app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Pass on a request."""
-
         async def send_with_policies(message: Any) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [

@@ -76,5 +76,4 @@ class TaskSettings(_ModelBlocks, TaskSections):
 
     @property
     def models(self) -> dict[str, ModelSettings]:
-        """The blocks of all models and baselines."""
         return {model: getattr(self, model) for model in ALL_MODELS}

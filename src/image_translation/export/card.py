@@ -74,7 +74,6 @@ class ModelFacts:
 
     @property
     def fingerprint(self) -> str:
-        """Digest of all facts."""
         return digest({field.name: getattr(self, field.name) for field in fields(self)})
 
     @property

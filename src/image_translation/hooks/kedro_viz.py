@@ -111,7 +111,6 @@ class DatasetStatisticsHooks(DatasetStatsHook):
 
     @hook_impl
     def after_pipeline_run(self) -> None:
-        """Write the statistics."""
         if self._file is not None:
             seen = collected_statistics(self)
             new = {name: self.format_stats(found) for name, found in seen.items()}

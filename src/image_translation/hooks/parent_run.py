@@ -50,14 +50,12 @@ class ParentRunHooks:
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
     ) -> None:
-        """Start the run."""
         require_store(self._hook.before_pipeline_run)(run_params, pipeline, catalog)
 
     @hook_impl
     def after_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
     ) -> None:
-        """End the run."""
         tolerate_store(self._hook.after_pipeline_run)(run_params, pipeline, catalog)
 
     @hook_impl
@@ -68,7 +66,6 @@ class ParentRunHooks:
         pipeline: Pipeline,
         catalog: CatalogProtocol,
     ) -> None:
-        """Mark the run as failed."""
         tolerate_store(self._hook.on_pipeline_error)(
             error, run_params, pipeline, catalog
         )

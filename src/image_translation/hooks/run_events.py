@@ -110,7 +110,6 @@ class RunEventHooks:
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
-        """Record the start of a node."""
         self._started[node.name] = time.perf_counter()
         self._unsaved[node.name] = set(node.outputs)
         self._append("started", node=node.name)
@@ -145,7 +144,6 @@ class RunEventHooks:
 
     @hook_impl
     def on_node_error(self, error: Exception, node: Node) -> None:
-        """Record the failure of a node."""
         self._has_failed = True
         with guarded():
             if self._run is not None:

@@ -12,7 +12,6 @@ class CopyInput(nn.Module):
     """Returns the input."""
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return the input, N×3×H×W."""
         return inputs
 
 

@@ -34,7 +34,6 @@ class RGB(nn.Module):
     channels = 3
 
     def forward(self, inputs: Tensor, values: Tensor) -> Tensor:
-        """Return the values."""
         return values
 
 

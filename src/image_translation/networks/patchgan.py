@@ -96,11 +96,7 @@ class PatchGAN(_Discriminator):
     """
 
     def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        """Classify pairs.
-
-        Args:
-            inputs: N×3×H×W in [-1, 1].
-            targets: N×3×H×W in [-1, 1], real or generated.
+        """Classify pairs of N×3×H×W in [-1, 1]; targets are real or generated.
 
         Returns:
             Logits, N×1×30×30 at every image size; positive means real.
@@ -138,11 +134,7 @@ class MultiScalePatchGAN(_Discriminator):
         )
 
     def forward(self, inputs: Tensor, targets: Tensor) -> list[list[Tensor]]:
-        """Classify pairs.
-
-        Args:
-            inputs: N×3×H×W in [-1, 1].
-            targets: N×3×H×W in [-1, 1], real or generated.
+        """Classify pairs of N×3×H×W in [-1, 1]; targets are real or generated.
 
         Returns:
             For every scale, the finest first, the outputs of each layer; the last are

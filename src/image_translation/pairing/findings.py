@@ -38,7 +38,6 @@ class Kind:
 
     @property
     def label(self) -> str:
-        """The name with spaces."""
         return self.name.replace("_", " ")
 
 
@@ -189,7 +188,6 @@ class Observation:
 
     @property
     def text(self) -> str:
-        """Kind and detail as text."""
         label = KINDS[self.kind].label
         return f"{label}: {self.detail}" if self.detail else label
 

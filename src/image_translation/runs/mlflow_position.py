@@ -25,7 +25,6 @@ class Sent:
     events: int = 0
 
     def write(self, folder: Path) -> None:
-        """Save the state beside a log."""
         write_text(folder / SENT, json.dumps(asdict(self)) + "\n")
 
 

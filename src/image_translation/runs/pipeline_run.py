@@ -72,7 +72,6 @@ class PipelineRun:
 
     @property
     def is_active(self) -> bool:
-        """Whether a process holds the run."""
         return any(map(is_locked, self.folder.glob(ACTIVE.replace("{pid}", "*"))))
 
 

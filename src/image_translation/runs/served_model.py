@@ -27,7 +27,6 @@ class ServedModel(PythonModel):
     """A trained replicate as MLflow loads it."""
 
     def load_context(self, context: Any) -> None:
-        """Load the logged weights."""
         folder = Path(context.artifacts["weights"]).parent
         inference = InferenceSettings.model_validate(context.model_config["inference"])
         how = TranslateSettings.model_validate(context.model_config["translation"])

@@ -40,12 +40,10 @@ class Source:
         return digest(states, dict(self.groups), dict(self.subsets))
 
     def to_json(self) -> str:
-        """Serialize to JSON."""
         return json.dumps(asdict(self) | {"root": str(self.root)}, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> "Source":
-        """Deserialize the result of ``to_json``."""
         values = json.loads(text)
         root, files = Path(values.pop("root")), tuple(values.pop("files"))
         return cls(root=root, files=files, **values)

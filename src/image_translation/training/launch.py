@@ -143,15 +143,12 @@ class RemoteObserver:
         self._connection = connection
 
     def on_start(self, *arguments: Any) -> None:
-        """A replicate starts or resumes."""
         self.call("on_start", *arguments)
 
     def on_epoch(self, *arguments: Any) -> None:
-        """An epoch has ended."""
         self.call("on_epoch", *arguments)
 
     def on_end(self, *arguments: Any) -> None:
-        """A replicate is finished."""
         self.call("on_end", *arguments)
 
     def call(self, method: str, *arguments: Any) -> None:

@@ -67,7 +67,6 @@ class TrainingProgress:
             self._log()
 
     def advance(self, count: int = 1) -> None:
-        """Count more images as done."""
         self.done += count
         if self._bar is not None:
             self._bar.update(count)

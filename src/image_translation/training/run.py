@@ -43,7 +43,6 @@ class Run:
 
     @property
     def settings(self) -> ModelSettings:
-        """Settings of the model."""
         return self.folder.settings
 
     @property
@@ -54,7 +53,6 @@ class Run:
     def report_epoch(
         self, row: Mapping[str, float], samples: NDArray[np.uint8]
     ) -> None:
-        """Notify the observers of an epoch."""
         metrics = {name: value for name, value in row.items() if name != "epoch"}
         for observer in self.observers:
             observer.on_epoch(int(row["epoch"]), metrics, samples)

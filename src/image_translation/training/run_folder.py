@@ -76,7 +76,6 @@ class RunFolder:
 
     @property
     def seed(self) -> int:
-        """Seed of the replicate."""
         return self.settings.training.seed + self.replicate
 
     @property

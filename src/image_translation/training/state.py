@@ -90,7 +90,6 @@ class TrainingState:
 
     @property
     def networks(self) -> dict[str, nn.Module]:
-        """All networks by name."""
         found = {
             "generator": self.generator,
             "discriminator": self.discriminator,
@@ -109,7 +108,6 @@ class TrainingState:
         return len(self.history)
 
     def set_learning_rate(self, rate: float) -> None:
-        """Set the learning rate of all optimizers."""
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = rate

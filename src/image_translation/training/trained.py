@@ -72,7 +72,6 @@ class TrainedReplicate:
 
     @property
     def replicate(self) -> int:
-        """Its number, from 0."""
         return self.config["replicate"]
 
     @property

@@ -56,7 +56,6 @@ class Outcome:
 
     @property
     def failures(self) -> list[Result]:
-        """The failed results."""
         return [result for result in self.results if result.status == "failed"]
 
 

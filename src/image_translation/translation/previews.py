@@ -33,11 +33,9 @@ class Previews:
         return f"{FOLDER}/{name}.jpg"
 
     def exist(self, file: str, model: str) -> bool:
-        """True if both previews of a translation exist."""
         return all((self._output / self.link(file, m)).is_file() for m in ("", model))
 
     def write(self, file: str, model: str, before: Photo, after: Photo) -> None:
-        """Write both previews of a translation."""
         (self._output / FOLDER).mkdir(exist_ok=True)
         for name, photo in (("", before), (model, after)):
             shrink(photo, LONG_SIDE).save(

@@ -94,7 +94,6 @@ class TrialClaims:
         return choose(done, key=lambda trial: trial.value or 0.0, default=None)
 
     def trial_folder(self, number: int) -> Path:
-        """Folder of a trial."""
         return self.folder / f"trial-{number}"
 
     @contextmanager

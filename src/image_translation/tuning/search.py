@@ -76,7 +76,6 @@ class Search:
 
     @property
     def metric(self) -> str:
-        """Metric that scores trials."""
         return self.settings.training.select_by
 
     @property

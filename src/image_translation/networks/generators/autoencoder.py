@@ -62,14 +62,7 @@ class Autoencoder(nn.Module):
         initialize(self)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Translate images.
-
-        Args:
-            inputs: N×3×H×W in [-1, 1], H and W the network's image size.
-
-        Returns:
-            N×3×H×W in [-1, 1].
-        """
+        """Translate N×3×H×W in [-1, 1], H and W the network's image size."""
         code = self.encoder(inputs)  # (N, C, 8, 8), C = 512 at 256 px
         return self.output(inputs, self.decoder(code))
 

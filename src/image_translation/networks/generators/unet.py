@@ -63,14 +63,7 @@ class UNet(nn.Module):
         initialize(self)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Translate images.
-
-        Args:
-            inputs: N×3×H×W in [-1, 1], H and W the network's image size.
-
-        Returns:
-            N×3×H×W in [-1, 1].
-        """
+        """Translate N×3×H×W in [-1, 1], H and W the network's image size."""
         x = inputs
         skips = []
         for down in self.encoder:
