@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import image_translation
 from image_translation import networks
 from image_translation.networks import NETWORKS, build_network
 
@@ -23,11 +24,9 @@ def test_unknown_name_is_an_error_that_lists_the_known():
 
 
 def test_file_of_a_generator_registers_it(tmp_path):
-    """In a copy of the package, which knows nothing but its own files."""
-    package = tmp_path / "image_translation/networks"
-    shutil.copytree(Path(networks.__file__).parent, package)
-    (tmp_path / "image_translation/__init__.py").touch()
-    (package / "generators/mine.py").write_text(
+    package = tmp_path / "image_translation"
+    shutil.copytree(Path(image_translation.__file__).parent, package)
+    (package / "networks/generators/mine.py").write_text(
         "from torch import nn\n\n\n"
         "def build(image_size, base_channels, structure):\n"
         "    return nn.Conv2d(3, 3, 1)\n"
