@@ -34,41 +34,22 @@ def progress(
         unit: Unit in the plural, such as ``"images"``.
         size: Number of units of an item; 1 by default.
     """
-    if sys.stderr.isatty():
-        yield from _with_bar(iterable, description, total, unit, size)
-    else:
-        yield from _with_lines(iterable, description, total, unit, size)
-
-
-def _with_bar(
-    iterable: Iterable[T],
-    description: str,
-    total: int,
-    unit: str,
-    size: Callable[[T], int],
-) -> Iterator[T]:
-    with tqdm(total=total, desc=description, unit=f" {unit}", leave=False) as bar:
+    start = last = time.monotonic()
+    done, is_terminal = 0, sys.stderr.isatty()
+    with tqdm(
+        total=total,
+        desc=description,
+        unit=f" {unit}",
+        leave=False,
+        disable=not is_terminal,
+    ) as bar:
         for item in iterable:
             yield item
+            done += size(item)
             bar.update(size(item))
-
-
-def _with_lines(
-    iterable: Iterable[T],
-    description: str,
-    total: int,
-    unit: str,
-    size: Callable[[T], int],
-) -> Iterator[T]:
-    start = last = time.monotonic()
-    done = 0
-    for item in iterable:
-        yield item
-        done += size(item)
-        now = time.monotonic()
-        if now - last >= SECONDS_BETWEEN_LINES:
-            last = now
-            rate = done / (now - start)
-            logger.info(
-                "%s: %d of %d %s, %.1f per second", description, done, total, unit, rate
-            )
+            now = time.monotonic()
+            if now - last >= SECONDS_BETWEEN_LINES and not is_terminal:
+                last = now
+                rate = done / (now - start)
+                line = "%s: %d of %d %s, %.1f per second"
+                logger.info(line, description, done, total, unit, rate)

@@ -4,7 +4,6 @@ import logging
 import sys
 import time
 from collections.abc import Mapping
-from types import TracebackType
 
 from tqdm import tqdm
 
@@ -55,12 +54,7 @@ class TrainingProgress:
             )
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         if self._bar is not None:
             self._bar.close()
         elif error is None:
