@@ -11,7 +11,7 @@ from kedro.io import CatalogProtocol
 from image_translation.cli.errors import with_readable_errors
 from image_translation.cli.options import params_option
 from image_translation.cli.project import find_data, open_context
-from image_translation.common.errors import without_credentials
+from image_translation.common.secrets import without_credentials
 from image_translation.pipeline_registry import TASKS
 
 if TYPE_CHECKING:

@@ -21,8 +21,9 @@ from image_translation.cli.errors import (
 )
 from image_translation.cli.options import params_option, task_option
 from image_translation.cli.project import find_folders, open_context
-from image_translation.common.errors import InputError, first_line, without_credentials
+from image_translation.common.errors import InputError, first_line
 from image_translation.common.files import LockedError
+from image_translation.common.secrets import mask_address
 from image_translation.hooks.logged_datasets import log_dataset
 from image_translation.hooks.project import task_folders
 from image_translation.hooks.tracking import set_experiment
@@ -88,7 +89,7 @@ def _report(error: BaseException, task: str) -> Failure:
     """Print the reason of a failed run; the log has the traceback of an unknown one."""
     failure = describe_failure(error)
     if failure.code == ExitCode.FAILED:
-        trace = without_credentials("".join(traceback.format_exception(error)))
+        trace = mask_address("".join(traceback.format_exception(error)))
         logger.error("%s failed\n%s", task, trace)
     click.echo(failure.error, err=True)
     return failure
@@ -198,7 +199,7 @@ def _send_end(
             set_experiment(context, run.folders.task)
             send_run(run.folder, partial(log_dataset, context.catalog))
     except (InputError, MlflowException) as error:
-        return without_credentials(first_line(error))
+        return mask_address(first_line(error))
     return connection.failure
 
 

@@ -1,6 +1,5 @@
-"""Errors shown to users, and redaction of credentials."""
+"""Errors shown to users."""
 
-import re
 from collections.abc import Iterator
 
 
@@ -36,8 +35,3 @@ def causes(
 def first_line(error: BaseException) -> str:
     """The first line of an error's message; its type and arguments without one."""
     return (str(error).strip() or repr(error)).splitlines()[0]
-
-
-def without_credentials(text: str) -> str:
-    """Remove user names and passwords from all URLs in a text."""
-    return re.sub(r"(?<=://)[^/\s]*@", "", text)

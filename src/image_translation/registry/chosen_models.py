@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from image_translation.common.errors import InputError, first_line, without_credentials
+from image_translation.common.errors import InputError, first_line
+from image_translation.common.secrets import mask_address
 from image_translation.registry.versions import CHAMPION as CHAMPION_ALIAS
 from image_translation.registry.versions import champion, check_origin, find_version
 from image_translation.runs.mlflow_position import read_run_id
@@ -123,7 +124,7 @@ def _query(lookup: Callable[..., Result], *arguments: Any) -> Result:
     try:
         return lookup(*arguments)
     except (MlflowException, OSError) as error:
-        reason = without_credentials(first_line(error))
+        reason = mask_address(first_line(error))
         raise InputError(
             f"The champion cannot be looked up in MLflow ({reason}). Start its server, "
             "or select a model by name instead of champion"

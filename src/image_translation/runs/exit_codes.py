@@ -9,9 +9,9 @@ from image_translation.common.errors import (
     FatalFindingsError,
     InputError,
     causes,
-    without_credentials,
 )
 from image_translation.common.files import LockedError
+from image_translation.common.secrets import mask_address
 from image_translation.training.interruption import TrainingStoppedError
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def known_failure(error: BaseException) -> Failure | None:
     for cause in causes(error):
         code = _code_of(cause)
         if code is not None:
-            return Failure(str(cause) or repr(cause), code)
+            return Failure(mask_address(str(cause) or repr(cause)), code)
     return None
 
 
@@ -111,7 +111,7 @@ def describe_failure(error: BaseException) -> Failure:
     known = known_failure(error)
     if known is not None:
         return known
-    text = without_credentials(str(error))
+    text = mask_address(str(error))
     message = f"{type(error).__name__}: {text}" if text else repr(error)
     return Failure(message, ExitCode.FAILED)
 

@@ -8,8 +8,9 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from image_translation.common.errors import InputError, without_credentials
+from image_translation.common.errors import InputError
 from image_translation.common.files import is_locked, lock
+from image_translation.common.secrets import mask_address
 from image_translation.runs.events import EventLog
 from image_translation.runs.exit_codes import describe_failure
 from image_translation.runs.mlflow_position import is_pending, read_run_id, read_sent
@@ -58,7 +59,7 @@ class PipelineRun:
     def fail(self, error: BaseException, node: str = "") -> None:
         """Record the failure of a node, or of the run outside of nodes."""
         failure = describe_failure(error)
-        trace = without_credentials("".join(traceback.format_exception(error)))
+        trace = mask_address("".join(traceback.format_exception(error)))
         self.log.append("failed", node=node, **asdict(failure), traceback=trace)
 
     def fail_once(self, error: BaseException, node: str = "") -> None:

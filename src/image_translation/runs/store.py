@@ -11,8 +11,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from image_translation.common.errors import InputError, causes, without_credentials
+from image_translation.common.errors import InputError, causes
 from image_translation.common.files import atomic_write, lock
+from image_translation.common.secrets import mask_address, without_credentials
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -94,7 +95,7 @@ def check_store(uri: str) -> None:
     except OSError as error:
         reason = getattr(error, "reason", error)
         raise InputError(
-            f"The MLflow server {address} cannot be reached: {reason}."
+            f"The MLflow server {mask_address(address)} cannot be reached: {reason}."
             " Start it, or set server.mlflow_tracking_uri in conf/local/mlflow.yml"
         ) from error
 
@@ -148,7 +149,7 @@ def describe_mlflow_error(error: BaseException) -> str | None:
 
     for cause in causes(error):
         if isinstance(cause, MlflowException):
-            return f"MLflow: {without_credentials(str(cause).strip())}"
+            return f"MLflow: {mask_address(str(cause).strip())}"
     return None
 
 
@@ -216,7 +217,7 @@ class Connection:
         """Classify an error of the store as outage or rejection."""
         if self.is_lost:
             return
-        reason = without_credentials(str(error).strip() or repr(error))
+        reason = mask_address(str(error).strip() or repr(error))
         if _is_rejection(error):
             logger.warning("MLflow rejected a part of the results (%s)", reason)
             return
