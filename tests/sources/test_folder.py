@@ -1,8 +1,15 @@
+import contextlib
 import os
+import socket
 
 import pytest
 
 from image_translation.common.errors import InputError
+from image_translation.common.fingerprint import file_digest
+from image_translation.imaging.decoding import UnreadableImageError, read_image
+from image_translation.imaging.photo_files import read_photo
+from image_translation.imaging.recipes.painterly import _list_paintings
+from image_translation.pairing.labels import _read_column
 from image_translation.sources import list_folder
 from tests.pairing.helpers import write
 
@@ -54,3 +61,52 @@ def test_name_that_is_not_utf8_is_reported(tmp_path):
         pass
     with pytest.raises(InputError, match=r"udcff\.png.*rename"):
         list_folder(tmp_path)
+
+
+def make_special(folder):
+    """A FIFO, a socket, and links to a device and to the FIFO, named like images."""
+    os.mkfifo(folder / "fifo.png")
+    with socket.socket(socket.AF_UNIX) as server, contextlib.chdir(folder):
+        server.bind("socket.png")
+    (folder / "zero.png").symlink_to("/dev/zero")
+    (folder / "linked.png").symlink_to("fifo.png")
+
+
+def test_special_files_are_skipped_and_named_in_one_line(tmp_path, caplog):
+    write(tmp_path / "1.png", 0)
+    make_special(tmp_path)
+    assert list_folder(tmp_path).files == ("1.png",)
+    (line,) = [r for r in caplog.records if "not regular" in r.message]
+    assert "ignoring 4 files" in line.message
+    assert "'fifo.png', 'linked.png', 'socket.png', 'zero.png'" in line.message
+
+
+def test_broken_link_is_listed_and_reported_later(tmp_path):
+    (tmp_path / "1.png").symlink_to("nowhere.png")
+    assert list_folder(tmp_path).files == ("1.png",)
+
+
+def test_folder_of_special_files_has_no_image(tmp_path):
+    make_special(tmp_path)
+    with pytest.raises(InputError, match="no image"):
+        list_folder(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["fifo.png", "socket.png", "zero.png", "linked.png"])
+@pytest.mark.parametrize("read", [file_digest, read_image, read_photo])
+def test_special_file_is_not_opened(tmp_path, name, read):
+    make_special(tmp_path)
+    with pytest.raises((OSError, UnreadableImageError), match="not a regular file"):
+        read(tmp_path / name)
+
+
+def test_special_paintings_are_skipped(tmp_path):
+    write(tmp_path / "1.png", 0)
+    make_special(tmp_path)
+    assert _list_paintings(str(tmp_path)) == [tmp_path / "1.png"]
+
+
+def test_special_table_of_labels_is_an_error(tmp_path):
+    os.mkfifo(tmp_path / "labels.csv")
+    with pytest.raises(InputError, match="not a regular file"):
+        _read_column("labels.csv", "label", tmp_path)

@@ -1,8 +1,10 @@
-"""Atomic writes and file locks."""
+"""Atomic writes, regular files and file locks."""
 
+import errno
 import os
 import shutil
 import socket
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -64,6 +66,30 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         raise
     shutil.rmtree(folder, ignore_errors=True)
     temporary.replace(folder)
+
+
+def is_special(path: Path) -> bool:
+    """True for a FIFO, a socket or a device, or a link to one.
+
+    Opening them waits for another process, or yields data without end. A path that
+    cannot be examined, such as a broken link, is not special: opening it fails.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def require_regular(path: Path) -> Path:
+    """The path of a file that is safe to open.
+
+    Raises:
+        OSError: The path is a FIFO, a socket or a device, or a link to one.
+    """
+    if is_special(path):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return path
 
 
 class LockedError(Exception):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel
 
+from image_translation.common.files import require_regular
 from image_translation.common.import_graph import find_modules, read_source
 
 PAGES = (".html", ".css", ".js")
@@ -32,8 +33,12 @@ def digest(*parts: object) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of the content of a file, 64 hexadecimal digits."""
-    with path.open("rb") as file:
+    """SHA-256 of the content of a file, 64 hexadecimal digits.
+
+    Raises:
+        OSError: The file cannot be opened, or is not a regular one.
+    """
+    with require_regular(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

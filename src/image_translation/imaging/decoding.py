@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from image_translation.common.files import require_regular
+
 FORMAT_SUFFIXES: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "BMP": frozenset({".bmp"}),
@@ -130,7 +132,10 @@ def open_lazily(file: Path | BinaryIO) -> Image.Image:
 
     Raises:
         UnreadableImageError: The file is not such an image.
+        OSError: The file cannot be opened, or is not a regular one.
     """
+    if isinstance(file, Path):
+        require_regular(file)
     try:
         image = Image.open(file, formats=tuple(FORMAT_SUFFIXES))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

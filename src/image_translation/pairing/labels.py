@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from image_translation.common.errors import InputError
+from image_translation.common.files import require_regular
 from image_translation.pairing.settings import SplittingSettings
 
 logger = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ def _read_column(table: str | None, column: str, root: Path) -> Mapping[str, str
         )
     path = root / Path(table).expanduser()
     try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+        frame = pd.read_csv(require_regular(path), dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise InputError(
             f"splitting.table: {path} cannot be read as CSV ({error}); pass a path, "

@@ -21,6 +21,7 @@ from markupsafe import Markup
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from image_translation.common.errors import InputError
+from image_translation.common.files import require_regular
 from image_translation.common.names import BASELINES
 from image_translation.reporting import formatting
 from image_translation.reporting.gallery import (
@@ -381,7 +382,7 @@ def read_votes(files: Iterable[Path], key: Mapping[str, Any]) -> pd.DataFrame:
 
 def _read_file(path: Path, key: Mapping[str, Any]) -> _VoteFile:
     try:
-        votes = _VoteFile.model_validate_json(path.read_bytes())
+        votes = _VoteFile.model_validate_json(require_regular(path).read_bytes())
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     except ValidationError as error:

@@ -3,15 +3,17 @@
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from image_translation.common.errors import InputError
+from image_translation.common.files import is_special
 from image_translation.imaging.decoding import IMAGE_SUFFIXES
 from image_translation.sources.source import Source
 
 logger = logging.getLogger(__name__)
 
+_NAMED = 5  # maximum number of files that a message names
 _ARCHIVE_LITTER = "__MACOSX"  # resource forks that macOS adds to zip files
 
 
@@ -19,7 +21,8 @@ def list_folder(path: Path, parameter: str = "source") -> Source:
     """List the images in a folder and its sub-folders.
 
     Image files are recognized by their suffix, in upper or lower case. Hidden files and
-    ``__MACOSX`` are skipped.
+    ``__MACOSX`` are skipped. FIFOs, sockets, devices and links to them are skipped with
+    a warning.
 
     Args:
         path: The folder.
@@ -38,7 +41,16 @@ def list_folder(path: Path, parameter: str = "source") -> Source:
         raise InputError(
             f"{parameter}: {folder} is a file; pass the folder that contains the images"
         )
-    found = sorted(_walk(folder))
+    walked = sorted(_walk(folder))
+    special = [file for file in walked if is_special(folder / file)]
+    if special:
+        logger.warning(
+            "%s: ignoring %d files that are not regular files: %s",
+            folder,
+            len(special),
+            _name_some(special),
+        )
+    found = sorted(set(walked) - set(special))
     files = tuple(file for file in found if _suffix(file) in IMAGE_SUFFIXES)
     others = Counter(_suffix(file) for file in found) - Counter(map(_suffix, files))
     _refuse_undecodable_names(files)
@@ -89,6 +101,11 @@ def _refuse_undecodable_names(files: tuple[str, ...]) -> None:
 
 def _suffix(file: str) -> str:
     return PurePosixPath(file).suffix.lower()
+
+
+def _name_some(files: Sequence[str]) -> str:
+    more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
+    return ", ".join(map(repr, files[:_NAMED])) + more
 
 
 def _count_by_suffix(suffixes: Counter[str]) -> str:

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from pydantic import Field
 
 from image_translation.common.errors import InputError
+from image_translation.common.files import is_special
 from image_translation.common.fingerprint import digest, file_digest
 from image_translation.common.schema import OptionalPath, Settings
 from image_translation.imaging.decoding import (
@@ -361,7 +362,11 @@ def _list_paintings(folder: str) -> list[Path]:
             f"pairing.painterly.paintings: the folder {folder} does not exist; pass a "
             "folder of paintings, or null for the built-in style"
         )
-    found = sorted(f for f in root.rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES)
+    found = sorted(
+        file
+        for file in root.rglob("*")
+        if file.suffix.lower() in IMAGE_SUFFIXES and not is_special(file)
+    )
     if not found:
         raise InputError(
             f"pairing.painterly.paintings: no image in {folder}; pass a folder of "
