@@ -1,15 +1,17 @@
 import io
+import lzma
 import os
 import struct
 import tarfile
+import tracemalloc
 import zipfile
 
 import pytest
 
 from image_translation.common.errors import InputError
-from image_translation.sources import archive
+from image_translation.sources import archive, archive_streams
 from image_translation.sources.archive import is_archive, unpack
-from tests.sources.archives import tar_of, zip_of
+from tests.sources.archives import pax, tar_of, tar_with_header, zip_of
 
 FILES = {"in/é 1.png": b"one" * 100, "out/é 1.png": b"two" * 100, "top.csv": b"3"}
 
@@ -20,7 +22,7 @@ def contents(folder):
 
 
 def nothing_was_left(tmp_path):
-    return not any(path.is_file() for path in (tmp_path / "kept").rglob("*"))
+    return all(path.is_file() for path in tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
@@ -150,3 +152,192 @@ def test_encrypted_zip_is_rejected(tmp_path):
     path.write_bytes(content)
     with pytest.raises(InputError, match="encrypted"):
         unpack(path, tmp_path / "kept")
+
+
+HEADERS = [
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+]
+
+
+@pytest.mark.parametrize("kind", HEADERS)
+@pytest.mark.parametrize(
+    "use", [is_archive, lambda path: unpack(path, path.parent / "kept")]
+)
+def test_long_header_of_a_tar_is_rejected_unread(tmp_path, kind, use):
+    path = tar_with_header(tmp_path / "x.tar.gz", kind, b"a", size=64 << 20)
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"header of more than .* bytes"):
+        use(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 << 20
+    assert nothing_was_left(tmp_path)
+
+
+def test_declared_header_of_2_gib_is_rejected_without_reading(tmp_path):
+    head = tarfile.TarInfo("x")
+    head.type, head.size = tarfile.XHDTYPE, 2 << 30
+    (tmp_path / "x.tar").write_bytes(head.tobuf() + bytes(1024))
+    with pytest.raises(InputError, match="header"):
+        is_archive(tmp_path / "x.tar")
+
+
+def test_usual_extended_headers_are_read(tmp_path):
+    content = pax(path="é/" + "long" * 60 + ".png", mtime="1.25", comment="x" * 20_000)
+    path = tar_with_header(tmp_path / "x.tar.gz", tarfile.XHDTYPE, content)
+    assert contents(unpack(path, tmp_path / "kept")) == {
+        "é/" + "long" * 60 + ".png": b"x"
+    }
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"1" * 100_000,
+        b"3 a" * 60_000,
+        pax(comment="2" * 100_000),
+        b"0 a=b\n" * 100,
+        b"\xff" * 999,
+    ],
+)
+def test_malformed_extended_header_is_rejected_at_once(tmp_path, content):
+    path = tar_with_header(tmp_path / "x.tar.gz", tarfile.XHDTYPE, content)
+    with pytest.raises(InputError, match="cannot be unpacked"):
+        unpack(path, tmp_path / "kept")
+
+
+def test_many_global_keywords_are_rejected(tmp_path):
+    content = pax(**{f"key{number}": "x" for number in range(1000)})
+    path = tar_with_header(tmp_path / "x.tar.gz", tarfile.XGLTYPE, content)
+    with pytest.raises(InputError, match="global keywords"):
+        unpack(path, tmp_path / "kept")
+
+
+def test_chain_of_headers_is_rejected(tmp_path):
+    head = tarfile.TarInfo("x")
+    head.type, head.size = tarfile.GNUTYPE_LONGNAME, 2
+    (tmp_path / "x.tar").write_bytes((head.tobuf() + b"a".ljust(512, b"\0")) * 5000)
+    with pytest.raises(InputError, match=r"header|cannot be unpacked"):
+        unpack(tmp_path / "x.tar", tmp_path / "kept")
+
+
+def test_negative_size_is_rejected(tmp_path):
+    head = bytearray(tarfile.TarInfo("1.png").tobuf(tarfile.GNU_FORMAT))
+    head[124:136] = b"\xff" * 10 + b"\xfc\0"  # base 256
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head)
+    (tmp_path / "x.tar").write_bytes(bytes(head) * 3 + bytes(1024))
+    with pytest.raises(InputError, match="cannot be unpacked|download it again"):
+        unpack(tmp_path / "x.tar", tmp_path / "kept")
+
+
+def test_xz_with_a_huge_dictionary_is_rejected(tmp_path):
+    plain = tar_of(tmp_path / "plain.tar", {"1.png": b"x"}, "w")
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 1 << 30}]
+    (tmp_path / "x.tar.xz").write_bytes(
+        lzma.compress(plain.read_bytes(), filters=filters)
+    )
+    assert not is_archive(tmp_path / "x.tar.xz")
+
+
+@pytest.mark.parametrize("size", [1 << 60, 3000])
+def test_data_of_ignored_entries_counts(tmp_path, monkeypatch, size):
+    monkeypatch.setattr(archive, "MAX_BYTES", 2000)
+    head = tarfile.TarInfo("x")
+    head.type, head.size = b"V", size  # an unknown type
+    (tmp_path / "x.tar").write_bytes(head.tobuf(tarfile.GNU_FORMAT) + bytes(8192))
+    with pytest.raises(InputError, match="more than the limit"):
+        unpack(tmp_path / "x.tar", tmp_path / "kept")
+
+
+def test_sparse_bomb_is_rejected_by_its_declared_size(tmp_path):
+    content = pax(**{"GNU.sparse.major": "0", "GNU.sparse.minor": "1",
+                     "GNU.sparse.size": str(1 << 50), "GNU.sparse.map": "0,1"})  # fmt: skip
+    path = tar_with_header(tmp_path / "x.tar.gz", tarfile.XHDTYPE, content)
+    with pytest.raises(InputError, match="more than the limit"):
+        unpack(path, tmp_path / "kept")
+
+
+@pytest.mark.parametrize("kind", [tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE])
+def test_folders_and_links_of_a_tar_count(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(archive, "MAX_FILES", 3)
+    with tarfile.open(tmp_path / "x.tar", "w") as file:
+        for number in range(4):
+            info = tarfile.TarInfo(f"{number}")
+            info.type = kind
+            file.addfile(info)
+    with pytest.raises(InputError, match="more than 3 files and folders"):
+        unpack(tmp_path / "x.tar", tmp_path / "kept")
+
+
+def test_folders_of_a_zip_count(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "MAX_FILES", 3)
+    path = zip_of(tmp_path / "x.zip", {f"{n}/": b"" for n in range(4)})
+    with pytest.raises(InputError, match="4 files and folders"):
+        unpack(path, tmp_path / "kept")
+
+
+def test_zip_that_declares_fewer_entries_is_rejected(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "MAX_FILES", 3)
+    path = zip_of(tmp_path / "x.zip", {f"{n}.png": b"x" for n in range(9)})
+    content = bytearray(path.read_bytes())
+    content[-14:-10] = struct.pack("<2H", 1, 1)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="more than 3 files and folders"):
+        unpack(path, tmp_path / "kept")
+
+
+def test_long_directory_of_a_zip_is_rejected(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive_streams, "MAX_DIRECTORY", 500)
+    path = zip_of(tmp_path / "x.zip", {"a" * 600: b"x"})
+    with pytest.raises(InputError, match="directory of"):
+        unpack(path, tmp_path / "kept")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_zip_that_unpacks_without_a_limit_of_memory_is_rejected(tmp_path, method):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", method) as file:
+        file.writestr("1.png", b"x" * 1000)
+    with pytest.raises(InputError, match="compression other than deflate"):
+        unpack(tmp_path / "x.zip", tmp_path / "kept")
+
+
+@pytest.mark.parametrize("name", ["", ".", "./", "././."])
+@pytest.mark.parametrize("make", [zip_of, tar_of])
+def test_entry_without_a_name_is_ignored(tmp_path, make, name):
+    path = make(tmp_path / "x", {"1.png": b"x", name: b"y", "2.png": b"z"})
+    assert contents(unpack(path, tmp_path / "kept")) == {"1.png": b"x", "2.png": b"z"}
+
+
+def test_folder_entries_are_ignored(tmp_path):
+    with tarfile.open(tmp_path / "x.tar", "w") as file:
+        for name, kind in (
+            (".", tarfile.DIRTYPE),
+            ("./a", tarfile.DIRTYPE),
+            ("./a/1.png", tarfile.REGTYPE),
+        ):
+            info = tarfile.TarInfo(name)
+            info.type = kind
+            file.addfile(info)
+    assert contents(unpack(tmp_path / "x.tar", tmp_path / "kept")) == {"a/1.png": b""}
+
+
+@pytest.mark.parametrize("make", [zip_of, tar_of])
+def test_deeply_nested_folders_are_rejected(tmp_path, make):
+    path = make(tmp_path / "x", {"1.png": b"x", "a/" * 1500 + "2.png": b"x"})
+    with pytest.raises(InputError, match="nests more than 100 folders"):
+        unpack(path, tmp_path / "kept")
+    assert nothing_was_left(tmp_path)
+
+
+def test_damaged_newer_version_keeps_the_old_one(tmp_path):
+    path = zip_of(tmp_path / "x.zip", FILES)
+    folder = unpack(path, tmp_path / "kept")
+    zip_of(path, {"good.png": b"x", "../bad.png": b"y"})
+    with pytest.raises(InputError):
+        unpack(path, tmp_path / "kept")
+    assert contents(folder) == FILES
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["kept", "x.zip"]

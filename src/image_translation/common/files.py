@@ -64,8 +64,12 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    shutil.rmtree(folder, ignore_errors=True)
+    previous = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(previous, ignore_errors=True)
+    if folder.exists():
+        folder.replace(previous)
     temporary.replace(folder)
+    shutil.rmtree(previous, ignore_errors=True)
 
 
 def is_special(path: Path) -> bool:
