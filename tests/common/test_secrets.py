@@ -17,6 +17,10 @@ from image_translation.common.secrets import mask_address, without_credentials
             "zip://*.png::https://u:p@host/x?sig=1",
             "zip://*.png::https://host/x?***",
         ),
+        (
+            "Max retries exceeded with url: /x.zip?X-Goog-Signature=abc (Caused by",
+            "Max retries exceeded with url: /x.zip?*** (Caused by",
+        ),
         ("https://host/#access_token=abc", "https://host/#***"),
         ("a http://u:p@one, b ftp://t@two", "a http://one, b ftp://two"),
     ],

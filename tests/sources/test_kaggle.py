@@ -2,6 +2,7 @@
 
 import errno
 import io
+import time
 import zipfile
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ import pytest
 import requests
 
 from image_translation.common.errors import InputError
-from image_translation.sources import open_source
+from image_translation.sources import limits, open_source
 from tests.sources.archives import zip_of
 
 LANDSCAPES = {
@@ -188,3 +189,64 @@ def test_damaged_archive_is_reported(kaggle, tmp_path):
     with pytest.raises(InputError, match="kaggle:a/b"):
         open_source("kaggle:a/b", tmp_path)
     assert not zipfile.is_zipfile(tmp_path / "cache")
+
+
+def left(folder):
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+class TestLimits:
+    @pytest.mark.parametrize("limit", [100, 2000])  # the archive, the files
+    def test_large_download_leaves_nothing(self, kaggle, tmp_path, monkeypatch, limit):
+        kaggle.archive = zip_of(tmp_path / "k.zip", {"1.png": bytes(5000)}).read_bytes()
+        monkeypatch.setattr(limits, "MAX_BYTES", limit)
+        with pytest.raises(InputError, match="kaggle:a/b is larger.*pass the folder"):
+            open_source("kaggle:a/b", tmp_path / "raw")
+        assert not left(tmp_path / "cache")
+
+    def test_slow_download_leaves_nothing(self, kaggle, tmp_path, monkeypatch):
+        def trickle(*_):
+            for _ in range(300):
+                time.sleep(0.1)
+                yield b"x"
+
+        monkeypatch.setattr(requests.Response, "iter_content", trickle)
+        monkeypatch.setattr(limits, "MAX_SECONDS", 0.5)
+        with pytest.raises(InputError, match="takes longer than"):
+            open_source("kaggle:a/b", tmp_path / "raw")
+        assert not left(tmp_path / "cache")
+
+    def test_damaged_archive_leaves_nothing(self, kaggle, tmp_path):
+        kaggle.archive = b"no archive"
+        with pytest.raises(InputError):
+            open_source("kaggle:a/b", tmp_path / "raw")
+        assert not left(tmp_path / "cache")
+
+    def test_failed_version_keeps_the_others(self, kaggle, tmp_path):
+        first = open_source("kaggle:a/b", tmp_path / "raw")
+        kaggle.version, kaggle.archive = 4, b"no archive"
+        with pytest.raises(InputError):
+            open_source("kaggle:a/b", tmp_path / "raw")
+        assert open_source("kaggle:a/b/versions/3", tmp_path / "raw").root == first.root
+
+    @pytest.mark.usefixtures("known")
+    def test_failed_competition_keeps_the_old_data(self, kaggle, tmp_path):
+        first = open_source("kaggle-competition:gan", tmp_path / "raw")
+        kaggle.archive = b"no archive"
+        with pytest.raises(InputError):
+            open_source("kaggle-competition:gan", tmp_path / "raw")
+        files = {path.name for path in left(first.root)}
+        assert files == {name.rpartition("/")[2] for name in LANDSCAPES}
+        kaggle.archive = zip_of(tmp_path / "new.zip", {"9.png": b"x"}).read_bytes()
+        assert open_source("kaggle-competition:gan", tmp_path).files == ("9.png",)
+
+    def test_signed_address_is_never_shown(self, kaggle, tmp_path):
+        def lose(_):
+            raise requests.ConnectionError(
+                "Max retries exceeded with url: /x.zip?X-Goog-Signature=secret"
+            )
+
+        kaggle.api.download_dataset = lose
+        with pytest.raises(InputError, match="cannot be reached") as error:
+            open_source("kaggle:a/b", tmp_path)
+        assert "secret" not in str(error.value)

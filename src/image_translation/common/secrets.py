@@ -14,6 +14,8 @@ _USER_INFO = re.compile(
 )
 # to the next blank or quote: signatures contain most other characters
 _QUERY = re.compile(rf"({_SCHEME}[^\s?#\"<>]*)\?[^\s\"<>]*")
+# clients name an address without its host: "Max retries exceeded with url: /x?sig=1"
+_QUERY_OF_PATH = re.compile(r"((?<![\w/:])/[^\s?\"<>]*)\?[^\s\"<>=]*=[^\s\"<>]*")
 _FRAGMENT = re.compile(rf"({_SCHEME}[^\s?#\"<>]*)#[^\s\"<>/]*=[^\s\"<>]*")
 
 
@@ -29,6 +31,7 @@ def mask_address(text: str) -> str:
     'https://host:8080/x.zip?*** 404'
     """
     text = _QUERY.sub(rf"\1?{HIDDEN}", without_credentials(text))
+    text = _QUERY_OF_PATH.sub(rf"\1?{HIDDEN}", text)
     return _FRAGMENT.sub(rf"\1#{HIDDEN}", text)
 
 

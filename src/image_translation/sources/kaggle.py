@@ -2,9 +2,16 @@
 
 import errno
 import logging
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from image_translation.common.errors import InputError, causes
+from image_translation.common.secrets import mask_address
+from image_translation.sources import limits
+from image_translation.sources.limits import DownloadLimitError, Meter, run_limited
 
 logger = logging.getLogger(__name__)
 
@@ -19,6 +26,9 @@ _CREDENTIALS = (
 def download(source: str) -> Path:
     """Download a data set or the data of a competition, unless it is in the cache.
 
+    A failed download leaves nothing behind, and the earlier data of a competition in
+    place.
+
     Args:
         source: ``kaggle:owner/dataset``, ``kaggle:owner/dataset/versions/N``, which
             needs no network after the download, or ``kaggle-competition:name``.
@@ -28,8 +38,8 @@ def download(source: str) -> Path:
 
     Raises:
         InputError: The name is invalid, the data does not exist, credentials are
-            missing or wrong, terms were not accepted, the network is unavailable or the
-            disk is full.
+            missing or wrong, terms were not accepted, the network is unavailable, the
+            disk is full, or the download exceeds the ``limits``.
     """
     import kagglehub
 
@@ -39,10 +49,119 @@ def download(source: str) -> Path:
     fetch = (
         kagglehub.competition_download if is_competition else kagglehub.dataset_download
     )
+    cached = _Cached(handle, is_competition)
     try:
-        return Path(fetch(handle)).absolute()
+        return cached.fill(lambda: Path(fetch(handle)).absolute())
+    except DownloadLimitError as error:
+        raise InputError(f"source: {source} {error}; {limits.REMEDY}") from error
     except Exception as error:  # kagglehub passes on exceptions of its dependencies
-        raise InputError(f"source: {source}: {_explain(error, source)}") from error
+        reason = mask_address(_explain(error, source))
+        raise InputError(f"source: {source}: {reason}") from error
+
+
+class _Cached:
+    """The files of a handle in kagglehub's cache.
+
+    kagglehub knows no limits. It keeps partial files, and deletes the data of a
+    competition before it downloads a newer version.
+
+    Args:
+        handle: As kagglehub takes it, of a valid form.
+        is_competition: Whether it names a competition.
+    """
+
+    def __init__(self, handle: str, is_competition: bool) -> None:
+        from kagglehub.config import get_cache_folder
+
+        kind = "competitions" if is_competition else "datasets"
+        self._cache = Path(get_cache_folder())
+        self._folder = self._cache.joinpath(kind, *handle.split("/")[:2])
+        suffixes = ("", ".archive", ".complete") if is_competition else ("",)
+        self._roots = [self._folder.with_name(self._folder.name + s) for s in suffixes]
+        self._backup = self._folder.with_name(f".{self._folder.name}.previous")
+        self._is_competition = is_competition
+
+    def fill(self, fetch: Callable[[], Path]) -> Path:
+        """Call kagglehub within the limits; undo what a failure leaves.
+
+        Raises:
+            DownloadLimitError: The download exceeds a limit.
+        """
+        if self._backup.exists():
+            self._restore()  # a process ended during the download
+        before = set(self._files())
+        if before and self._is_competition:
+            self._back_up()
+        parent = next(p for p in (self._folder, *self._folder.parents) if p.exists())
+        limit = min(limits.MAX_BYTES, shutil.disk_usage(parent).free)
+
+        def watch() -> None:
+            new = (_size(path) for path in self._files() if path not in before)
+            Meter(limit).require(sum(new))
+
+        try:
+            found = run_limited(fetch, limits.MAX_SECONDS, watch)
+            if self._backup.exists() and not found.exists():
+                # kagglehub deleted it, and then lost the network
+                self._restore()
+        except BaseException:
+            for path in set(self._files()) - before:
+                path.unlink(missing_ok=True)
+            if self._backup.exists():
+                self._restore()
+            self._remove_empty_folders()
+            raise
+        shutil.rmtree(self._backup, ignore_errors=True)
+        return found
+
+    def _files(self) -> Iterator[Path]:
+        for root in self._roots:
+            if root.is_file():
+                yield root
+            for folder, _, files in os.walk(root):  # ignores what is just deleted
+                yield from (Path(folder, file) for file in files)
+
+    def _back_up(self) -> None:
+        """Link the files in another folder, which takes no space."""
+        new = self._backup.with_name(f"{self._backup.name}.tmp")
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir()
+        for root in self._roots:
+            if root.is_file():
+                _link(root, new / root.name)
+            elif root.is_dir():
+                shutil.copytree(root, new / root.name, copy_function=_link)
+        new.replace(self._backup)
+
+    def _restore(self) -> None:
+        for root in self._roots:
+            if root.is_dir():
+                shutil.rmtree(root)
+            root.unlink(missing_ok=True)
+        for kept in self._backup.iterdir():
+            kept.replace(self._folder.with_name(kept.name))
+        self._backup.rmdir()
+
+    def _remove_empty_folders(self) -> None:
+        below = (path for root in self._roots for path in root.rglob("*"))
+        parents = [p for p in self._folder.parents if p.is_relative_to(self._cache)]
+        for path in [*sorted(below, reverse=True), self._folder, *parents]:
+            with suppress(OSError):  # a file, or not empty
+                path.rmdir()
+
+
+def _link(source: str | Path, target: str | Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without links
+        shutil.copy2(source, target)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _check(source: str, handle: str, is_competition: bool) -> None:

@@ -1,16 +1,26 @@
 """Remote sources: files behind a URL, downloaded through fsspec and cached."""
 
+import functools
 import json
 import logging
-from collections.abc import Mapping
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping, Set
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
+
+from fsspec.callbacks import Callback
 
 from image_translation.common.errors import InputError
 from image_translation.common.files import write_text
 from image_translation.common.fingerprint import digest
 from image_translation.common.progress import progress
+from image_translation.common.secrets import mask_address, without_credentials
+from image_translation.sources import limits
+from image_translation.sources.limits import DownloadLimitError, Meter, run_limited
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +36,9 @@ _STATE = ("size", "etag", "ETag", "mtime", "LastModified", "md5Hash", "created")
 def fetch(url: str, folder: Path) -> Path:
     """Download a file or a folder; later calls download only changes.
 
+    The files of an earlier version stay until all of the new ones have arrived. After
+    an interruption, whole files are kept for the next call, and no partial ones.
+
     Args:
         url: Any URL that fsspec supports: ``s3://``, ``gs://``, ``https://`` and
             others. A web address is a single file. Credentials are read from the places
@@ -38,71 +51,184 @@ def fetch(url: str, folder: Path) -> Path:
 
     Raises:
         InputError: The URL does not exist, it is unreachable and was not downloaded
-            before, or its client is not installed.
+            before, its client is not installed, or it exceeds the ``limits``.
     """
-    if "@" in urlsplit(url).netloc and ":" in urlsplit(url).netloc.rpartition("@")[0]:
+    shown = redact(url)
+    if _has_credentials(url):
         raise InputError(
-            f"source: {redact(url)}: a password in a URL ends up in logs; put it where "
-            "the client reads it, such as ~/.netrc or the environment"
+            f"source: {shown}: a password or token in a URL ends up in logs; put it "
+            "where the client reads it, such as ~/.netrc or the environment"
         )
     copy = _Copy(folder / digest(url)[:16])
+    meter = Meter(min(limits.MAX_BYTES, _free_space(folder)))
     try:
-        return _update(copy, url)
-    except InputError:
-        raise
-    except ImportError as error:
-        raise InputError(
-            f"source: {redact(url)} needs a client that is not installed: {error}"
-        ) from error
-    except Exception as error:  # every file system has its own exceptions
-        reason = f"{type(error).__name__}: {error}".rstrip(": ")
+        return run_limited(lambda: _update(copy, url, meter), limits.MAX_SECONDS)
+    except BaseException as error:
+        is_over = meter.is_exceeded or isinstance(error, DownloadLimitError)
+        copy.tidy(discard=is_over)
+        if isinstance(error, InputError) or not isinstance(error, Exception):
+            raise
+        reason = mask_address(str(error).replace(url, shown))
+        if is_over:
+            raise InputError(f"source: {shown} {reason}; {limits.REMEDY}") from error
+        if isinstance(error, ImportError):
+            raise InputError(
+                f"source: {shown} needs a client that is not installed: {reason}"
+            ) from error
+        # every file system has its own exceptions
+        reason = f"{type(error).__name__}: {reason}".rstrip(": ")
         if copy.is_complete():
             logger.warning(
-                "%s is unreachable (%s): using the previous download",
-                redact(url),
-                reason,
+                "%s is unreachable (%s): using the previous download", shown, reason
             )
             return copy.path()
         raise InputError(
-            f"source: {redact(url)} cannot be downloaded ({reason}); check the address, "
+            f"source: {shown} cannot be downloaded ({reason}); check the address, "
             "the network, the credentials and the free disk space"
         ) from error
 
 
 def redact(url: str) -> str:
     """A URL without user, password and query, for logs and reports."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    parts = []
+    for part in url.split("::"):  # fsspec's chains of file systems
+        scheme, separator, rest = part.partition("://")
+        authority, slash, path = rest.partition("/")
+        parts.append(f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}")
+    return re.split(r"[?#]", without_credentials("::".join(parts)))[0]
+
+
+def _has_credentials(url: str) -> bool:
+    """True for a password in a URL, or a token in one of the web.
+
+    Other file systems need a user: ``sftp://user@host``.
+    """
+    for part in url.split("::"):
+        scheme, _, rest = part.partition("://")
+        plain = without_credentials(part)
+        removed = rest[: len(part) - len(plain)] or rest.partition("/")[0]
+        user, at, _ = removed.rpartition("@")
+        if at and (":" in user or scheme.lower() in _WEB):
+            return True
+    return False
+
+
+def _free_space(folder: Path) -> int:
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    return shutil.disk_usage(existing).free
 
 
 class _Copy:
-    """The local copy: files, and an index of their remote states."""
+    """The local copy: files, an index of their remote states, and files to come.
+
+    Args:
+        root: Its folder.
+    """
 
     def __init__(self, root: Path) -> None:
         self.files = root / "files"
+        self.incoming = root / "incoming"
+        self._root = root
+        self._previous = root / "previous"
         self._index = root / "index.json"
+        self._arrived = root / "incoming.json"
 
     def read(self) -> dict[str, Any]:
+        """The index."""
         try:
             return json.loads(self._index.read_text("utf-8"))
         except (OSError, ValueError):
             return {"complete": False, "single": False, "states": {}}
 
-    def write(self, states: Mapping[str, str], *, single: bool, complete: bool) -> None:
-        index = {"complete": complete, "single": single, "states": dict(states)}
-        write_text(self._index, json.dumps(index))
-
     def is_complete(self) -> bool:
-        return self.read()["complete"]
+        """True if all files of a version are there."""
+        return self.read()["complete"] and self.files.is_dir()
 
     def path(self) -> Path:
+        """The folder, or the file of a single one."""
         index = self.read()
         return (
             self.files / next(iter(index["states"])) if index["single"] else self.files
         )
 
+    def find_unchanged(self, states: Mapping[str, str]) -> set[str]:
+        """Names of the files that need no download."""
+        if self._previous.exists() and not self.files.exists():
+            self._previous.replace(self.files)  # a process ended while it replaced them
+        known = self.read()["states"]
+        return _present(self.files, known, states)
 
-def _update(copy: _Copy, url: str) -> Path:
+    def find_arrived(self, states: Mapping[str, str]) -> dict[str, str]:
+        """States of the whole files that an interrupted download left."""
+        return {
+            name: states[name]
+            for name in _present(self.incoming, self._read_arrived(), states)
+        }
+
+    def note(self, arrived: Mapping[str, str]) -> None:
+        """Record files that have arrived."""
+        write_text(self._arrived, json.dumps(dict(arrived)))
+
+    def replace(
+        self, unchanged: Set[str], states: Mapping[str, str], *, single: bool
+    ) -> None:
+        """Replace the files by the incoming and the unchanged ones, as a whole."""
+        _remove_others(self.incoming, states.keys() - unchanged)
+        for name in unchanged:
+            target = self.incoming / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(self.files / name, target)
+            except OSError:  # a file system without links
+                shutil.copy2(self.files / name, target)
+        shutil.rmtree(self._previous, ignore_errors=True)
+        if self.files.exists():
+            self.files.replace(self._previous)
+        self.incoming.replace(self.files)
+        index = {"complete": True, "single": single, "states": dict(states)}
+        write_text(self._index, json.dumps(index))
+        self.tidy(discard=True)
+
+    def tidy(self, *, discard: bool) -> None:
+        """Remove partial files.
+
+        Args:
+            discard: Whether to remove whole ones that have just arrived, too.
+        """
+        arrived = {} if discard else self._read_arrived()
+        _remove_others(self.incoming, arrived.keys())
+        if not arrived:
+            shutil.rmtree(self.incoming, ignore_errors=True)
+            self._arrived.unlink(missing_ok=True)
+        if self.files.exists():
+            shutil.rmtree(self._previous, ignore_errors=True)
+        with suppress(OSError):  # not empty
+            self._root.rmdir()
+
+    def _read_arrived(self) -> dict[str, str]:
+        try:
+            return json.loads(self._arrived.read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+
+
+def _present(
+    folder: Path, known: Mapping[str, str], states: Mapping[str, str]
+) -> set[str]:
+    return {
+        name
+        for name, state in states.items()
+        if known.get(name) == state and (folder / name).is_file()
+    }
+
+
+def _remove_others(folder: Path, names: Set[str]) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file() and path.relative_to(folder).as_posix() not in names:
+            path.unlink()
+
+
+def _update(copy: _Copy, url: str, meter: Meter) -> Path:
     system, remote = _connect(url)
     single = url.startswith(_WEB) or system.isfile(remote)
     found = _list_file(system, remote) if single else _list_folder(system, remote)
@@ -112,29 +238,71 @@ def _update(copy: _Copy, url: str) -> Path:
         name: digest(*(str(info.get(k)) for k in _STATE))
         for name, info in found.items()
     }
-    known = copy.read()["states"]
-    have = {
-        n: s
-        for n, s in states.items()
-        if known.get(n) == s and (copy.files / n).is_file()
-    }
-    for gone in known.keys() - have.keys():
-        (copy.files / gone).unlink(missing_ok=True)
-    copy.write(have, single=single, complete=False)
-    missing = [name for name in states if name not in have]
+    unchanged = copy.find_unchanged(states)
+    if (
+        copy.is_complete()
+        and copy.read()["states"] == states
+        and unchanged == {*states}
+    ):
+        return copy.path()
+    _check_declared(found, unchanged, meter)
+    arrived = copy.find_arrived(states)
+    missing = [name for name in states if name not in unchanged | arrived.keys()]
     batches = [missing[i : i + _BATCH] for i in range(0, len(missing), _BATCH)]
+    get = functools.partial(system.get, callback=_Batch(meter))
+    copy.incoming.mkdir(parents=True, exist_ok=True)
     for batch in progress(
         batches, f"downloading {redact(url)}", len(missing), "files", len
     ):
         _fetch_batch(
-            system,
+            get,
             [found[name]["name"] for name in batch],
-            [copy.files / name for name in batch],
+            [copy.incoming / name for name in batch],
         )
-        have |= {name: states[name] for name in batch}
-        copy.write(have, single=single, complete=False)
-    copy.write(states, single=single, complete=True)
+        arrived |= {name: states[name] for name in batch}
+        copy.note(arrived)
+    copy.replace(unchanged, states, single=single)
     return copy.path()
+
+
+def _check_declared(
+    found: Mapping[str, Mapping[str, Any]], unchanged: Set[str], meter: Meter
+) -> None:
+    if len(found) > limits.MAX_FILES:
+        raise DownloadLimitError(f"contains more than {limits.MAX_FILES:,} files")
+    sizes = (info.get("size") or 0 for n, info in found.items() if n not in unchanged)
+    meter.require(sum(sizes))
+
+
+class _Batch(Callback):
+    """Gives each file of a batch a counter of its bytes."""
+
+    def __init__(self, meter: Meter) -> None:
+        super().__init__()
+        self._meter = meter
+
+    def branched(self, path_1: Any, path_2: Any, **kwargs: Any) -> Callback:
+        return _File(self._meter)
+
+
+class _File(Callback):
+    """Counts the bytes of a file; an error in it stops the download."""
+
+    def __init__(self, meter: Meter) -> None:
+        super().__init__()
+        self._meter = meter
+
+    def set_size(self, size: int | None) -> None:
+        super().set_size(size)
+        self._meter.require(size or 0)
+
+    def relative_update(self, inc: int = 1) -> None:
+        super().relative_update(inc)
+        self._meter.add(inc)
+
+    def absolute_update(self, value: int) -> None:
+        self._meter.add(value - self.value)
+        super().absolute_update(value)
 
 
 def _connect(url: str) -> tuple[Any, str]:
@@ -146,7 +314,7 @@ def _connect(url: str) -> tuple[Any, str]:
         from aiohttp import ClientTimeout
 
         timeout = ClientTimeout(
-            total=None,
+            total=limits.MAX_SECONDS,
             sock_connect=_SECONDS_TO_CONNECT,
             sock_read=_SECONDS_OF_SILENCE,
         )
@@ -155,7 +323,8 @@ def _connect(url: str) -> tuple[Any, str]:
 
 
 def _list_file(system: Any, remote: str) -> dict[str, dict[str, Any]]:
-    name = PurePosixPath(urlsplit(remote).path).name or "file"
+    name = PurePosixPath(urlsplit(remote).path).name
+    name = "file" if name in {"", ".."} else name
     return {name: system.info(remote) | {"name": remote}}
 
 
@@ -163,7 +332,20 @@ def _list_folder(system: Any, remote: str) -> dict[str, dict[str, Any]]:
     """The files below a folder, by relative path."""
     root = remote.rstrip("/")
     found = system.find(root, detail=True)
-    listed = {path.removeprefix(root).lstrip("/"): info for path, info in found.items()}
+    special = {path for path, info in found.items() if not _is_file(system, info)}
+    if special:
+        logger.warning(
+            "%s: ignoring %d files that are not regular files: %s%s",
+            mask_address(root),
+            len(special),
+            ", ".join(sorted(special)[:5]),
+            " and others" if len(special) > 5 else "",
+        )
+    listed = {
+        path.removeprefix(root).lstrip("/"): info
+        for path, info in found.items()
+        if path not in special
+    }
     for name in listed:
         if ".." in PurePosixPath(name).parts:
             raise InputError(
@@ -172,7 +354,16 @@ def _list_folder(system: Any, remote: str) -> dict[str, dict[str, Any]]:
     return dict(sorted(listed.items()))
 
 
-def _fetch_batch(system: Any, remote: list[str], local: list[Path]) -> None:
+def _is_file(system: Any, info: Mapping[str, Any]) -> bool:
+    """True for a file, and for a link unless it is known to lead to another kind."""
+    if info.get("islink"):
+        return system.isfile(info["name"])
+    return info.get("type", "file") in {"file", "link"}
+
+
+def _fetch_batch(
+    get: Callable[..., object], remote: list[str], local: list[Path]
+) -> None:
     for path in local:
         path.parent.mkdir(parents=True, exist_ok=True)
-    system.get(remote, [str(path) for path in local])
+    get(remote, [str(path) for path in local])
