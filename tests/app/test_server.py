@@ -2,8 +2,11 @@
 
 import html
 import io
+import itertools
 import re
 import shutil
+import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
@@ -138,6 +141,66 @@ def test_20_concurrent_requests_get_their_own_results(url, tmp_path):
         assert (name, image.size) == (f"photo {width}.png", (width, 40))
 
 
+def test_dns_rebinding_is_rejected(url):
+    for headers in ({"Host": "evil.example:7860"}, {"Origin": "http://evil.example"}):
+        for path in ("", "config", "gradio_api/info"):
+            answer = httpx.get(f"{url}{path}", headers=headers)
+            assert answer.status_code == 403, (path, headers)
+            assert "access-control-allow-origin" not in answer.headers
+
+
+def test_other_pages_may_neither_ask_nor_upload(url):
+    other = {"Origin": "http://evil.example"}
+    ask_first = {"Access-Control-Request-Method": "POST"}
+    for path in ("gradio_api/upload", "gradio_api/queue/join"):
+        answers = [
+            httpx.options(f"{url}{path}", headers=other | ask_first),
+            httpx.post(f"{url}{path}", files={"files": b"x"}, headers=other),
+        ]
+        for answer in answers:
+            assert answer.status_code == 403
+            assert "access-control-allow-origin" not in answer.headers
+    own = {"Origin": url.rstrip("/")}
+    answer = httpx.post(f"{url}gradio_api/upload", files={"files": b"x"}, headers=own)
+    assert answer.status_code == 200
+
+
+def test_large_message_without_a_length_is_rejected(url):
+    def body():
+        yield b'{"data": ["'
+        for _ in range(100):
+            yield b"x" * MEGABYTE
+        yield b'"]}'
+
+    answer = httpx.post(
+        f"{url}gradio_api/call/translate",
+        content=body(),
+        headers={"Content-Type": "application/json"},
+        timeout=60,
+    )
+    assert answer.status_code == 413
+    assert lives(url)
+
+
+def test_upload_that_is_cut_off_is_deleted(url, temporary):
+    def body():
+        yield from itertools.islice(upload_body(90 * MEGABYTE), 60)
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        httpx.post(
+            f"{url}gradio_api/upload",
+            content=body(),
+            headers={"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"},
+        )
+    for _ in range(100):
+        sizes = [f.stat().st_size for f in temporary.rglob("*") if f.is_file()]
+        if max(sizes) < 20 * MEGABYTE:
+            break
+        time.sleep(0.1)
+    assert max(sizes) < 20 * MEGABYTE
+
+
 def test_other_files_are_inaccessible(url, project):
     for path in (project / "pyproject.toml", "/etc/passwd"):
         answer = httpx.get(f"{url}gradio_api/file={path}")
@@ -157,6 +220,29 @@ def test_files_are_deleted_when_the_app_stops(project, tmp_path):
     assert process.returncode == 0
     left = [p for p in (tmp_path / "temporary").rglob("*") if p.name != "log"]
     assert left == []
+
+
+def test_files_of_a_killed_app_are_deleted_at_the_next_start(
+    project, tmp_path, monkeypatch
+):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    with running_app(project, temporary) as (url, process):
+        httpx.post(f"{url}gradio_api/upload", files={"files": b"x" * 1000})
+        process.kill()
+        process.wait()
+    (killed,) = temporary.glob("image-translation-*")
+    assert any(path.stat().st_size == 1000 for path in killed.rglob("*"))
+    (temporary / "image-translation-other").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    with server._own_folder() as first:
+        monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+        with server._own_folder():
+            pass
+        assert not killed.exists()
+        assert first.exists()
+    left = [path.name for path in temporary.iterdir() if path.name != "log"]
+    assert left == ["image-translation-other"]
 
 
 def test_used_port_is_an_error(url, project, kedro):

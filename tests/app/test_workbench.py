@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -265,3 +267,24 @@ def test_new_champion_is_used_at_once(versions, models, photograph, folder, tmp_
     assert runs[1].endswith(f"/runs/{versions[1].tags['run']}")
     assert [bool(one.scores) for one in made] == [True, False, True]
     assert "another training" in made[1].about_scores
+
+
+def make_slow(folder, suffix):
+    """A PPM file of comments, which Pillow reads byte by byte."""
+    header = b"P6\n" + b"#" * 20_000_000 + b"\n1 1\n255\nabc"
+    if suffix == "plain":
+        header = b"P3\n1 1\n255\n" + b"#\n" * 20_000_000 + b"1 2 3"
+    (folder / "slow.ppm").write_bytes(header)
+    return folder / "slow.ppm"
+
+
+@pytest.mark.parametrize("suffix", ["binary", "plain"])
+def test_decoding_counts_towards_the_time_limit(models, tmp_path, folder, suffix):
+    bench = make_bench(models, tmp_path, max_seconds=0.3)
+    slow = make_slow(tmp_path, suffix)
+    start = time.monotonic()
+    with pytest.raises(InputError, match=r"slow\.ppm takes longer than 0\.3 seconds"):
+        bench.open_photo(slow, slow.name)
+    with pytest.raises(InputError, match=r"slow\.ppm takes longer than 0\.3 seconds"):
+        bench.translate("colorization", ["unet"], slow, slow.name, folder)
+    assert time.monotonic() - start < 3

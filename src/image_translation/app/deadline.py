@@ -1,7 +1,13 @@
 """Time limit of a translation."""
 
+import io
 import time
 from collections.abc import Callable
+from typing import Any, BinaryIO
+
+from PIL import ImageFile
+
+_PART = 2**14
 
 
 class TooLongError(Exception):
@@ -30,3 +36,42 @@ class Deadline:
         """
         if self._clock() > self._end:
             raise TooLongError
+
+
+class TimedReader(io.RawIOBase):
+    """A file that raises ``TooLongError`` when it is read after a deadline.
+
+    Decoders read in blocks, some of them byte by byte: a file may keep them busy for
+    hours.
+    """
+
+    def __init__(self, file: BinaryIO, deadline: Deadline) -> None:
+        self._file, self._deadline = file, deadline
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Read bytes, as a file does; blocks of Pillow's greatest size in parts."""
+        self._deadline.check()
+        # Pillow processes the comments of such a block in quadratic time, and asks
+        # for more after a short one
+        return self._file.read(_PART if size == ImageFile.SAFEBLOCK else size)
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Read bytes into a buffer, as a file does."""
+        self._deadline.check()
+        return self._file.readinto(buffer)  # type: ignore[attr-defined]
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Move, as a file does."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """The position, as of a file."""
+        return self._file.tell()
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def seekable(self) -> bool:
+        """True."""
+        return True

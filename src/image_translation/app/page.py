@@ -11,14 +11,14 @@ from urllib.parse import quote
 
 import gradio as gr
 from fastapi.middleware import Middleware
+from gradio.route_utils import MultiPartException
 from PIL import Image, ImageOps
 
 from image_translation.app.files import KEEP_SECONDS, SessionFiles, safe_name
-from image_translation.app.security_headers import SecurityHeaders
+from image_translation.app.guard import Guard, allowed_hosts
 from image_translation.app.workbench import (
     Translation,
     Workbench,
-    open_photo,
     write_preview,
 )
 from image_translation.common.errors import InputError
@@ -98,6 +98,12 @@ def launch(workbench: Workbench, folder: Path, host: str, port: int) -> gr.Block
     page = build_page(workbench, SessionFiles(folder))
     settings = workbench.settings
     page.queue(max_size=settings.waiting, default_concurrency_limit=settings.at_once)
+    guard = Middleware(
+        Guard,
+        max_upload_mb=settings.max_upload_mb,
+        hosts=allowed_hosts(host),
+        cut_off=MultiPartException,
+    )
     try:
         page.launch(
             server_name=host,
@@ -114,13 +120,24 @@ def launch(workbench: Workbench, folder: Path, host: str, port: int) -> gr.Block
             max_file_size=f"{settings.max_upload_mb}mb",
             theme=THEME,
             css=read_resource("app.css"),
-            app_kwargs={"middleware": [Middleware(SecurityHeaders)]},
+            app_kwargs={"middleware": [guard]},
         )
     except OSError as error:
         raise InputError(
             f"--port: {port} cannot be used at {host}; pass another one ({error})"
         ) from error
+    _put_first(page.app, guard)
     return page
+
+
+def _put_first(app: Any, guard: Middleware) -> None:
+    """Put the guard around Gradio's own middleware.
+
+    Gradio's comes first, and answers the preflight requests of other pages.
+    """
+    others = [layer for layer in app.user_middleware if layer.cls is not guard.cls]
+    app.user_middleware = [guard, *others]
+    app.middleware_stack = app.build_middleware_stack()
 
 
 def build_page(workbench: Workbench, files: SessionFiles) -> gr.Blocks:
@@ -259,7 +276,8 @@ class _Handlers:
         given = folder / "given" / name
         given.parent.mkdir()
         bring(path, given)
-        preview = write_preview(open_photo(given, name), folder / "photograph.jpg")
+        photo = self._workbench.open_photo(given, name)
+        preview = write_preview(photo, folder / "photograph.jpg")
         return str(given), _pair(preview, preview), *_NOTHING[2:]
 
     @_user_errors

@@ -2,18 +2,27 @@
 
 import logging
 import os
+import shutil
 import signal
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 
 from image_translation.app.workbench import Workbench
 from image_translation.common.errors import InputError
+from image_translation.common.files import LockedError, lock
 
 logger = logging.getLogger(__name__)
+
+PREFIX = "image-translation-"
+"""Beginning of the names of temporary folders."""
+
+LOCK = "app.lock"
+"""File in a temporary folder that its app holds locked."""
 
 INSTALL = (
     "The app needs Gradio, which is not installed. Install it: "
@@ -53,11 +62,11 @@ def serve(
 
     before = {number: signal.signal(number, end) for number in _SIGNALS}
     try:
-        with tempfile.TemporaryDirectory(prefix="image-translation-") as folder:
-            _prepare(Path(folder))
+        with _own_folder() as folder:
+            _prepare(folder)
             from image_translation.app.page import launch
 
-            page = launch(workbench, Path(folder), host, port)
+            page = launch(workbench, folder, host, port)
             try:
                 ready(str(page.local_url))
                 ended.wait()
@@ -72,8 +81,42 @@ def serve(
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+@contextmanager
+def _own_folder() -> Iterator[Path]:
+    """A temporary folder of this process, for its own files and those of libraries.
+
+    Removes the folders of apps that were killed, with the photographs in them.
+    """
+    _remove_abandoned(Path(tempfile.gettempdir()))
+    before = tempfile.tempdir
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as name:
+        folder = Path(name)
+        with lock(folder / LOCK):
+            tempfile.tempdir = name
+            try:
+                yield folder
+            finally:
+                tempfile.tempdir = before
+
+
+def _remove_abandoned(parent: Path) -> None:
+    for folder in parent.glob(f"{PREFIX}*"):
+        mark = folder / LOCK
+        try:
+            is_own = folder.lstat().st_uid == os.getuid() and not folder.is_symlink()
+            if not (is_own and mark.is_file()):
+                continue
+            with lock(mark):
+                pass
+        except (LockedError, OSError):  # in use, or of another user
+            continue
+        shutil.rmtree(folder, ignore_errors=True)
+        logger.info("Deleted the files of an app that was killed: %s", folder)
+
+
 def _prepare(folder: Path) -> None:
-    """Set environment variables that Gradio reads on import: folder and telemetry."""
+    """Set environment variables that Gradio reads: folder, telemetry and workers."""
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    os.environ.pop("GRADIO_NUM_WORKERS", None)  # they serve files without the guard
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"

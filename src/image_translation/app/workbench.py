@@ -3,16 +3,23 @@
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO, cast
 
 import pandas as pd
 
-from image_translation.app.deadline import Deadline, TooLongError
+from image_translation.app.deadline import Deadline, TimedReader, TooLongError
 from image_translation.app.settings import AppSettings
 from image_translation.common.errors import InputError
-from image_translation.imaging.decoding import FORMAT_SUFFIXES, UnreadableImageError
+from image_translation.common.files import require_regular
+from image_translation.imaging.decoding import (
+    FORMAT_SUFFIXES,
+    UnreadableImageError,
+    explain,
+)
 from image_translation.imaging.photo_files import (
     Photo,
     encode_photo,
@@ -180,22 +187,40 @@ class Workbench:
             raise InputError(f"Unknown task {task!r}; choose one from the list")
         if not wanted:
             raise InputError("No model is selected; select at least one")
-        deadline = Deadline(self.settings.max_seconds)
-        photo = open_photo(source, name)
-        work = _Work(photo, name, folder, deadline)
         made = []
-        try:
+        with self._limited(name) as deadline:
+            photo = _open_photo(source, name, deadline)
+            work = _Work(photo, name, folder, deadline)
             for number, choice in enumerate(dict.fromkeys(wanted)):
                 deadline.check()
                 report(number / len(wanted), f"Translating ({choice})")
                 made.append(self._translate(task, choice, work))
+        return made
+
+    def open_photo(self, source: Path, name: str) -> Photo:
+        """Decode an uploaded photograph.
+
+        Args:
+            source: Its file.
+            name: Its name.
+
+        Raises:
+            InputError: It is not a readable photograph, or the time limit is exceeded.
+        """
+        with self._limited(name) as deadline:
+            return _open_photo(source, name, deadline)
+
+    @contextmanager
+    def _limited(self, name: str) -> Iterator[Deadline]:
+        """The deadline of work on a photograph, with an error for the user."""
+        try:
+            yield Deadline(self.settings.max_seconds)
         except TooLongError as error:
             raise InputError(
                 f"{name} takes longer than {self.settings.max_seconds:g} seconds. Choose"
                 " fewer models or a smaller photograph, or increase app.max_seconds in"
                 " conf/local/parameters.yml"
             ) from error
-        return made
 
     def _translate(self, task: str, choice: str, work: "_Work") -> Translation:
         labels = {value: label for label, value in self.models(task).items()}
@@ -271,24 +296,23 @@ class _Work:
         return file, preview
 
 
-def open_photo(source: Path, name: str) -> Photo:
-    """Decode an uploaded photograph.
-
-    Args:
-        source: Its file.
-        name: Its name.
-
-    Raises:
-        InputError: It is not a readable photograph.
-    """
+def _open_photo(source: Path, name: str, deadline: Deadline) -> Photo:
+    """Decode a photograph; the time is checked whenever the decoder reads."""
     try:
-        return read_photo(source)
-    except UnreadableImageError as error:
+        with require_regular(source).open("rb") as file:
+            photo = read_photo(cast(BinaryIO, TimedReader(file, deadline)))
+    except (OSError, UnreadableImageError) as failure:
+        deadline.check()
+        error = (
+            failure if isinstance(failure, UnreadableImageError) else explain(failure)
+        )
         formats = ", ".join(sorted(FORMAT_SUFFIXES))
         raise InputError(
             f"{name} cannot be translated: {error.reason}. Choose a photograph that an "
             f"image viewer opens ({formats})"
         ) from error
+    deadline.check()
+    return photo
 
 
 def write_preview(photo: Photo, path: Path) -> Path:
