@@ -5,14 +5,19 @@ also as nested lists); the output has the same kind and size.
 """
 
 import base64
+import binascii
+import logging
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc import PythonModel
 
+from image_translation.imaging.decoding import UnreadableImageError
 from image_translation.training.settings import InferenceSettings
 from image_translation.training.trained import TrainedReplicate
 from image_translation.translation.encoded_images import (
@@ -21,6 +26,18 @@ from image_translation.translation.encoded_images import (
     translate_pixels,
 )
 from image_translation.translation.settings import TranslateSettings
+
+logger = logging.getLogger(__name__)
+
+
+class RefusedInputError(MlflowException, ValueError):
+    """An error that MLflow's server shows.
+
+    For any other error, it shows the traceback with the paths of the server.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, error_code=INVALID_PARAMETER_VALUE)
 
 
 class ServedModel(PythonModel):
@@ -36,9 +53,27 @@ class ServedModel(PythonModel):
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: Any = None
     ) -> pd.DataFrame:
-        """Translate the images of a column ``image``, one by one."""
-        images = pd.DataFrame(model_input)["image"]
-        return pd.DataFrame({"image": [self._translate(image) for image in images]})
+        """Translate the images of a column ``image``, one by one.
+
+        Raises:
+            RefusedInputError: An image is unusable, or an unexpected error occurred.
+        """
+        try:
+            images = pd.DataFrame(model_input)["image"]
+            return pd.DataFrame({"image": [self._translate(image) for image in images]})
+        except RefusedInputError:
+            raise
+        except UnreadableImageError as error:
+            raise RefusedInputError(f"an image is unusable: {error.reason}") from None
+        except binascii.Error:
+            raise RefusedInputError("an image is not base64 text") from None
+        except KeyError:
+            raise RefusedInputError("the input has no column image") from None
+        except Exception:
+            logger.exception("An image cannot be translated")
+            raise RefusedInputError(
+                "an image cannot be translated; see the server's log"
+            ) from None
 
     def _translate(self, image: Any) -> Any:
         if isinstance(image, str):
@@ -52,7 +87,7 @@ class ServedModel(PythonModel):
         if pixels.ndim == 4:
             return np.stack([self._translate(one) for one in pixels])
         if pixels.ndim != 3 or pixels.shape[2] != 3:
-            raise ValueError(
+            raise RefusedInputError(
                 f"pixels are height × width × 3, not {' × '.join(map(str, pixels.shape))};"
                 ' pass them as pandas.DataFrame({"image": [pixels]})'
             )
@@ -65,7 +100,7 @@ def _as_bytes(pixels: np.ndarray) -> np.ndarray:
         return pixels
     is_whole = np.issubdtype(pixels.dtype, np.integer)
     if not is_whole or pixels.size == 0 or pixels.min() < 0 or pixels.max() > 255:
-        raise ValueError(
+        raise RefusedInputError(
             f"pixels are whole numbers from 0 to 255 (uint8), not {pixels.dtype}"
             + (f" from {pixels.min()} to {pixels.max()}" if pixels.size else "")
         )
