@@ -6,13 +6,13 @@ from collections.abc import Set
 from typing import Any
 from urllib.parse import urlsplit
 
-from image_translation.app.settings import MEGABYTE
-
 CONTENT_SECURITY_POLICY = (
     "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; "
     "frame-ancestors 'none'; form-action 'self'"
 )
 """Browsers load nothing from other hosts. Gradio's page needs inline scripts."""
+
+MEGABYTE = 2**20
 
 ENVELOPE = 2**16
 """Allowance for the part of a request around the file, in bytes."""

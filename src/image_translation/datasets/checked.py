@@ -17,6 +17,7 @@ from kedro_datasets.text import TextDataset
 
 from image_translation.common.errors import InputError
 from image_translation.common.files import atomic_write
+from image_translation.common.spreadsheets import protect_frame, restore_frame
 from image_translation.common.stamps import Stamp
 
 logger = logging.getLogger(__name__)
@@ -113,8 +114,20 @@ class Restored(Checked):
         return self._path.with_name(f".{self._path.name}.copy")
 
 
-class CheckedCSVDataset(Checked, CSVDataset):
-    """A CSV file, written as a whole and checked.
+class ProtectedCSVDataset(CSVDataset):
+    """A CSV file whose text no spreadsheet runs as a formula."""
+
+    def load(self) -> Any:
+        """The table, as it was saved."""
+        return restore_frame(super().load())
+
+    def save(self, data: Any) -> None:
+        """Write the table; see ``common.spreadsheets``."""
+        super().save(protect_frame(data))
+
+
+class CheckedCSVDataset(Checked, ProtectedCSVDataset):
+    """A CSV file, written as a whole, checked and protected.
 
     Example:
         ```yaml
@@ -141,7 +154,7 @@ class CheckedPlotlyDataset(Checked, PlotlyJSONDataset):
     """An interactive figure, written as a whole and checked."""
 
 
-class RestoredCSVDataset(Restored, CSVDataset):
+class RestoredCSVDataset(Restored, ProtectedCSVDataset):
     """A CSV file that cannot be made again, such as the split.
 
     Example:

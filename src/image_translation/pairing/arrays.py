@@ -13,6 +13,7 @@ from image_translation.common.errors import InputError
 from image_translation.common.files import atomic_write
 from image_translation.common.names import TEST
 from image_translation.common.progress import progress
+from image_translation.common.spreadsheets import read_texts, to_csv
 from image_translation.common.stamps import Stamp
 
 INPUTS, TARGETS, INDEX = "inputs.npy", "targets.npy", "index.csv"
@@ -100,7 +101,7 @@ def read_pairs(folder: Path) -> PairArrays:
     return PairArrays(
         inputs=np.load(folder / INPUTS, mmap_mode="r"),
         targets=np.load(folder / TARGETS, mmap_mode="r"),
-        index=pd.read_csv(folder / INDEX, dtype=str, keep_default_na=False),
+        index=read_texts(folder / INDEX),
         fingerprint=fingerprint,
     )
 
@@ -150,7 +151,7 @@ def write_pairs(
         for input_batch, target_batch in counted:
             inputs.write(np.ascontiguousarray(input_batch).data)
             targets.write(np.ascontiguousarray(target_batch).data)
-        index.to_csv(index_path, index=False)
+        to_csv(index, index_path)
 
 
 def _write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from image_translation.common.names import TEST
+from image_translation.common.spreadsheets import to_csv
 from image_translation.runs.mlflow_position import read_run_id
 from image_translation.runs.store import client
 from image_translation.training.trained import TrainedModel
@@ -121,7 +122,7 @@ def log_findings(run_id: str, findings: pd.DataFrame) -> None:
     if not findings.empty:
         names = "audit/" + findings["finding"]
         log_metrics(run_id, dict(zip(names, findings["count"], strict=True)))
-    client().log_text(run_id, findings.to_csv(index=False), "audit/findings.csv")
+    client().log_text(run_id, to_csv(findings) or "", "audit/findings.csv")
 
 
 def log_comparison(run_id: str, comparison: pd.DataFrame, folder: Path) -> None:
@@ -155,7 +156,7 @@ def log_study(run_id: str, study: pd.DataFrame) -> None:
     names = "human/" + known["model_a"] + "_vs_" + known["model_b"]
     agreement = study[["agreement", "alpha"]].iloc[0].dropna().add_prefix("human/")
     log_metrics(run_id, {**dict(zip(names, known["rate"], strict=True)), **agreement})
-    client().log_text(run_id, study.to_csv(index=False), "report/human_study.csv")
+    client().log_text(run_id, to_csv(study) or "", "report/human_study.csv")
 
 
 def log_promotion(run_id: str, promotion: Mapping[str, Any]) -> None:

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_translation.common.errors import InputError
+from image_translation.common.spreadsheets import to_csv
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.interruption import (
     StopRequest,
@@ -189,7 +190,7 @@ def _job(
 def _describe(pairs: PairArrays, where: Path) -> dict[str, str]:
     """Paths of the arrays, which are saved if they are in memory."""
     index = f"{where}.csv"
-    pairs.index.to_csv(index, index=False)
+    to_csv(pairs.index, Path(index))
     return {
         "inputs": _path_of(pairs.inputs, f"{where}-inputs.npy"),
         "targets": _path_of(pairs.targets, f"{where}-targets.npy"),

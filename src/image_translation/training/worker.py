@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 import torch.distributed as dist
 
 from image_translation.common.errors import InputError
+from image_translation.common.spreadsheets import read_texts
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.interruption import TrainingStoppedError
 from image_translation.training.launch import RemoteObserver
@@ -88,7 +88,7 @@ def _open_pairs(subset: Mapping[str, Any]) -> PairArrays:
     return PairArrays(
         np.load(subset["inputs"], mmap_mode="r"),
         np.load(subset["targets"], mmap_mode="r"),
-        pd.read_csv(subset["index"], dtype=str, keep_default_na=False),
+        read_texts(Path(subset["index"])),
         subset["fingerprint"],
     )
 

@@ -12,6 +12,7 @@ from image_translation.common.errors import InputError
 from image_translation.common.files import atomic_write, write_text
 from image_translation.common.fingerprint import code_digest, digest, file_digest
 from image_translation.common.progress import progress
+from image_translation.common.spreadsheets import protect
 from image_translation.imaging.decoding import UnreadableImageError
 from image_translation.imaging.photo_files import (
     Photo,
@@ -216,7 +217,10 @@ def _write_table(results: Sequence[Result], path: Path) -> None:
     ):
         table = csv.DictWriter(file, [field.name for field in fields(Result)])
         table.writeheader()
-        table.writerows(asdict(result) for result in results)
+        table.writerows(
+            {name: protect(value) for name, value in asdict(result).items()}
+            for result in results
+        )
 
 
 def _render(outcome: Outcome, models: Sequence[str], title: str) -> str:
