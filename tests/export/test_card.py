@@ -41,6 +41,21 @@ def test_card_describes_the_model_and_its_scores(make_facts):
         assert sentence in text
 
 
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("<img src=x onerror=alert(1)>", r"Source: \<img src=x onerror=alert(1)\>. "),
+        ("a\n# Title\r\n| x", r"Source: a \# Title \| x. "),
+        ("[a](javascript:x)", r"Source: \[a\](javascript:x). "),
+        ("my_photos `x` &lt; \\", r"Source: my\_photos \`x\` \&lt; \\. "),
+    ],
+)
+def test_name_of_the_source_is_text(make_facts, source, shown):
+    facts = replace(make_facts(), source=source, credit=source)
+    assert shown in card(facts)
+    assert "<img" not in card(facts).replace(r"\<img", "")
+
+
 def test_epoch_without_selection_is_described_as_the_last(make_facts):
     facts = make_facts()
     config = {**facts.config, "select_by": "last", "best_epoch": 20}

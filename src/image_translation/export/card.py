@@ -2,6 +2,7 @@
 2019).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
@@ -149,11 +150,11 @@ def _data(facts: ModelFacts) -> str:
         else "Inputs and targets are originals."
     )
     digests = "\n".join(f"- {name}: `{sha}`" for name, sha in facts.digests.items())
-    licence = facts.credit or (
+    licence = _escape(facts.credit) or (
         "Not stated by the source. Clarify them before you share this model or its output."
     )
     return (
-        f"## Data\n\nSource: {facts.source}. {origin}\n\n"
+        f"## Data\n\nSource: {_escape(facts.source)}. {origin}\n\n"
         f"{_table(['subset', 'pairs', 'independent groups'], rows)}\n\n"
         f"Digests:\n\n{digests}\n\nAuthors and licence of the data: {licence}"
     )
@@ -310,6 +311,16 @@ def _loading(facts: ModelFacts) -> str:
         "    translated = network(torch.from_numpy(image)).numpy()\n"
         f"{write}\n```"
     )
+
+
+def _escape(text: str) -> str:
+    r"""Text from outside as Markdown that shows it as it is, in one line.
+
+    >>> _escape("a_b <img src=x>")
+    'a\\_b \\<img src=x\\>'
+    """
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return re.sub(r"[\\`*_\[\]<>&|~#!]", r"\\\g<0>", line)
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
