@@ -5,7 +5,8 @@ import subprocess
 
 import pytest
 
-from image_translation.reporting.site import build_site
+from image_translation.common.errors import InputError
+from image_translation.reporting.site import MARKER, build_site
 
 TASKS = ("colorization", "hidden_digits")
 
@@ -102,3 +103,88 @@ def test_old_pages_are_removed_and_the_documentation_is_kept(reports, graph, tmp
     assert not (site / "reports/colorization/report.html").exists()
     assert (site / "graph/index.html").is_file()
     assert "docs/index.html" in links(page)
+
+
+def contents(folder):
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "reports/summary.html",
+        "reports/colorization/report.html",
+        "graph/index.html",
+        "index.html",
+    ],
+)
+def test_file_of_others_is_neither_replaced_nor_removed(reports, graph, tmp_path, name):
+    site = tmp_path / "site"
+    for other in (name, "reports/thesis.html", "graph/other/plot.svg"):
+        (site / other).parent.mkdir(parents=True, exist_ok=True)
+        (site / other).write_text("mine", "utf-8")
+    before = contents(site)
+    with pytest.raises(InputError, match="was not made by kedro site"):
+        build_site(site, reports, graph, TASKS)
+    assert contents(site) == before
+
+
+def test_files_of_others_stay_beside_the_pages(reports, graph, tmp_path):
+    site = tmp_path / "site"
+    (site / "reports").mkdir(parents=True)
+    (site / "reports/thesis.html").write_text("mine", "utf-8")
+    for _ in range(2):
+        build_site(site, reports, graph, TASKS)
+        (site / "graph/notes.md").write_text("mine", "utf-8")
+    assert (site / "reports/thesis.html").read_text("utf-8") == "mine"
+    assert (site / "graph/notes.md").read_text("utf-8") == "mine"
+
+
+def test_unused_files_of_the_graph_are_removed(reports, graph, tmp_path):
+    site = tmp_path / "site"
+    build_site(site, reports, graph, TASKS)
+    (graph / "api/main").unlink()
+    build_site(site, reports, graph, TASKS)
+    assert not (site / "graph/api").exists()
+
+
+def test_link_out_of_the_site_is_refused(reports, graph, tmp_path):
+    site = tmp_path / "site"
+    build_site(site, reports, graph, TASKS)
+    (site / "reports").rename(tmp_path / "elsewhere")
+    (site / "reports").symlink_to(tmp_path / "elsewhere")
+    before = contents(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="was not made by kedro site"):
+        build_site(site, reports, graph, TASKS)
+    assert contents(tmp_path / "elsewhere") == before
+
+
+@pytest.mark.parametrize(
+    "files", ["../mine.txt", "reports/../../mine.txt", "/tmp/mine"]
+)
+def test_marker_removes_nothing_outside_the_site(reports, tmp_path, files):
+    site = tmp_path / "site"
+    build_site(site, reports, None, TASKS)
+    (tmp_path / "mine.txt").write_text("mine", "utf-8")
+    (site / MARKER).write_text(f'{{"files": ["index.html", "{files}"]}}', "utf-8")
+    (site / "reports/summary.html").unlink()
+    (site / "reports/colorization/report.html").unlink()
+    (site / "reports/colorization/blind_test.html").unlink()
+    build_site(site, reports, None, TASKS)
+    assert (tmp_path / "mine.txt").read_text("utf-8") == "mine"
+
+
+def test_damaged_marker_is_refused(reports, tmp_path):
+    site = tmp_path / "site"
+    build_site(site, reports, None, TASKS)
+    (site / MARKER).write_text("no json", "utf-8")
+    with pytest.raises(InputError, match="cannot be read"):
+        build_site(site, reports, None, TASKS)
+
+
+def test_graph_inside_the_site_is_refused(reports, graph, tmp_path):
+    build_site(tmp_path / "site", reports, graph, TASKS)
+    with pytest.raises(InputError, match="--graph"):
+        build_site(tmp_path / "site", reports, tmp_path / "site/graph", TASKS)
+    assert (tmp_path / "site/graph/index.html").is_file()

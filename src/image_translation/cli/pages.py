@@ -83,6 +83,7 @@ def _mlflow_page(context: Any) -> str:
 )
 @env_option
 @click.pass_obj
+@with_readable_errors
 def site(
     metadata: ProjectMetadata, output: Path, graph: Path | None, env: str | None
 ) -> None:
