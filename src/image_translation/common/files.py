@@ -57,6 +57,9 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         raises.
     """
     temporary = folder.with_name(f".{folder.name}.tmp")
+    previous = folder.with_name(f".{folder.name}.old")
+    if previous.exists() and not folder.exists():
+        previous.replace(folder)  # a process ended while it replaced the folder
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
@@ -64,7 +67,6 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    previous = folder.with_name(f".{folder.name}.old")
     shutil.rmtree(previous, ignore_errors=True)
     if folder.exists():
         folder.replace(previous)
