@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from image_translation.common.errors import InputError
-from image_translation.sources import open_source
+from image_translation.sources import idx, open_source
 from image_translation.sources.idx import read_idx
 
 RANDOM = np.random.default_rng(0)
@@ -95,4 +95,10 @@ def test_invalid_gzip_is_reported(tmp_path):
 def test_mismatched_labels_are_an_error(mnist, tmp_path, labels):
     write_idx(mnist / "train-labels-idx1-ubyte.gz", labels[:-1], gzip.open)
     with pytest.raises(InputError, match="6 images.*5 labels"):
+        open_source(str(mnist), tmp_path / "raw")
+
+
+def test_too_many_images_are_rejected(mnist, tmp_path, monkeypatch):
+    monkeypatch.setattr(idx, "_MAX_IMAGES", 5)
+    with pytest.raises(InputError, match="contains 6 images; the limit is 5"):
         open_source(str(mnist), tmp_path / "raw")

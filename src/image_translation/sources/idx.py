@@ -23,6 +23,7 @@ from image_translation.sources.cached_dir import cached_dir
 
 _NAME = re.compile(r"^(?P<set>.+)-images[-.]idx3-ubyte(\.gz)?$")
 _MAX_BYTES = 4 << 30
+_MAX_IMAGES = 2_000_000  # one file each; the largest of its kind, EMNIST, has 814,255
 _UNSIGNED_BYTES = 8
 
 
@@ -92,6 +93,11 @@ def _write_sets(files: dict[str, Path], root: Path) -> None:
         if images.ndim != 3:
             raise InputError(
                 f"source: {path} contains no images: {images.ndim} dimensions"
+            )
+        if len(images) > _MAX_IMAGES:
+            raise InputError(
+                f"source: {path} contains {len(images):,} images; the limit is "
+                f"{_MAX_IMAGES:,}"
             )
         folders = _folders(path, name, len(images))
         for folder in sorted(set(folders)):
