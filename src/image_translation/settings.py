@@ -8,6 +8,7 @@ import yaml
 from kedro.framework.project import LOGGING
 from kedro.utils import find_kedro_project
 
+from image_translation.common.secrets import mask_log_records
 from image_translation.config.parameters import LayeredConfigLoader
 from image_translation.hooks.kedro_viz import DatasetStatisticsHooks
 from image_translation.hooks.parent_run import ParentRunHooks
@@ -56,6 +57,8 @@ warnings.filterwarnings("ignore", message="register_new_resolver")
 warnings.filterwarnings("ignore", message=".*Add type hints to the `predict`")
 # Dataset names contain dots: <task>.<model>.<name>.
 warnings.filterwarnings("ignore", message="One or more dataset names contain")
+
+mask_log_records()
 
 # Kedro finds the logging configuration only if it starts in the root of the project.
 _project = find_kedro_project(Path.cwd())

@@ -1,6 +1,14 @@
+import logging
+from contextlib import suppress
+
 import pytest
 
-from image_translation.common.secrets import mask_address, without_credentials
+from image_translation.common.secrets import (
+    mask_address,
+    mask_log_records,
+    mask_values,
+    without_credentials,
+)
 
 
 @pytest.mark.parametrize(
@@ -58,3 +66,41 @@ def test_other_text_is_unchanged(text):
 )
 def test_address_to_open_has_no_credentials(text, expected):
     assert without_credentials(text) == expected
+
+
+def test_nested_values_are_masked():
+    values = {"source": "https://h/x?s=1", "n": 3, "list": ["https://t@h/x", None]}
+    shown = {"source": "https://h/x?***", "n": 3, "list": ["https://h/x", None]}
+    assert mask_values(values) == shown
+
+
+@pytest.fixture
+def masked_logs():
+    before = logging.getLogRecordFactory()
+    mask_log_records()
+    mask_log_records()
+    yield
+    logging.setLogRecordFactory(before)
+
+
+@pytest.mark.usefixtures("masked_logs")
+def test_log_records_are_masked_with_their_tracebacks(caplog):
+    logger = logging.getLogger("library")
+    logger.warning("cannot open %s", "https://me:hunter2@host/x")
+    with suppress(OSError):
+        try:
+            raise OSError("https://host/x?sig=hunter2")
+        except OSError:
+            logger.exception("failed")
+            raise
+    logger.warning("%d of %d", 1, 2)
+    text = caplog.text
+    assert "cannot open https://host/x" in text and "https://host/x?***" in text
+    assert "1 of 2" in text and "hunter2" not in text
+
+
+@pytest.mark.usefixtures("masked_logs")
+def test_records_of_structured_loggers_keep_their_arguments(caplog):
+    arguments = ("127.0.0.1:1", "GET", "/file?x=1", "1.1", 200)
+    logging.getLogger("uvicorn.access").warning('%s - "%s %s HTTP/%s" %d', *arguments)
+    assert caplog.records[-1].args == arguments

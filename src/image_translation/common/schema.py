@@ -4,8 +4,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+)
 from pydantic_core import CoreSchema, core_schema
+
+from image_translation.common.secrets import mask_address
 
 
 def _as_text(value: object) -> object:
@@ -24,6 +32,10 @@ def _as_absolute(value: str | None) -> str | None:
     return None if value is None else str(Path(value).expanduser().absolute())
 
 
+def _as_shown(address: str | None) -> str | None:
+    return None if address is None else mask_address(address)
+
+
 Text = Annotated[str, BeforeValidator(_as_text)]
 """Text; numbers, as YAML reads them, are converted to text."""
 
@@ -35,6 +47,13 @@ Whole = BeforeValidator(_as_whole)
 
 OptionalText = Annotated[str | None, BeforeValidator(_as_text), Nullable]
 """Text or None."""
+
+Secret = PlainSerializer(_as_shown)
+"""Serializer of an address that may contain credentials: outputs show it masked, and
+fingerprints do not depend on the credentials. The attribute has the whole address."""
+
+OptionalAddress = Annotated[OptionalText, Secret]
+"""Address or None."""
 
 OptionalPath = Annotated[OptionalText, AfterValidator(_as_absolute)]
 """Path or None; a relative path is resolved against the working directory."""

@@ -1,9 +1,15 @@
 """Addresses with credentials: what messages, logs and reports show of them."""
 
+import logging
 import re
+from collections.abc import Mapping
+from typing import Any
 
 HIDDEN = "***"
 """Stands for a hidden part of an address."""
+
+_STRUCTURED = {"uvicorn.access"}
+"""Loggers whose formatters need the arguments of a record."""
 
 _SCHEME = r"\b[A-Za-z][A-Za-z0-9+.-]*:/+"
 
@@ -33,6 +39,41 @@ def mask_address(text: str) -> str:
     text = _QUERY.sub(rf"\1?{HIDDEN}", without_credentials(text))
     text = _QUERY_OF_PATH.sub(rf"\1?{HIDDEN}", text)
     return _FRAGMENT.sub(rf"\1#{HIDDEN}", text)
+
+
+def mask_values(value: Any) -> Any:
+    """Nested mappings and lists with all addresses masked, as `mask_address`."""
+    if isinstance(value, Mapping):
+        return {name: mask_values(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [mask_values(part) for part in value]
+    return mask_address(value) if isinstance(value, str) else value
+
+
+def mask_log_records() -> None:
+    """Mask the addresses in all log records of this process, also in tracebacks.
+
+    A factory of records, because Kedro replaces handlers, formatters and filters.
+    """
+    make = logging.getLogRecordFactory()
+    if not hasattr(make, "masks_addresses"):
+
+        def make_masked(*args: Any, **options: Any) -> logging.LogRecord:
+            return _masked(make(*args, **options))
+
+        make_masked.masks_addresses = True  # type: ignore[attr-defined]
+        logging.setLogRecordFactory(make_masked)
+
+
+def _masked(record: logging.LogRecord) -> logging.LogRecord:
+    text = record.getMessage() if record.args else str(record.msg)
+    shown = mask_address(text)
+    if shown != text and record.name not in _STRUCTURED:
+        record.msg, record.args = shown, None
+    if record.exc_info and record.exc_info[0] is not None:
+        trace = logging.Formatter().formatException(record.exc_info)
+        record.exc_text = mask_address(trace)
+    return record
 
 
 def without_credentials(address: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, create_model
 
 from image_translation.common.names import BASELINES
-from image_translation.common.schema import OptionalPath, OptionalText, Settings
+from image_translation.common.schema import OptionalPath, OptionalText, Secret, Settings
 from image_translation.export.settings import ExportSettings
 from image_translation.metrics.settings import LearnedMetricsSettings
 from image_translation.pairing.settings import (
@@ -42,7 +42,7 @@ def _as_absolute(source: str | None) -> str | None:
 class TaskSections(Settings):
     """The sections of a task; each can be set for all tasks or for one."""
 
-    source: Annotated[OptionalText, AfterValidator(_as_absolute)]
+    source: Annotated[OptionalText, AfterValidator(_as_absolute), Secret]
     pairing: PairingSettings
     audit: AuditSettings
     splitting: SplittingSettings

@@ -7,6 +7,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
+from image_translation.common.secrets import mask_values
 from image_translation.runs.store import require_store, tolerate_store
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class ParentRunHooks:
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
     ) -> None:
-        require_store(self._hook.before_pipeline_run)(run_params, pipeline, catalog)
+        shown = mask_values(run_params)  # they become tags
+        require_store(self._hook.before_pipeline_run)(shown, pipeline, catalog)
 
     @hook_impl
     def after_pipeline_run(

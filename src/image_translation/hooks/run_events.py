@@ -98,7 +98,6 @@ class RunEventHooks:
         from image_translation.reporting.environment import read_commit
 
         settings = self._catalog.load(f"params:{task}")
-        # The address of a database, in tuning, may contain a password.
         parameters = settings.model_dump(exclude={"tuning"})
         values = {name: str(v) for name, v in flatten({task: parameters}).items()}
         tags = {

@@ -12,7 +12,13 @@ from pydantic import (
     model_validator,
 )
 
-from image_translation.common.schema import Nullable, OptionalText, Settings, Text
+from image_translation.common.schema import (
+    Nullable,
+    OptionalAddress,
+    OptionalText,
+    Settings,
+    Text,
+)
 from image_translation.training.settings import ModelSettings
 
 Value = bool | int | float | str | None
@@ -148,7 +154,7 @@ class TuningSettings(Settings):
     pruner: Annotated[Literal["median", "none"], BeforeValidator(lambda v: v or "none")]
     startup: int = Field(ge=1)
     warm_up: int = Field(ge=0)
-    storage: OptionalText
+    storage: OptionalAddress
     study: OptionalText
     heartbeat: int = Field(ge=1)
     search: OptionalText

@@ -1,6 +1,7 @@
 """Collect the content of a task's report."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 import pandas as pd
@@ -77,12 +78,21 @@ def collect_content(
         ),
         gallery=_fill_gallery(chosen, manifest, scored, predictions, scores),
         data=_summarise_data(settings.pairing, source, manifest, findings, split, tied),
-        settings=flatten(settings.model_dump()),
+        settings={
+            name: _without_folders(value)
+            for name, value in flatten(settings.model_dump()).items()
+        },
         subset=scored.subset,
         looks=describe_looks(looks, scored.test_set),
         floors=_find_floors(settings.learned_metrics, scored),
         **{name: value for name, value in others.items() if "." not in name},
     )
+
+
+def _without_folders(value: Any) -> Any:
+    """A setting without the machine's folders: of an absolute path, the name."""
+    is_path = isinstance(value, str) and PurePath(value).is_absolute()
+    return f"…/{PurePath(value).name}" if is_path else value
 
 
 def _find_floors(learned: LearnedMetricsSettings, test: PairArrays) -> pd.DataFrame:
