@@ -23,7 +23,7 @@ FIRST_TASKS = ("colorization", "cartoon", "hidden_digits")
 TABLES = ("comparison.csv", "verdicts.csv")
 PARAMETERS = (
     "training.epochs=1",
-    "training.epochs=1,pairing.direction=target_to_input",
+    "training.epochs=1,pairing.direction=reversed",
 )
 
 
