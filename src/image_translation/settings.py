@@ -14,13 +14,17 @@ from image_translation.hooks.kedro_viz import DatasetStatisticsHooks
 from image_translation.hooks.parent_run import ParentRunHooks
 from image_translation.hooks.run_events import RunEventHooks
 from image_translation.hooks.stamps import StampHooks
+from image_translation.hooks.stop import StopHooks
 from image_translation.hooks.task_lock import TaskLockHooks
 from image_translation.hooks.tracking import TrackingHooks
 
+_events = RunEventHooks()
+
 # Kedro calls the last one first: events are recorded once kedro-mlflow has started its run.
 HOOKS = (
+    StopHooks(_events),
     TrackingHooks(),
-    RunEventHooks(),
+    _events,
     ParentRunHooks(),
     StampHooks(),
     DatasetStatisticsHooks(),

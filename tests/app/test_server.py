@@ -20,6 +20,7 @@ from PIL import Image
 
 from image_translation.app import server
 from image_translation.common.errors import InputError
+from image_translation.runs.exit_codes import ExitCode
 from tests.app.conftest import free_port, running_app
 
 MEGABYTE = 10**6
@@ -217,7 +218,7 @@ def test_files_are_deleted_when_the_app_stops(project, tmp_path):
         )
         kept = Path(unquote(html.unescape(link)))
         assert kept.is_file() and tmp_path in kept.parents
-    assert process.returncode == 0
+    assert process.returncode == ExitCode.TERMINATED
     left = [p for p in (tmp_path / "temporary").rglob("*") if p.name != "log"]
     assert left == []
 

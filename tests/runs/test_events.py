@@ -1,7 +1,7 @@
 import pytest
 
 from image_translation.runs.events import EventLog, guarded
-from image_translation.training.interruption import TrainingStoppedError
+from image_translation.training.interruption import Stopped
 
 
 def test_events_are_read_in_the_order_of_writing(tmp_path):
@@ -33,5 +33,5 @@ def test_record_keeping_never_stops_a_run(caplog):
 
 
 def test_signal_during_record_keeping_stops_the_run():
-    with pytest.raises(TrainingStoppedError), guarded():
-        raise TrainingStoppedError("stopped", 15)
+    with pytest.raises(Stopped), guarded():
+        raise Stopped("stopped", 15)

@@ -5,7 +5,7 @@ import pytest
 from image_translation.common.errors import FatalFindingsError, InputError
 from image_translation.common.files import LockedError
 from image_translation.runs.exit_codes import ExitCode, Failure, describe_failure
-from image_translation.training.interruption import TrainingStoppedError
+from image_translation.training.interruption import Stopped
 from tests.conftest import PROJECT
 
 
@@ -15,7 +15,7 @@ from tests.conftest import PROJECT
         (InputError("x"), 3),
         (FatalFindingsError("x"), 4),
         (LockedError("x"), 75),
-        (TrainingStoppedError("x", 15), 143),
+        (Stopped("x", 15), 143),
     ],
 )
 def test_cause_of_an_error_decides_its_code(cause, code):

@@ -7,7 +7,7 @@ import pytest
 from image_translation.common.errors import FatalFindingsError, InputError
 from image_translation.runs.pipeline_run import begin_run
 from image_translation.runs.summary import write_summary
-from image_translation.training.interruption import TrainingStoppedError
+from image_translation.training.interruption import Stopped
 from tests.reporting.examples import make_content
 
 
@@ -78,7 +78,7 @@ def test_node_that_was_cut_off_is_a_failure_told_apart(task, run):
 
 def test_cause_of_a_run_that_was_cut_off_decides_its_code(task, run):
     run.log.append("started", node="train")
-    run.fail(TrainingStoppedError("stopped", 15))
+    run.fail(Stopped("stopped", 15))
     assert write_summary(run, ["train"]) == 143
 
 

@@ -11,7 +11,7 @@ import torch.multiprocessing as mp
 from image_translation.common.errors import InputError
 from image_translation.training.batches import Batch
 from image_translation.training.devices import Device
-from image_translation.training.interruption import TrainingStoppedError
+from image_translation.training.interruption import Stopped
 from image_translation.training.launch import JOB_FOLDER, _torchrun
 from image_translation.training.loop import train_batch
 from image_translation.training.replicates import train
@@ -122,7 +122,7 @@ class TestLaunch:
 
         assert threading.current_thread() is threading.main_thread()
         settings = make_settings("unet", training__epochs=400, **TWO)
-        with pytest.raises(TrainingStoppedError) as stopped:
+        with pytest.raises(Stopped) as stopped:
             train("unet", settings, *pairs, tmp_path, [Stopper()])
         assert stopped.value.exit_code == 143
         assert (tmp_path / "replicate-0/checkpoint.pt").exists()

@@ -8,7 +8,7 @@ from image_translation.common.errors import InputError
 from image_translation.common.stamps import Stamp
 from image_translation.training import loop, resume, run_folder
 from image_translation.training.checkpoint import CHECKPOINT, PREVIOUS
-from image_translation.training.interruption import TrainingStoppedError
+from image_translation.training.interruption import Stopped
 from tests.training.conftest import (
     TRAINED,
     Recorder,
@@ -79,7 +79,7 @@ def test_signal_saves_a_checkpoint_and_loses_nothing(
     whole = train_model(tmp_path / "whole", model, **changes)
     with monkeypatch.context() as context:
         interrupt_at_batch(context, 5, number)  # the second of three batches of epoch 2
-        with pytest.raises(TrainingStoppedError, match="epoch 2 of 3") as stopped:
+        with pytest.raises(Stopped, match="epoch 2 of 3") as stopped:
             train_model(tmp_path / "interrupted", model, **changes)
     assert stopped.value.exit_code == 128 + number
     again = []
@@ -146,7 +146,7 @@ def test_stop_without_a_checkpoint_gives_no_hint_to_resume(
         resume, "save_checkpoint", mock.Mock(side_effect=OSError(28, ""))
     )
     interrupt_at_batch(monkeypatch, 3, signal.SIGTERM)
-    with pytest.raises(TrainingStoppedError, match="no checkpoint was saved"):
+    with pytest.raises(Stopped, match="no checkpoint was saved"):
         train_model(tmp_path)
 
 
@@ -154,24 +154,43 @@ def test_stop_of_a_forced_training_says_how_to_resume(
     train_model, tmp_path, monkeypatch
 ):
     interrupt_at_batch(monkeypatch, 3, signal.SIGTERM)
-    with pytest.raises(TrainingStoppedError, match=r"without training\.force$"):
+    with pytest.raises(Stopped, match=r"without training\.force$"):
         train_model(tmp_path, training__force=True)
+
+
+def send_signal_before(monkeypatch, function):
+    """Send a signal before a function of the loop is called."""
+    call = getattr(loop, function)
+
+    def interrupt(*arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return call(*arguments)
+
+    monkeypatch.setattr(loop, function, interrupt)
+
+
+@pytest.mark.parametrize("model", TRAINED)
+def test_signal_in_a_validation_stops_it_and_loses_no_step(
+    train_model, tmp_path, monkeypatch, model
+):
+    changes = {"training__epochs": 1, "training__ema": 0.9}
+    whole = train_model(tmp_path / "whole", model, **changes)
+    with monkeypatch.context() as context:
+        send_signal_before(context, "score")
+        with pytest.raises(Stopped, match="epoch 1 of 1; to resume it"):
+            train_model(tmp_path / "interrupted", model, **changes)
+    monkeypatch.setattr(loop, "train_batch", lambda *_: pytest.fail("trained again"))
+    assert_same_training(whole, train_model(tmp_path / "interrupted", model, **changes))
 
 
 def test_signal_after_the_last_step_stops_the_process(
     train_model, tmp_path, monkeypatch
 ):
     whole = train_model(tmp_path / "whole", training__epochs=1)
-    score = loop.score
-
-    def interrupt(*arguments):
-        os.kill(os.getpid(), signal.SIGTERM)
-        return score(*arguments)
-
     recorder = Recorder()
     with monkeypatch.context() as context:
-        context.setattr(loop, "score", interrupt)
-        with pytest.raises(TrainingStoppedError, match="was finished") as stopped:
+        send_signal_before(context, "is_best")
+        with pytest.raises(Stopped, match="was finished") as stopped:
             train_model(
                 tmp_path / "interrupted", observers=[recorder], training__epochs=1
             )

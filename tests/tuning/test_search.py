@@ -10,7 +10,7 @@ import pytest
 from image_translation.common.errors import InputError
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training import fit
-from image_translation.training.interruption import TrainingStoppedError
+from image_translation.training.interruption import Stopped
 from image_translation.training.settings import ModelSettings
 from image_translation.tuning.results import join_trials, with_best
 from image_translation.tuning.search import DATABASE
@@ -28,7 +28,7 @@ class Stopper:
 
     def __init__(self, epochs, error=None):
         self.left = epochs
-        self.error = error or TrainingStoppedError("stopped", 15)
+        self.error = error or Stopped("stopped", 15)
         self.closed = 0
         self.seen = []
 
@@ -140,7 +140,7 @@ def test_named_study_rejects_another_space(pairs, tmp_path):
 
 def test_stopped_trial_resumes_from_its_checkpoint(tuned, pairs, tmp_path):
     found, _ = tuned
-    with pytest.raises(TrainingStoppedError):
+    with pytest.raises(Stopped):
         # in the second epoch of the second trial
         run_tuning(tmp_path, pairs, observers=[Stopper(4)])
     stopper = Stopper(99)

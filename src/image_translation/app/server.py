@@ -3,14 +3,12 @@
 import logging
 import os
 import shutil
-import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from types import FrameType
 
 from image_translation.app.workbench import Workbench
 from image_translation.common.errors import InputError
@@ -43,7 +41,7 @@ def require_gradio() -> None:
 def serve(
     workbench: Workbench, host: str, port: int, ready: Callable[[str], None]
 ) -> None:
-    """Serve the page until the process is stopped (Ctrl-C, SIGTERM).
+    """Serve the page until an exception ends it, as on Ctrl-C.
 
     Args:
         workbench: The workbench.
@@ -55,30 +53,17 @@ def serve(
         InputError: Gradio is not installed, or the port is in use.
     """
     require_gradio()
-    ended = threading.Event()
+    with _own_folder() as folder:
+        _prepare(folder)
+        from image_translation.app.page import launch
 
-    def end(number: int, frame: FrameType | None) -> None:
-        ended.set()
-
-    before = {number: signal.signal(number, end) for number in _SIGNALS}
-    try:
-        with _own_folder() as folder:
-            _prepare(folder)
-            from image_translation.app.page import launch
-
-            page = launch(workbench, folder, host, port)
-            try:
-                ready(str(page.local_url))
-                ended.wait()
-            finally:
-                page.close(verbose=False)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    logger.info("The app has stopped; its files are deleted")
-
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+        page = launch(workbench, folder, host, port)
+        try:
+            ready(str(page.local_url))
+            threading.Event().wait()
+        finally:
+            page.close(verbose=False)
+            logger.info("The app has stopped; its files are deleted")
 
 
 @contextmanager

@@ -1,19 +1,16 @@
 """Readable errors, signals and exit codes for all commands."""
 
 import functools
-import signal
-import threading
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import click
 
+from image_translation.cli.stopping import stoppable
 from image_translation.runs.exit_codes import ExitCode, Failure, known_failure
 from image_translation.runs.store import connection, describe_mlflow_error
-from image_translation.training.interruption import SIGNALS, TrainingStoppedError
+from image_translation.training.interruption import Stopped
 
 
 def report_unsent(failure: str | None) -> None:
@@ -30,15 +27,16 @@ def report_unsent(failure: str | None) -> None:
 
 
 def with_readable_errors(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Show known errors without a traceback, and exit with their codes."""
+    """Show known errors and stops without a traceback, and exit with their codes."""
 
     @functools.wraps(function)
     def wrapper(*args: Any, **options: Any) -> Any:
         warnings.filterwarnings("ignore", message="Option '--pipeline' is deprecated")
         warnings.filterwarnings("ignore", message="One or more dataset names contain")
         try:
-            returned = function(*args, **options)
-        except Exception as error:
+            with stoppable():
+                returned = function(*args, **options)
+        except (Exception, Stopped) as error:
             if failure := known_failure(error):
                 _exit(failure)
             if message := describe_mlflow_error(error):
@@ -56,29 +54,3 @@ def _exit(failure: Failure) -> NoReturn:
     is_error = failure.code not in (ExitCode.INTERRUPTED, ExitCode.TERMINATED)
     click.echo(f"Error: {failure.error}" if is_error else failure.error, err=True)
     raise SystemExit(failure.code)
-
-
-@contextmanager
-def signals_as_errors() -> Iterator[None]:
-    """Raise an error on SIGINT and SIGTERM; trainings handle these signals themselves.
-
-    Kedro calls no hook after Ctrl-C, and MLflow would show the run as finished. A second
-    signal has its default effect.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, _stop) for number in SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    raise TrainingStoppedError(
-        "The run was stopped; the same command resumes it", number
-    )

@@ -12,13 +12,15 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.io import MemoryDataset
 from kedro.utils import find_kedro_project
 
-from image_translation.cli.errors import signals_as_errors, with_readable_errors
+from image_translation.cli.errors import with_readable_errors
 from image_translation.cli.options import choose_task, parse_parameters
 from image_translation.cli.project import find_folders
+from image_translation.hooks.stop import reported_stops
 from image_translation.pipeline_registry import TASKS
 from image_translation.runs.events import guarded
 from image_translation.runs.exit_codes import ExitCode
 from image_translation.runs.pipeline_run import find_run
+from image_translation.training.interruption import Stopped
 
 
 def with_recorded_errors(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -29,7 +31,7 @@ def with_recorded_errors(function: Callable[..., Any]) -> Callable[..., Any]:
         run_id = os.environ.get("MLFLOW_RUN_ID")  # MLflow removes it
         try:
             return function(*args, **options)
-        except Exception as error:
+        except (Exception, Stopped) as error:
             if run_id is not None:
                 _record_error(error, run_id, options)
             raise
@@ -38,7 +40,7 @@ def with_recorded_errors(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @guarded()
-def _record_error(error: Exception, run_id: str, options: dict[str, Any]) -> None:
+def _record_error(error: BaseException, run_id: str, options: dict[str, Any]) -> None:
     chosen = [options.get("pipeline"), *(options.get("pipelines") or ())]
     tasks = [name for name in chosen if name] or [TASKS[0]]
     nodes: Sequence[str] = options.get("node_names") or ()
@@ -66,7 +68,7 @@ def _has_failed_photos(outputs: Any) -> bool:
 def _project_run() -> click.Command:
     command = copy.copy(kedro_run)
     callback: Any = kedro_run.callback
-    recorded = with_readable_errors(with_recorded_errors(signals_as_errors()(callback)))
+    recorded = with_readable_errors(with_recorded_errors(reported_stops()(callback)))
 
     @functools.wraps(callback)
     def run_pipeline(*args: Any, **options: Any) -> Any:

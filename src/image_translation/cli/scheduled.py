@@ -14,11 +14,7 @@ from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import ProjectMetadata
 
-from image_translation.cli.errors import (
-    report_unsent,
-    signals_as_errors,
-    with_readable_errors,
-)
+from image_translation.cli.errors import report_unsent, with_readable_errors
 from image_translation.cli.options import params_option, task_option
 from image_translation.cli.project import find_folders, open_context
 from image_translation.common.errors import InputError, first_line
@@ -26,6 +22,7 @@ from image_translation.common.files import LockedError
 from image_translation.common.secrets import mask_address
 from image_translation.hooks.logged_datasets import log_dataset
 from image_translation.hooks.project import task_folders
+from image_translation.hooks.stop import reported_stops
 from image_translation.hooks.tracking import set_experiment
 from image_translation.pipeline_registry import TASKS
 from image_translation.runs.exit_codes import ExitCode, Failure, describe_failure
@@ -41,6 +38,7 @@ from image_translation.runs.store import connection
 from image_translation.runs.summary import write_summary
 from image_translation.runs.task_lock import hold_alone
 from image_translation.runs.task_state import TaskFolders
+from image_translation.training.interruption import Stopped
 
 logger = logging.getLogger(__name__)
 
@@ -50,13 +48,14 @@ logger = logging.getLogger(__name__)
 @env_option
 @params_option
 @click.pass_obj
+@with_readable_errors
 def nightly(
     metadata: ProjectMetadata, task: str, env: str | None, params: dict[str, Any]
 ) -> None:
     """Run a task unattended: one run at a time, with a summary and an exit code."""
     folders = find_folders(metadata.project_path, task, env)
     try:
-        with hold_alone(folders), signals_as_errors():
+        with hold_alone(folders):
             code = _run_task(metadata.project_path, folders, env, params)
     except LockedError as error:
         click.echo(f"Not run: {error}", err=True)
@@ -71,7 +70,7 @@ def _run_task(
     run, failure = begin_run(folders), None
     try:
         session: Any = KedroSession.create(project, env=env, runtime_params=params)
-        with session:
+        with session, reported_stops():
             session.run(pipeline_names=[folders.task])
     except BaseException as error:
         failure = _report(error, folders.task)
@@ -109,12 +108,13 @@ def shared_run() -> None:
 @env_option
 @click.option("--key", required=True, help="The scheduler's name of the run.")
 @click.pass_obj
+@with_readable_errors
 def begin(metadata: ProjectMetadata, task: str, env: str | None, key: str) -> None:
     """Start a shared run and print its id (export it as MLFLOW_RUN_ID)."""
     run = _begin_alone(find_folders(metadata.project_path, task, env), key)
     try:
         run_id = _begin_shared(metadata, run, env, key)
-    except Exception as error:
+    except (Exception, Stopped) as error:
         failure = _report(error, task)
         run.fail_once(error)
         raise SystemExit(failure.code) from error

@@ -8,6 +8,7 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
 from image_translation.common.secrets import mask_values
+from image_translation.runs.parent_runs import current_parent
 from image_translation.runs.store import require_store, tolerate_store
 
 if TYPE_CHECKING:
@@ -68,6 +69,9 @@ class ParentRunHooks:
         pipeline: Pipeline,
         catalog: CatalogProtocol,
     ) -> None:
+        """Mark the run as failed, if it was started."""
+        if current_parent() is None:
+            return
         tolerate_store(self._hook.on_pipeline_error)(
             error, run_params, pipeline, catalog
         )

@@ -45,7 +45,7 @@ class RunEventHooks:
         self._pipeline = Pipeline([])
         self._run: PipelineRun | None = None
         self._shared_run_id: str | None = None
-        self._has_summary = self._has_failed = False
+        self._has_summary = self._has_failed = self._is_over = False
         self._held = ExitStack()
         self._started: dict[str, float] = {}
         self._unsaved: dict[str, set[str]] = {}
@@ -66,7 +66,7 @@ class RunEventHooks:
         from image_translation.runs.store import connection
 
         self._catalog, self._pipeline = catalog, pipeline
-        self._run, self._has_failed = None, False
+        self._run, self._has_failed, self._is_over = None, False, False
         self._unsaved, self._had_work = {}, {}
         self._held.close()
         connection.renew()
@@ -152,15 +152,26 @@ class RunEventHooks:
     def after_pipeline_run(self) -> None:
         """Record the end, and write the summary."""
         self._log_work()
-        self._end("FINISHED")
+        self._append_end("FINISHED")
+        self._release()
+        self._summarize()
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
         """Record the failure and the end, and write the summary."""
+        self.record_failure(error)
+        self._release()
+
+    def record_failure(self, error: BaseException) -> None:
+        """Record the failure and the end on disk, once."""
+        if self._is_over:
+            return
+        self._is_over = True
         with guarded():
             if self._run is not None and not self._has_failed:
                 self._fail(self._run, error)
-        self._end("FAILED")
+        self._append_end("FAILED")
+        self._summarize()
 
     def _log_work(self) -> None:
         """Say how many nodes found their outputs out of date."""
@@ -174,22 +185,19 @@ class RunEventHooks:
                 "%d results made, %d up to date%s%s", len(new), kept, named, more
             )
 
-    def _fail(self, run: PipelineRun, error: Exception) -> None:
+    def _fail(self, run: PipelineRun, error: BaseException) -> None:
         """Record an error that no node hook has received, as one in saving."""
         only = self._pipeline.nodes[0].name if len(self._pipeline.nodes) == 1 else ""
         for node in list(self._unsaved) or [only]:
             run.fail(error, node)
 
-    def _end(self, status: str) -> None:
-        from image_translation.runs.parent_runs import leave_parent
+    def _append_end(self, status: str) -> None:
+        if self._shared_run_id is None:  # otherwise, the process that began it ends it
+            self._append("ended", status=status)
+
+    def _summarize(self) -> None:
         from image_translation.runs.store import connection
 
-        if self._shared_run_id is None:
-            self._append("ended", status=status)
-        else:  # the process that began the run ends it
-            leave_parent(self._shared_run_id)
-        self._send()
-        self._held.close()
         with guarded():
             if self._run is not None and self._has_summary:
                 write_summary(self._run, is_mlflow_lost=connection.is_lost)
@@ -202,6 +210,15 @@ class RunEventHooks:
         with guarded():
             if self._run is not None:
                 self._run.log.append(event, **values)
+
+    def _release(self) -> None:
+        """Send the rest, and leave the run to other processes."""
+        from image_translation.runs.parent_runs import leave_parent
+
+        if self._shared_run_id is not None:
+            leave_parent(self._shared_run_id)
+        self._send()
+        self._held.close()
 
     def _send(self) -> None:
         from image_translation.runs.backlog import send_run

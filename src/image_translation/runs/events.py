@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from image_translation.runs.exit_codes import describe_failure
-from image_translation.training.interruption import TrainingStoppedError
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +71,5 @@ def guarded() -> Iterator[None]:
     """Log an error of record keeping; it never stops or masks the run."""
     try:
         yield
-    except TrainingStoppedError:  # a signal that arrived meanwhile
-        raise
     except Exception as error:
         logger.error("Could not record the run: %s", describe_failure(error).error)

@@ -12,7 +12,7 @@ from image_translation.common.errors import (
 )
 from image_translation.common.files import LockedError
 from image_translation.common.secrets import mask_address
-from image_translation.training.interruption import TrainingStoppedError
+from image_translation.training.interruption import Stopped
 
 if TYPE_CHECKING:
     from image_translation.runs.record import RunRecord
@@ -124,7 +124,7 @@ def _code_of(error: BaseException) -> ExitCode | None:
             return ExitCode.BAD_INPUT
         case LockedError():
             return ExitCode.LOCKED
-        case TrainingStoppedError():
+        case Stopped():
             return ExitCode(error.exit_code)
         case KeyboardInterrupt():
             return ExitCode.INTERRUPTED

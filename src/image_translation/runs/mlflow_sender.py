@@ -27,7 +27,7 @@ from image_translation.runs.mlflow_logging import (
 from image_translation.runs.mlflow_position import Sent, read_sent
 from image_translation.runs.parent_runs import rename_parent
 from image_translation.runs.store import client, connection, find_run
-from image_translation.training.interruption import TrainingStoppedError
+from image_translation.training.interruption import interruptible
 from image_translation.training.settings import InferenceSettings
 from image_translation.training.trained import TrainedReplicate
 
@@ -93,7 +93,8 @@ class Sender:
         if connection.is_lost:
             return False
         try:
-            function(*arguments)
+            with interruptible():
+                function(*arguments)
         except (MlflowException, OSError) as error:
             connection.note(error)
         return not connection.is_lost
@@ -190,7 +191,7 @@ class Sender:
             return
         try:
             self._log_dataset(run_id, name)
-        except (MlflowException, OSError, TrainingStoppedError):
+        except (MlflowException, OSError):
             raise
         except Exception as error:
             logger.warning("Not logged to MLflow: %s (unreadable: %s)", name, error)

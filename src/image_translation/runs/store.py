@@ -222,15 +222,15 @@ class Connection:
             logger.warning("MLflow rejected a part of the results (%s)", reason)
             return
         self.failure = reason.splitlines()[0]
-        self._shorten_timeouts()
+        self.shorten_timeouts()
         logger.error(
             "MLflow cannot be reached any more (%s). Continuing; unsent results are kept"
             " and uploaded later",
             self.failure,
         )
 
-    def _shorten_timeouts(self) -> None:
-        """Shorten the timeouts of calls that MLflow itself still makes."""
+    def shorten_timeouts(self) -> None:
+        """Shorten the timeouts of calls that are still made, until `renew`."""
         for name, value in SHORT_TIMEOUTS.items():
             self._timeouts.setdefault(name, os.environ.get(name))
             os.environ[name] = value

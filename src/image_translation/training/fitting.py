@@ -14,7 +14,7 @@ from image_translation.networks import MeanTarget
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.cost import known_cost
 from image_translation.training.devices import pick_device
-from image_translation.training.interruption import TrainingStoppedError
+from image_translation.training.interruption import Stopped
 from image_translation.training.loop import end_epoch, train_epochs
 from image_translation.training.observer import Observer
 from image_translation.training.processes import any_process, is_first, rank_and_world
@@ -59,7 +59,7 @@ def fit(
 
     Raises:
         InputError: There are no pairs, or a parameter cannot be satisfied.
-        TrainingStoppedError: A signal asked to stop.
+        Stopped: A signal asked to stop.
     """
     run_folder = RunFolder(folder, settings, train, validation, replicate, name)
     _check(settings, train, validation)
@@ -83,7 +83,7 @@ def fit(
     for observer in run.observers:
         observer.on_end(trained)
     if any_process(run.stop.number is not None):  # received after the last step
-        raise TrainingStoppedError(
+        raise Stopped(
             f"{run_folder.name} was finished when it was stopped; the remaining work "
             "continues when the same command is run again",
             run.stop.number or 0,

@@ -27,8 +27,9 @@ from image_translation.common.errors import InputError
 from image_translation.common.spreadsheets import to_csv
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.interruption import (
+    Stopped,
     StopRequest,
-    TrainingStoppedError,
+    interruptible,
     resume_hint,
 )
 from image_translation.training.observer import Observer
@@ -67,7 +68,7 @@ def launch(
 
     Raises:
         InputError: As in `fit`; or a process ended with an error.
-        TrainingStoppedError: A signal asked to stop; a checkpoint was saved.
+        Stopped: A signal asked to stop; a checkpoint was saved.
     """
     with _job(name, settings, (train, validation), folder, observers) as (job, server):
         command = _torchrun(settings.training, job, node=0)
@@ -86,7 +87,7 @@ def launch(
         raise InputError(server.problem)
     if stop.number is not None:
         hint = resume_hint(settings.training.force)
-        raise TrainingStoppedError(f"{name} was stopped; {hint}", stop.number)
+        raise Stopped(f"{name} was stopped; {hint}", stop.number)
     if process.returncode:
         raise InputError(
             f"{name}: a training process ended with exit code {process.returncode}; see "
@@ -154,8 +155,9 @@ class RemoteObserver:
 
     def call(self, method: str, *arguments: Any) -> None:
         """Pass on a call and wait for its end."""
-        self._connection.send((method, arguments))
-        self._connection.recv()
+        with interruptible():
+            self._connection.send((method, arguments))
+            self._connection.recv()
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from image_translation.training.divergence import (
     mean_losses,
 )
 from image_translation.training.inference import prepare
+from image_translation.training.interruption import Stopped, interruptible
 from image_translation.training.losses import (
     DISCRIMINATOR,
     LOSSES,
@@ -67,7 +68,10 @@ def train_epochs(run: Run) -> str | None:
                 if is_first():
                     logger.error("%s: %s", run.folder.name, failure)
                 return failure
-            row = end_epoch(run, epoch, figures)
+            try:
+                row = end_epoch(run, epoch, figures)
+            except Stopped:  # the state is that of before or after the validation
+                run.save_and_stop()
             progress.figures = {
                 k: v for k, v in row.items() if "/" in k or k == "epoch"
             }
@@ -202,8 +206,9 @@ def end_epoch(run: Run, epoch: int, figures: dict[str, float]) -> dict[str, floa
         return row
 
     # validate
-    network = prepare_translator(state, run.folder.train, run.settings, run.device)
-    row |= score(network, *run.validated)
+    with interruptible():
+        network = prepare_translator(state, run.folder.train, run.settings, run.device)
+        row |= score(network, *run.validated)
     if best := is_best(row, state, run.settings.training.select_by):
         state.best_epoch = epoch
     state.end_epoch(row)

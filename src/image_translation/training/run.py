@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +10,8 @@ from numpy.typing import NDArray
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.devices import Device
 from image_translation.training.interruption import (
+    Stopped,
     StopRequest,
-    TrainingStoppedError,
     resume_hint,
 )
 from image_translation.training.observer import Observer
@@ -61,14 +62,21 @@ class Run:
         """Between two steps: save a checkpoint and stop if a signal was received.
 
         Raises:
-            TrainingStoppedError: One was, in any process.
+            Stopped: One was, in any process.
         """
-        if not any_process(self.stop.number is not None):
-            return
+        if any_process(self.stop.number is not None):
+            self.save_and_stop()
+
+    def save_and_stop(self) -> NoReturn:
+        """Save a checkpoint and stop.
+
+        Raises:
+            Stopped: Always.
+        """
         training = self.settings.training
         is_saved = self.checkpoints.save(self.state)
         hint = resume_hint(training.force) if is_saved else "no checkpoint was saved"
-        raise TrainingStoppedError(
+        raise Stopped(
             f"{self.folder.name} was stopped in epoch {self.state.epoch + 1} of "
             f"{training.epochs}; {hint}",
             self.stop.number or 0,

@@ -17,7 +17,7 @@ import torch.distributed as dist
 from image_translation.common.errors import InputError
 from image_translation.common.spreadsheets import read_texts
 from image_translation.pairing.arrays import PairArrays
-from image_translation.training.interruption import TrainingStoppedError
+from image_translation.training.interruption import Stopped
 from image_translation.training.launch import RemoteObserver
 from image_translation.training.replicates import train_replicates
 from image_translation.training.settings import ModelSettings
@@ -56,7 +56,7 @@ def main(path: Path) -> int:
         else:
             time.sleep(GRACE_SECONDS)
         return 1
-    except TrainingStoppedError as stopped:
+    except Stopped as stopped:
         return stopped.exit_code
     dist.barrier()  # the first one may still be writing
     return 0
