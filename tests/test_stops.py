@@ -165,6 +165,7 @@ log_batch = MlflowClient.log_batch
 
 def interrupt(self, run_id, **values):
     if values.get("params"):  # the first call of an event log
+        MlflowClient.log_batch = log_batch
         os.kill(os.getpid(), signal.{name})
     return log_batch(self, run_id, **values)
 

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +16,8 @@ import pytest
 from mlflow import MlflowClient
 
 from image_translation.runs.exit_codes import ExitCode
+from image_translation.runs.pipeline_run import list_runs
+from image_translation.runs.task_state import TaskFolders
 from tests.conftest import ENVIRONMENT, only
 
 EPOCHS = 4
@@ -81,6 +84,38 @@ def start_kedro(project: Path, *arguments: str) -> subprocess.Popen:
         stdout=subprocess.DEVNULL,
         text=True,
     )
+
+
+def test_run_stops_within_seconds_of_a_signal_while_the_server_hangs(
+    smoke_project, server, tmp_path
+):
+    project = tmp_path / "project"
+    shutil.copytree(smoke_project, project)
+    shutil.rmtree(project / "data/smoke/06_models")
+    config = json.dumps({"server": {"mlflow_tracking_uri": server.uri}})
+    (project / "conf/smoke/mlflow.yml").write_text(config)
+    parameters = f"training.epochs=1000,{only('unet')}"
+    command = ("run", "--pipeline=colorization", "--env=smoke", "--params", parameters)
+    folder = project / "data/smoke/06_models/colorization/unet/replicate-0"
+
+    running = start_kedro(project, *command)
+    while not (folder / "history.csv").exists() and running.poll() is None:
+        time.sleep(0.01)
+    os.killpg(server.process.pid, signal.SIGSTOP)
+    time.sleep(2)  # until the training waits for an answer
+    started = time.monotonic()
+    running.send_signal(signal.SIGTERM)
+    _, said = running.communicate()
+    assert time.monotonic() - started < 15
+    assert running.returncode == ExitCode.TERMINATED, said
+    assert "to resume it, run the same command again" in said
+    assert (folder / "checkpoint.pt").exists()
+    run = list_runs(TaskFolders(project / "data/smoke", "colorization"))[-1].read()
+    assert run.is_over
+    (failure,) = run.failures.values()
+    assert failure.code == ExitCode.TERMINATED
+    summary = project / "data/smoke/08_reporting/colorization/run_summary.md"
+    assert "was stopped in epoch" in summary.read_text("utf-8")
 
 
 def test_server_killed_in_a_training_gets_the_backlog(

@@ -8,7 +8,7 @@ from image_translation.common.errors import InputError
 from image_translation.common.stamps import Stamp
 from image_translation.training import loop, resume, run_folder
 from image_translation.training.checkpoint import CHECKPOINT, PREVIOUS
-from image_translation.training.interruption import Stopped
+from image_translation.training.interruption import Stopped, StopRequest
 from tests.training.conftest import (
     TRAINED,
     Recorder,
@@ -156,6 +156,21 @@ def test_stop_of_a_forced_training_says_how_to_resume(
     interrupt_at_batch(monkeypatch, 3, signal.SIGTERM)
     with pytest.raises(Stopped, match=r"without training\.force$"):
         train_model(tmp_path, training__force=True)
+
+
+def test_patient_process_ignores_further_signals(train_model, tmp_path, monkeypatch):
+    monkeypatch.setattr(StopRequest, "is_patient", True)
+    save = resume.save_checkpoint
+
+    def interrupt_again(*arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        save(*arguments)
+
+    monkeypatch.setattr(resume, "save_checkpoint", interrupt_again)
+    interrupt_at_batch(monkeypatch, 1, signal.SIGTERM)
+    with pytest.raises(Stopped, match="to resume it"):
+        train_model(tmp_path)
+    assert (tmp_path / CHECKPOINT).exists()
 
 
 def send_signal_before(monkeypatch, function):

@@ -1,5 +1,6 @@
 """The end of a run that is stopped by a signal, which Kedro reports to no hook."""
 
+import atexit
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -40,6 +41,9 @@ class StopHooks:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
     ) -> None:
         """Note that a run begins."""
+        _report_left()
+        atexit.unregister(_report_left)
+        atexit.register(_report_left)  # before that of MLflow, which ends the run
         self._run = {"run_params": run_params, "pipeline": pipeline, "catalog": catalog}
         StopHooks.running = self
 
@@ -53,7 +57,7 @@ class StopHooks:
         """Note that the run has ended."""
         StopHooks.running = None
 
-    def report(self, stopped: Stopped) -> None:
+    def report(self, stopped: BaseException) -> None:
         """Call the hooks; with little patience for MLflow."""
         connection.shorten_timeouts()
         with guarded():
@@ -61,7 +65,7 @@ class StopHooks:
         self.record(stopped)  # unless a hook failed before it was recorded
         StopHooks.running = None
 
-    def record(self, stopped: Stopped) -> None:
+    def record(self, stopped: BaseException) -> None:
         """Record the end on disk alone."""
         self._events.record_failure(stopped)
 
@@ -75,6 +79,12 @@ def reported_stops() -> Iterator[None]:
         if StopHooks.running is not None:
             StopHooks.running.report(stopped)
         raise
+
+
+def _report_left() -> None:
+    """Report a run that ended without a report, as by Ctrl-C in a notebook."""
+    if StopHooks.running is not None:
+        StopHooks.running.report(KeyboardInterrupt())
 
 
 def record_stop(stopped: Stopped) -> None:

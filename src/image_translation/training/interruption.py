@@ -37,7 +37,7 @@ def resume_hint(forced: bool) -> str:
 class StopRequest:
     """Context that records a signal instead of stopping, except where `interruptible`.
 
-    The second signal has its usual effect. In threads other than the main one, where
+    The second signal has its usual effect, unless the process is patient. In threads other than the main one, where
     Python handles no signals, nothing is recorded.
 
     Attributes:
@@ -46,6 +46,9 @@ class StopRequest:
 
     active: "StopRequest | None" = None
     """The request of the main thread."""
+
+    is_patient = False
+    """Whether further signals are ignored, as where another process passes them on."""
 
     def __init__(self) -> None:
         self.number: int | None = None
@@ -74,7 +77,8 @@ class StopRequest:
 
     def _record(self, number: int, frame: FrameType | None) -> None:
         self.number = number
-        self._restore()
+        if not self.is_patient:
+            self._restore()
         if self.is_interruptible:
             self.stop_if_received()
 

@@ -17,7 +17,7 @@ import torch.distributed as dist
 from image_translation.common.errors import InputError
 from image_translation.common.spreadsheets import read_texts
 from image_translation.pairing.arrays import PairArrays
-from image_translation.training.interruption import Stopped
+from image_translation.training.interruption import Stopped, StopRequest
 from image_translation.training.launch import RemoteObserver
 from image_translation.training.replicates import train_replicates
 from image_translation.training.settings import ModelSettings
@@ -29,6 +29,8 @@ all processes as soon as one has ended."""
 
 def main(path: Path) -> int:
     """Train as one process of a job; returns the exit code."""
+    # systemd signals every process, and torchrun passes the signal on.
+    StopRequest.is_patient = True
     job = json.loads(path.read_text("utf-8"))
     settings = ModelSettings.model_validate(job["settings"])
     _init_process_group(settings)
