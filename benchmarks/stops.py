@@ -285,14 +285,14 @@ def measure(
         if found.code is None:  # this time it was faster
             continue
         stops.append(found)
+        print(
+            f"{name}, {signal.Signals(number).name} after {moment:.1f} s: exit code"
+            f" {found.code} after {found.seconds:.1f} s {found.problem}",
+            file=sys.stderr,
+            flush=True,
+        )
         if not found.is_right:
-            print(
-                f"{name}, {signal.Signals(number).name} after {moment:.1f} s: exit code"
-                f" {found.code} after {found.seconds:.1f} s {found.problem}",
-                *found.output.splitlines()[-12:],
-                sep="\n    ",
-                flush=True,
-            )
+            print(*found.output.splitlines()[-12:], sep="\n    ", file=sys.stderr)
     return stops
 
 
@@ -304,6 +304,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--twice", action="store_true", help="send every signal twice")
     arguments = parser.parse_args()
+    # a shell may ignore SIGINT in the background, and commands inherit that
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     chance = random.Random(arguments.seed)
     is_right = True
     with tempfile.TemporaryDirectory() as scratch, slow_server(Path(scratch)) as url:

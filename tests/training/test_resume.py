@@ -198,6 +198,24 @@ def test_signal_in_a_validation_stops_it_and_loses_no_step(
     assert_same_training(whole, train_model(tmp_path / "interrupted", model, **changes))
 
 
+def test_stop_of_an_observer_keeps_the_epoch_and_the_reports_of_others(
+    train_model, tmp_path
+):
+    class Stopping(Recorder):
+        def on_epoch(self, epoch, metrics, samples):
+            if epoch == 2:
+                raise Stopped("in a call of MLflow", signal.SIGTERM)
+
+    whole = train_model(tmp_path / "whole")
+    recorder = Recorder()
+    with pytest.raises(Stopped, match="to resume it"):
+        train_model(tmp_path / "stopped", observers=[Stopping(), recorder])
+    assert list(recorder.epochs) == [1, 2]
+    recorder = Recorder()
+    assert_same_training(whole, train_model(tmp_path / "stopped", observers=[recorder]))
+    assert list(recorder.epochs) == [3]
+
+
 def test_signal_after_the_last_step_stops_the_process(
     train_model, tmp_path, monkeypatch
 ):

@@ -54,9 +54,20 @@ class Run:
     def report_epoch(
         self, row: Mapping[str, float], samples: NDArray[np.uint8]
     ) -> None:
+        """Notify all observers of an epoch, also if a signal stops one of them.
+
+        Raises:
+            Stopped: One was stopped.
+        """
         metrics = {name: value for name, value in row.items() if name != "epoch"}
+        stop = None
         for observer in self.observers:
-            observer.on_epoch(int(row["epoch"]), metrics, samples)
+            try:
+                observer.on_epoch(int(row["epoch"]), metrics, samples)
+            except Stopped as stopped:
+                stop = stopped
+        if stop is not None:
+            raise stop
 
     def stop_if_asked(self) -> None:
         """Between two steps: save a checkpoint and stop if a signal was received.
