@@ -16,7 +16,7 @@ AIRFLOW := AIRFLOW_HOME="$(CURDIR)/.airflow" \
 
 .PHONY: run app nightly test test-browser test-airflow lint bench bench-preparation bench-inference \
 	bench-scoring bench-training ablation viz mlflow \
-	send rollback docs site dags airflow lock clean
+	send rollback docs site dags airflow lock audit clean
 
 # Trains each model once: the bundled photographs are too few for verdicts, however often
 # models are trained. Use REPLICATES=3, the default of kedro run, for your own pairs.
@@ -105,7 +105,7 @@ airflow: dags $(AIRFLOW_INSTALLED)
 
 $(AIRFLOW_INSTALLED): requirements-airflow.lock
 	$(PYTHON) -m venv .venv-airflow
-	.venv-airflow/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-airflow.lock
+	.venv-airflow/bin/python $(PIP) $(FROM_LOCK) requirements-airflow.lock
 	touch $(AIRFLOW_INSTALLED)
 
 # Uploads results that an unavailable MLflow server missed; trains nothing.
@@ -116,20 +116,30 @@ send: $(INSTALLED)
 rollback: $(INSTALLED)
 	$(BIN)/kedro rollback --task=$(TASK)
 
-$(INSTALLED): requirements.lock pyproject.toml
+# Installs only files whose hashes are in the lock files: the CPU build of torch if a configured
+# index has it, otherwise that of PyPI, with the libraries of CUDA if it needs them. The lock files
+# lack what only other systems need, such as appnope for macOS: pip adds it, without a hash.
+PIP := -m pip --disable-pip-version-check --quiet
+FROM_LOCK := install --require-hashes --no-deps --requirement
+
+$(INSTALLED): requirements.lock requirements-cpu.lock requirements-cuda.lock pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(BIN)/python $(PIP) $(FROM_LOCK) requirements-cpu.lock 2> /dev/null || true
+	$(BIN)/python $(PIP) $(FROM_LOCK) requirements.lock
+	$(BIN)/python -c "import torch" 2> /dev/null || \
+		$(BIN)/python $(PIP) $(FROM_LOCK) requirements-cuda.lock
+	$(BIN)/python $(PIP) install --no-deps --no-build-isolation --editable .
+	$(BIN)/python $(PIP) check > /dev/null || \
+		$(BIN)/python $(PIP) install --editable ".[app,dev,export]"
 	touch $(INSTALLED)
 
-PIN := --quiet --strip-extras --no-header --no-emit-index-url --no-emit-find-links \
-	--no-emit-trusted-host --allow-unsafe
-
-# Pins all dependencies again, to the newest versions that pyproject.toml allows.
+# Pins all dependencies again, with the hashes of the files for all platforms.
 lock: $(INSTALLED)
-	$(BIN)/pip-compile $(PIN) --extra app --extra dev --extra export --output-file requirements.lock pyproject.toml
-	$(BIN)/pip-compile $(PIN) --output-file requirements-airflow.lock requirements-airflow.in
-	sed -i 's/^\(torch==[0-9.]*\)+.*/\1/' requirements.lock   # accept any build of torch
+	$(BIN)/python tools/lock.py
+
+# Looks up the locked packages in a database of vulnerabilities; skipped without a connection.
+audit: $(INSTALLED)
+	$(BIN)/python tools/audit.py
 
 clean:
 	rm -rf .venv .venv-airflow .airflow dags .viz build dist site
