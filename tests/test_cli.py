@@ -3,6 +3,7 @@ import os
 import shutil
 import signal
 from types import SimpleNamespace
+from unittest import mock
 
 import click
 import pytest
@@ -74,6 +75,7 @@ def test_error_of_mlflow_is_shown_without_traceback_and_credentials():
 def surviving(monkeypatch):
     """A signal ends the command and not the process of the tests."""
     monkeypatch.setattr(stopping, "SECONDS_TO_STOP", 3600)
+    monkeypatch.setattr(stopping, "atexit", mock.Mock())
     yield
     signal.set_wakeup_fd(-1)
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from unittest import mock
 
 import pytest
 from mlflow import MlflowClient
@@ -37,6 +38,7 @@ SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def stopped(monkeypatch):
     """A block that a signal stops; the watchdog leaves the tests alone."""
     monkeypatch.setattr(stopping, "SECONDS_TO_STOP", 3600)
+    monkeypatch.setattr(stopping, "atexit", mock.Mock())
 
     class Block:
         def __enter__(self):

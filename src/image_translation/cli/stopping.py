@@ -1,9 +1,11 @@
 """Commands stop within seconds of SIGINT or SIGTERM, whatever they do."""
 
+import atexit
 import os
 import select
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Collection, Iterator
@@ -27,7 +29,8 @@ def stoppable() -> Iterator[None]:
 
     A thread ends the process with the signal's exit code at the second signal, or if the
     first has no effect for ``SECONDS_TO_STOP``, as in a long call of a library. It ends
-    it even after the context, when a thread delays the exit of the interpreter.
+    it even after the context, when a thread delays the exit of the interpreter. A stopped
+    process does not free its memory piece by piece, which takes seconds.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -65,7 +68,10 @@ class _Watchdog:
         self._before = signal.set_wakeup_fd(
             self._writer.fileno(), warn_on_full_buffer=False
         )
+        self._received: int | None = None
         threading.Thread(target=self._watch, daemon=True).start()
+        # Python calls the functions that were registered first, last.
+        atexit.register(self._exit)
 
     def close(self) -> None:
         """End the watch, unless a signal was received."""
@@ -75,11 +81,18 @@ class _Watchdog:
     def _watch(self) -> None:
         number = self._read((*SIGNALS, *_END), None)
         if number in SIGNALS:
+            self._received = number
             again = self._read(SIGNALS, self._seconds)
             if again is None:
                 _write(f"Not stopped within {self._seconds:g} seconds; ended\n")
                 _record(number)
             os._exit(128 + (again or number))
+
+    def _exit(self) -> None:
+        if self._received is not None:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(128 + self._received)
 
     def _read(self, expected: Collection[int], seconds: float | None) -> int | None:
         """Wait for one of some numbers; None after some seconds."""
