@@ -32,7 +32,7 @@ def calibrate(folder, task):
 
 
 def test_many_seeds_are_trained_scored_and_dealt(tmp_path):
-    scores, deals = (part.make() for part in calibrate(tmp_path, make_task()))
+    scores, deals = (part.value for part in calibrate(tmp_path, make_task()))
     assert scores.groupby("replicate").size().to_dict() == dict.fromkeys(range(4), 12)
     assert set(METRICS) <= set(scores)
     assert deals["deal"].tolist() == [0, 1, 2]
@@ -47,7 +47,7 @@ def test_existing_trainings_of_the_task_are_reused(tmp_path):
     train("unet", settings, *pairs, tmp_path / "unet")
     weights = tmp_path / "unet/replicate-0/weights.safetensors"
     before = weights.stat().st_mtime_ns
-    scores, _ = (part.make() for part in calibrate(tmp_path, task))
+    scores, _ = (part.value for part in calibrate(tmp_path, task))
     assert weights.stat().st_mtime_ns == before
     assert (tmp_path / "unet/replicate-3").is_dir()
     assert isinstance(scores, pd.DataFrame)

@@ -17,7 +17,7 @@ def form(folder, **changes):
 
 
 def test_node_returns_the_tables_of_the_manifest(folder):
-    made = [deferred.make() for deferred in form(folder)]
+    made = [output.value for output in form(folder)]
     for table, expected in zip(
         made, build_manifest(list_folder(folder), pairing(), auditing()), strict=True
     ):
@@ -31,4 +31,4 @@ def test_files_are_opened_again_only_after_a_change(folder):
     (folder / "out/1.png").write_bytes(b"no longer an image")
     changed, _ = form(folder)
     assert changed.fingerprint not in seen
-    assert (changed.make()["verdict"] == "left_out").sum() == 1
+    assert (changed.value["verdict"] == "left_out").sum() == 1

@@ -4,6 +4,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from image_translation.common.errors import InputError
+from image_translation.common.fingerprint import file_digest
 from image_translation.training.fitting import fit
 from image_translation.training.trained import TrainedModel, TrainedReplicate
 from tests.training.conftest import MODELS, make_settings
@@ -46,7 +47,21 @@ def test_weights_of_an_earlier_bottleneck_are_an_error_with_its_remedy(
     weights = load_file(path)
     widest = max(weights, key=lambda name: weights[name].numel())
     save_file({**weights, widest: weights[widest].repeat(2, 1, 1, 1)}, path)
+    config = {**trained.config, "weights_sha256": file_digest(path)}
     with pytest.raises(InputError, match="autoencoder at 32 pixels; train the model"):
+        TrainedReplicate(tmp_path, config).load_generator()
+
+
+def test_damaged_weights_are_an_error_with_its_remedy(
+    tmp_path, train_pairs, validation_pairs
+):
+    settings = make_settings("unet", training__epochs=1)
+    trained = fit(settings, train_pairs, validation_pairs, tmp_path)
+    path = tmp_path / "weights.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"weights\.safetensors is damaged.*train the"):
         trained.load_generator()
 
 
