@@ -13,7 +13,7 @@ _STRUCTURED = {"uvicorn.access"}
 
 _SCHEME = r"\b[A-Za-z][A-Za-z0-9+.-]*:/+"
 
-# SQLAlchemy allows slashes in a password; on the web, host:port/path is no password
+# SQLAlchemy allows slashes in a password; on the web, host:port/path has no password
 _WEB_WITH_PORT = r"\bhttps?:/+(?=[^\s/@:]*:\d+/)"
 _USER_INFO = re.compile(
     rf"{_WEB_WITH_PORT}|({_SCHEME})(?:[^\s/:@]*:(?:(?!://)[^\s@])*@)?(?:[^\s/?#]*@)?"

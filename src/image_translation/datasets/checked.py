@@ -9,13 +9,14 @@ import shutil
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from kedro.io import DatasetError
 from kedro_datasets.json import JSONDataset
 from kedro_datasets.matplotlib import MatplotlibDataset
 from kedro_datasets.pandas import CSVDataset
 from kedro_datasets.plotly import JSONDataset as PlotlyJSONDataset
 from kedro_datasets.text import TextDataset
 
-from image_translation.common.errors import InputError
+from image_translation.common.errors import InputError, first_line
 from image_translation.common.files import atomic_write
 from image_translation.common.spreadsheets import protect_frame, restore_frame
 from image_translation.common.stamps import Stamp
@@ -41,7 +42,15 @@ class Checked:
         """
         if not self._version:
             self._stamp.verify()
-        return super().load()  # type: ignore[misc]
+        try:
+            return super().load()  # type: ignore[misc]
+        except DatasetError as error:
+            if self._version or not self._path.exists():
+                raise
+            raise InputError(
+                f"{self._path} cannot be read ({first_line(error.__cause__ or error)}). "
+                "Restore it from a backup, or remove it and run the task's whole pipeline"
+            ) from error
 
     def save(self, data: Any) -> None:
         """Replace the file."""

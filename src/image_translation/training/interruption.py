@@ -12,8 +12,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Stopped(BaseException):
     """A signal asked to stop.
 
-    Like `KeyboardInterrupt` it is no `Exception`: code that survives an error of a file,
-    a network or MLflow must not survive a stop.
+    Like `KeyboardInterrupt`, it does not derive from `Exception`: code that survives an
+    error of a file, a network or MLflow must not survive a stop.
 
     Attributes:
         exit_code: The exit code that shells report for a process ended by this signal.
@@ -37,8 +37,8 @@ def resume_hint(forced: bool) -> str:
 class StopRequest:
     """Context that records a signal instead of stopping, except where `interruptible`.
 
-    The second signal has its usual effect, unless the process is patient. In threads other than the main one, where
-    Python handles no signals, nothing is recorded.
+    The second signal has its usual effect, unless the process is patient. In threads
+    other than the main one, where Python handles no signals, nothing is recorded.
 
     Attributes:
         number: The received signal, or None; remains available after the context.
