@@ -117,8 +117,9 @@ rollback: $(INSTALLED)
 	$(BIN)/kedro rollback --task=$(TASK)
 
 # Installs only files whose hashes are in the lock files: the CPU build of torch if a configured
-# index has it, otherwise that of PyPI, with the libraries of CUDA if it needs them. The lock files
-# lack what only other systems need, such as appnope for macOS: pip adds it, without a hash.
+# index has it, otherwise PyPI's build, with the CUDA libraries if that build needs them. The lock
+# files lack packages that only other systems need, such as appnope on macOS: pip installs those
+# without checking a hash.
 PIP := -m pip --disable-pip-version-check --quiet
 FROM_LOCK := install --require-hashes --no-deps --requirement
 
@@ -133,7 +134,7 @@ $(INSTALLED): requirements.lock requirements-cpu.lock requirements-cuda.lock pyp
 		$(BIN)/python $(PIP) install --editable ".[app,dev,export]"
 	touch $(INSTALLED)
 
-# Pins all dependencies again, with the hashes of the files for all platforms.
+# Updates all pinned versions, with the hashes of the files for all platforms.
 lock: $(INSTALLED)
 	$(BIN)/python tools/lock.py
 
