@@ -1,9 +1,9 @@
 """Start runs at the same time and check that they do not disturb each other.
 
-Two runs of one task, with equal or different parameters, start up to 20 seconds apart:
-each must finish, or leave with exit code 75, and the tables must equal those of the runs
-that finished, one after the other. Then three first runs of different tasks start at
-once, so that all of them need MLflow's database. Run it with
+Two runs of one task, with equal or different parameters, start up to 20 seconds apart.
+Each must finish or exit with code 75, and the tables must equal those of the last run that
+finished, run alone. The first runs of three tasks also start at once in a new project, so
+that all of them create MLflow's database. Run it with
 
     python benchmarks/simultaneous.py --pairs 20 --firsts 10
 """
@@ -28,7 +28,7 @@ PARAMETERS = (
 
 
 def copy_project(folder: Path) -> Path:
-    """Copy what a run needs."""
+    """Copy the files of the project that a run needs."""
     folder.mkdir(parents=True)
     shutil.copy(PROJECT / "pyproject.toml", folder)
     for name in ("conf", "src"):
@@ -83,7 +83,9 @@ def run_pairs(folder: Path, times: int, chance: random.Random) -> None:
         if FINISHED not in codes or read_tables(project) != expected[last]:
             raise SystemExit(f"round {time_number}: {codes}, {pause:.1f} s apart")
         refused += LOCKED in codes
-    print(f"{times} rounds of two runs: {refused} times one left, tables as expected")
+    print(
+        f"{times} rounds of two runs: {refused} with one exit code 75, tables as expected"
+    )
 
 
 def run_firsts(folder: Path, times: int) -> None:

@@ -1,9 +1,9 @@
 """Stop commands by signals at random moments, and check exit codes and logs.
 
-Every command is first run to its end in a copy of the project with the smoke environment.
-Then it is started repeatedly, and receives SIGTERM or SIGINT at a random moment of that
-time. It must end within 15 seconds with the exit code 143 or 130, as a shell reports it,
-and the log of its run must have an end. Run it with
+Every command first runs to completion in a copy of the project with the smoke environment.
+Then it is started repeatedly, and receives SIGTERM or SIGINT at a random moment within that
+duration. It must exit within 15 seconds with code 143 or 130, as a shell reports it, and the
+event log of its run must record the end of the run. Run it with
 
     python benchmarks/stops.py --times 20
 """
@@ -36,7 +36,7 @@ ONE_MODEL = "models.{}.enabled=false"
 OTHERS = ("pix2pix", "autoencoder", "autoencoder_gan", "recommended")
 UNET = ",".join(ONE_MODEL.format(name) for name in OTHERS)
 URL = "<url>"
-"""Stands for the address of the slow server."""
+"""Placeholder for the address of the slow server."""
 
 PHOTOS = 400
 CHUNK = 2**16
@@ -48,9 +48,9 @@ class Command:
     """A command to stop.
 
     Attributes:
-        arguments: Of ``kedro``.
+        arguments: The arguments of ``kedro``.
         needs_run: Whether it needs the results of a run.
-        seconds: Within which it is stopped if it does not end by itself.
+        seconds: Period in which to stop a command that does not end by itself.
     """
 
     arguments: tuple[str, ...]
@@ -101,8 +101,8 @@ class Stop:
         moment: Seconds since the start of the command.
         code: The exit code, as a shell reports it; None if the command had ended before.
         seconds: From the signal to the end.
-        problem: What is wrong with the log, or an empty text.
-        output: Of the command.
+        problem: What is wrong with the event log, or an empty text.
+        output: The output of the command.
     """
 
     number: int
@@ -114,7 +114,7 @@ class Stop:
 
     @property
     def is_right(self) -> bool:
-        """Whether exit code, time and log are as they must be."""
+        """True if exit code, time and event log are correct."""
         code_is_right = self.code == 128 + self.number
         return code_is_right and self.seconds <= SECONDS and not self.problem
 
@@ -167,7 +167,7 @@ class Projects:
 
 
 def free_port() -> int:
-    """A port that nothing uses."""
+    """A free port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
@@ -248,7 +248,7 @@ def stop(
 
 
 def find_problem(project: Path, command: Command) -> str:
-    """What is wrong with the log of the stopped run, if it has begun."""
+    """What is wrong with the event log of the stopped run; empty if nothing is."""
     from image_translation.runs.pipeline_run import SUMMARY, list_runs
     from image_translation.runs.task_state import TaskFolders
 
@@ -260,7 +260,7 @@ def find_problem(project: Path, command: Command) -> str:
     if record.is_bare:
         return ""
     if not record.is_over:
-        return "the log has no end"
+        return "the event log lacks the end of the run"
     if record.has_summary and not (folders.reporting / SUMMARY).exists():
         return "no summary"
     return ""
@@ -282,7 +282,7 @@ def measure(
         number = SIGNALS[len(stops) % len(SIGNALS)]
         moment = chance.uniform(0, seconds)
         found = stop(command, projects, number, moment, again)
-        if found.code is None:  # this time it was faster
+        if found.code is None:  # it ended before the signal
             continue
         stops.append(found)
         print(
@@ -304,7 +304,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--twice", action="store_true", help="send every signal twice")
     arguments = parser.parse_args()
-    # a shell may ignore SIGINT in the background, and commands inherit that
+    # Commands inherit ignored signals, and shells ignore SIGINT for background jobs.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     chance = random.Random(arguments.seed)
     is_right = True

@@ -1,4 +1,4 @@
-"""Look up the locked packages in a database of known vulnerabilities (OSV).
+"""Check the locked packages against a database of known vulnerabilities (OSV).
 
 Without a connection to the database, the check is skipped with a message.
 """
@@ -22,7 +22,7 @@ def audit(lock: str) -> list[str] | None:
         packages = json.loads(result.stdout)["dependencies"]
     except ValueError:
         reason = (result.stderr.strip().splitlines() or ["no output"])[-1]
-        print(f"{lock}: audit skipped: the database did not answer ({reason})")
+        print(f"{lock}: audit skipped: the database did not respond ({reason})")
         return None
     return [
         f"{lock}: {package['name']} {package['version']}: {found['id']}, fixed in"

@@ -1,9 +1,9 @@
 """Pin all dependencies, with the hashes of all files that pip may choose.
 
-``requirements.lock`` is for every platform, with the builds of torch that PyPI has.
+``requirements.lock`` is for every platform, with PyPI's builds of torch.
 ``requirements-cuda.lock`` has the packages that only the CUDA build of torch needs; ``make``
-installs them if torch cannot be imported without. ``requirements-cpu.lock`` has the CPU build of
-torch of another index; ``make`` installs it where that index is configured.
+installs them if torch cannot be imported without them. ``requirements-cpu.lock`` has the CPU
+build of torch from another index; ``make`` installs it if that index is configured.
 """
 
 import os
@@ -24,7 +24,7 @@ OPTIONS = (
 ).split()
 
 PYPI_ALONE = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": ""}
-"""Environment in which pip knows no other index, which may have other builds of torch."""
+"""Environment in which pip uses PyPI only: other indexes may have other builds of torch."""
 
 TORCH = re.compile(r"torch==([0-9.]+)(\+cpu)?")
 
@@ -71,7 +71,7 @@ def main() -> None:
     if found[2]:
         write_lock(CPU, {"torch": main_lock["torch"]})
     else:
-        print(f"No index has a CPU build of torch {found[1]}: {CPU} is left as it is")
+        print(f"No index has a CPU build of torch {found[1]}: {CPU} is unchanged")
     of_pypi, via, _ = cuda_lock["torch"].partition("    # via")
     main_lock["torch"] = of_pypi + via + main_lock["torch"].partition(via)[2]
     write_lock(MAIN, main_lock)

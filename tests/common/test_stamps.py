@@ -154,7 +154,7 @@ def test_stamped_text_that_changes_is_an_error(tmp_path, caplog):
     with pytest.raises(InputError, match="model.json is damaged"):
         read_stamped(path)
     write_stamped(path, "new")
-    assert "model.json has another size" in caplog.text
+    assert "model.json has changed in size" in caplog.text
     assert read_stamped(path) == "new"
 
 

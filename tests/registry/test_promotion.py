@@ -459,7 +459,7 @@ def test_version_with_a_hostile_tag_is_refused_by_name(world, tmp_path, tag, val
 def test_weights_of_another_digest_than_the_tag_are_refused(world, tmp_path):
     world.decide({"a": world.model(1)}, {})
     MlflowClient().set_model_version_tag(world.task, "1", "weights_sha256", "ab" * 32)
-    with pytest.raises(InputError, match="weights are not those of its tag"):
+    with pytest.raises(InputError, match="weights do not match its tag"):
         versions.champion(world.task, tmp_path / "cache")
     assert not list((tmp_path / "cache").iterdir())
 

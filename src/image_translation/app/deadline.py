@@ -41,18 +41,18 @@ class Deadline:
 class TimedReader(io.RawIOBase):
     """A file that raises ``TooLongError`` when it is read after a deadline.
 
-    Decoders read in blocks, some of them byte by byte: a file may keep them busy for
-    hours.
+    Decoders read in blocks, some of them byte by byte, so a crafted file can keep them
+    busy for hours.
     """
 
     def __init__(self, file: BinaryIO, deadline: Deadline) -> None:
         self._file, self._deadline = file, deadline
 
     def read(self, size: int = -1, /) -> bytes:
-        """Read bytes, as a file does; blocks of Pillow's greatest size in parts."""
+        """Read bytes, as a file does; at most ``_PART`` bytes of Pillow's largest block."""
         self._deadline.check()
-        # Pillow processes the comments of such a block in quadratic time, and asks
-        # for more after a short one
+        # Pillow processes the comments of a block in quadratic time. After a short read,
+        # it asks for the rest.
         return self._file.read(_PART if size == ImageFile.SAFEBLOCK else size)
 
     def readinto(self, buffer: Any, /) -> int:
@@ -61,11 +61,11 @@ class TimedReader(io.RawIOBase):
         return self._file.readinto(buffer)  # type: ignore[attr-defined]
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Move, as a file does."""
+        """Move to a position, as a file does."""
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
-        """The position, as of a file."""
+        """The current position, as of a file."""
         return self._file.tell()
 
     def readable(self) -> bool:

@@ -32,12 +32,12 @@ _READS_ONLY = {"GET", "HEAD"}
 def allowed_hosts(host: str) -> frozenset[str] | None:
     """The names under which a page is served; None for any.
 
-    A web page elsewhere can give its own name the address of this machine, and then
-    reads the answers (DNS rebinding). Its requests carry that name.
+    A foreign web page can point its own host name to the address of this machine and
+    then read the responses (DNS rebinding). Its requests carry that host name.
 
     Args:
-        host: The interface that the server binds to. An address of all interfaces
-            serves other machines, whose names for this one are unknown.
+        host: The interface that the server binds to. With the address of all
+            interfaces, the server has host names that are unknown here.
     """
     name = _host_name(host if host.count(":") < 2 else f"[{host}]")
     if name in {"0.0.0.0", "::", ""}:  # noqa: S104 - compared only
@@ -46,13 +46,13 @@ def allowed_hosts(host: str) -> frozenset[str] | None:
 
 
 class Guard:
-    """ASGI middleware that serves only its own page, and limits what is sent to it.
+    """ASGI middleware that rejects foreign pages and requests that are too large.
 
     Args:
         app: The wrapped application.
         max_upload_mb: The largest file, in MiB.
         hosts: Result of ``allowed_hosts``.
-        cut_off: The error at which the application deletes a partial upload.
+        cut_off: The error on which the application deletes a partial upload.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Guard:
         self._largest = max_upload_mb * MEGABYTE + ENVELOPE
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Reject requests of other pages and those too large; pass on others."""
+        """Reject requests from other pages and oversized ones; forward the rest."""
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
@@ -96,20 +96,20 @@ class Guard:
             await request.refuse(413, self._explain_limit(request.limit))
 
     def _find_refusal(self, scope: Any) -> str | None:
-        """Why a request does not come from the page itself, or None."""
+        """The reason to reject a request from elsewhere than the page itself, or None."""
         hosts = _values(scope, b"host")
         names = {_host_name(host) for host in hosts}
         if self._hosts is not None and not names <= self._hosts:
             return (
-                "This address is not the app's. Open the address that kedro app shows, "
-                "or start it with --host=<name of this machine>"
+                "The app is not served under this host name. Open the address that kedro "
+                "app prints, or restart it with --host=<name of this machine>"
             )
         origins = _values(scope, b"origin")
         own = {host.lower() for host in hosts}
         foreign = any(o.partition("://")[2].lower() not in own for o in origins)
         crosses = b"cross-site" in _raw_values(scope, b"sec-fetch-site")
         if foreign or (crosses and scope.get("method") not in _READS_ONLY):
-            return "Requests of other pages are not answered"
+            return "Requests from other web pages are rejected; open the app's own page"
         return None
 
     def _limit(self, scope: Any) -> int:
@@ -129,7 +129,7 @@ class _Request:
 
     Attributes:
         limit: Size of the largest body in bytes.
-        is_exceeded: Whether more has arrived.
+        is_exceeded: Whether the body is larger.
     """
 
     def __init__(
@@ -169,8 +169,8 @@ class _Request:
         """Send a response instead of the application's."""
         if self._is_answered:
             return
-        # a client whose connection is closed during the upload does not read the
-        # response
+        # Clients do not read the response if the connection is closed during the
+        # upload, so the rest is received first.
         try:
             async with asyncio.timeout(_SECONDS_TO_DRAIN):
                 while not self._is_read:
@@ -218,12 +218,12 @@ def _declared_length(scope: Any) -> int:
 
 
 def _host_name(host: str) -> str:
-    """The name in a host header, without its port; ``LOOPBACK`` for loopback ones.
+    """The name in a host header, without its port; ``LOOPBACK`` for loopback names.
 
     >>> _host_name("LocalHost:7860"), _host_name("[::1]:7860"), _host_name("me.net")
     ('localhost', 'localhost', 'me.net')
     """
-    if set("@/?#\\") & set(host):  # no name
+    if set("@/?#\\") & set(host):  # not a host name
         return host
     try:
         name = (urlsplit(f"//{host}").hostname or "").rstrip(".")

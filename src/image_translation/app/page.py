@@ -133,7 +133,7 @@ def launch(workbench: Workbench, folder: Path, host: str, port: int) -> gr.Block
 def _put_first(app: Any, guard: Middleware) -> None:
     """Put the guard around Gradio's own middleware.
 
-    Gradio's comes first, and answers the preflight requests of other pages.
+    By default Gradio's is the outer one, and answers preflight requests of other pages.
     """
     others = [layer for layer in app.user_middleware if layer.cls is not guard.cls]
     app.user_middleware = [guard, *others]

@@ -17,10 +17,10 @@ from image_translation.common.files import LockedError, lock
 logger = logging.getLogger(__name__)
 
 PREFIX = "image-translation-"
-"""Beginning of the names of temporary folders."""
+"""Prefix of the names of temporary folders."""
 
 LOCK = "app.lock"
-"""File in a temporary folder that its app holds locked."""
+"""Lock file in a temporary folder; the app holds the lock while it runs."""
 
 INSTALL = (
     "The app needs Gradio, which is not installed. Install it: "
@@ -63,14 +63,14 @@ def serve(
             threading.Event().wait()
         finally:
             page.close(verbose=False)
-            logger.info("The app has stopped; its files are deleted")
+            logger.info("The app has stopped; deleting its temporary files")
 
 
 @contextmanager
 def _own_folder() -> Iterator[Path]:
     """A temporary folder of this process, for its own files and those of libraries.
 
-    Removes the folders of apps that were killed, with the photographs in them.
+    Also removes the folders, with photographs, that killed apps left.
     """
     _remove_abandoned(Path(tempfile.gettempdir()))
     before = tempfile.tempdir
@@ -96,12 +96,12 @@ def _remove_abandoned(parent: Path) -> None:
         except (LockedError, OSError):  # in use, or of another user
             continue
         shutil.rmtree(folder, ignore_errors=True)
-        logger.info("Deleted the files of an app that was killed: %s", folder)
+        logger.info("Deleted the temporary files of a killed app: %s", folder)
 
 
 def _prepare(folder: Path) -> None:
     """Set environment variables that Gradio reads: folder, telemetry and workers."""
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
-    os.environ.pop("GRADIO_NUM_WORKERS", None)  # they serve files without the guard
+    os.environ.pop("GRADIO_NUM_WORKERS", None)  # workers serve files without the guard
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"

@@ -64,7 +64,7 @@ class TaskModels:
         translation: Settings of translations.
         trained: Returns the models on disk, by name.
         champions: Folder of the champions.
-        metric: ``promotion.metric``, by which a model on validation is the best.
+        metric: ``promotion.metric``, which selects the best model on validation.
         exports: Returns the folders of exported models, by model.
         comparison: Returns ``comparison.csv``, or None.
     """
@@ -212,7 +212,7 @@ class Workbench:
 
     @contextmanager
     def _limited(self, name: str) -> Iterator[Deadline]:
-        """The deadline of work on a photograph, with an error for the user."""
+        """Limit the time of work on a photograph, with an error for the user."""
         try:
             yield Deadline(self.settings.max_seconds)
         except TooLongError as error:
@@ -297,7 +297,7 @@ class _Work:
 
 
 def _open_photo(source: Path, name: str, deadline: Deadline) -> Photo:
-    """Decode a photograph; the time is checked whenever the decoder reads."""
+    """Decode a photograph; the deadline is checked whenever the decoder reads."""
     try:
         with require_regular(source).open("rb") as file:
             photo = read_photo(cast(BinaryIO, TimedReader(file, deadline)))

@@ -93,5 +93,6 @@ def site(
     reports = find_data(metadata.project_path, env) / "08_reporting"
     page = build_site(output, reports, graph, TASKS)
     click.echo(
-        f"{page}: start it with python -m http.server --bind 127.0.0.1 --directory {output}"
+        f"Wrote {page}. To view the site: "
+        f"python -m http.server --bind 127.0.0.1 --directory {output}"
     )

@@ -55,7 +55,7 @@ def promote(
 def _open_alone(
     metadata: ProjectMetadata, task: str, env: str | None
 ) -> Iterator[KedroContext]:
-    """The project's context, while no other command works on the task."""
+    """The project's context; holds the lock of the task's data."""
     with (
         open_context(metadata, env) as context,
         hold_alone(task_folders(context, task)),

@@ -218,4 +218,7 @@ def send(metadata: ProjectMetadata, env: str | None) -> None:
                 with hold_alone(folders):
                     send_backlog(folders, partial(log_dataset, context.catalog))
             except LockedError as error:
-                click.echo(f"Not sent: {error}, which sends it too", err=True)
+                click.echo(
+                    f"Not sent: {error}\nThe next run of {task} uploads its results",
+                    err=True,
+                )

@@ -1,4 +1,4 @@
-"""Commands stop within seconds of SIGINT or SIGTERM, whatever they do."""
+"""Stop commands within seconds of SIGINT or SIGTERM, even in a library call."""
 
 import atexit
 import os
@@ -16,7 +16,7 @@ from image_translation.hooks.stop import record_stop
 from image_translation.training.interruption import SIGNALS, Stopped
 
 SECONDS_TO_STOP = 10.0
-"""Seconds until a process that was asked to stop is ended."""
+"""Seconds after which a process that received a signal is ended."""
 
 SECONDS_TO_RECORD = 2.0
 
@@ -28,9 +28,9 @@ def stoppable() -> Iterator[None]:
     """Raise `Stopped` on SIGINT and SIGTERM; trainings handle these signals themselves.
 
     A thread ends the process with the signal's exit code at the second signal, or if the
-    first has no effect for ``SECONDS_TO_STOP``, as in a long call of a library. It ends
-    it even after the context, when a thread delays the exit of the interpreter. A stopped
-    process does not free its memory piece by piece, which takes seconds.
+    first has no effect for ``SECONDS_TO_STOP``, for example during a long library call. It
+    does so even after the context, if another thread delays the exit of the interpreter.
+    A stopped process exits without freeing its memory, which would take seconds.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -51,14 +51,14 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 def _stopped(number: int) -> Stopped:
     name = signal.Signals(number).name
-    return Stopped(f"Stopped by {name}; the same command resumes the work", number)
+    return Stopped(f"Stopped by {name}. Run the same command again to resume", number)
 
 
 class _Watchdog:
     """Reads the numbers of signals that Python's handler in C writes to a socket.
 
-    So it knows of a signal while the main thread is in a call of a library, where Python
-    calls no handlers.
+    So it receives a signal even while the main thread is in a library call, during which
+    Python runs no handlers.
     """
 
     def __init__(self) -> None:
@@ -70,11 +70,11 @@ class _Watchdog:
         )
         self._received: int | None = None
         threading.Thread(target=self._watch, daemon=True).start()
-        # Python calls the functions that were registered first, last.
+        # Python calls these functions in reverse order, so this one is called late.
         atexit.register(self._exit)
 
     def close(self) -> None:
-        """End the watch, unless a signal was received."""
+        """Stop watching, unless a signal was received."""
         signal.set_wakeup_fd(self._before)
         self._writer.send(_END)
 
@@ -84,7 +84,7 @@ class _Watchdog:
             self._received = number
             again = self._read(SIGNALS, self._seconds)
             if again is None:
-                _write(f"Not stopped within {self._seconds:g} seconds; ended\n")
+                _write(f"Not stopped within {self._seconds:g} seconds: process ended\n")
                 _record(number)
             os._exit(128 + (again or number))
 
@@ -95,7 +95,7 @@ class _Watchdog:
             os._exit(128 + self._received)
 
     def _read(self, expected: Collection[int], seconds: float | None) -> int | None:
-        """Wait for one of some numbers; None after some seconds."""
+        """Wait for one of the expected numbers; None after the given seconds."""
         end = time.monotonic() + (seconds or 0)
         left = seconds
         while select.select([self._reader], [], [], left)[0]:
@@ -107,7 +107,7 @@ class _Watchdog:
 
 
 def _record(number: int) -> None:
-    """Record the end of the run, unless that takes long too."""
+    """Record the end of the run; give up after ``SECONDS_TO_RECORD``."""
     stopped = _stopped(number)
     thread = threading.Thread(target=record_stop, args=(stopped,), daemon=True)
     thread.start()
@@ -115,8 +115,8 @@ def _record(number: int) -> None:
 
 
 def _write(message: str) -> None:
-    """Write to standard error, whose lock the main thread may hold."""
+    """Write to standard error without its lock, which the main thread may hold."""
     try:
         os.write(2, message.encode())
-    except OSError:  # closed
+    except OSError:  # standard error is closed
         pass

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 @contextmanager
 def atomic_write(path: Path, previous: Path | None = None) -> Iterator[Path]:
-    """Replace a file as a whole: readers see the old content or the new one.
+    """Replace a file atomically: readers see the old content or the new one.
 
     Args:
         path: The file. Its folder is created where it is missing.
@@ -40,14 +40,14 @@ def atomic_write(path: Path, previous: Path | None = None) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a text file (UTF-8) as a whole."""
+    """Replace a text file (UTF-8) atomically."""
     with atomic_write(path) as temporary:
         temporary.write_text(text, "utf-8")
 
 
 @contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
-    """Replace a folder as a whole; the old one stays until the new one is complete.
+    """Replace a folder at once; the old one is kept until the new one is complete.
 
     Args:
         folder: The folder. Its parent is created where it is missing.
@@ -59,7 +59,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     temporary = folder.with_name(f".{folder.name}.tmp")
     previous = folder.with_name(f".{folder.name}.old")
     if previous.exists() and not folder.exists():
-        previous.replace(folder)  # a process ended while it replaced the folder
+        previous.replace(folder)  # a process was killed while it replaced the folder
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
@@ -77,7 +77,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 def is_special(path: Path) -> bool:
     """True for a FIFO, a socket or a device, or a link to one.
 
-    Opening them waits for another process, or yields data without end. A path that
+    Opening such a file may wait for another process, or yield endless data. A path that
     cannot be examined, such as a broken link, is not special: opening it fails.
     """
     try:
@@ -88,7 +88,7 @@ def is_special(path: Path) -> bool:
 
 
 def require_regular(path: Path) -> Path:
-    """The path of a file that is safe to open.
+    """Return the path if the file is safe to open.
 
     Raises:
         OSError: The path is a FIFO, a socket or a device, or a link to one.
@@ -110,10 +110,10 @@ def lock(path: Path, *, wait: bool | float = False) -> Iterator[None]:
 
     Args:
         path: The lock file. Its folder is created where it is missing.
-        wait: Whether to wait for another holder, or the number of seconds to wait.
+        wait: True to wait until the lock is free, or the number of seconds to wait.
 
     Raises:
-        LockedError: Another process holds the lock, and does not release it in time.
+        LockedError: Another process holds the lock and does not release it in time.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     file_lock = FileLock(path, thread_local=False)
@@ -126,7 +126,7 @@ def lock(path: Path, *, wait: bool | float = False) -> Iterator[None]:
     try:
         now = datetime.now().astimezone().isoformat(" ", "seconds")
         name = f"process {os.getpid()} on {socket.gethostname()} since {now}"
-        with suppress(OSError):  # a full disk keeps no lock from working
+        with suppress(OSError):  # locking works on a full disk too
             path.write_text(f"{name}\n", "utf-8")
         yield
     finally:

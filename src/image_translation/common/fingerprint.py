@@ -36,7 +36,7 @@ def file_digest(path: Path) -> str:
     """SHA-256 of the content of a file, 64 hexadecimal digits.
 
     Raises:
-        OSError: The file cannot be opened, or is not a regular one.
+        OSError: The file cannot be opened, or is not a regular file.
     """
     with require_regular(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

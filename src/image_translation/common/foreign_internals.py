@@ -1,7 +1,7 @@
-"""Uses of the internals of libraries, for want of public functions.
+"""Uses of private functions of libraries that have no public equivalent.
 
-Each function names the version it was written against.
-``tests/common/test_foreign_internals.py`` fails first when one changes.
+Each function names the version of the library that it was written for. If a new version
+changes these functions, ``tests/common/test_foreign_internals.py`` fails first.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,12 +12,12 @@ from typing import Any
 def read_config_files(loader: Any, environment: str, key: str) -> Iterator[bytes]:
     """The contents of the configuration files of an environment, sorted by path.
 
-    Kedro 1.7.0. `OmegaConfigLoader` merges and converts the files that it reads.
+    Kedro 1.7.0. The public `OmegaConfigLoader` only returns merged, converted values.
 
     Args:
         loader: An ``OmegaConfigLoader``.
         environment: Name of the environment.
-        key: Key of the patterns of file names, such as ``parameters``.
+        key: Key of the file name patterns, such as ``parameters``.
     """
     folder, patterns = loader._get_conf_env_path(environment), loader.config_patterns
     for path in sorted(loader._read_dir_configs(folder, patterns[key], key, set())):
@@ -26,14 +26,14 @@ def read_config_files(loader: Any, environment: str, key: str) -> Iterator[bytes
 
 
 def file_of(dataset: Any) -> Path:
-    """The file of a dataset of the catalog. Kedro 1.7.0."""
+    """The file of a catalog dataset. Kedro 1.7.0."""
     return Path(dataset._describe()["filepath"])
 
 
 def choose_experiment(config: Any, name: str) -> str:
     """Choose the experiment of kedro-mlflow's runs, created or restored if necessary.
 
-    kedro-mlflow 2.0.3. It chooses one by itself only when a context is created.
+    kedro-mlflow 2.0.3. It chooses an experiment only when a context is created.
 
     Args:
         config: kedro-mlflow's configuration, ``context.mlflow``.
@@ -50,15 +50,16 @@ def choose_experiment(config: Any, name: str) -> str:
 def collected_statistics(hook: Any) -> Mapping[str, Mapping[str, Any]]:
     """The statistics that a `DatasetStatsHook` has collected, by dataset.
 
-    kedro-viz 12.5.0. The hook can only write them to a file in the project.
+    kedro-viz 12.5.0. The hook's public methods only write them to a file.
     """
     return hook._stats
 
 
 def stale_trials(storage: Any, study: str) -> list[int]:
-    """Ids of the running trials of a study whose heartbeat ended.
+    """Ids of a study's running trials whose heartbeat has stopped.
 
-    Optuna 5.0.0. `fail_stale_trials` also ends them, so they cannot be resumed.
+    Optuna 5.0.0. The public `fail_stale_trials` also ends them, so that they cannot be
+    resumed.
 
     Args:
         storage: An ``RDBStorage`` with heartbeats.
@@ -68,7 +69,7 @@ def stale_trials(storage: Any, study: str) -> list[int]:
 
 
 def run_uncompiled_on_errors() -> None:
-    """Have torch.compile warn and fall back where compilation fails. torch 2.13.0."""
+    """Let torch.compile warn and fall back if compilation fails. torch 2.13.0."""
     import torch
 
     torch._dynamo.config.suppress_errors = True

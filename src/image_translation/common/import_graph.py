@@ -23,7 +23,7 @@ NEUTRAL = tuple(
         "training.progress",
     )
 )
-"""Packages and modules that change no output: a change here repeats no work."""
+"""Packages and modules whose code does not affect outputs: changes repeat no work."""
 
 _BLOCKS = {"body", "orelse", "finalbody", "handlers", "cases"}
 """Fields of a syntax tree that hold statements."""
@@ -63,7 +63,7 @@ def find_modules(*entries: str) -> dict[str, Path]:
 
 
 def is_neutral(module: str) -> bool:
-    """True if a change of the module changes no output."""
+    """True if the code of the module does not affect outputs."""
     return any(module == name or module.startswith(f"{name}.") for name in NEUTRAL)
 
 

@@ -1,4 +1,4 @@
-"""Names that several rooms share: the baselines and the subsets of a split."""
+"""Names that several packages share: the baselines and the subsets of a split."""
 
 BASELINES = COPY_INPUT, MEAN_TARGET = "copy_input", "mean_target"
 """Models without training; their scores have no seeds."""

@@ -49,8 +49,8 @@ OptionalText = Annotated[str | None, BeforeValidator(_as_text), Nullable]
 """Text or None."""
 
 Secret = PlainSerializer(_as_shown)
-"""Serializer of an address that may contain credentials: outputs show it masked, and
-fingerprints do not depend on the credentials. The attribute has the whole address."""
+"""Serializer of an address that may contain credentials. Outputs show the masked address,
+and fingerprints do not depend on the credentials. The attribute keeps the full address."""
 
 OptionalAddress = Annotated[OptionalText, Secret]
 """Address or None."""

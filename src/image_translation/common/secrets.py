@@ -1,4 +1,4 @@
-"""Addresses with credentials: what messages, logs and reports show of them."""
+"""Mask credentials in addresses for messages, logs and reports."""
 
 import logging
 import re
@@ -6,21 +6,21 @@ from collections.abc import Mapping
 from typing import Any
 
 HIDDEN = "***"
-"""Stands for a hidden part of an address."""
+"""Placeholder for a hidden part of an address."""
 
 _STRUCTURED = {"uvicorn.access"}
 """Loggers whose formatters need the arguments of a record."""
 
 _SCHEME = r"\b[A-Za-z][A-Za-z0-9+.-]*:/+"
 
-# SQLAlchemy allows slashes in a password; on the web, host:port/path has no password
+# SQLAlchemy allows slashes in a password; in a web address, host:port/path has none
 _WEB_WITH_PORT = r"\bhttps?:/+(?=[^\s/@:]*:\d+/)"
 _USER_INFO = re.compile(
     rf"{_WEB_WITH_PORT}|({_SCHEME})(?:[^\s/:@]*:(?:(?!://)[^\s@])*@)?(?:[^\s/?#]*@)?"
 )
-# to the next blank or quote: signatures contain most other characters
+# Up to the next blank or quote, because signatures contain most other characters.
 _QUERY = re.compile(rf"({_SCHEME}[^\s?#\"<>]*)\?[^\s\"<>]*")
-# clients name an address without its host: "Max retries exceeded with url: /x?sig=1"
+# Some clients report an address without its host: "Max retries exceeded with url: /x?sig=1"
 _QUERY_OF_PATH = re.compile(r"((?<![\w/:])/[^\s?\"<>]*)\?[^\s\"<>=]*=[^\s\"<>]*")
 _FRAGMENT = re.compile(rf"({_SCHEME}[^\s?#\"<>]*)#[^\s\"<>/]*=[^\s\"<>]*")
 
@@ -42,7 +42,7 @@ def mask_address(text: str) -> str:
 
 
 def mask_values(value: Any) -> Any:
-    """Nested mappings and lists with all addresses masked, as `mask_address`."""
+    """Mask all addresses in nested mappings and lists, as `mask_address` does."""
     if isinstance(value, Mapping):
         return {name: mask_values(part) for name, part in value.items()}
     if isinstance(value, list | tuple):
@@ -51,9 +51,9 @@ def mask_values(value: Any) -> Any:
 
 
 def mask_log_records() -> None:
-    """Mask the addresses in all log records of this process, also in tracebacks.
+    """Mask the addresses in all log records of this process, including tracebacks.
 
-    A factory of records, because Kedro replaces handlers, formatters and filters.
+    Installs a record factory, because Kedro replaces handlers, formatters and filters.
     """
     make = logging.getLogRecordFactory()
     if not hasattr(make, "masks_addresses"):
@@ -77,5 +77,5 @@ def _masked(record: logging.LogRecord) -> logging.LogRecord:
 
 
 def without_credentials(address: str) -> str:
-    """An address without user and password, to be opened or linked."""
+    """The address without user and password; it can still be opened or linked."""
     return _USER_INFO.sub(lambda match: match[1] or match[0], address)

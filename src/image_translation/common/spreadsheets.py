@@ -1,13 +1,13 @@
-r"""Text in CSV files that people open in a spreadsheet.
+r"""Protect text in CSV files that people open in a spreadsheet.
 
 A spreadsheet runs a cell that begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage
-return as a formula, so a file name could run one. Such text is written after a backslash,
-and read without it. Text that begins with backslashes before such a character gets one
-more, so every text is read as it was. An apostrophe would serve as well, but names begin
-with one more often.
+return as a formula, so a file name could run one. Such text is written with a leading
+backslash, which is removed when it is read. Text that already begins with backslashes and
+such a character gets another backslash, so all text is read unchanged. An apostrophe would
+also work, but more names begin with one.
 
-Numbers are not text and stay as they are. ``variants.csv`` and ``history.csv`` contain no
-text from outside; ``.translations.jsonl`` and votes are JSON.
+Numbers are not changed. ``variants.csv`` and ``history.csv`` contain no external text, and
+``.translations.jsonl`` and votes are JSON, so these files are not protected.
 """
 
 import csv
@@ -25,7 +25,7 @@ _PROTECTED = re.compile(rf"\\+[{_STARTS}]")
 
 
 def protect(value: T) -> T | str:
-    r"""A cell that no spreadsheet runs.
+    r"""Return a cell that no spreadsheet runs as a formula.
 
     >>> protect("=1+1.png"), protect("a=1.png"), protect(-1)
     ('\\=1+1.png', 'a=1.png', -1)
@@ -52,7 +52,7 @@ def restore_frame(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def to_csv(frame: pd.DataFrame, path: Path | None = None) -> str | None:
-    """Write a frame as CSV; returns the text without a path.
+    """Write a protected frame as CSV; without a path, return the text.
 
     Text is quoted: a carriage return in a name would otherwise end the row.
     """

@@ -1,7 +1,7 @@
-"""Stamps: files that keep outputs from being made again while they are up to date.
+"""Stamps: files that record whether outputs are up to date.
 
-A stamp is next to its output. It holds the output's fingerprint, and size and digest of
-each of its files. An output is up to date if the fingerprint matches and the files are
+A stamp is next to its output. It holds the output's fingerprint, and the size and digest
+of each of its files. An output is up to date if the fingerprint matches and the files are
 unchanged. The stamp is written last, so an incomplete output is never up to date.
 """
 
@@ -42,33 +42,33 @@ class Stamped(Generic[T]):
 
 
 def begin_node(fingerprints: Iterable[str] = ()) -> None:
-    """Announce the stored outputs of the node that runs next.
+    """Set the fingerprints of the stored outputs of the node that runs next.
 
     Args:
-        fingerprints: Those that all stamped outputs of the node have.
+        fingerprints: The fingerprints that all stamped outputs of the node share.
     """
     _stored.set(frozenset(fingerprints))
     _had_work.set(None)
 
 
 def note_work(was_stale: bool) -> None:
-    """Note whether an output of the running node was stale, and is made."""
+    """Note whether an output of the running node was stale and is computed."""
     _had_work.set(_had_work.get() or was_stale)
 
 
 def had_work() -> bool | None:
-    """Whether an output of the node was stale; None if it keeps no fingerprints."""
+    """True if an output of the node was stale; None if the node has no stamps."""
     return _had_work.get()
 
 
 def make_if_stale(fingerprint: str, make: Callable[[], T]) -> Stamped[T]:
-    """The output of a node; it is only made if the stored one has another fingerprint.
+    """Compute the output of a node, unless the stored one has this fingerprint.
 
-    Without a Kedro session, nothing is stored: the output is always made.
+    Without a Kedro session, no stored outputs are known: the output is always computed.
 
     Args:
         fingerprint: Digest of everything that the output depends on.
-        make: Makes the output.
+        make: Computes the output.
     """
     is_stored = fingerprint in _stored.get()
     note_work(not is_stored)
@@ -78,11 +78,11 @@ def make_if_stale(fingerprint: str, make: Callable[[], T]) -> Stamped[T]:
 def make_all_if_stale(
     fingerprint: str, make: Callable[[], Sequence[Any]], count: int
 ) -> tuple[Stamped[Any], ...]:
-    """The outputs of a node that makes several at once; see `make_if_stale`.
+    """Compute several outputs of a node at once; see `make_if_stale`.
 
     Args:
         fingerprint: Digest of everything that the outputs depend on.
-        make: Makes all outputs.
+        make: Computes all outputs.
         count: Number of outputs.
     """
     made = make_if_stale(fingerprint, make)
@@ -110,8 +110,8 @@ class Stamp:
     def read(self) -> str | None:
         """The fingerprint of a complete and undamaged output, otherwise None.
 
-        Files of another size count as damaged, and files that were written after the
-        stamp if their digest has changed.
+        A file counts as damaged if its size has changed, or if it was written after the
+        stamp and its digest has changed.
         """
         content = self._read()
         if content is None:
@@ -120,7 +120,7 @@ class Stamp:
         for file, size, sha256 in self._files(content):
             problem = _find_damage(file, size, sha256, written)
             if problem:
-                logger.warning("%s %s; it is made again", file, problem)
+                logger.warning("%s %s; the output will be recreated", file, problem)
                 return None
         return content["fingerprint"]
 
@@ -129,7 +129,7 @@ class Stamp:
         return self.read() == fingerprint
 
     def verify(self) -> None:
-        """Check the digests of all files; without a stamp, nothing is known of them.
+        """Check the digests of all files; does nothing without a stamp.
 
         Raises:
             InputError: A file or the stamp is damaged.
@@ -140,7 +140,7 @@ class Stamp:
         if damaged is not None:
             raise InputError(
                 f"{damaged} is damaged: it differs from what was written. Remove "
-                f"{self.path} and run the task's whole pipeline: it makes the output again"
+                f"{self.path} and run the task's whole pipeline to recreate the output"
             )
 
     def is_intact(self) -> bool:
@@ -231,19 +231,19 @@ class Stamp:
 
 
 def _find_damage(file: Path, size: int, sha256: str, written: int) -> str | None:
-    """How a file differs from what was written at a time in nanoseconds."""
+    """How a file differs from what was written; `written` is a time in nanoseconds."""
     if not file.is_file():
         return "is missing"
     status = file.stat()
     if status.st_size != size:
-        return "has another size than when it was written"
+        return "has changed in size since it was written"
     if status.st_mtime_ns > written and file_digest(file) != sha256:
         return "was changed after it was written"
     return None
 
 
 def write_stamped(path: Path, text: str) -> None:
-    """Replace a text file (UTF-8) and its stamp; reports if the old file was damaged."""
+    """Replace a text file (UTF-8) and its stamp; warns if the old file was damaged."""
     stamp = Stamp(path)
     stamp.read()
     stamp.clear()

@@ -1,1 +1,1 @@
-"""Parameters: layers, types and errors."""
+"""Parameters: merge their layers, and validate the settings of a task."""

@@ -1,7 +1,7 @@
-"""Files that are written as a whole, and checked when they are read.
+"""Datasets of files that are written atomically and checked when they are read.
 
-A stamp next to the file holds its size and digest. The classes are mixins: base classes
-in front of a dataset of Kedro for one local file.
+A stamp next to the file holds its size and digest. `Checked` and `Restored` are mixins
+for Kedro's datasets of one local file.
 """
 
 import logging
@@ -25,10 +25,10 @@ logger = logging.getLogger(__name__)
 
 
 class Checked:
-    """Mixin: a file that is made again by every run of its node.
+    """Mixin: a file that every run of its node rewrites.
 
-    Saving replaces the file as a whole, and reports if it was damaged before. Loading a
-    damaged file is an error that names it.
+    Saving replaces the file atomically, and warns if the old file was damaged. Loading a
+    damaged file raises an error that names it.
     """
 
     _filepath: PurePosixPath
@@ -57,7 +57,7 @@ class Checked:
         if self._version:
             super().save(data)  # type: ignore[misc]
             return
-        self._stamp.read()  # reports damage
+        self._stamp.read()  # warns of damage
         self._replace(data, "")
 
     def _replace(self, data: Any, fingerprint: str) -> None:
@@ -81,10 +81,10 @@ class Checked:
 
 
 class Restored(Checked):
-    """Mixin: a file that cannot be made again, so a copy of it is kept.
+    """Mixin: a file that cannot be recreated, so a copy of it is kept.
 
-    A damaged, edited or missing file is restored from the copy, and what was there is
-    set aside. To begin anew, remove the folder of the file.
+    A damaged, edited or missing file is restored from the copy; a changed file is renamed
+    to ``<name>.changed``. To start over, remove the folder of the file.
     """
 
     def load(self) -> Any:
@@ -105,14 +105,14 @@ class Restored(Checked):
         if not stamp.matches_copy(self._copy):
             raise InputError(
                 f"{path} is missing or damaged, and so is its copy {self._copy}. Restore "
-                "one of them from a backup, or remove the folder to begin anew"
+                "one of them from a backup, or remove the folder to start over"
             )
         if path.exists():
             path.replace(aside)
         shutil.copyfile(self._copy, path)
         logger.warning(
-            "%s was missing, damaged or edited, and is restored as it was written. What "
-            "was there is in %s; to use that, put it back and remove %s",
+            "%s was missing, damaged or edited, and is restored from its copy. A changed file "
+            "is kept as %s; to use it instead, rename it back and remove %s",
             path,
             aside.name,
             stamp.path,
@@ -124,7 +124,7 @@ class Restored(Checked):
 
 
 class ProtectedCSVDataset(CSVDataset):
-    """A CSV file whose text no spreadsheet runs as a formula."""
+    """A CSV file whose text spreadsheets do not run as formulas."""
 
     def load(self) -> Any:
         """The table, as it was saved."""
@@ -136,7 +136,7 @@ class ProtectedCSVDataset(CSVDataset):
 
 
 class CheckedCSVDataset(Checked, ProtectedCSVDataset):
-    """A CSV file, written as a whole, checked and protected.
+    """A CSV file, written atomically, checked and protected.
 
     Example:
         ```yaml
@@ -148,23 +148,23 @@ class CheckedCSVDataset(Checked, ProtectedCSVDataset):
 
 
 class CheckedJSONDataset(Checked, JSONDataset):
-    """A JSON file, written as a whole and checked."""
+    """A JSON file, written atomically and checked."""
 
 
 class CheckedTextDataset(Checked, TextDataset):
-    """A text file, written as a whole and checked."""
+    """A text file, written atomically and checked."""
 
 
 class CheckedMatplotlibDataset(Checked, MatplotlibDataset):
-    """A figure, written as a whole and checked."""
+    """A figure, written atomically and checked."""
 
 
 class CheckedPlotlyDataset(Checked, PlotlyJSONDataset):
-    """An interactive figure, written as a whole and checked."""
+    """An interactive figure, written atomically and checked."""
 
 
 class RestoredCSVDataset(Restored, ProtectedCSVDataset):
-    """A CSV file that cannot be made again, such as the split.
+    """A CSV file that cannot be recreated, such as the split.
 
     Example:
         ```yaml

@@ -15,8 +15,8 @@ from image_translation.export.package import VARIANTS
 class ExportsDataset(AbstractDataset[Mapping[str, Path], dict[str, Path]]):
     """Exported models of a task: one folder per model, with the model's name.
 
-    Its node gets the folder as a dataset of its own, and writes into it. Loads the
-    folders of complete exports by model.
+    The export node receives the folder as a separate dataset and writes to it. Loading
+    returns the folders of complete exports by model.
 
     Example:
         ```yaml

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 class Fingerprinted(Checked):
     """Mixin: a file with a fingerprint, which is kept while it is up to date.
 
-    Saves `Stamped` outputs; one without a value is up to date.
+    Saves `Stamped` outputs. An output without a value is up to date and not written.
     """
 
     def save(self, data: Stamped) -> None:

@@ -24,9 +24,9 @@ logger = logging.getLogger(__name__)
 class PairArraysDataset(AbstractDataset[PairArrays, PairArrays]):
     """Prepared pairs: ``inputs.npy``, ``targets.npy`` (uint8, N×H×W×3), ``index.csv``.
 
-    Its node gets the folder as a dataset of its own, and writes into it batch by batch.
-    Loading maps the arrays into memory. The folder is local, because training reads the
-    arrays in random order.
+    The preparation node receives the folder as a separate dataset and writes to it in
+    batches. Loading maps the arrays into memory. The folder must be local, because
+    training reads the arrays in random order.
 
     Example of use in a catalog:
 

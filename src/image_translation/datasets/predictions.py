@@ -77,7 +77,7 @@ class Predictions:
         if hashlib.sha256(content).hexdigest() != self._digests.get(name):
             raise InputError(
                 f"{path} is damaged or missing. Remove {Stamp(self.folder).path} and run "
-                "the task's pipeline again: it makes the predictions again"
+                "the task's pipeline again to recreate the predictions"
             )
         with Image.open(io.BytesIO(content)) as image:
             return np.asarray(image)
@@ -133,7 +133,8 @@ def write_predictions(folder: Path, batches: Iterable[PredictionBatch]) -> None:
 class PredictionsDataset(AbstractDataset[Predictions, Predictions]):
     """A folder of predictions with a stamp.
 
-    Its node gets the folder as a dataset of its own, and writes into it batch by batch.
+    The inference node receives the folder as a separate dataset and writes to it in
+    batches.
 
     Example:
         ```yaml
@@ -149,7 +150,7 @@ class PredictionsDataset(AbstractDataset[Predictions, Predictions]):
         """Create the dataset.
 
         Args:
-            filepath: The folder; replaced as a whole on saving.
+            filepath: The folder, which the inference node replaces.
             metadata: Any metadata; ignored by Kedro, read by plugins.
         """
         self._filepath = Path(filepath)

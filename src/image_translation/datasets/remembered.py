@@ -34,7 +34,7 @@ class RememberedJSONDataset(CheckedJSONDataset):
 class RememberedCSVDataset(RestoredCSVDataset):
     """A CSV file that may not exist yet; it is then loaded as None.
 
-    For a table that a pipeline reads back through a second catalog entry on the same
+    For a table that a pipeline reads back through a second catalog entry with the same
     path, such as the previous split.
     """
 
@@ -44,7 +44,7 @@ class RememberedCSVDataset(RestoredCSVDataset):
         return super().load() if self.exists() else None
 
     def save(self, data: Any) -> None:
-        """Reject: the table is written through its other catalog entry.
+        """Reject all data: the table is written through its other catalog entry.
 
         Raises:
             TypeError: Always.

@@ -314,7 +314,7 @@ def _loading(facts: ModelFacts) -> str:
 
 
 def _escape(text: str) -> str:
-    r"""Text from outside as Markdown that shows it as it is, in one line.
+    r"""Escape external text as Markdown, so that it is shown unchanged and in one line.
 
     >>> _escape("a_b <img src=x>")
     'a\\_b \\<img src=x\\>'

@@ -1,6 +1,6 @@
 """The run status and the statistics that kedro-viz shows.
 
-kedro-viz keeps one file of each for a project, and overwrites it with every run, also of an
+kedro-viz keeps one file of each for a project, and overwrites it with every run, even of an
 environment whose data are elsewhere. Here an environment opts in by ``run_status`` in its
 ``globals.yml``, and a run replaces only the status of its own nodes and datasets.
 """

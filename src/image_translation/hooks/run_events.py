@@ -29,7 +29,7 @@ from image_translation.runs.summary import write_summary
 logger = logging.getLogger(__name__)
 
 NAMED = 5
-"""Number of nodes with new results that a run names at its end."""
+"""Maximum number of nodes with new results that are logged by name."""
 
 
 class RunEventHooks:
@@ -163,7 +163,7 @@ class RunEventHooks:
         self._release()
 
     def record_failure(self, error: BaseException) -> None:
-        """Record the failure and the end on disk, once."""
+        """Record the failure and the end on disk; does nothing after the end of the run."""
         if self._is_over:
             return
         self._is_over = True
@@ -174,7 +174,7 @@ class RunEventHooks:
         self._summarize()
 
     def _log_work(self) -> None:
-        """Say how many nodes found their outputs out of date."""
+        """Log how many nodes had new results, and how many were up to date."""
         known = {name: had for name, had in self._had_work.items() if had is not None}
         if known:
             new = [name for name, had in known.items() if had]
@@ -182,7 +182,11 @@ class RunEventHooks:
             more = f" and {len(new) - NAMED} more" if len(new) > NAMED else ""
             kept = len(known) - len(new)
             logger.info(
-                "%d results made, %d up to date%s%s", len(new), kept, named, more
+                "%d nodes with new results, %d up to date%s%s",
+                len(new),
+                kept,
+                named,
+                more,
             )
 
     def _fail(self, run: PipelineRun, error: BaseException) -> None:
@@ -192,7 +196,7 @@ class RunEventHooks:
             run.fail(error, node)
 
     def _append_end(self, status: str) -> None:
-        if self._shared_run_id is None:  # otherwise, the process that began it ends it
+        if self._shared_run_id is None:  # the process that began a shared run ends it
             self._append("ended", status=status)
 
     def _summarize(self) -> None:
@@ -212,7 +216,7 @@ class RunEventHooks:
                 self._run.log.append(event, **values)
 
     def _release(self) -> None:
-        """Send the rest, and leave the run to other processes."""
+        """Send the remaining events and release the run for other processes."""
         from image_translation.runs.parent_runs import leave_parent
 
         if self._shared_run_id is not None:

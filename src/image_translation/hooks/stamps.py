@@ -1,4 +1,4 @@
-"""Kedro hook that tells nodes which of their outputs are stored."""
+"""Kedro hook that passes the fingerprints of stored outputs to nodes."""
 
 from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
@@ -9,11 +9,11 @@ from image_translation.datasets.fingerprinted import Fingerprinted
 
 
 class StampHooks:
-    """Announces the fingerprints of a node's stored outputs before it runs."""
+    """Sets the fingerprints of a node's stored outputs before the node runs."""
 
     @hook_impl
     def before_node_run(self, node: Node, catalog: CatalogProtocol) -> None:
-        """Announce the fingerprints that all stamped outputs of the node have."""
+        """Set the fingerprints that all stamped outputs of the node share."""
         outputs = (catalog.get(name) for name in node.outputs)
         stored = [
             output.stored_fingerprints()

@@ -1,4 +1,4 @@
-"""The end of a run that is stopped by a signal, which Kedro reports to no hook."""
+"""Report a run that a signal stops to all hooks; Kedro does not."""
 
 import atexit
 from collections.abc import Iterator
@@ -17,14 +17,14 @@ from image_translation.training.interruption import Stopped
 
 
 class StopHooks:
-    """Calls ``on_pipeline_error`` of all hooks for a stop, as Kedro does for an error.
+    """Calls ``on_pipeline_error`` of all hooks on a stop, as Kedro does on an error.
 
     Args:
         events: The hooks that record the run.
     """
 
     running: "StopHooks | None" = None
-    """Those of the run in this process that has begun and not ended."""
+    """The hooks of the active run in this process, or None."""
 
     def __init__(self, events: RunEventHooks) -> None:
         self._events = events
@@ -33,7 +33,7 @@ class StopHooks:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Keep the manager of all hooks."""
+        """Store the manager of all hooks."""
         self._manager = context._hook_manager
 
     @hook_impl(tryfirst=True)
@@ -43,7 +43,8 @@ class StopHooks:
         """Note that a run begins."""
         _report_left()
         atexit.unregister(_report_left)
-        atexit.register(_report_left)  # before that of MLflow, which ends the run
+        # Functions run in reverse order, so this one runs before MLflow's, which ends the run.
+        atexit.register(_report_left)
         self._run = {"run_params": run_params, "pipeline": pipeline, "catalog": catalog}
         StopHooks.running = self
 
@@ -58,15 +59,15 @@ class StopHooks:
         StopHooks.running = None
 
     def report(self, stopped: BaseException) -> None:
-        """Call the hooks; with little patience for MLflow."""
+        """Call the hooks, with short timeouts for MLflow."""
         connection.shorten_timeouts()
         with guarded():
             self._manager.hook.on_pipeline_error(error=stopped, **self._run)
-        self.record(stopped)  # unless a hook failed before it was recorded
+        self.record(stopped)  # if a hook failed before the stop was recorded
         StopHooks.running = None
 
     def record(self, stopped: BaseException) -> None:
-        """Record the end on disk alone."""
+        """Record the end on disk only, without MLflow."""
         self._events.record_failure(stopped)
 
 
@@ -82,12 +83,12 @@ def reported_stops() -> Iterator[None]:
 
 
 def _report_left() -> None:
-    """Report a run that ended without a report, as by Ctrl-C in a notebook."""
+    """Report a run that ended without a report, for example by Ctrl-C in a notebook."""
     if StopHooks.running is not None:
         StopHooks.running.report(KeyboardInterrupt())
 
 
 def record_stop(stopped: Stopped) -> None:
-    """Record on disk that the run of this process is stopped, if there is one."""
+    """Record on disk that the active run of this process was stopped, if any."""
     if StopHooks.running is not None:
         StopHooks.running.record(stopped)

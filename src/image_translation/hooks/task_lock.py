@@ -1,4 +1,4 @@
-"""Kedro hooks that let one writer at a time work on the data of a task."""
+"""Kedro hooks that lock the data of a task during a run."""
 
 import os
 from contextlib import ExitStack
@@ -17,14 +17,14 @@ from image_translation.runs.task_state import TaskFolders
 
 PREPARATION_LOCK = "preparation.lock"
 READERS = {"translate"}
-"""Tags of nodes that write nothing into the data of a task."""
+"""Tags of nodes that do not write the data of a task."""
 
 
 class TaskLockHooks:
-    """Holds the locks of the tasks of a run; a run that cannot have them does not begin.
+    """Holds the locks of a run's tasks; a run that cannot acquire them does not start.
 
     A run holds them alone. The nodes of a shared run share them, as do the workers of a
-    tuning, which take turns to prepare its pairs.
+    tuning; only one worker at a time prepares the pairs.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class TaskLockHooks:
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, pipeline: Pipeline) -> None:
-        """Take the locks before anything is written, also in MLflow."""
+        """Acquire the locks before anything is written, on disk or in MLflow."""
         self._release()
         nodes = [node for node in pipeline.nodes if not READERS & node.tags]
         names = {(node.namespace or "").partition(".")[0] for node in nodes}
@@ -63,7 +63,7 @@ class TaskLockHooks:
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
-        """Let other workers prepare the pairs once this one begins with its trials."""
+        """Let other workers prepare the pairs when this one starts its trials."""
         if "tuning" in node.tags:
             self._preparing.close()
 

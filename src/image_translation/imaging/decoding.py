@@ -132,7 +132,7 @@ def open_lazily(file: Path | BinaryIO) -> Image.Image:
 
     Raises:
         UnreadableImageError: The file is not such an image.
-        OSError: The file cannot be opened, or is not a regular one.
+        OSError: The file cannot be opened, or is not a regular file.
     """
     if isinstance(file, Path):
         require_regular(file)

@@ -1,7 +1,7 @@
 """sRGB and CIE L*a*b* (1976, illuminant D65, 2° observer): constants and conversion.
 
-`to_lab` is written for scores: six digits, several times as fast as scikit-image, which
-the recipes use. ``networks/outputs.py`` has the differentiable functions.
+`to_lab` is for scores: accurate to six digits and several times as fast as scikit-image,
+which the recipes use. ``networks/outputs.py`` has the differentiable functions.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 SRGB_KNEE, LINEAR_KNEE = 0.04045, 0.0031308
-"""Up to these values, sRGB and linear light are proportional, IEC 61966-2-1."""
+"""Up to these values, sRGB and linear light are proportional (IEC 61966-2-1)."""
 
 TO_XYZ = np.array(
     [
@@ -19,10 +19,10 @@ TO_XYZ = np.array(
         [0.019334, 0.119193, 0.950227],
     ]
 )
-"""From linear sRGB to CIE XYZ, IEC 61966-2-1."""
+"""Matrix from linear sRGB to CIE XYZ, with the values of scikit-image."""
 
 WHITE = np.array([0.95047, 1.0, 1.08883])
-"""X, Y and Z of D65."""
+"""X, Y and Z of illuminant D65, 2° observer."""
 
 _FROM_SRGB = np.array(
     [
@@ -36,7 +36,7 @@ _FROM_SRGB = np.array(
 _TO_RELATIVE_XYZ = (TO_XYZ / WHITE[:, np.newaxis]).astype(np.float32)
 
 _DARK = np.float32(216 / 24389)
-"""Up to this value, f of CIE 1976 is linear; above, it is the cube root."""
+"""Up to this value, the function f of CIE 1976 is linear; above, it is the cube root."""
 
 
 def to_lab(images: NDArray[np.uint8]) -> Floats:
@@ -59,12 +59,12 @@ def to_lab(images: NDArray[np.uint8]) -> Floats:
 
 
 def channels_first(images: NDArray) -> NDArray:
-    """…×3 as contiguous 3×…."""
+    """Return an array …×3 as a contiguous array 3×…."""
     return np.ascontiguousarray(np.moveaxis(images, -1, 0))
 
 
 def _cube_root(relative: Floats) -> Floats:
-    """Cube root of values above `_DARK`; six digits, three times as fast as np.cbrt."""
+    """Cube root of values above `_DARK`, to six digits; three times as fast as np.cbrt."""
     root = np.maximum(relative, _DARK)
     np.log(root, out=root)
     root *= np.float32(1 / 3)

@@ -69,7 +69,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """``compare_pairs``, which scripts may import from here."""
+    """Import ``compare_pairs`` lazily; it is available here for scripts."""
     if name == "compare_pairs":
         return import_module("image_translation.statistics.comparison").compare_pairs
     raise AttributeError(f"module {__name__} has no attribute {name}")

@@ -68,7 +68,7 @@ class Chunk:
 
 
 class ImageScore:
-    """A metric of single images; decorates its function of a chunk.
+    """A metric of single images; a decorator for its function of a chunk.
 
     Args:
         of_chunk: Returns n values for a chunk of n images.

@@ -65,8 +65,8 @@ class Metric(Measure):
     """Metric of one prediction and its target: a column in ``scores.csv``.
 
     Attributes:
-        function: ``(predictions, targets) -> N values`` for uint8, N×H×W×C. Those of
-            `ImageScore` share intermediate results.
+        function: ``(predictions, targets) -> N values`` for uint8, N×H×W×C. Functions
+            decorated with `ImageScore` share intermediate results.
     """
 
     function: Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float64]]

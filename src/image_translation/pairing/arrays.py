@@ -107,7 +107,7 @@ def read_pairs(folder: Path) -> PairArrays:
 
 
 def check_unchanged(*parts: PairArrays) -> None:
-    """Check that arrays on disk are still those that were loaded.
+    """Check that the arrays on disk have not changed since they were loaded.
 
     Raises:
         InputError: Another process has replaced or changed them.
@@ -118,18 +118,19 @@ def check_unchanged(*parts: PairArrays) -> None:
         folder = Path(str(pairs.inputs.filename)).parent
         if Stamp(folder).read() != pairs.fingerprint:
             raise InputError(
-                f"{folder} was changed while it was in use, so this result is not kept. "
-                "Run the same command again, with no other command on the same data"
+                f"{folder} was changed while it was in use, so this result is discarded. "
+                "Run the same command again, without another command on the same data"
             )
 
 
 def write_pairs(
     folder: Path, index: pd.DataFrame, image_size: int, batches: Iterable[Pair]
 ) -> None:
-    """Write pairs batch by batch, in bounded memory.
+    """Write pairs in batches, with bounded memory.
 
-    The files are renamed at the end: another process may have mapped the old arrays.
-    They are written without a memory map, which kills the process on a full disk.
+    The files are renamed at the end, because another process may have mapped the old
+    arrays. They are not written through a memory map: on a full disk, that would kill
+    the process.
 
     Args:
         folder: Receives ``inputs.npy``, ``targets.npy`` and ``index.csv``.

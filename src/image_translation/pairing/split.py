@@ -82,7 +82,7 @@ def split_pairs(
 def join_assignments(*tables: pd.DataFrame | None) -> pd.DataFrame:
     """The subset of every pair in several tables; later tables take precedence.
 
-    Pairs that are absent for a while thus keep their subset.
+    With the result as the previous split, absent pairs keep their subset.
 
     Args:
         *tables: ``pair_id, split``, and any other columns; or None.
@@ -91,7 +91,7 @@ def join_assignments(*tables: pd.DataFrame | None) -> pd.DataFrame:
         ``pair_id, split`` in the order of ``pair_id``.
 
     Raises:
-        InputError: A table has other columns, or unknown subsets.
+        InputError: A table lacks a column, or has unknown subsets.
     """
     known = [table for table in tables if table is not None and len(table)]
     for table in known:
@@ -171,7 +171,7 @@ def _check_subsets(table: pd.DataFrame) -> None:
     if not has_columns or not table["split"].isin(SUBSETS).all():
         raise InputError(
             "split.csv is damaged: it needs the columns pair_id and split with "
-            f"{', '.join(SUBSETS)}; restore it, or remove its folder to split again"
+            f"{', '.join(SUBSETS)}; restore it, or remove its folder to create a new split"
         )
 
 
@@ -273,7 +273,7 @@ def _refuse_empty_sides(split: pd.DataFrame, manifest: pd.DataFrame) -> None:
         "add images or choose other groups"
         if count < len(SUBSETS)
         else "the previous split assigned all of them; remove the folder of split.csv "
-        "to split again"
+        "to create a new split"
     )
     raise InputError(
         f"splitting: no pairs for {' and '.join(missing)}: {len(split)} usable pairs in "

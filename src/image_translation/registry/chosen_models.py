@@ -59,7 +59,7 @@ def choose_models(
         models: Settings of the task's models.
         trained: The task's models on disk, by name.
         champions: Folder of the champions.
-        metric: ``promotion.metric``, by which a model on disk is the best.
+        metric: ``promotion.metric``, which selects the best model on disk.
         parameter: Name of the parameter with the requested model, for messages.
 
     Raises:
@@ -89,7 +89,8 @@ def identify_champion(task: str) -> tuple[str, int] | None:
     """Model name and version of a task's champion, without a download.
 
     Raises:
-        InputError: The store does not respond, or the version is not this project's.
+        InputError: The store does not respond, or no run of this project registered the
+            version.
     """
     version = _query(find_version, task, CHAMPION_ALIAS)
     if version is None:

@@ -1,7 +1,7 @@
 """Decide on promotions and apply them to the registry.
 
-The rule is in `statistics.promotion_rule`. This module registers the challenger, evaluates the
-champion, counts looks at the test images and moves the alias.
+The rule is in `statistics.promotion_rule`. This module registers the challenger, evaluates
+the champion, counts looks at the test images and moves the alias.
 """
 
 import logging
@@ -124,9 +124,9 @@ def decide(
     validation files are excluded.
 
     Each look at the test images spends a part of one error rate
-    (`statistics.promotion_rule.spend`). Its number is one more than the highest number of any
-    of its test pairs. So the count continues when a test set grows, and restarts for a
-    test set without previously compared pairs.
+    (`statistics.promotion_rule.spend`). Its number is one more than the highest number of
+    any of its test pairs. So the count continues when a test set grows, and restarts for
+    a test set without previously compared pairs.
 
     Args:
         task: Name of the task.
@@ -385,7 +385,7 @@ def _register_and_decide(
 
 
 def _confirm(case: _Case, chosen: Candidate) -> Promotion:
-    """Keep a champion that is the challenger, if its files can be read."""
+    """Keep the champion, which is also the challenger, if its files can be read."""
     try:
         versions.champion(case.task, case.folder)
     except InputError as error:

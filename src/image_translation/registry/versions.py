@@ -47,7 +47,7 @@ TAGS = {
     "replicate": r"\d{1,4}",
     "run": r"([0-9a-f]{32})?",
 }
-"""Form of the tags of a version. Whoever can write to the store can write anything there,
+"""Required form of a version's tags. Anyone with write access to the store can change them,
 and some become parts of paths."""
 
 NO_MODEL_OR_ALIAS = "RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"
@@ -263,7 +263,7 @@ def check_origin(version: "ModelVersion") -> None:
     """Check that a version has the tags that this project gives it.
 
     Raises:
-        InputError: A tag is missing, or has another form.
+        InputError: A tag is missing, or does not have the required form.
     """
     if WEIGHTS_TAG not in version.tags:
         raise InputError(
@@ -348,7 +348,7 @@ def _download(version: "ModelVersion", home: Path, tracking_uri: str | None) -> 
         if not _is_intact(partial, sha256):
             raise InputError(
                 f"version {version.version} of {version.name} is not used: its weights "
-                f"are not those of its tag {WEIGHTS_TAG}; {_other(version)}"
+                f"do not match its tag {WEIGHTS_TAG}; {_other(version)}"
             )
         if not _is_intact(home, sha256):  # another process may have finished first
             shutil.rmtree(home, ignore_errors=True)
@@ -362,7 +362,7 @@ def _is_complete(home: Path) -> bool:
 
 
 def _is_intact(home: Path, sha256: str) -> bool:
-    """True if all files are there and the weights have the digest."""
+    """True if all files exist and the weights have the digest."""
     if not _is_complete(home) or file_digest(home / FILES / WEIGHTS) != sha256:
         return False
     try:

@@ -14,8 +14,8 @@ from image_translation.reporting import formatting
 from image_translation.reporting.templates import read_template
 
 MARKER = ".image-translation-site.json"
-"""File in the site's folder that lists the files made here. Only these are replaced and
-removed.
+"""File in the site's folder that lists the files of this module. Only these are replaced
+and removed.
 """
 
 START, REPORTS, GRAPH, DOCS = "index.html", "reports", "graph", "docs"
@@ -29,7 +29,7 @@ BEGIN = """<!DOCTYPE html>
     fetchAnywhere(url === "/api/run-status" ? `.${url}` : url, ...options);
 </script>
 """
-"""Begin of kedro-viz's page: fetch the status of runs from its own folder."""
+"""Start of kedro-viz's page: a script that fetches the status of runs from its folder."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def build_site(
     """Copy pages into a folder and write its start page.
 
     Args:
-        output: The site's folder; files of others in it, such as ``docs``, are kept.
+        output: The site's folder; other files in it, such as ``docs``, are kept.
         reports: The folder with ``summary.html`` and one folder per task.
         graph: Output of ``kedro viz build``; None keeps the existing graph.
         tasks: All tasks, in the order of the page.
@@ -57,7 +57,7 @@ def build_site(
         The start page.
 
     Raises:
-        InputError: A page would replace a file that was not made here.
+        InputError: A page would replace a file that is not part of the site.
     """
     pages = _find_reports(reports, tasks)
     if graph is not None:
@@ -103,7 +103,7 @@ def _find_graph(graph: Path, output: Path) -> dict[str, Path]:
 
 
 def _read_marker(output: Path) -> set[str]:
-    """Names of the files that were made here by an earlier call."""
+    """Names of the files that an earlier call wrote."""
     try:
         return set(json.loads((output / MARKER).read_text("utf-8"))["files"])
     except FileNotFoundError:
@@ -119,24 +119,24 @@ def _write_marker(output: Path, names: Iterable[str]) -> None:
 
 
 def _refuse_others(output: Path, names: Sequence[str], made: set[str]) -> None:
-    """Check that no file of others would be replaced."""
+    """Check that only files of the site would be replaced."""
     for name in names:
         path = output / name
         is_own = name in made and not path.is_dir()
         is_taken = path.exists() or path.is_symlink()
         if not _is_inside(path, output) or (is_taken and not is_own):
             raise InputError(
-                f"--output: {path} was not made by kedro site, and is kept. Pass another "
-                "folder, or delete it if it is an old page of this site"
+                f"--output: {path} was not made by kedro site, and is not replaced. Pass "
+                "another folder, or delete the file if it is an old page of this site"
             )
 
 
 def _remove(output: Path, names: Iterable[str]) -> None:
-    """Remove files that were made here, and folders that are then empty."""
+    """Remove files of the site, and folders that become empty."""
     for name in names:
         path = output / name
         if not _is_inside(path, output) or path.is_dir():
-            continue  # others put a link or a folder in its place
+            continue  # a link or a folder has replaced it
         path.unlink(missing_ok=True)
         for folder in path.relative_to(output).parents:
             if folder != Path():
@@ -145,7 +145,7 @@ def _remove(output: Path, names: Iterable[str]) -> None:
 
 
 def _is_inside(path: Path, output: Path) -> bool:
-    """True if no link leads a file of the site out of it, or elsewhere in it."""
+    """True if the path leads to its own place in the site, not elsewhere by a link."""
     if not path.is_relative_to(output):
         return False
     relative = path.relative_to(output)

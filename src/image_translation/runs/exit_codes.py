@@ -51,7 +51,7 @@ _MEANINGS = {
     ExitCode.MLFLOW_LOST: "finished, but MLflow lacks a part of the results",
     ExitCode.PHOTOS_FAILED: "finished, but photographs were not translated",
     ExitCode.CHAMPION_LOST: "finished, but the champion cannot be used",
-    ExitCode.LOCKED: "not run: another run is active",
+    ExitCode.LOCKED: "not run: another command works on the data",
     ExitCode.INTERRUPTED: "interrupted",
     ExitCode.TERMINATED: "interrupted",
 }

@@ -31,9 +31,9 @@ logger = logging.getLogger(__name__)
 
 
 class RefusedInputError(MlflowException, ValueError):
-    """An error that MLflow's server shows.
+    """An error whose message MLflow's server returns.
 
-    For any other error, it shows the traceback with the paths of the server.
+    For any other error, the server returns a traceback that contains its paths.
     """
 
     def __init__(self, message: str) -> None:

@@ -31,7 +31,7 @@ REMEDY = (
     " MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
 )
 QUICKLY_CHECKED = 64 * 2**20
-"""Size in bytes up to which the structure of a database is checked at every start."""
+"""Maximum size in bytes of a database whose structure is checked at every start."""
 SHORT_TIMEOUTS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "1",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
@@ -101,7 +101,7 @@ def check_store(uri: str) -> None:
 
 
 def _create_database(path: Path) -> None:
-    """Create a database aside, and rename it: others see all of it or nothing."""
+    """Create a database and rename it, so that other processes see only a complete one."""
     if path.exists():
         return
     with lock(path.with_name(f".{path.name}.lock"), wait=True):
@@ -117,7 +117,7 @@ def _create_database(path: Path) -> None:
 
 
 def _check_database(path: Path) -> None:
-    """Check that a file is a whole SQLite database with MLflow's tables."""
+    """Check that a file is a complete SQLite database with MLflow's tables."""
     try:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
             database.execute("SELECT COUNT(*) FROM experiments").fetchone()
@@ -130,14 +130,14 @@ def _check_database(path: Path) -> None:
                 answer = database.execute("PRAGMA quick_check(1)").fetchone()[0]
                 is_whole = answer == "ok"
     except sqlite3.OperationalError as error:
-        if "locked" in str(error):  # another process writes: it is in use
+        if "locked" in str(error):  # another process is writing to it
             return
         is_whole = False
     except sqlite3.DatabaseError:
         is_whole = False
     if not is_whole:
         raise InputError(
-            f"{path} is damaged: it is not a whole database of MLflow. Restore it from a "
+            f"{path} is damaged: it is not a complete MLflow database. Restore it from a "
             "backup, or remove it: the next run creates a new one and uploads the "
             "results of all models on disk again"
         )
@@ -230,7 +230,7 @@ class Connection:
         )
 
     def shorten_timeouts(self) -> None:
-        """Shorten the timeouts of calls that are still made, until `renew`."""
+        """Shorten the timeouts of the remaining calls, until `renew`."""
         for name, value in SHORT_TIMEOUTS.items():
             self._timeouts.setdefault(name, os.environ.get(name))
             os.environ[name] = value

@@ -130,7 +130,7 @@ def _model(model: ModelState, before: ModelState | None) -> str:
 
 
 def _read_promotion(file: Path, began: float) -> dict[str, Any]:
-    """The promotion decision of this run; empty if it made none."""
+    """The promotion decision of this run; empty without a decision."""
     return json.loads(file.read_text("utf-8")) if _is_new(file, began) else {}
 
 

@@ -1,8 +1,8 @@
-"""The lock of a task's data: one writer, or several processes that share the work.
+"""The lock of a task's data: for one process, or several that share the work.
 
 A run, ``kedro nightly``, ``kedro send`` and promotions hold the lock alone. The nodes of a
-shared run (a DAG) and the workers of a tuning share it. A shared run that has begun and
-not ended keeps others out also while none of its nodes is running.
+shared run (a DAG) and the workers of a tuning share it. A shared run excludes other
+commands until it is ended, even while none of its nodes is running.
 """
 
 import os
@@ -23,7 +23,7 @@ STALE_SECONDS = 24 * 3600.0
 """Time without an event after which a shared run counts as abandoned."""
 
 PATIENCE = 1.0
-"""Seconds to wait for a holder that only looks around."""
+"""Seconds to wait for processes that hold the lock only to check for other holders."""
 
 _held: dict[Path, int] = {}
 """Locks that this process holds alone, with the number of nested holders."""
@@ -81,7 +81,7 @@ def hold_shared(folders: TaskFolders, run_id: str | None = None) -> Iterator[Non
 
 
 def _check_shared_runs(folders: TaskFolders, own: str | None) -> None:
-    """Raise if a shared run has begun and not ended; `own` is the key or id of one's own."""
+    """Raise if another shared run is open; `own` is the key or id of the own run."""
     for run in list_runs(folders):
         try:
             record = run.read()
@@ -93,9 +93,9 @@ def _check_shared_runs(folders: TaskFolders, own: str | None) -> None:
         is_stale = time.time() - record.ended > STALE_SECONDS
         if is_open and (run.is_active or not is_stale):
             raise LockedError(
-                f"{_in_use(folders.task, f'the shared run {run.run_id}')}. If that was "
-                f"abandoned, end it: MLFLOW_RUN_ID={run.run_id} kedro shared-run end "
-                f"--task={folders.task}, with its --env"
+                f"{_in_use(folders.task, f'the shared run {run.run_id}')}. If it was "
+                f"abandoned, end it, with its --env: MLFLOW_RUN_ID={run.run_id} kedro "
+                f"shared-run end --task={folders.task}"
             )
 
 

@@ -62,7 +62,7 @@ class TaskState(BaseModel):
 
     @classmethod
     def read(cls, folders: TaskFolders) -> "TaskState":
-        """Read the disk; missing and damaged files count as empty."""
+        """Read the state from disk; missing and damaged files count as empty."""
         found = sorted(folders.models.glob("*/model.json"))
         read = {path.parent.name: _read_model(path) for path in found}
         models = {name: model for name, model in read.items() if model is not None}

@@ -36,7 +36,7 @@ space.
 MAX_DEPTH = 100
 """Maximum number of nested folders."""
 
-_MAX_GLOBAL_KEYWORDS = 100  # a tar file repeats these in memory for every entry
+_MAX_GLOBAL_KEYWORDS = 100  # tarfile copies these for every entry
 _SAFE_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _CHUNK = 1 << 20
 _DAMAGE = (
@@ -45,7 +45,7 @@ _DAMAGE = (
     NotImplementedError,
     OSError,
     OverflowError,
-    RecursionError,  # tarfile calls itself for each of several headers of an entry
+    RecursionError,  # tarfile recurses for each additional header of an entry
     ValueError,
     lzma.LZMAError,
     struct.error,
@@ -59,7 +59,7 @@ def is_archive(path: Path) -> bool:
     """True for a zip or tar file, by its content.
 
     Raises:
-        InputError: It is a tar file whose first header is too long.
+        InputError: The file is a tar file whose first header is too long.
     """
     if zipfile.is_zipfile(path):
         return True
@@ -73,14 +73,14 @@ def is_archive(path: Path) -> bool:
 
 
 def unpack(archive: Path, folder: Path) -> Path:
-    """Unpack an archive, once.
+    """Unpack an archive, unless it is already unpacked.
 
     Only regular files are unpacked; links, devices and entries without a name are
-    ignored. The files of an earlier version stay until all of the new ones are written.
+    ignored. The files of an earlier version are kept until all new files are written.
 
     Args:
-        archive: A zip file, stored or deflated, or a tar file, also with gzip, bzip2 or
-            xz.
+        archive: A zip file (stored or deflated), or a tar file (uncompressed, gzip, bzip2
+            or xz).
         folder: Folder for the files.
 
     Returns:
@@ -99,12 +99,12 @@ def unpack(archive: Path, folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class _Member:
-    """An entry of an archive; without a stream, it is not a file.
+    """An entry of an archive.
 
     Attributes:
         name: Its path in the archive.
-        size: Bytes that it takes unpacked, as declared.
-        stream: The content.
+        size: Declared size of the unpacked content in bytes.
+        stream: The content; None for an entry that is not a file.
     """
 
     name: str
@@ -167,7 +167,7 @@ def _check_readable(path: Path, files: list[zipfile.ZipInfo]) -> None:
         raise InputError(
             f"source: {path} is encrypted; unpack it yourself and pass the folder"
         )
-    # zipfile decompresses the other methods without a limit of memory
+    # zipfile decompresses other methods with unlimited memory
     if any(info.compress_type not in _SAFE_METHODS for info in files):
         raise InputError(
             f"source: {path} uses a compression other than deflate; unpack it yourself "
@@ -182,7 +182,7 @@ def _read_tar(path: Path, _: int) -> Iterator[_Member]:
             info = archive.next()
             if info is None:
                 return
-            archive.members.clear()  # type: ignore[attr-defined] # tarfile collects them
+            archive.members.clear()  # type: ignore[attr-defined] # tarfile keeps all members
             skipped = archive.offset - info.offset_data
             if skipped < 0 or info.size < 0:
                 raise tarfile.ReadError("negative size")

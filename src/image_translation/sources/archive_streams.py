@@ -1,6 +1,6 @@
-"""Streams that limit what zipfile and tarfile read before they parse it.
+"""Streams that limit the size of the headers that zipfile and tarfile read.
 
-Both read a header as long as it declares to be into memory, and parse it there.
+Both modules read a header of any declared length into memory before they parse it.
 """
 
 import bz2
@@ -16,18 +16,18 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 MAX_DIRECTORY = 128 << 20
-"""Maximum size of a zip file's directory in bytes: 268 for each of 500,000 entries."""
+"""Maximum size of a zip file's directory: 268 bytes for each of 500,000 entries."""
 
 MAX_HEADER = 256 << 10
-"""Maximum size of the headers of an entry of a tar file in bytes; those of a path of
-the greatest length and the usual attributes need less than 16 KiB.
+"""Maximum size in bytes of the headers of a tar entry. The longest path with the usual
+attributes needs less than 16 KiB.
 """
 
 MAX_HEADERS = 1 << 30
-"""Maximum size of all headers of a tar file in bytes: 2 KiB for each of 500,000."""
+"""Maximum size of all headers of a tar file: 2 KiB for each of 500,000 entries."""
 
-_MAX_MEMORY = 256 << 20  # of the decoder of xz; its highest level needs 65 MiB
-_MAX_DIGITS = 100  # tarfile searches digits in quadratic time before Python 3.11.10
+_MAX_MEMORY = 256 << 20  # of the xz decoder; the highest compression level needs 65 MiB
+_MAX_DIGITS = 100  # before Python 3.11.10, tarfile searches digits in quadratic time
 _CHUNK = 1 << 18
 _BLOCK = 512
 _PAX_TYPES = {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE}
@@ -54,7 +54,7 @@ class ZipStream(io.RawIOBase):
         self._is_directory = True
 
     def allow_data(self) -> None:
-        """Read files from now on."""
+        """Stop limiting reads: files follow the directory."""
         self._is_directory = False
 
     def read(self, size: int = -1, /) -> bytes:
@@ -74,11 +74,11 @@ class ZipStream(io.RawIOBase):
         return data
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Move, as a file does."""
+        """Move to a position, as a file does."""
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
-        """The position, as of a file."""
+        """The current position, as of a file."""
         return self._file.tell()
 
     def seekable(self) -> bool:
@@ -102,11 +102,12 @@ class _Reader(Protocol):
 
 
 class TarStream(io.RawIOBase):
-    """An uncompressed tar file, read forwards, with headers of limited length.
+    """An uncompressed tar file, read forwards only, with headers of limited length.
 
     Args:
         source: The content.
-        file: The same content as a file, if it is not compressed: it is faster to skip.
+        file: The same content as a seekable file if it is not compressed; seeking is
+            faster than reading.
     """
 
     def __init__(self, source: _Reader, file: BinaryIO | None) -> None:
@@ -117,15 +118,15 @@ class TarStream(io.RawIOBase):
         self.allow_header()
 
     def allow_header(self) -> None:
-        """Read the headers of an entry from now on."""
+        """Limit the next reads: they are headers of an entry."""
         self._room: int | None = MAX_HEADER
 
     def allow_data(self) -> None:
-        """Read the content of an entry from now on."""
+        """Stop limiting reads: the content of an entry follows."""
         self._room = None
 
     def read(self, size: int = -1, /) -> bytes:
-        """Read bytes; fewer only at the end.
+        """Read bytes; returns fewer than requested only at the end.
 
         Raises:
             HeaderTooLongError: The headers of the entry, or all together, are too long.
@@ -155,7 +156,7 @@ class TarStream(io.RawIOBase):
         return b"".join(parts)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Move forwards.
+        """Move forwards to a position.
 
         Raises:
             tarfile.ReadError: The offset is before the position.
@@ -171,7 +172,7 @@ class TarStream(io.RawIOBase):
         return self._position
 
     def tell(self) -> int:
-        """The position."""
+        """The current position."""
         return self._position
 
     def seekable(self) -> bool:
@@ -181,7 +182,7 @@ class TarStream(io.RawIOBase):
 
 @contextmanager
 def open_tar_stream(path: Path) -> Iterator[TarStream]:
-    """Open a tar file, compressed with gzip, bzip2, xz or not at all."""
+    """Open a tar file, uncompressed or compressed with gzip, bzip2 or xz."""
     with path.open("rb") as file:
         start = file.read(6)
         file.seek(0)
@@ -196,7 +197,7 @@ def open_tar_stream(path: Path) -> Iterator[TarStream]:
 
 
 class _Xz:
-    """Decompressed xz; unlike ``lzma.LZMAFile``, with limited memory."""
+    """Decompresses xz with limited memory, unlike ``lzma.LZMAFile``."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file

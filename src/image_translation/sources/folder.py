@@ -13,7 +13,7 @@ from image_translation.sources.source import Source
 
 logger = logging.getLogger(__name__)
 
-_NAMED = 5  # maximum number of files that a message names
+_NAMED = 5  # maximum number of files named in a message
 _ARCHIVE_LITTER = "__MACOSX"  # resource forks that macOS adds to zip files
 
 
@@ -21,8 +21,8 @@ def list_folder(path: Path, parameter: str = "source") -> Source:
     """List the images in a folder and its sub-folders.
 
     Image files are recognized by their suffix, in upper or lower case. Hidden files and
-    ``__MACOSX`` are skipped. FIFOs, sockets, devices and links to them are skipped with
-    a warning.
+    ``__MACOSX`` are skipped. FIFOs, sockets, devices and links to them are also skipped,
+    with a warning.
 
     Args:
         path: The folder.

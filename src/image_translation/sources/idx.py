@@ -23,7 +23,7 @@ from image_translation.sources.cached_dir import cached_dir
 
 _NAME = re.compile(r"^(?P<set>.+)-images[-.]idx3-ubyte(\.gz)?$")
 _MAX_BYTES = 4 << 30
-_MAX_IMAGES = 2_000_000  # one file each; the largest of its kind, EMNIST, has 814,255
+_MAX_IMAGES = 2_000_000  # one file each; EMNIST, the largest IDX set, has 814,255
 _UNSIGNED_BYTES = 8
 
 
@@ -97,7 +97,7 @@ def _write_sets(files: dict[str, Path], root: Path) -> None:
         if len(images) > _MAX_IMAGES:
             raise InputError(
                 f"source: {path} contains {len(images):,} images; the limit is "
-                f"{_MAX_IMAGES:,}"
+                f"{_MAX_IMAGES:,}. Use a smaller file, or pass a folder of images"
             )
         folders = _folders(path, name, len(images))
         for folder in sorted(set(folders)):

@@ -26,8 +26,7 @@ _CREDENTIALS = (
 def download(source: str) -> Path:
     """Download a data set or the data of a competition, unless it is in the cache.
 
-    A failed download leaves nothing behind, and the earlier data of a competition in
-    place.
+    A failed download leaves no partial files, and keeps the earlier data of a competition.
 
     Args:
         source: ``kaggle:owner/dataset``, ``kaggle:owner/dataset/versions/N``, which
@@ -62,12 +61,12 @@ def download(source: str) -> Path:
 class _Cached:
     """The files of a handle in kagglehub's cache.
 
-    kagglehub knows no limits. It keeps partial files, and deletes the data of a
-    competition before it downloads a newer version.
+    kagglehub does not limit downloads. After a failure it keeps partial files, and it
+    deletes the data of a competition before it downloads a newer version.
 
     Args:
-        handle: As kagglehub takes it, of a valid form.
-        is_competition: Whether it names a competition.
+        handle: A valid handle of kagglehub.
+        is_competition: Whether the handle names a competition.
     """
 
     def __init__(self, handle: str, is_competition: bool) -> None:
@@ -82,13 +81,13 @@ class _Cached:
         self._is_competition = is_competition
 
     def fill(self, fetch: Callable[[], Path]) -> Path:
-        """Call kagglehub within the limits; undo what a failure leaves.
+        """Call kagglehub within the limits; after a failure, restore the earlier files.
 
         Raises:
             DownloadLimitError: The download exceeds a limit.
         """
         if self._backup.exists():
-            self._restore()  # a process ended during the download
+            self._restore()  # a process was killed during the download
         before = set(self._files())
         if before and self._is_competition:
             self._back_up()
@@ -102,7 +101,7 @@ class _Cached:
         try:
             found = run_limited(fetch, limits.MAX_SECONDS, watch)
             if self._backup.exists() and not found.exists():
-                # kagglehub deleted it, and then lost the network
+                # kagglehub deleted it and then lost the connection
                 self._restore()
         except BaseException:
             for path in set(self._files()) - before:
@@ -118,11 +117,11 @@ class _Cached:
         for root in self._roots:
             if root.is_file():
                 yield root
-            for folder, _, files in os.walk(root):  # ignores what is just deleted
+            for folder, _, files in os.walk(root):  # ignores deleted files
                 yield from (Path(folder, file) for file in files)
 
     def _back_up(self) -> None:
-        """Link the files in another folder, which takes no space."""
+        """Link the files in another folder, which needs no disk space."""
         new = self._backup.with_name(f"{self._backup.name}.tmp")
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir()
@@ -153,7 +152,7 @@ class _Cached:
 def _link(source: str | Path, target: str | Path) -> None:
     try:
         os.link(source, target)
-    except OSError:  # a file system without links
+    except OSError:  # the file system has no hard links
         shutil.copy2(source, target)
 
 

@@ -1,4 +1,4 @@
-"""Limits of downloads: size and total time."""
+"""Limits of downloads: size, number of files and total time."""
 
 import contextvars
 import ctypes
@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 MAX_BYTES = 200 << 30
-"""Maximum size of a download in bytes; less if the disk has less free space."""
+"""Maximum size of a download in bytes, unless the free disk space is less."""
 
 MAX_SECONDS = 12 * 3600.0
 """Maximum duration of a download in seconds."""
@@ -40,16 +40,16 @@ class Meter:
         self.is_exceeded = False
 
     def add(self, count: int) -> None:
-        """Count bytes that have arrived.
+        """Count received bytes.
 
         Raises:
-            DownloadLimitError: More bytes arrived than allowed.
+            DownloadLimitError: More bytes were received than allowed.
         """
         self._left -= count
         self.require(0)
 
     def require(self, count: int) -> None:
-        """Check that bytes may arrive.
+        """Check that this number of further bytes is allowed.
 
         Raises:
             DownloadLimitError: The bytes exceed the limit.
@@ -57,22 +57,23 @@ class Meter:
         if count > self._left or self.is_exceeded:
             self.is_exceeded = True
             raise DownloadLimitError(
-                f"is larger than {self._limit / 2**30:,.1f} GiB, the limit or the free "
-                "disk space"
+                f"is larger than {self._limit / 2**30:,.1f} GiB (the limit or the free "
+                "disk space)"
             )
 
 
 def run_limited(
     work: Callable[[], T], seconds: float, watch: Callable[[], object] = lambda: None
 ) -> T:
-    """Run a download in a thread, so that its total time is limited.
+    """Run a download in a thread, to limit its total time.
 
-    A client may wait for a server without end, or receive a byte now and then.
+    A client may wait for a server forever, or receive single bytes at long intervals.
 
     Args:
         work: The download.
         seconds: Its maximum duration.
-        watch: Called twice a second or less often, and at the end; may raise an error to stop it.
+        watch: Called at most twice a second, and at the end; an error that it raises
+            stops the download.
 
     Raises:
         DownloadLimitError: The download takes longer.

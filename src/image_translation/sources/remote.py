@@ -36,13 +36,13 @@ _STATE = ("size", "etag", "ETag", "mtime", "LastModified", "md5Hash", "created")
 def fetch(url: str, folder: Path) -> Path:
     """Download a file or a folder; later calls download only changes.
 
-    The files of an earlier version stay until all of the new ones have arrived. After
-    an interruption, whole files are kept for the next call, and no partial ones.
+    The files of an earlier version are kept until all new files are downloaded. After an
+    interruption, complete files are kept for the next call, and partial files are removed.
 
     Args:
         url: Any URL that fsspec supports: ``s3://``, ``gs://``, ``https://`` and
-            others. A web address is a single file. Credentials are read from the places
-            of the file system's own client, and must not be part of the URL.
+            others. A web address is a single file. Credentials must not be part of the
+            URL; the client of the file system reads them from its own configuration.
         folder: Folder for the files.
 
     Returns:
@@ -51,13 +51,13 @@ def fetch(url: str, folder: Path) -> Path:
 
     Raises:
         InputError: The URL does not exist, it is unreachable and was not downloaded
-            before, its client is not installed, or it exceeds the ``limits``.
+            before, its client is not installed, or the download exceeds the ``limits``.
     """
     shown = redact(url)
     if _has_credentials(url):
         raise InputError(
-            f"source: {shown}: a password or token in a URL ends up in logs; put it "
-            "where the client reads it, such as ~/.netrc or the environment"
+            f"source: {shown}: the address contains a password or token, which would appear in "
+            "logs; put it where the client reads it, such as ~/.netrc or the environment"
         )
     copy = _Copy(folder / digest(url)[:16])
     meter = Meter(min(limits.MAX_BYTES, _free_space(folder)))
@@ -75,7 +75,7 @@ def fetch(url: str, folder: Path) -> Path:
             raise InputError(
                 f"source: {shown} needs a client that is not installed: {reason}"
             ) from error
-        # every file system has its own exceptions
+        # each file system raises its own exceptions
         reason = f"{type(error).__name__}: {reason}".rstrip(": ")
         if copy.is_complete():
             logger.warning(
@@ -91,7 +91,7 @@ def fetch(url: str, folder: Path) -> Path:
 def redact(url: str) -> str:
     """A URL without user, password and query, for logs and reports."""
     parts = []
-    for part in url.split("::"):  # fsspec's chains of file systems
+    for part in url.split("::"):  # chained file systems of fsspec
         scheme, separator, rest = part.partition("://")
         authority, slash, path = rest.partition("/")
         parts.append(f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}")
@@ -99,9 +99,9 @@ def redact(url: str) -> str:
 
 
 def _has_credentials(url: str) -> bool:
-    """True for a password in a URL, or a token in one of the web.
+    """True for a password in a URL, or a user or token in a web address.
 
-    Other file systems need a user: ``sftp://user@host``.
+    Other addresses may contain a user: ``sftp://user@host``.
     """
     for part in url.split("::"):
         scheme, _, rest = part.partition("://")
@@ -119,10 +119,10 @@ def _free_space(folder: Path) -> int:
 
 
 class _Copy:
-    """The local copy: files, an index of their remote states, and files to come.
+    """The local copy: files, an index of their remote states, and incoming files.
 
     Args:
-        root: Its folder.
+        root: Folder of the copy.
     """
 
     def __init__(self, root: Path) -> None:
@@ -134,18 +134,18 @@ class _Copy:
         self._arrived = root / "incoming.json"
 
     def read(self) -> dict[str, Any]:
-        """The index."""
+        """Index of the incoming files."""
         try:
             return json.loads(self._index.read_text("utf-8"))
         except (OSError, ValueError):
             return {"complete": False, "single": False, "states": {}}
 
     def is_complete(self) -> bool:
-        """True if all files of a version are there."""
+        """True if all files of a version were downloaded."""
         return self.read()["complete"] and self.files.is_dir()
 
     def path(self) -> Path:
-        """The folder, or the file of a single one."""
+        """The folder, or the file if it is a single one."""
         index = self.read()
         return (
             self.files / next(iter(index["states"])) if index["single"] else self.files
@@ -154,32 +154,33 @@ class _Copy:
     def find_unchanged(self, states: Mapping[str, str]) -> set[str]:
         """Names of the files that need no download."""
         if self._previous.exists() and not self.files.exists():
-            self._previous.replace(self.files)  # a process ended while it replaced them
+            # A process was killed while it replaced the files.
+            self._previous.replace(self.files)
         known = self.read()["states"]
         return _present(self.files, known, states)
 
     def find_arrived(self, states: Mapping[str, str]) -> dict[str, str]:
-        """States of the whole files that an interrupted download left."""
+        """States of the complete files that an interrupted download left."""
         return {
             name: states[name]
             for name in _present(self.incoming, self._read_arrived(), states)
         }
 
     def note(self, arrived: Mapping[str, str]) -> None:
-        """Record files that have arrived."""
+        """Record downloaded files."""
         write_text(self._arrived, json.dumps(dict(arrived)))
 
     def replace(
         self, unchanged: Set[str], states: Mapping[str, str], *, single: bool
     ) -> None:
-        """Replace the files by the incoming and the unchanged ones, as a whole."""
+        """Replace all files at once by the incoming and the unchanged ones."""
         _remove_others(self.incoming, states.keys() - unchanged)
         for name in unchanged:
             target = self.incoming / name
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 os.link(self.files / name, target)
-            except OSError:  # a file system without links
+            except OSError:  # the file system has no hard links
                 shutil.copy2(self.files / name, target)
         shutil.rmtree(self._previous, ignore_errors=True)
         if self.files.exists():
@@ -193,7 +194,7 @@ class _Copy:
         """Remove partial files.
 
         Args:
-            discard: Whether to remove whole ones that have just arrived, too.
+            discard: Whether to remove complete incoming files too.
         """
         arrived = {} if discard else self._read_arrived()
         _remove_others(self.incoming, arrived.keys())
@@ -275,7 +276,7 @@ def _check_declared(
 
 
 class _Batch(Callback):
-    """Gives each file of a batch a counter of its bytes."""
+    """Counts the bytes of each file of a batch."""
 
     def __init__(self, meter: Meter) -> None:
         super().__init__()
@@ -286,7 +287,7 @@ class _Batch(Callback):
 
 
 class _File(Callback):
-    """Counts the bytes of a file; an error in it stops the download."""
+    """Counts the bytes of a file; raises an error to stop the download."""
 
     def __init__(self, meter: Meter) -> None:
         super().__init__()
@@ -355,7 +356,7 @@ def _list_folder(system: Any, remote: str) -> dict[str, dict[str, Any]]:
 
 
 def _is_file(system: Any, info: Mapping[str, Any]) -> bool:
-    """True for a file, and for a link unless it is known to lead to another kind."""
+    """True for a file, and for a link unless it is known to lead to something else."""
     if info.get("islink"):
         return system.isfile(info["name"])
     return info.get("type", "file") in {"file", "link"}

@@ -6,7 +6,8 @@ from numpy.typing import ArrayLike
 from image_translation.statistics.groups import Floats
 
 REACHED = 1 - 1e-6
-"""Factor of a statistic that a draw must reach, so that rounding errors do not matter."""
+"""Fraction of a statistic that a draw must reach to count, so that rounding errors do not
+matter."""
 
 
 def holm(p_values: ArrayLike) -> Floats:

@@ -29,11 +29,12 @@ def detectable(error: ArrayLike, df: ArrayLike, critical: ArrayLike) -> Floats:
         Differences in the unit of ``error``; infinite where ``critical`` is infinite.
     """
     critical, df = np.asarray(critical, dtype=np.float64), np.asarray(df)
-    # SciPy's solver may not return for larger ones. Beyond them, the error of the error
-    # decides alone, to 0.1 %: the inverse of P(χ²/df < (difference / critical)²).
+    # SciPy's solver may not return for larger values. For these, only the uncertainty of
+    # the standard error matters, to 0.1 %: the inverse of
+    # P(χ²/df < (difference / critical)²).
     solvable = np.minimum(critical, LARGEST_SOLVED)
     solved = scipy.special.nctdtrinc(df, 1 - POWER, solvable)
     limit = critical * np.sqrt(2 * scipy.special.gammaincinv(df / 2, POWER) / df)
     found = np.where(critical > LARGEST_SOLVED, limit, solved)
-    with np.errstate(invalid="ignore"):  # an infinite one times no error
+    with np.errstate(invalid="ignore"):  # infinity times an error of 0
         return np.where(np.isfinite(critical), found * np.asarray(error), critical)

@@ -142,7 +142,7 @@ def choose_best(validation: pd.DataFrame, metric: str) -> Candidate | None:
 
     Args:
         validation: One row per trained replicate: ``model, replicate`` and ``value``,
-            its validation value by the metric. The value is the `late_mean` of the
+            its validation value of the metric. The value is the `late_mean` of the
             curve, not its maximum, since noisy curves have high maxima.
         metric: Name of the metric.
 

@@ -11,7 +11,7 @@ Margin = Annotated[Annotated[float, Field(gt=0)] | None, Nullable]
 
 
 class MarginSettings(Settings):
-    """Margins of practical equality by metric; None for a metric without one."""
+    """Margins of practical equality by metric; None for a metric without a margin."""
 
     mse: Margin
     psnr: Margin

@@ -59,7 +59,7 @@ def fit(
 
     Raises:
         InputError: There are no pairs, or a parameter cannot be satisfied.
-        Stopped: A signal asked to stop.
+        Stopped: A signal requested a stop.
     """
     run_folder = RunFolder(folder, settings, train, validation, replicate, name)
     _check(settings, train, validation)

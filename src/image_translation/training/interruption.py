@@ -1,4 +1,4 @@
-"""Stops on SIGINT and SIGTERM, at once or between two steps of a training."""
+"""Stop on SIGINT and SIGTERM, at once or between two steps of a training."""
 
 import signal
 import threading
@@ -10,10 +10,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stopped(BaseException):
-    """A signal asked to stop.
+    """A signal requested a stop.
 
-    Like `KeyboardInterrupt`, it does not derive from `Exception`: code that survives an
-    error of a file, a network or MLflow must not survive a stop.
+    Like `KeyboardInterrupt`, it is not a subclass of `Exception`: code that continues after
+    an error of a file, the network or MLflow must not continue after a stop.
 
     Attributes:
         exit_code: The exit code that shells report for a process ended by this signal.
@@ -28,7 +28,7 @@ def resume_hint(forced: bool) -> str:
     """How to resume a stopped training.
 
     Args:
-        forced: Whether ``training.force`` started it anew, as it would again.
+        forced: Whether ``training.force`` restarted it, as it would again.
     """
     without = ", without training.force" if forced else ""
     return f"to resume it, run the same command again{without}"
@@ -37,8 +37,8 @@ def resume_hint(forced: bool) -> str:
 class StopRequest:
     """Context that records a signal instead of stopping, except where `interruptible`.
 
-    The second signal has its usual effect, unless the process is patient. In threads
-    other than the main one, where Python handles no signals, nothing is recorded.
+    The second signal has its usual effect, unless the process is patient. Nothing is
+    recorded in threads other than the main one, where Python handles no signals.
 
     Attributes:
         number: The received signal, or None; remains available after the context.
@@ -48,7 +48,7 @@ class StopRequest:
     """The request of the main thread."""
 
     is_patient = False
-    """Whether further signals are ignored, as where another process passes them on."""
+    """Whether further signals are ignored, because another process may forward the first."""
 
     def __init__(self) -> None:
         self.number: int | None = None
@@ -70,7 +70,7 @@ class StopRequest:
         """Stop if a signal was recorded.
 
         Raises:
-            Stopped: One was.
+            Stopped: A signal was recorded.
         """
         if self.number is not None:
             raise Stopped("The run was stopped", self.number)
@@ -90,13 +90,13 @@ class StopRequest:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Context in which a signal stops at once, although a `StopRequest` is active.
+    """Context in which a signal stops at once, even if a `StopRequest` is active.
 
-    For work that may take long and whose loss is cheap: a validation, a call over the
-    network.
+    For work that may take long and is cheap to repeat, such as a validation or a call over
+    the network.
 
     Raises:
-        Stopped: A signal was received, in the context or before it.
+        Stopped: A signal was received in the context or before it.
     """
     request = StopRequest.active if _is_main_thread() else None
     if request is None:

@@ -68,7 +68,7 @@ def launch(
 
     Raises:
         InputError: As in `fit`; or a process ended with an error.
-        Stopped: A signal asked to stop; a checkpoint was saved.
+        Stopped: A signal requested a stop; a checkpoint was saved.
     """
     with _job(name, settings, (train, validation), folder, observers) as (job, server):
         command = _torchrun(settings.training, job, node=0)

@@ -70,7 +70,8 @@ def train_epochs(run: Run) -> str | None:
                 return failure
             try:
                 row = end_epoch(run, epoch, figures)
-            except Stopped:  # the state is that of before or after the validation
+            except Stopped:
+                # The state is consistent: from before or after the validation.
                 run.save_and_stop()
             progress.figures = {
                 k: v for k, v in row.items() if "/" in k or k == "epoch"

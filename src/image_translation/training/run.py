@@ -54,10 +54,10 @@ class Run:
     def report_epoch(
         self, row: Mapping[str, float], samples: NDArray[np.uint8]
     ) -> None:
-        """Notify all observers of an epoch, also if a signal stops one of them.
+        """Notify all observers of an epoch, even if a signal stops one of them.
 
         Raises:
-            Stopped: One was stopped.
+            Stopped: A signal stopped an observer.
         """
         metrics = {name: value for name, value in row.items() if name != "epoch"}
         stop = None
@@ -73,7 +73,7 @@ class Run:
         """Between two steps: save a checkpoint and stop if a signal was received.
 
         Raises:
-            Stopped: One was, in any process.
+            Stopped: A process received a signal.
         """
         if any_process(self.stop.number is not None):
             self.save_and_stop()

@@ -134,7 +134,7 @@ class TrainedReplicate:
         if file_digest(path) != self.config["weights_sha256"]:
             raise InputError(
                 f"{path} is damaged: it differs from the weights that were trained. "
-                "Remove it and run the same command again to train the model again"
+                "Remove it and run the same command again to retrain the model"
             )
         if not fits(generator, weights):
             raise InputError(

@@ -29,7 +29,7 @@ all processes as soon as one has ended."""
 
 def main(path: Path) -> int:
     """Train as one process of a job; returns the exit code."""
-    # systemd signals every process, and torchrun passes the signal on.
+    # systemd signals every process, and torchrun also forwards the signal.
     StopRequest.is_patient = True
     job = json.loads(path.read_text("utf-8"))
     settings = ModelSettings.model_validate(job["settings"])

@@ -22,8 +22,8 @@ def best_on_validation(
 ) -> Candidate | None:
     """The best model on validation, and its best replicate.
 
-    Promotion registers it as the challenger; without a champion, translation, export and
-    app use it.
+    Promotion registers it as the challenger. Without a champion, the translation, the
+    export and the app use it.
 
     Args:
         trained: The models on disk, by name; baselines and failed models are ignored.

@@ -112,7 +112,7 @@ def tune(
     Raises:
         InputError: There are no pairs for training or scoring, no metric selects the
             epoch, the storage is unusable, or the study does not match.
-        Stopped: A signal requested to stop.
+        Stopped: A signal requested a stop.
     """
     if settings.training.select_by == LAST:
         raise InputError(

@@ -90,7 +90,7 @@ def collect_content(
 
 
 def _without_folders(value: Any) -> Any:
-    """A setting without the machine's folders: of an absolute path, the name."""
+    """A setting without folders of this machine: an absolute path becomes its name."""
     is_path = isinstance(value, str) and PurePath(value).is_absolute()
     return f"…/{PurePath(value).name}" if is_path else value
 

@@ -48,7 +48,7 @@ def export_models(
         settings: All parameters of the task.
         trained: The task's models on disk, by name.
         champions: Folder of the champions.
-        folder: Folder of the exports; those that are up to date are kept.
+        folder: Folder of the exports; up-to-date exports are kept.
         train: Training pairs.
         validation: Validation pairs.
         source: The source of the pairs.

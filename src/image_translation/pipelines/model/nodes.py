@@ -39,7 +39,7 @@ def train_model(
     """Train all replicates of a model that are not up to date.
 
     Raises:
-        InputError: The pairs were changed meanwhile.
+        InputError: The pairs were changed during the training.
     """
     from image_translation import training
 
