@@ -42,6 +42,9 @@ from image_translation.training.interruption import Stopped
 
 logger = logging.getLogger(__name__)
 
+FINE = (ExitCode.FINISHED, ExitCode.MODEL_FAILED, ExitCode.CHAMPION_LOST)
+"""Codes of runs that finished."""
+
 
 @click.command()
 @task_option
@@ -163,7 +166,7 @@ def end(metadata: ProjectMetadata, task: str, env: str | None) -> None:
     except InputError as error:
         click.echo(str(error), err=True)
         code = ExitCode.FAILED
-    is_fine = code in (ExitCode.FINISHED, ExitCode.MODEL_FAILED)
+    is_fine = code in FINE
     status = "FINISHED" if is_fine else "FAILED"
     run.log.append("ended", status=status, shared_by=task)
     if run_id and (failure := _send_end(metadata, run, env)) is not None:
