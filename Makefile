@@ -14,7 +14,7 @@ AIRFLOW := AIRFLOW_HOME="$(CURDIR)/.airflow" \
 	AIRFLOW__USAGE_DATA_COLLECTION__ENABLED=False \
 	PATH="$(CURDIR)/.venv-airflow/bin:$$PATH"
 
-.PHONY: run app nightly test test-browser test-airflow lint bench bench-preparation bench-inference \
+.PHONY: run app nightly test test-slow test-browser test-airflow lint bench bench-preparation bench-inference \
 	bench-scoring bench-training ablation viz mlflow \
 	send rollback docs site dags airflow lock audit clean
 
@@ -34,6 +34,10 @@ nightly: $(INSTALLED)
 
 test: $(INSTALLED) lint
 	$(BIN)/pytest --numprocesses auto --dist worksteal
+
+# Further cases of tests that take long.
+test-slow: $(INSTALLED)
+	$(BIN)/pytest -m slow --numprocesses auto
 
 # Tests the report and the blind test in Chromium, which must be installed.
 test-browser: $(INSTALLED)

@@ -105,10 +105,8 @@ def busy(project):
     [
         ("nightly", *TASK),
         ("run", "--pipeline=colorization", "--env=smoke"),
-        ("run", "--pipeline=colorization", "--env=smoke", "--tags=ingestion"),
         ("run", "--pipeline=tuning", "--env=smoke", "--params=task=colorization"),
         ("promote", *TASK, "--version=1"),
-        ("rollback", *TASK),
         ("shared-run", "begin", *TASK, "--key=k"),
     ],
 )

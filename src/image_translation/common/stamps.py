@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from image_translation.common.errors import InputError
 from image_translation.common.files import write_text
@@ -88,6 +88,15 @@ def make_all_if_stale(
     made = make_if_stale(fingerprint, make)
     values = [None] * count if made.value is None else made.value
     return tuple(Stamped(fingerprint, value) for value in values)
+
+
+@runtime_checkable
+class Fingerprinting(Protocol):
+    """A dataset that knows the fingerprints of what it has stored."""
+
+    def stored_fingerprints(self) -> set[str]:
+        """Fingerprints of complete and undamaged outputs."""
+        ...
 
 
 class Stamp:

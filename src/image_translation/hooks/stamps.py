@@ -4,8 +4,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline.node import Node
 
-from image_translation.common.stamps import begin_node
-from image_translation.datasets.fingerprinted import Fingerprinted
+from image_translation.common.stamps import Fingerprinting, begin_node
 
 
 class StampHooks:
@@ -18,6 +17,6 @@ class StampHooks:
         stored = [
             output.stored_fingerprints()
             for output in outputs
-            if isinstance(output, Fingerprinted)
+            if isinstance(output, Fingerprinting)
         ]
         begin_node(set.intersection(*stored) if stored else ())
