@@ -93,7 +93,7 @@ def test_signal_stops_what_survives_errors(number):
 
     result = CliRunner().invoke(command)
     assert result.exit_code == 128 + number
-    assert "resumes" in result.output
+    assert "to resume" in result.output
     assert signal.getsignal(number) == before
 
 

@@ -53,7 +53,7 @@ def test_checked_file_that_changed_is_an_error_until_it_is_saved(path, caplog):
         dataset.load()
     assert "split.csv is damaged" in message(caught)
     dataset.save(FRAME)
-    assert "split.csv has another size" in caplog.text
+    assert "split.csv has changed in size" in caplog.text
     pd.testing.assert_frame_equal(dataset.load(), FRAME)
 
 
@@ -87,7 +87,7 @@ def test_damaged_file_is_restored(path, restored, damage, caplog):
     reader = RememberedCSVDataset(filepath=str(path))
     pd.testing.assert_frame_equal(reader.load(), FRAME)
     pd.testing.assert_frame_equal(restored.load(), FRAME)
-    assert caplog.text.count("is restored as it was written") == 1
+    assert caplog.text.count("is restored from its copy") == 1
     aside = path.with_name("split.csv.changed")
     assert (aside.read_bytes() if aside.exists() else None) == changed
 
