@@ -92,6 +92,16 @@ def test_damaged_file_is_restored(path, restored, damage, caplog):
     assert (aside.read_bytes() if aside.exists() else None) == changed
 
 
+@pytest.mark.parametrize("content", ["", "{", "[]"])
+def test_damaged_stamp_of_a_good_file_is_recreated(path, restored, content, caplog):
+    stamp = path.with_name(".split.csv.fingerprint.json")
+    before = stamp.read_text()
+    stamp.write_text(content)
+    pd.testing.assert_frame_equal(restored.load(), FRAME)
+    assert f"{stamp} was damaged" in caplog.text
+    assert stamp.read_text() == before
+
+
 def test_edited_file_can_be_adopted(path, restored):
     edited = "a,b\n7,edited\n"
     path.write_text(edited)

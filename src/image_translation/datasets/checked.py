@@ -102,6 +102,12 @@ class Restored(Checked):
         if not stamp.path.exists() or stamp.is_intact():
             return
         aside = path.with_name(f"{path.name}.changed")
+        both = [file.read_bytes() for file in (path, self._copy) if file.is_file()]
+        is_stamp_lost = not stamp.digests()
+        if is_stamp_lost and len(both) == 2 and both[0] == both[1]:
+            logger.warning("%s was damaged and is recreated", stamp.path)
+            stamp.write("")
+            return
         if not stamp.matches_copy(self._copy):
             raise InputError(
                 f"{path} is missing or damaged, and so is its copy {self._copy}. Restore "
