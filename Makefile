@@ -15,7 +15,7 @@ AIRFLOW := AIRFLOW_HOME="$(CURDIR)/.airflow" \
 	PATH="$(CURDIR)/.venv-airflow/bin:$$PATH"
 
 .PHONY: run app nightly test test-slow test-browser test-airflow lint bench bench-preparation bench-inference \
-	bench-scoring bench-training ablation viz mlflow \
+	bench-scoring bench-training bench-shared-machine ablation viz mlflow \
 	send rollback docs site dags airflow lock audit clean
 
 # Trains each model once: the bundled photographs are too few for verdicts, however often
@@ -56,7 +56,7 @@ lint: $(INSTALLED)
 # Runs all benchmarks, into docs/performance.md; takes most of an hour.
 # BENCH="--source <folder> --input <sub-folder> --target <sub-folder>" prepares your pairs;
 # TRAINING="--models pix2pix --sizes 256" trains fewer models.
-bench: bench-preparation bench-inference bench-scoring bench-training
+bench: bench-preparation bench-inference bench-scoring bench-training bench-shared-machine
 
 bench-preparation: $(INSTALLED)
 	$(BIN)/python benchmarks/preparation.py $(BENCH)
@@ -69,6 +69,9 @@ bench-scoring: $(INSTALLED)
 
 bench-training: $(INSTALLED)
 	$(BIN)/python benchmarks/training.py --write docs/performance.md $(TRAINING)
+
+bench-shared-machine: $(INSTALLED)
+	$(BIN)/python benchmarks/shared_machine.py --write docs/performance.md
 
 # Compares every option of structure and loss with the plain model, on the prepared pairs of
 # TASK, into docs/results.md. ABLATION="--epochs 3 --channels 16 --seeds 1" is shorter.

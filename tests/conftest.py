@@ -1,8 +1,8 @@
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from filelock import FileLock
 from image_translation.config.parameters import LayeredConfigLoader
 from image_translation.config.task_settings import TaskSettings
 from image_translation.pipeline_registry import MODELS
+from tests.commands import run_command
 
 PROJECT = Path(__file__).parents[1]
 
@@ -58,17 +59,7 @@ def task_settings(task: str = "colorization", **sections: object) -> TaskSetting
 def kedro() -> Callable[..., subprocess.CompletedProcess]:
     """Run a Kedro command in a folder, as a user does."""
 
-    def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            [sys.executable, "-m", "kedro", *arguments],
-            cwd=folder,
-            env=ENVIRONMENT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    return run
+    return partial(run_command, environment=ENVIRONMENT)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from unittest import mock
 
 import pytest
@@ -28,6 +29,7 @@ from image_translation.training.interruption import (
     StopRequest,
     interruptible,
 )
+from tests.commands import run_command
 from tests.conftest import ENVIRONMENT
 from tests.pairing.helpers import write
 
@@ -158,23 +160,17 @@ def test_second_signal_ends_the_process_at_once(number):
     assert process.returncode == 128 + number
 
 
-INTERRUPTED = """
-import os, signal, sys
-from kedro.framework.cli import main
-from mlflow import MlflowClient
+def interrupt_first_call(number):
+    """Send this process a signal within MLflow's first call by an event log."""
+    log_batch = MlflowClient.log_batch
 
-log_batch = MlflowClient.log_batch
+    def interrupt(self, run_id, **values):
+        if values.get("params"):
+            MlflowClient.log_batch = log_batch
+            os.kill(os.getpid(), number)
+        return log_batch(self, run_id, **values)
 
-def interrupt(self, run_id, **values):
-    if values.get("params"):  # the first call of an event log
-        MlflowClient.log_batch = log_batch
-        os.kill(os.getpid(), signal.{name})
-    return log_batch(self, run_id, **values)
-
-MlflowClient.log_batch = interrupt
-sys.argv = ["kedro", *{arguments!r}]
-main()
-"""
+    MlflowClient.log_batch = interrupt
 
 
 @SIGNALS
@@ -186,13 +182,11 @@ def test_stopped_run_is_recorded(smoke_project, tmp_path, number, command):
         "nightly": ["nightly", "--env=smoke"],
     }[command]
     name = signal.Signals(number).name
-    result = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED.format(name=name, arguments=arguments)],
-        cwd=project,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        check=False,
+    result = run_command(
+        project,
+        *arguments,
+        environment=ENVIRONMENT,
+        prepare=partial(interrupt_first_call, number),
     )
     assert result.returncode == 128 + number, result.stderr
     assert f"Stopped by {name}" in result.stderr

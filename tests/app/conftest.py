@@ -1,14 +1,11 @@
 """The app as a user starts it."""
 
-import os
-import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.commands import Command
 from tests.conftest import ENVIRONMENT
 
 
@@ -21,7 +18,7 @@ def free_port() -> int:
 @contextmanager
 def running_app(
     project: Path, temporary: Path, *options: str
-) -> Iterator[tuple[str, subprocess.Popen]]:
+) -> Iterator[tuple[str, Command]]:
     """`kedro app` in a project: its URL, and its process, which is ended afterwards.
 
     Args:
@@ -29,23 +26,13 @@ def running_app(
         temporary: Where the process keeps temporary files.
         options: Of the command.
     """
-    command = [sys.executable, "-m", "kedro", "app", "--env=smoke", *options]
-    log = temporary / "log"
-    with log.open("w") as errors:
-        process = subprocess.Popen(
-            [*command, f"--port={free_port()}"],
-            cwd=project,
-            env={**ENVIRONMENT, "TMPDIR": str(temporary)},
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
+    command = ("app", "--env=smoke", *options, f"--port={free_port()}")
+    environment = {**ENVIRONMENT, "TMPDIR": str(temporary)}
+    process = Command(project, command, environment)
     try:
-        lines = iter(process.stdout.readline, "")
-        line = next((line for line in lines if "The app serves" in line), None)
-        assert line, log.read_text()
+        line = process.wait_for_line("The app serves")
+        assert line, process.output
         yield line.split()[-1], process
     finally:
-        if process.poll() is None:
-            os.kill(process.pid, signal.SIGTERM)
-        process.communicate(timeout=120)
+        process.terminate()
+        process.wait(timeout=120)

@@ -4,8 +4,6 @@ import fcntl
 import json
 import os
 import shutil
-import subprocess
-import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +17,7 @@ from image_translation.runs.exit_codes import ExitCode
 from image_translation.runs.mlflow_position import is_pending
 from image_translation.runs.pipeline_run import begin_run, list_runs
 from image_translation.runs.task_state import TaskFolders
+from tests.commands import run_command
 from tests.conftest import ENVIRONMENT
 from tests.pairing.helpers import write
 
@@ -54,14 +53,8 @@ def begin_parent(client):
 
 def join(project, run_id, *arguments):
     """A Kedro command as a part of a shared run."""
-    return subprocess.run(
-        [sys.executable, "-m", "kedro", *arguments],
-        cwd=project,
-        env={**ENVIRONMENT, "MLFLOW_RUN_ID": run_id},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = {**ENVIRONMENT, "MLFLOW_RUN_ID": run_id}
+    return run_command(project, *arguments, environment=environment)
 
 
 def test_night_without_new_data_trains_nothing(project, kedro):

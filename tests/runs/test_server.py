@@ -18,6 +18,7 @@ from mlflow import MlflowClient
 from image_translation.runs.exit_codes import ExitCode
 from image_translation.runs.pipeline_run import list_runs
 from image_translation.runs.task_state import TaskFolders
+from tests.commands import Command
 from tests.conftest import ENVIRONMENT, only
 
 EPOCHS = 4
@@ -75,15 +76,8 @@ def server(tmp_path):
     server.kill()
 
 
-def start_kedro(project: Path, *arguments: str) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-m", "kedro", *arguments],
-        cwd=project,
-        env=ENVIRONMENT,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-    )
+def start_kedro(project: Path, *arguments: str) -> Command:
+    return Command(project, arguments, ENVIRONMENT)
 
 
 def test_run_stops_within_seconds_of_a_signal_while_the_server_hangs(

@@ -20,7 +20,7 @@ def map_in_threads(
     Decoding, resizing and hashing release the GIL, so threads suffice. Only a few
     results are buffered at a time.
     """
-    threads = max(2, _usable_cores())
+    threads = max(2, usable_cores())
     pool = ThreadPoolExecutor(threads, thread_name_prefix="pairs")
     waiting: deque[Future[Result]] = deque()
     try:
@@ -34,7 +34,8 @@ def map_in_threads(
         pool.shutdown(cancel_futures=True)
 
 
-def _usable_cores() -> int:
+def usable_cores() -> int:
+    """Number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):  # not available on macOS and Windows
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

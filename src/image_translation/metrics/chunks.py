@@ -1,7 +1,6 @@
 """Score images in small chunks, on all cores and in bounded memory."""
 
 import logging
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, update_wrapper
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from image_translation.common.memory import keep_freed_memory
+from image_translation.common.threads import usable_cores
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ def map_chunks(
         return [work(chunk) for chunk in chunks]
     with (
         _thread_pools().limit(limits=1, user_api="blas"),
-        ThreadPoolExecutor(min(os.cpu_count() or 1, len(chunks))) as pool,
+        ThreadPoolExecutor(min(usable_cores(), len(chunks))) as pool,
     ):
         return list(pool.map(work, chunks))
 

@@ -10,6 +10,7 @@ from image_translation.common.errors import InputError
 from image_translation.common.memory import keep_freed_memory
 from image_translation.common.names import TRAIN, VALIDATION
 from image_translation.common.stamps import note_work
+from image_translation.common.torch_threads import torch_threads
 from image_translation.networks import MeanTarget
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.cost import known_cost
@@ -70,10 +71,16 @@ def fit(
         logger.info("%s is up to date", run_folder.name)
         return finished
 
-    run = _start(run_folder, observers if is_first() else ())
+    with torch_threads.fixed(settings.training.fixed_threads):
+        return _train(run_folder, observers if is_first() else ())
+
+
+def _train(run_folder: RunFolder, observers: Sequence[Observer]) -> TrainedReplicate:
+    run, settings = _start(run_folder, observers), run_folder.settings
+    train, replicate = run_folder.train, run_folder.replicate
     cost = known_cost(run.state, train.image_size, run.device)
     for observer in run.observers:
-        observer.on_start(replicate, folder, settings, cost)
+        observer.on_start(replicate, run_folder.path, settings, cost)
     failure = None
     if settings.is_trainable:
         failure = train_epochs(run)

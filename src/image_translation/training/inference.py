@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from image_translation.common.memory import keep_freed_memory
+from image_translation.common.torch_threads import torch_threads
 from image_translation.networks.acceleration import accelerate
 from image_translation.training.settings import InferenceSettings
 from image_translation.training.tensors import to_tensor, to_uint8
@@ -50,7 +51,11 @@ def translate_prepared(
     is_single = settings.dropout or settings.batch_statistics
     size = 1 if is_single else settings.batch_size
     for start in range(0, len(inputs), size):
-        yield _translate_batch(network, inputs[start : start + size], seed + start)
+        with torch_threads.adapted(_device_of(network).type):
+            images = _translate_batch(
+                network, inputs[start : start + size], seed + start
+            )
+        yield images
 
 
 def prepare(generator: nn.Module, settings: InferenceSettings) -> nn.Module:

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor
 
+from image_translation.common.torch_threads import torch_threads
 from image_translation.training.batches import Batch, Batches
 from image_translation.training.devices import Device
 from image_translation.training.divergence import (
@@ -91,7 +92,8 @@ def _train_epoch(
     before, started = state.seconds, time.perf_counter()
 
     for batch in batches.epoch(epoch, start=state.batches):
-        state.sums += train_batch(state, batch, run.settings, run.device)
+        with torch_threads.adapted(run.device.kind):
+            state.sums += train_batch(state, batch, run.settings, run.device)
         state.batches += 1
         state.seen += batch.total
         state.seconds = before + time.perf_counter() - started

@@ -116,12 +116,18 @@ class TrainingSettings(Settings):
     ]
     device: Literal["auto", "cuda", "cpu"]
     precision: Literal["auto", "bf16", "tf32", "fp32"]
+    threads: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
     devices: int = Field(ge=1)
     nodes: int = Field(ge=1)
     rendezvous: OptionalText
     compile: bool
     checkpoint_minutes: float = Field(gt=0)
     force: bool
+
+    @property
+    def fixed_threads(self) -> int | None:
+        """Number of CPU threads; None adapts it to the load of the machine."""
+        return None if self.threads == "auto" else self.threads
 
 
 class InferenceSettings(Settings):
@@ -143,7 +149,7 @@ class ModelSettings(Settings):
     inference: InferenceSettings
 
     def relevant(self) -> dict[str, Any]:
-        """Everything that weights depend on, except warm start and number of processes."""
+        """Everything that weights depend on, except warm start, processes and threads."""
         return self.model_dump(
             mode="json",
             exclude={
@@ -156,6 +162,7 @@ class ModelSettings(Settings):
                     "nodes",
                     "rendezvous",
                     "replicates",
+                    "threads",
                     "warm_start",
                 },
                 "inference": {"batch_size"},

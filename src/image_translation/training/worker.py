@@ -16,6 +16,7 @@ import torch.distributed as dist
 
 from image_translation.common.errors import InputError
 from image_translation.common.spreadsheets import read_texts
+from image_translation.common.threads import usable_cores
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.interruption import Stopped, StopRequest
 from image_translation.training.launch import RemoteObserver
@@ -81,8 +82,8 @@ def _init_process_group(settings: ModelSettings) -> None:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     else:
         # torchrun sets one thread by default
-        cores = os.cpu_count() or 1
-        torch.set_num_threads(max(1, cores // int(os.environ["LOCAL_WORLD_SIZE"])))
+        processes = int(os.environ["LOCAL_WORLD_SIZE"])
+        torch.set_num_threads(max(1, usable_cores() // processes))
     dist.init_process_group("nccl" if uses_cuda else "gloo")
 
 

@@ -44,6 +44,7 @@ _SAME_FOR_ALL = {
             "training.precision",
             "training.rendezvous",
             "training.replicates",
+            "training.threads",
             "training.warm_start",
         ),
         "it does not affect the result",
