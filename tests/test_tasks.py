@@ -131,6 +131,37 @@ def test_custom_takes_two_folders_with_any_names(project, kedro, tmp_path):
     assert_nothing_is_lost(project, "custom")
 
 
+def test_named_data_sets_have_champions_of_their_own(project, kedro, tmp_path):
+    for first, name in ((0, "faces"), (100, "cats")):
+        for seed in range(first, first + 12):
+            save(tmp_path / name / "in" / f"{seed}.png", grey(scene(seed)))
+            save(tmp_path / name / "out" / f"{seed}.png", scene(seed))
+        run(
+            project,
+            kedro,
+            "custom",
+            f"name={name},source={tmp_path / name}",
+            "pairing.input=in,pairing.target=out",
+            "training.epochs=1,report.gallery=1,report.blind_questions=0",
+            only("unet"),
+        )
+        assert len(read(project, name, "03_primary/{task}/split")) == 12
+    reporting = project / "data/smoke/08_reporting"
+    assert not (reporting / "custom/report.html").exists()
+    client = MlflowClient(f"sqlite:///{project}/data/smoke/mlflow/mlflow.db")
+    for name in ("faces", "cats"):
+        champion = client.get_model_version_by_alias(name, "champion")
+        experiment = client.get_experiment_by_name(name).experiment_id
+        assert client.get_run(champion.run_id).info.experiment_id == experiment
+        assert f"{name}/report.html" in (reporting / "summary.html").read_text("utf-8")
+    photo = tmp_path / "faces/in/0.png"
+    where = f"task=faces,input={photo},output={tmp_path / 'translated'}"
+    command = ("run", "--pipeline=translate", "--env=smoke", "--params", where)
+    result = kedro(project, *command)
+    assert result.returncode == 0, result.stderr
+    assert len(list((tmp_path / "translated").glob("*.png"))) == 1
+
+
 def test_custom_takes_pairs_side_by_side(project, kedro, tmp_path):
     for seed in range(12):
         image = scene(seed)

@@ -1,11 +1,18 @@
 """Names of tasks and models, and the registered pipelines."""
 
+from collections.abc import Iterable
+
 from kedro.pipeline import Pipeline
 
 from image_translation.common.names import BASELINES
 
 TASKS = ("colorization", "monet", "cartoon", "hidden_digits", "custom")
-"""Each task has a name here and a block in ``parameters_<task>.yml``."""
+"""Each built-in task has a name here and a block in ``parameters_<task>.yml``."""
+
+OWN = "custom"
+"""The task whose parameters are the defaults of own data sets."""
+
+_own: dict[str, None] = {}
 
 MODELS = ("pix2pix", "unet", "autoencoder", "autoencoder_gan", "recommended")
 """Each model has a name here and a block under ``models`` in ``parameters.yml``."""
@@ -17,6 +24,16 @@ OF_ONE_TASK = (HUMAN_STUDY, TRANSLATE, TUNING, EXPORT, CALIBRATION)
 """Pipelines with one namespace per task, selected by ``task=<task>`` in ``--params``.
 They evaluate the votes of a blind test, translate photographs, tune and export models,
 and compare a model with itself."""
+
+
+def declare_tasks(names: Iterable[str]) -> None:
+    """Add own data sets to the tasks of this process."""
+    _own.update(dict.fromkeys(name for name in names if name not in TASKS))
+
+
+def all_tasks() -> tuple[str, ...]:
+    """The built-in tasks and the declared data sets."""
+    return (*TASKS, *_own)
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -31,13 +48,14 @@ def register_pipelines() -> dict[str, Pipeline]:
     from image_translation.pipelines.task import create_pipeline
 
     models = (*MODELS, *BASELINES)
-    pipelines = {task: create_pipeline(task, models) for task in TASKS}
+    tasks = all_tasks()
+    pipelines = {task: create_pipeline(task, models) for task in tasks}
     return {
         **pipelines,
-        HUMAN_STUDY: sum(map(human_study.create_pipeline, TASKS), Pipeline([])),
-        TRANSLATE: sum(map(translate.create_pipeline, TASKS), Pipeline([])),
-        TUNING: sum(map(tuning.create_pipeline, TASKS), Pipeline([])),
-        CALIBRATION: sum(map(calibration.create_pipeline, TASKS), Pipeline([])),
-        EXPORT: sum(map(export.create_pipeline, TASKS), Pipeline([])),
+        HUMAN_STUDY: sum(map(human_study.create_pipeline, tasks), Pipeline([])),
+        TRANSLATE: sum(map(translate.create_pipeline, tasks), Pipeline([])),
+        TUNING: sum(map(tuning.create_pipeline, tasks), Pipeline([])),
+        CALIBRATION: sum(map(calibration.create_pipeline, tasks), Pipeline([])),
+        EXPORT: sum(map(export.create_pipeline, tasks), Pipeline([])),
         "__default__": pipelines["colorization"],
     }

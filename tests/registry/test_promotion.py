@@ -518,3 +518,12 @@ def test_groups_with_files_of_the_champion_are_excluded(world, n_seen, outcome):
         assert record["metric"] is None
     else:
         assert record["metric"]["n_groups"] == 12 - n_seen
+
+
+def test_champion_of_other_pairs_is_mentioned(world, caplog):
+    world.decide({"a": world.model(1)}, {}, split=split_of(world.pairs, ["gone"]))
+    now = split_of(world.pairs, ["new"])
+    record = world.decide({"a": world.model(2)}, {"a": (0.0,)}, split=now)
+    assert record["outcome"] == "kept"
+    assert "the champion was trained on other pairs" in record["reason"]
+    assert "(--params name=<name>)" in caplog.text

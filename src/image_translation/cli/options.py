@@ -1,11 +1,14 @@
 """Options that several commands have."""
 
+from pathlib import Path
 from typing import Any
 
 import click
 from kedro.framework.cli.utils import KedroCliError, split_string
+from kedro.utils import find_kedro_project
 
-from image_translation.pipeline_registry import OF_ONE_TASK, TASKS
+from image_translation.config.data_sets import declare_data_set, declare_data_sets
+from image_translation.pipeline_registry import OF_ONE_TASK, OWN, TASKS, all_tasks
 
 
 def parse_parameters(
@@ -45,20 +48,58 @@ def choose_task(options: dict[str, Any]) -> dict[str, Any]:
     Raises:
         KedroCliError: The task is unknown.
     """
+    _declare_tasks()
+    options = _name_data_set(options)
     chosen = [options.get("pipeline"), *(options.get("pipelines") or ())]
     if not set(OF_ONE_TASK) & set(chosen) or options.get("namespaces"):
         return options
     params = dict(options.get("params") or {})
     task = params.pop("task", TASKS[0])
-    if task not in TASKS:
+    if task not in all_tasks():
         raise KedroCliError(
-            f"--params: task is one of {', '.join(TASKS)}, not {task!r}"
+            f"--params: task is one of {', '.join(all_tasks())}, not {task!r}"
         )
     return {**options, "params": params, "namespaces": [task]}
 
 
+def _name_data_set(options: dict[str, Any]) -> dict[str, Any]:
+    """Replace the pipeline ``custom`` by that of the data set ``name=<name>``.
+
+    Raises:
+        KedroCliError: Another pipeline is run.
+        InputError: The name cannot be used.
+    """
+    params = dict(options.get("params") or {})
+    name = params.pop("name", None)
+    if name is None:
+        return options
+    chosen = [options.get("pipeline"), *(options.get("pipelines") or ())]
+    if [pipeline for pipeline in chosen if pipeline] != [OWN]:
+        raise KedroCliError(
+            f"--params: name={name} names a data set of --pipeline={OWN}; pass "
+            f"task={name} to other pipelines"
+        )
+    declare_data_set(name)
+    return {**options, "params": params, "pipeline": name, "pipelines": ()}
+
+
+def _declare_tasks() -> None:
+    declare_data_sets(find_kedro_project(Path.cwd()) or Path.cwd())
+
+
+def _check_task(context: click.Context, option: click.Parameter, value: str) -> str:
+    _declare_tasks()
+    if value not in all_tasks():
+        raise click.BadParameter(f"{value!r} is not one of {', '.join(all_tasks())}")
+    return value
+
+
 task_option = click.option(
-    "--task", type=click.Choice(TASKS), default=TASKS[0], show_default=True
+    "--task",
+    default=TASKS[0],
+    show_default=True,
+    callback=_check_task,
+    help=f"{', '.join(TASKS)}, or the name of an own data set.",
 )
 params_option = click.option(
     "--params", default="", callback=parse_parameters, help="As in kedro run."

@@ -12,7 +12,7 @@ from image_translation.cli.errors import with_readable_errors
 from image_translation.cli.options import params_option
 from image_translation.cli.project import find_data, open_context
 from image_translation.common.secrets import without_credentials
-from image_translation.pipeline_registry import TASKS
+from image_translation.pipeline_registry import all_tasks
 
 if TYPE_CHECKING:
     from image_translation.app.workbench import TaskModels
@@ -40,7 +40,7 @@ def app(
 
     require_gradio()
     with open_context(metadata, env, params) as context:
-        tasks = {task: _results(context.catalog, task) for task in TASKS}
+        tasks = {task: _results(context.catalog, task) for task in all_tasks()}
         workbench = Workbench(tasks, context.params["app"], _mlflow_page(context))
         serve(workbench, host, port, lambda url: click.echo(f"The app serves {url}"))
 
@@ -91,7 +91,7 @@ def site(
     from image_translation.reporting.site import build_site
 
     reports = find_data(metadata.project_path, env) / "08_reporting"
-    page = build_site(output, reports, graph, TASKS)
+    page = build_site(output, reports, graph, all_tasks())
     click.echo(
         f"Wrote {page}. To view the site: "
         f"python -m http.server --bind 127.0.0.1 --directory {output}"

@@ -16,7 +16,7 @@ from image_translation.cli.errors import with_readable_errors
 from image_translation.cli.options import choose_task, parse_parameters
 from image_translation.cli.project import find_folders
 from image_translation.hooks.stop import reported_stops
-from image_translation.pipeline_registry import TASKS
+from image_translation.pipeline_registry import TASKS, all_tasks
 from image_translation.runs.events import guarded
 from image_translation.runs.exit_codes import ExitCode
 from image_translation.runs.pipeline_run import find_run
@@ -44,7 +44,7 @@ def _record_error(error: BaseException, run_id: str, options: dict[str, Any]) ->
     chosen = [options.get("pipeline"), *(options.get("pipelines") or ())]
     tasks = [name for name in chosen if name] or [TASKS[0]]
     nodes: Sequence[str] = options.get("node_names") or ()
-    if len(tasks) == 1 and tasks[0] in TASKS:
+    if len(tasks) == 1 and tasks[0] in all_tasks():
         project = find_kedro_project(Path.cwd()) or Path.cwd()
         folders = find_folders(project, tasks[0], options.get("env"))
         if (run := find_run(folders, run_id)) is not None:

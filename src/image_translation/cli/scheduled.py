@@ -24,7 +24,7 @@ from image_translation.hooks.logged_datasets import log_dataset
 from image_translation.hooks.project import task_folders
 from image_translation.hooks.stop import reported_stops
 from image_translation.hooks.tracking import set_experiment
-from image_translation.pipeline_registry import TASKS
+from image_translation.pipeline_registry import all_tasks
 from image_translation.runs.exit_codes import ExitCode, Failure, describe_failure
 from image_translation.runs.pipeline_run import (
     SUMMARY,
@@ -215,7 +215,7 @@ def send(metadata: ProjectMetadata, env: str | None) -> None:
     from image_translation.runs.backlog import send_backlog
 
     with open_context(metadata, env) as context:
-        for task in TASKS:
+        for task in all_tasks():
             folders = task_folders(context, task)
             try:
                 with hold_alone(folders):

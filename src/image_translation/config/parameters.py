@@ -11,6 +11,7 @@ import difflib
 import inspect
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -21,12 +22,13 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from image_translation.app.settings import AppSettings
 from image_translation.common.errors import InputError
 from image_translation.common.foreign_internals import read_config_files
+from image_translation.config.data_sets import declare_data_sets
 from image_translation.config.task_settings import (
     ALL_MODELS,
     TaskSections,
     TaskSettings,
 )
-from image_translation.pipeline_registry import MODELS, TASKS
+from image_translation.pipeline_registry import MODELS, OWN, TASKS, all_tasks
 from image_translation.training.settings import ModelSettings
 
 TASK_SECTIONS: Mapping[str, Any] = inspect.get_annotations(TaskSections)
@@ -53,6 +55,11 @@ class LayeredConfigLoader(OmegaConfigLoader):
     Scalars in parameter files are read as text and converted by the schema, so that
     ``2024`` and ``on`` are valid folder names.
     """
+
+    def __init__(self, conf_source: str, *args: Any, **options: Any) -> None:
+        super().__init__(conf_source, *args, **options)
+        source = Path(conf_source)
+        declare_data_sets(source.parent if source.is_dir() else Path.cwd())
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         """Configuration by key; ``parameters`` are resolved and validated."""
@@ -99,7 +106,7 @@ def resolve_parameters(layers: Sequence[Layer]) -> dict[str, Any]:
     ]
     resolved = {}
     if not problems:
-        resolved = {task: _resolve_task(task, layers, problems) for task in TASKS}
+        resolved = {task: _resolve_task(task, layers, problems) for task in all_tasks()}
         common = _gather(layers, [("", COMMON_SECTIONS)])
         for name, schema in COMMON_SECTIONS.items():
             value = common.get(name)
@@ -114,7 +121,8 @@ def _resolve_task(
     task: str, layers: Sequence[Layer], problems: list[str]
 ) -> TaskSettings:
     """Settings of a task; new ``problems`` if any are invalid."""
-    sections = _gather(layers, [("", TASK_SECTIONS), (task, TASK_SECTIONS)])
+    blocks = _blocks_of(task)
+    sections = _gather(layers, [(block, TASK_SECTIONS) for block in ("", *blocks)])
     block = {
         name: _typed(schema, sections.get(name), (task, name), layers, problems)
         for name, schema in TASK_SECTIONS.items()
@@ -129,19 +137,22 @@ def _resolve_task(
                     f"{name}: one of {known}{several}, not {model!r} (set in {origin})"
                 )
     for model in ALL_MODELS:
-        settings = _gather(
-            layers,
-            [
-                ("", SHARED_MODEL_SECTIONS),
-                (f"models.{model}", MODEL_SECTIONS),
-                (task, SHARED_MODEL_SECTIONS),
-                (f"{task}.models.{model}", MODEL_SECTIONS),
-                (f"{task}.{model}", MODEL_SECTIONS),
-            ],
-        )
+        scopes = [("", SHARED_MODEL_SECTIONS), (f"models.{model}", MODEL_SECTIONS)]
+        for name in blocks:
+            scopes += [
+                (name, SHARED_MODEL_SECTIONS),
+                (f"{name}.models.{model}", MODEL_SECTIONS),
+                (f"{name}.{model}", MODEL_SECTIONS),
+            ]
+        settings = _gather(layers, scopes)
         block[model] = _typed(ModelSettings, settings, (task, model), layers, problems)
         problems += _unsuitable(task, model, block, layers)
     return TaskSettings.model_construct(name=task, **block)
+
+
+def _blocks_of(task: str) -> list[str]:
+    """Blocks with the parameters of a task, lowest precedence first."""
+    return [task] if task in TASKS or not task else [OWN, task]
 
 
 def _unsuitable(
@@ -209,10 +220,12 @@ def _typed(
 def _where_set(task: str, path: str, layers: Sequence[Layer]) -> tuple[str, str]:
     """Name under which a value was set, and its layer."""
     model, _, inner = path.partition(".")
-    names = [f"{task}.{path}", path] if task else [path]
-    if model in ALL_MODELS:
-        shared = [f"{task}.{inner}", f"models.{model}.{inner}", inner]
-        names = [f"{task}.{path}", f"{task}.models.{model}.{inner}", *shared]
+    names = []
+    for block in reversed(_blocks_of(task)) if task else ():
+        names.append(f"{block}.{path}")
+        if model in ALL_MODELS:
+            names += [f"{block}.models.{model}.{inner}", f"{block}.{inner}"]
+    names += [f"models.{model}.{inner}", inner] if model in ALL_MODELS else [path]
     for layer in reversed(layers):
         for name in names:
             if _find(layer.values, name) is not None:
@@ -228,7 +241,7 @@ def _known_names() -> dict[str, Any]:
         shared[name] = _names_of(MODEL_SECTIONS[name])
     shared["models"] = models
     common = {name: _names_of(schema) for name, schema in COMMON_SECTIONS.items()}
-    tasks = {task: {**shared, **models} for task in TASKS}
+    tasks = {task: {**shared, **models} for task in all_tasks()}
     return {**shared, **common, **tasks}
 
 

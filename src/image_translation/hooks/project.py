@@ -6,7 +6,7 @@ from typing import Any
 from kedro.framework.context import KedroContext
 from kedro.pipeline import Pipeline
 
-from image_translation.pipeline_registry import OF_ONE_TASK, TASKS
+from image_translation.pipeline_registry import OF_ONE_TASK, TASKS, all_tasks
 from image_translation.runs.task_state import TaskFolders
 
 
@@ -14,14 +14,16 @@ def find_task(run_params: dict[str, Any]) -> str:
     """The task whose experiment and folders a run belongs to."""
     names = run_params.get("pipeline_names") or [run_params.get("pipeline_name")]
     names = [*names, *(run_params.get("namespaces") or ())]
-    return next((name for name in names if name in TASKS), TASKS[0])
+    return next((name for name in names if name in all_tasks()), TASKS[0])
 
 
 def is_of_task(run_params: dict[str, Any], pipeline: Pipeline) -> bool:
     """Whether a run is one of a task's own pipeline, or of a part of it."""
     tasks = {(node.namespace or "").partition(".")[0] for node in pipeline.nodes}
     chosen = set(run_params.get("pipeline_names") or ())
-    return len(tasks) == 1 and tasks <= set(TASKS) and not chosen & set(OF_ONE_TASK)
+    return (
+        len(tasks) == 1 and tasks <= set(all_tasks()) and not chosen & set(OF_ONE_TASK)
+    )
 
 
 def task_folders(context: KedroContext, task: str) -> TaskFolders:

@@ -11,7 +11,7 @@ from kedro.pipeline.node import Node
 
 from image_translation.common.files import LockedError, lock
 from image_translation.hooks.project import task_folders
-from image_translation.pipeline_registry import TASKS
+from image_translation.pipeline_registry import all_tasks
 from image_translation.runs.task_lock import hold_alone, hold_shared
 from image_translation.runs.task_state import TaskFolders
 
@@ -46,7 +46,7 @@ class TaskLockHooks:
         names = {(node.namespace or "").partition(".")[0] for node in nodes}
         is_tuning = any("tuning" in node.tags for node in nodes)
         try:
-            for task in sorted(names & set(TASKS)):
+            for task in sorted(names & set(all_tasks())):
                 self._hold(task_folders(self._context, task), is_tuning)
         except LockedError:
             self._release()

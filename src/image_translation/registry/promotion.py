@@ -403,7 +403,8 @@ def _compare(
         return case.end_without_champion(error, chosen)
     if champion is None:
         return case.end("not decided", _CHANGED, chosen)
-    test = _unseen(case, champion)
+    seen = versions.read_training_files(champion.tags["run"]) or frozenset()
+    test = _unseen(case, seen)
     if obstacle := _obstacle(champion, test):
         reason = (
             f"{obstacle}. To promote the challenger anyway, run kedro promote "
@@ -426,6 +427,15 @@ def _compare(
             f"; excluding {n_seen} test images in groups with training or validation "
             "files of the champion"
         )
+    if _is_of_other_pairs(case, seen):
+        note = "the champion was trained on other pairs, none of which is in this data"
+        logger.warning(
+            "%s: %s. Give each data set a name (--params name=<name>), so that each has "
+            "its own champion",
+            case.task,
+            note,
+        )
+        reason += f"; {note}"
     outcome: Outcome = "promoted" if case.decision.is_promoted else "kept"
     return case.end(outcome, reason, chosen, is_new=True)
 
@@ -450,15 +460,24 @@ def _obstacle(champion: versions.Champion, test: PairArrays) -> str | None:
     return None
 
 
-def _unseen(case: _Case, champion: versions.Champion) -> PairArrays:
+def _unseen(case: _Case, seen: frozenset[str]) -> PairArrays:
     """Exclude groups with training or validation files of the champion."""
-    seen = versions.read_training_files(champion.tags["run"])
-    if not seen or case.split is None:
+    if case.split is None:
         return case.test
-    files = case.split[["input_sha256", "target_sha256"]]
-    groups = set(case.split.loc[files.isin(seen).any(axis=1), "group"])
+    groups = set(case.split.loc[_are_among(case.split, seen), "group"])
     is_seen = case.test.index["group"].isin(groups).to_numpy()
     return _without(case.test, is_seen) if is_seen.any() else case.test
+
+
+def _is_of_other_pairs(case: _Case, seen: frozenset[str]) -> bool:
+    """Whether the data contains none of the files that the champion was trained on."""
+    return (
+        bool(seen) and case.split is not None and not _are_among(case.split, seen).any()
+    )
+
+
+def _are_among(split: pd.DataFrame, seen: frozenset[str]) -> "pd.Series[bool]":
+    return split[["input_sha256", "target_sha256"]].isin(seen).any(axis=1)
 
 
 def _without(pairs: PairArrays, is_excluded: NDArray[np.bool_]) -> PairArrays:

@@ -11,7 +11,7 @@ from image_translation.common.fingerprint import code_digest, digest
 from image_translation.common.stamps import Stamped, make_all_if_stale
 from image_translation.config.task_settings import TaskSettings
 from image_translation.pairing.arrays import ScoredPairs
-from image_translation.pipeline_registry import TASKS
+from image_translation.pipeline_registry import all_tasks
 from image_translation.pipelines.clock import timestamp
 from image_translation.pipelines.comparison.report import by_model, collect_content
 from image_translation.reporting.environment import describe_environment
@@ -147,7 +147,7 @@ def write_summary(
     from image_translation.reporting.summary import render_summary
 
     newest = TaskResults(comparison, verdicts, effects)
-    return render_summary({**others, task: newest}, TASKS)
+    return render_summary({**others, task: newest}, all_tasks())
 
 
 def write_report(
