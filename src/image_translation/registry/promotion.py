@@ -183,7 +183,7 @@ def roll_back(task: str, log: pd.DataFrame | None) -> Promotion:
         log: Earlier decisions, or None.
 
     Raises:
-        InputError: There is no champion, or no previous one.
+        InputError: The champion or its predecessor is missing.
     """
     before, now = versions.roll_back(task)
     reason = f"version {before.version} was rolled back to version {now.version}"

@@ -243,7 +243,7 @@ def roll_back(task: str) -> tuple["ModelVersion", "ModelVersion"]:
         champion.
 
     Raises:
-        InputError: There is no champion, or no previous one.
+        InputError: The champion or its predecessor is missing.
     """
     current = find_version(task, CHAMPION)
     if current is None:
