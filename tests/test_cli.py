@@ -1,20 +1,24 @@
 import contextlib
+import functools
 import os
 import shutil
 import signal
+import warnings
 from types import SimpleNamespace
 from unittest import mock
 
 import click
 import pytest
 from click.testing import CliRunner
+from kedro.framework.startup import bootstrap_project
 from mlflow.exceptions import MlflowException
 
-from image_translation.cli import stopping
+from image_translation.cli import scheduled, stopping
 from image_translation.cli.errors import with_readable_errors
 from image_translation.cli.options import parse_parameters
 from image_translation.cli.pages import site
 from image_translation.cli.run import run, with_recorded_errors
+from image_translation.common import foreign_warnings
 from image_translation.common.errors import InputError
 from image_translation.runs.exit_codes import Failure
 from image_translation.runs.pipeline_run import begin_run
@@ -58,6 +62,51 @@ def test_input_error_anywhere_in_the_chain_is_shown_without_traceback():
     result = CliRunner().invoke(command)
     assert result.exit_code == 3
     assert result.output == "Error: no folder x; pass another one\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"env": "smok"}, "--env: 'smok' does not exist; did you mean smoke?"),
+        ({"pipeline": "monnet"}, "'monnet' does not exist; did you mean monet?"),
+        ({"pipelines": ["xyz"]}, "'xyz' does not exist; known: __default__, calib"),
+    ],
+)
+def test_misspelt_name_is_one_line_with_the_nearest(options, message, monkeypatch):
+    monkeypatch.chdir(PROJECT)
+    bootstrap_project(PROJECT)
+    command = click.Command("run", callback=with_readable_errors(lambda **_: None))
+    command.callback = functools.partial(command.callback, **options)
+    result = CliRunner().invoke(command)
+    assert result.exit_code == 3
+    assert message in result.output
+    assert len(result.output.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [([0, 0], "Nothing to send"), ([1, 2], "Sent 3 trainings and runs")],
+)
+def test_send_reports_what_was_sent(counts, said, tmp_path, monkeypatch):
+    context = SimpleNamespace(
+        config_loader={"globals": {"data": "data"}}, project_path=tmp_path, catalog={}
+    )
+    opened = contextlib.nullcontext(context)
+    monkeypatch.setattr(scheduled, "open_context", lambda *_: opened)
+    monkeypatch.setattr(scheduled, "TASKS", ("monet", "cartoon"))
+    numbers = iter(counts)
+    backlog = "image_translation.runs.backlog.send_backlog"
+    monkeypatch.setattr(backlog, lambda *_: next(numbers))
+    assert said in CliRunner().invoke(scheduled.send, obj=object()).output
+
+
+def test_warning_of_a_library_is_not_shown(monkeypatch):
+    shown = []
+    monkeypatch.setattr(warnings, "showwarning", lambda *args, **_: shown.append(args))
+    foreign_warnings.ignore()
+    for message in (f"\x1b[33m{foreign_warnings.UNWANTED}", "another"):
+        warnings.showwarning(message, UserWarning, "file", 1)
+    assert [args[0] for args in shown] == ["another"]
 
 
 def test_error_of_mlflow_is_shown_without_traceback_and_credentials():

@@ -12,6 +12,7 @@ from image_translation.common.secrets import mask_log_records
 from image_translation.config.parameters import LayeredConfigLoader
 from image_translation.hooks.kedro_viz import DatasetStatisticsHooks
 from image_translation.hooks.parent_run import ParentRunHooks
+from image_translation.hooks.progress import ProgressHooks
 from image_translation.hooks.run_events import RunEventHooks
 from image_translation.hooks.stamps import StampHooks
 from image_translation.hooks.stop import StopHooks
@@ -27,6 +28,7 @@ HOOKS = (
     _events,
     ParentRunHooks(),
     StampHooks(),
+    ProgressHooks(),
     DatasetStatisticsHooks(),
     TaskLockHooks(),
 )
@@ -57,8 +59,6 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 
 # Kedro 1.7 registers resolvers by a name that OmegaConf 2.4 deprecates.
 warnings.filterwarnings("ignore", message="register_new_resolver")
-# kedro-mlflow contains a model class without type hints.
-warnings.filterwarnings("ignore", message=".*Add type hints to the `predict`")
 # Dataset names contain dots: <task>.<model>.<name>.
 warnings.filterwarnings("ignore", message="One or more dataset names contain")
 

@@ -8,6 +8,7 @@ from kedro.runner import SequentialRunner, ThreadRunner
 from mlflow import MlflowClient
 
 from image_translation.hooks.run_events import RunEventHooks
+from image_translation.reporting.answer import Answer
 from image_translation.runs.backlog import send_backlog
 from image_translation.runs.events import EventLog
 from image_translation.runs.exit_codes import Failure
@@ -173,3 +174,16 @@ def test_interrupted_run_is_killed_in_mlflow_and_named_in_the_summary(
     assert "was interrupted in colorization.unet.train." in summary.read_text("utf-8")
     run()
     assert "interrupted" not in summary.read_text("utf-8")
+
+
+def test_run_with_a_report_ends_with_the_answer_and_its_path(
+    run, folders, caplog, monkeypatch
+):
+    monkeypatch.setattr(RunEventHooks, "_includes_report", lambda self: True)
+    answer = Answer("unet is best.", "By itself, the adversarial loss harms.")
+    where = "image_translation.runs.summary.read_answer"
+    monkeypatch.setattr(where, lambda reporting: answer)
+    with caplog.at_level("INFO", logger="image_translation.hooks"):
+        run()
+    report = folders.reporting / "report.html"
+    assert caplog.messages[-3:] == [*str(answer).splitlines(), f"Report: {report}"]

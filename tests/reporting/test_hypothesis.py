@@ -27,8 +27,13 @@ def shifted(shifts):
     }
 
 
-def judge(means, groups=30, replicates=2, failed=()):
+def judge(means, **options):
     """The hypothesis on scores with these means and little chance."""
+    found = compare(means, **options)
+    return judge_hypothesis(found.verdicts, found.effects)
+
+
+def compare(means, groups=30, replicates=2, failed=()):
     chance = np.random.default_rng(0)
     scores = {}
     for model, centres in means.items():
@@ -46,8 +51,7 @@ def judge(means, groups=30, replicates=2, failed=()):
                 frame[metric] = centre + SCALE[metric] * noise
             frames.append(frame)
         scores[model] = pd.concat(frames, ignore_index=True)
-    found = compare_task(scores, failed=failed)
-    return judge_hypothesis(found.verdicts, found.effects)
+    return compare_task(scores, failed=failed)
 
 
 def test_gan_that_wins_everywhere_confirms_the_hypothesis():

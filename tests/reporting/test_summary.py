@@ -35,8 +35,8 @@ def test_tasks_are_in_order_with_a_link_to_their_report(summary):
     assert reports == ["colorization/report.html", "monet/report.html"]
 
 
-def test_every_task_has_a_verdict_on_the_hypothesis(summary):
-    assert summary.count("The hypothesis is <strong>") == 2
+def test_every_task_has_its_answer_and_a_verdict_on_the_hypothesis(summary):
+    assert summary.count("stablished: ") == 2
     assert "Hypothesis not decided." in summary
 
 

@@ -58,8 +58,7 @@ def status_of(run):
 def test_run_receives_its_datasets_and_its_end_once(task, log, run):
     save(run, "findings", "promotion")
     run.log.append("ended", status="FAILED")
-    for _ in range(2):
-        send_backlog(task.folders, log)
+    assert [send_backlog(task.folders, log) for _ in range(2)] == [1, 0]
     assert log.logged == [
         (run.run_id, "colorization.findings"),
         (run.run_id, "colorization.promotion"),

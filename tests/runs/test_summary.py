@@ -6,7 +6,7 @@ import pytest
 
 from image_translation.common.errors import FatalFindingsError, InputError
 from image_translation.runs.pipeline_run import begin_run
-from image_translation.runs.summary import write_summary
+from image_translation.runs.summary import read_answer, write_summary
 from image_translation.training.interruption import Stopped
 from tests.reporting.examples import make_content
 
@@ -135,8 +135,9 @@ def test_decision_of_an_earlier_run_is_not_told(task):
 def test_report_is_linked_by_its_name(task, run):
     content = make_content()
     task.report("report.html")
+    task.report("comparison.csv", content.comparison.to_csv(index=False))
     task.report("verdicts.csv", content.verdicts.to_csv(index=False))
     task.report("effects.csv", content.effects.to_csv(index=False))
     write_summary(run)
     assert "[Report](report.html)" in task.summary()
-    assert 'The hypothesis "the GAN is better" is **' in task.summary()
+    assert str(read_answer(task.folders.reporting)).splitlines()[0] in task.summary()

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 import click
 
+from image_translation.cli.options import check_names
 from image_translation.cli.stopping import stoppable
 from image_translation.runs.exit_codes import ExitCode, Failure, known_failure
 from image_translation.runs.store import connection, describe_mlflow_error
@@ -27,7 +28,10 @@ def report_unsent(failure: str | None) -> None:
 
 
 def with_readable_errors(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Show known errors and stops without a traceback, and exit with their codes."""
+    """Show known errors and stops without a traceback, and exit with their codes.
+
+    Misspelt pipelines and environments are errors before the function is called.
+    """
 
     @functools.wraps(function)
     def wrapper(*args: Any, **options: Any) -> Any:
@@ -35,6 +39,7 @@ def with_readable_errors(function: Callable[..., Any]) -> Callable[..., Any]:
         warnings.filterwarnings("ignore", message="One or more dataset names contain")
         try:
             with stoppable():
+                check_names(options)
                 returned = function(*args, **options)
         except (Exception, Stopped) as error:
             if failure := known_failure(error):

@@ -1,5 +1,8 @@
 """Options that several commands have."""
 
+import difflib
+import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +10,7 @@ import click
 from kedro.framework.cli.utils import KedroCliError, split_string
 from kedro.utils import find_kedro_project
 
+from image_translation.common.errors import InputError
 from image_translation.config.data_sets import declare_data_set, declare_data_sets
 from image_translation.pipeline_registry import OF_ONE_TASK, OWN, TASKS, all_tasks
 
@@ -92,6 +96,32 @@ def _check_task(context: click.Context, option: click.Parameter, value: str) -> 
     if value not in all_tasks():
         raise click.BadParameter(f"{value!r} is not one of {', '.join(all_tasks())}")
     return value
+
+
+def check_names(options: dict[str, Any]) -> None:
+    """Check the pipelines and the environment of a command.
+
+    Raises:
+        InputError: One does not exist; the message proposes the nearest name.
+    """
+    from kedro.framework.project import pipelines, settings
+
+    env = options.get("env") or os.environ.get("KEDRO_ENV")
+    if env and (project := find_kedro_project(Path.cwd())) is not None:
+        folders = (project / settings.CONF_SOURCE).glob("*/")
+        default = settings.CONFIG_LOADER_ARGS["default_run_env"]
+        _check_name("--env", env, {default, *(folder.name for folder in folders)})
+    chosen = [options.get("pipeline"), *(options.get("pipelines") or ())]
+    for name in filter(None, chosen):
+        _check_name("--pipeline", name, pipelines)
+
+
+def _check_name(option: str, name: str, known: Collection[str]) -> None:
+    if name in known:
+        return
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known))}"
+    raise InputError(f"{option}: {name!r} does not exist; {hint}")
 
 
 task_option = click.option(

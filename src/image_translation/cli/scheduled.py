@@ -214,14 +214,21 @@ def send(metadata: ProjectMetadata, env: str | None) -> None:
     """Upload unsent results of all tasks to MLflow, without training."""
     from image_translation.runs.backlog import send_backlog
 
+    count, is_complete = 0, True
     with open_context(metadata, env) as context:
         for task in all_tasks():
             folders = task_folders(context, task)
             try:
                 with hold_alone(folders):
-                    send_backlog(folders, partial(log_dataset, context.catalog))
+                    log = partial(log_dataset, context.catalog)
+                    count += send_backlog(folders, log)
             except LockedError as error:
+                is_complete = False
                 click.echo(
                     f"Not sent: {error}\nThe next run of {task} uploads its results",
                     err=True,
                 )
+    if count:
+        click.echo(f"Sent {count} trainings and runs to MLflow")
+    elif is_complete and not connection.is_lost:
+        click.echo("Nothing to send: MLflow has all results")

@@ -48,10 +48,12 @@ def _log_promotion(catalog: CatalogProtocol, run_id: str, task: str) -> None:
 
 
 def _log_report(catalog: CatalogProtocol, run_id: str, task: str) -> None:
-    from image_translation.runs.mlflow_logging import log_comparison
+    from image_translation.runs.mlflow_logging import describe_runs, log_comparison
+    from image_translation.runs.summary import read_answer
 
     folder = file_of(catalog[f"{task}.report"]).parent
     log_comparison(run_id, catalog.load(f"{task}.comparison"), folder)
+    describe_runs(run_id, str(read_answer(folder)), catalog.load(f"{task}.promotion"))
 
 
 def _log_study(catalog: CatalogProtocol, run_id: str, task: str) -> None:

@@ -5,6 +5,7 @@ import os
 import time
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from kedro.framework.context import KedroContext
@@ -151,10 +152,11 @@ class RunEventHooks:
     @hook_impl
     def after_pipeline_run(self) -> None:
         """Record the end, and write the summary."""
-        self._log_work()
         self._append_end("FINISHED")
         self._release()
         self._summarize()
+        self._log_work()
+        self._log_answer()
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
@@ -177,17 +179,30 @@ class RunEventHooks:
         """Log how many nodes had new results, and how many were up to date."""
         known = {name: had for name, had in self._had_work.items() if had is not None}
         if known:
-            new = [name for name, had in known.items() if had]
+            new = [name.partition(".")[2] for name, had in known.items() if had]
             named = f": {', '.join(new[:NAMED])}" if new else ""
             more = f" and {len(new) - NAMED} more" if len(new) > NAMED else ""
+            made = f"{len(new)} nodes had new results{named}{more}"
             kept = len(known) - len(new)
-            logger.info(
-                "%d nodes with new results, %d up to date%s%s",
-                len(new),
-                kept,
-                named,
-                more,
-            )
+            logger.info("%s; %d skipped: up to date", made, kept)
+
+    def _log_answer(self) -> None:
+        """Log the short answer and the path of the report, if the run includes it."""
+        from image_translation.runs.summary import REPORT, read_answer
+
+        if self._run is None or not self._includes_report():
+            return
+        with guarded():
+            reporting, here = self._run.folders.reporting, Path.cwd()
+            report = reporting / REPORT
+            if (answer := read_answer(reporting)) is not None:
+                logger.info(answer.best)
+                logger.info(answer.adversarial)
+            is_inside = report.is_relative_to(here)
+            logger.info("Report: %s", report.relative_to(here) if is_inside else report)
+
+    def _includes_report(self) -> bool:
+        return any(name.endswith(".report") for name in self._pipeline.all_outputs())
 
     def _fail(self, run: PipelineRun, error: BaseException) -> None:
         """Record an error that no node hook has received, as one in saving."""

@@ -50,12 +50,14 @@ class Hypothesis:
         verdict: One of ``confirmed``, ``refuted``, ``confirmed in part``, ``practically
             no effect``, ``not decided`` and ``not tested``.
         sentence: Effect of the adversarial loss by itself, with its numbers.
+        short: The same without intervals.
         causes: Effect of the architecture by itself, and the study's own comparison.
         tone: Style of the verdict on the page.
     """
 
     verdict: str
     sentence: str
+    short: str
     causes: Sequence[str]
     tone: Tone
 
@@ -77,10 +79,12 @@ def judge_hypothesis(verdicts: pd.DataFrame, effects: pd.DataFrame) -> Hypothesi
             "pix2pix, unet, autoencoder and autoencoder_gan are needed to separate the "
             "effect of the adversarial loss from that of the architecture."
         )
-        return Hypothesis("not tested", sentence, study, "open")
+        return Hypothesis("not tested", sentence, sentence, study, "open")
     verdict, tone = _judge([outcome for outcome, _ in outcomes])
     causes = [_describe_effect(effects, "architecture"), *study]
-    return Hypothesis(verdict, _describe_effect(effects, "adversarial"), causes, tone)
+    sentence = _describe_effect(effects, "adversarial")
+    short = _describe_effect(effects, "adversarial", with_intervals=False)
+    return Hypothesis(verdict, sentence, short, causes, tone)
 
 
 def _judge(outcomes: Sequence[Outcome]) -> tuple[str, Tone]:
@@ -104,11 +108,14 @@ def _outcomes(effects: pd.DataFrame, effect: str) -> list[tuple[Outcome, pd.Seri
     ]
 
 
-def _describe_effect(effects: pd.DataFrame, effect: str) -> str:
+def _describe_effect(
+    effects: pd.DataFrame, effect: str, *, with_intervals: bool = True
+) -> str:
     """One sentence on an effect by itself."""
     said: dict[str, list[str]] = {}
     for outcome, row in _outcomes(effects, effect):
-        said.setdefault(_read(outcome, row), []).append(_numbers(row))
+        numbers = _numbers(row, with_intervals)
+        said.setdefault(_read(outcome, row), []).append(numbers)
     parts = [f"{reading} {formatting.join_words(on)}" for reading, on in said.items()]
     return f"By itself, {CAUSES[effect]} {'; it '.join(parts)}."
 
@@ -120,11 +127,13 @@ def _read(outcome: Outcome, row: pd.Series) -> str:
     return _READINGS_OF_TRAININGS[bool((row["difference"] > 0) == more)]
 
 
-def _numbers(row: pd.Series) -> str:
+def _numbers(row: pd.Series, with_interval: bool) -> str:
     metric = row["metric"]
-    difference = formatting.signed(metric, row["difference"])
-    span = formatting.interval(metric, row["ci_low"], row["ci_high"], signs=True)
-    return f"{formatting.label(metric)} ({', '.join(filter(None, [difference, span]))})"
+    parts = [formatting.signed(metric, row["difference"])]
+    if with_interval:
+        span = formatting.interval(metric, row["ci_low"], row["ci_high"], signs=True)
+        parts.append(span)
+    return f"{formatting.label(metric)} ({', '.join(filter(None, parts))})"
 
 
 def _describe_study(verdicts: pd.DataFrame, effects: pd.DataFrame) -> list[str]:

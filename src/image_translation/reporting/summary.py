@@ -8,6 +8,7 @@ import pandas as pd
 from image_translation.common.names import BASELINES, TEST
 from image_translation.metrics import HEADLINES, MEASURES
 from image_translation.reporting import formatting
+from image_translation.reporting.answer import Answer, short_answer
 from image_translation.reporting.hypothesis import Hypothesis, judge_hypothesis
 from image_translation.reporting.templates import read_template
 from image_translation.statistics.comparison import (
@@ -33,6 +34,7 @@ class _Task:
     name: str
     title: str
     tested: str
+    answer: Answer
     hypothesis: Hypothesis
     rows: Sequence[_Row]
 
@@ -65,14 +67,17 @@ def _describe_task(task: str, results: TaskResults, tasks: int) -> _Task:
         f"{formatting.count(int(table['n_groups'].max()), 'independent photograph')}, "
         f"{_trainings(table)} of each model{sealed}"
     )
+    corrected = TaskResults(
+        results.comparison,
+        correct_for_tasks(results.verdicts, tasks),
+        correct_for_tasks(results.effects, tasks),
+    )
     return _Task(
         task,
         formatting.title(task),
         tested,
-        judge_hypothesis(
-            correct_for_tasks(results.verdicts, tasks),
-            correct_for_tasks(results.effects, tasks),
-        ),
+        short_answer(corrected),
+        judge_hypothesis(corrected.verdicts, corrected.effects),
         _rows(table),
     )
 

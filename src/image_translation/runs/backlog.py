@@ -16,22 +16,30 @@ from image_translation.runs.training_run import read_training
 logger = logging.getLogger(__name__)
 
 
-def send_backlog(folders: TaskFolders, log_dataset: LogDataset) -> None:
+def send_backlog(folders: TaskFolders, log_dataset: LogDataset) -> int:
     """Send everything that MLflow lacks of a task, until the store fails.
 
     Args:
         folders: The folders of the task.
         log_dataset: Logs a dataset of the task.
+
+    Returns:
+        The number of trainings and runs that were sent.
     """
+    count = 0
     for folder in find_pending_trainings(folders.models):
         send_training(folder)
         if connection.is_lost:
-            return
+            return count
+        count += 1
     for run in list_runs(folders):
+        has_news = is_pending(run.folder)
         send_run(run.folder, log_dataset)
         if connection.is_lost:
-            return
+            return count
+        count += has_news
     remove_sent(folders)
+    return count
 
 
 def find_pending_trainings(models: Path) -> list[Path]:

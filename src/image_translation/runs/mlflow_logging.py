@@ -145,6 +145,24 @@ def log_comparison(run_id: str, comparison: pd.DataFrame, folder: Path) -> None:
             client().log_artifact(run_id, str(file), "report")
 
 
+def describe_runs(run_id: str, answer: str, promotion: Mapping[str, Any]) -> None:
+    """Make the short answer the description of a parent run and of its model version.
+
+    Args:
+        run_id: The parent run.
+        answer: The short answer.
+        promotion: ``promotion.json``; names the version that the run registered.
+    """
+    log_tags(run_id, {"mlflow.note.content": answer})
+    challenger = promotion["challenger"] or {}
+    if challenger.get("version"):
+        described = (
+            f"{challenger['model']}, replicate {challenger['replicate']}.\n{answer}"
+        )
+        version = str(challenger["version"])
+        client().update_model_version(promotion["task"], version, described)
+
+
 def log_study(run_id: str, study: pd.DataFrame) -> None:
     """Log preferences and agreement of the judges to a parent run.
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,14 @@ import pandas as pd
 
 from image_translation.common.files import write_text
 from image_translation.reporting import formatting
-from image_translation.reporting.hypothesis import judge_hypothesis
+from image_translation.reporting.answer import Answer, short_answer
 from image_translation.runs.exit_codes import ExitCode, exit_code
 from image_translation.runs.pipeline_run import SUMMARY, PipelineRun
 from image_translation.runs.record import CutOff, RunRecord
 from image_translation.runs.task_state import ModelState, TaskState
+from image_translation.statistics.comparison import TaskResults
+
+REPORT = "report.html"
 
 LONGEST = 8
 """Number of nodes whose durations are shown."""
@@ -149,18 +153,21 @@ def _promotion(promotion: Mapping[str, Any]) -> str:
 
 
 def _answer(reporting: Path, began: float) -> str:
-    report = reporting / "report.html"
-    tables = [reporting / name for name in ("verdicts.csv", "effects.csv")]
-    if not all(file.is_file() for file in (report, *tables)):
+    answer = read_answer(reporting)
+    report = reporting / REPORT
+    if answer is None or not report.is_file():
         return "No report exists yet."
-    judged = judge_hypothesis(
-        *(pd.read_csv(table, float_precision="round_trip") for table in tables)
-    )
     age = "" if _is_new(report, began) else " of an earlier run"
-    return (
-        f'The hypothesis "the GAN is better" is **{judged.verdict}**. '
-        f"{judged.sentence}\n\n[Report]({report.name}){age}"
-    )
+    return f"{answer.best}\n\n{answer.adversarial}\n\n[Report]({report.name}){age}"
+
+
+def read_answer(reporting: Path) -> Answer | None:
+    """The short answer from the tables of a task; None without tables."""
+    tables = [reporting / f"{name}.csv" for name in TaskResults._fields]
+    if not all(table.is_file() for table in tables):
+        return None
+    read = partial(pd.read_csv, float_precision="round_trip")
+    return short_answer(TaskResults(*map(read, tables)))
 
 
 def _is_new(path: Path, began: float) -> bool:

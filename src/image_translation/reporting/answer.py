@@ -1,0 +1,113 @@
+"""The answer of a task in two sentences, the same wherever it is shown."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from image_translation.common.names import BASELINES
+from image_translation.metrics import HEADLINES, MEASURES
+from image_translation.reporting import formatting
+from image_translation.reporting.conclusions import Outcome, relate
+from image_translation.reporting.hypothesis import judge_hypothesis
+from image_translation.statistics.comparison import TaskResults
+
+RANKED_BY = "psnr"
+"""The metric that ranks the models; other leaders on MSE or SSIM are named."""
+
+_RESERVES: Mapping[Outcome, str] = {
+    "few": "too few independent photographs ({groups})",
+    "differ": "another seed may reverse the comparison with {models}",
+    "equal": "practically equal to {models}",
+    "open": "undecided against {models}",
+    "failed": "a training failed, so there is no verdict on {models}",
+    "worse": "worse than {models}",
+}
+"""Why the best mean does not establish the best model, by outcome."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The short form of a task's result.
+
+    Attributes:
+        best: The best model, by how much, and whether this is established.
+        adversarial: Effect of the adversarial loss by itself.
+    """
+
+    best: str
+    adversarial: str
+
+    def __str__(self) -> str:
+        return f"{self.best}\n{self.adversarial}"
+
+
+def short_answer(results: TaskResults) -> Answer:
+    """Answer which model is best, and whether the adversarial loss helps."""
+    hypothesis = judge_hypothesis(results.verdicts, results.effects)
+    return Answer(_describe_best(results), hypothesis.short)
+
+
+def _describe_best(results: TaskResults) -> str:
+    ranked = _rank(results.comparison, RANKED_BY)
+    trained = [model for model in ranked.index if model not in BASELINES]
+    if not trained:
+        return "No trained model has been scored."
+    best, *others = ranked.index
+    if best in BASELINES:
+        behind = formatting.value(RANKED_BY, ranked[best] - ranked[trained[0]])
+        return (
+            f"No trained model is better than {best}: {trained[0]}, the best of them, "
+            f"is {behind} {formatting.label(RANKED_BY)} behind it."
+        )
+    mean = formatting.value(RANKED_BY, ranked[best])
+    lead = f"{best} is best: {formatting.label(RANKED_BY)} {mean}"
+    if not others:
+        return f"{lead}; no other model has been scored."
+    ahead = formatting.value(RANKED_BY, ranked[best] - ranked[others[0]])
+    parts = [f"{lead}, {ahead} more than {others[0]}, the next best."]
+    parts += [_describe_certainty(results, best, others), _other_leaders(results, best)]
+    return " ".join(filter(None, parts))
+
+
+def _rank(comparison: pd.DataFrame, metric: str) -> "pd.Series[float]":
+    """The known means of a metric by model, the best first."""
+    rows = comparison[comparison["metric"] == metric].dropna(subset=["mean"])
+    means = rows.set_index("model")["mean"]
+    ascending = not MEASURES[metric].higher_is_better
+    return means.sort_values(ascending=ascending, kind="stable")
+
+
+def _describe_certainty(results: TaskResults, best: str, others: list[str]) -> str:
+    open_models: dict[Outcome, list[str]] = {}
+    for other in others:
+        relation = relate(results.verdicts, best, other, RANKED_BY)
+        outcome: Outcome = relation.outcome if relation else "open"
+        if outcome != "better":
+            open_models.setdefault(outcome, []).append(other)
+    if not open_models:
+        return "Established: better than every other model."
+    groups = int(results.comparison["n_groups"].max())
+    reserves = [
+        _RESERVES[outcome].format(models=_name(models, others), groups=groups)
+        for outcome, models in open_models.items()
+    ]
+    return f"Not established: {'; '.join(reserves)}."
+
+
+def _name(models: list[str], others: list[str]) -> str:
+    is_all = len(models) == len(others) > 1
+    return "every other model" if is_all else formatting.join_words(models)
+
+
+def _other_leaders(results: TaskResults, best: str) -> str:
+    leaders: dict[str, list[str]] = {}
+    for metric in HEADLINES:
+        ranked = _rank(results.comparison, metric)
+        if len(ranked) and ranked[best] != ranked.iloc[0]:
+            leaders.setdefault(str(ranked.index[0]), []).append(metric)
+    parts = [
+        f"{model} has the best mean {formatting.labels(on)}"
+        for model, on in leaders.items()
+    ]
+    return f"{'; '.join(parts)}." if parts else ""
