@@ -15,7 +15,7 @@ from mlflow.exceptions import MlflowException
 
 from image_translation.cli import scheduled, stopping
 from image_translation.cli.errors import with_readable_errors
-from image_translation.cli.options import parse_parameters
+from image_translation.cli.options import choose_task, parse_parameters
 from image_translation.cli.pages import site
 from image_translation.cli.run import run, with_recorded_errors
 from image_translation.common import foreign_warnings
@@ -48,6 +48,11 @@ def test_malformed_parameter_is_refused(text):
         click.BadParameter, match="is not of the form|is both value and"
     ):
         parse(text)
+
+
+def test_former_name_of_a_model_is_accepted_in_namespaces():
+    options = {"pipeline": "monet", "namespaces": ["monet.recommended", "monet.unet"]}
+    assert choose_task(options)["namespaces"] == ["monet.residual_unet", "monet.unet"]
 
 
 def test_input_error_anywhere_in_the_chain_is_shown_without_traceback():

@@ -149,7 +149,7 @@ def test_second_run_makes_nothing_again(smoke_project, kedro, tmp_path):
 
 def test_same_seed_gives_the_same_scores(smoke_project, kedro, tmp_path):
     project = copy_project(tmp_path)
-    models = "pix2pix", "recommended"
+    models = "pix2pix", "residual_unet"
     command = ("run", "--pipeline=colorization", "--env=smoke")
     command += ("--tags=ingestion,splitting,preparation,training,inference,scoring",)
     result = kedro(project, *command, "--params", only(*models))

@@ -94,11 +94,11 @@ def assert_nothing_is_lost(project: Path, task: str) -> None:
     "task", [t for t in TASKS if t not in ("colorization", "custom")]
 )
 def test_task_ends_with_a_report(project, kedro, task):
-    few = "training.pairs=128", only("unet", "recommended")
+    few = "training.pairs=128", only("unet", "residual_unet")
     reporting = run(project, kedro, task, *few)
     comparison = pd.read_csv(reporting / "comparison.csv")
     scored = comparison[comparison["n_images"] > 0]
-    models = ["unet", "recommended", *BASELINES] * len(METRICS)
+    models = ["unet", "residual_unet", *BASELINES] * len(METRICS)
     assert sorted(scored[scored["metric"].isin(METRICS)]["model"]) == sorted(models)
     assert "was derived from the other image" in (reporting / "report.html").read_text(
         "utf-8"

@@ -14,8 +14,11 @@ OWN = "custom"
 
 _own: dict[str, None] = {}
 
-MODELS = ("pix2pix", "unet", "autoencoder", "autoencoder_gan", "recommended")
+MODELS = ("pix2pix", "unet", "autoencoder", "autoencoder_gan", "residual_unet")
 """Each model has a name here and a block under ``models`` in ``parameters.yml``."""
+
+RENAMED_MODELS = {"recommended": "residual_unet"}
+"""Former name → name. The next version rejects the former names."""
 
 HUMAN_STUDY, TRANSLATE, TUNING, EXPORT = "human_study", "translate", "tuning", "export"
 CALIBRATION = "calibration"

@@ -231,3 +231,18 @@ def test_margins_of_verdicts_are_those_of_the_metrics(conf):
     assert margins == {name: metric.margin for name, metric in METRICS.items()}
     for metric in METRICS.values():
         assert (metric.margin is None) == (metric.margin_reason == "")
+
+
+def test_former_name_of_a_model_is_accepted_with_a_hint(conf, caplog):
+    given = {
+        "models": {"recommended": {"training": {"epochs": "7"}}},
+        "monet": {"recommended": {"enabled": "false"}},
+        "translate": {"model": "recommended"},
+        "tuning": {"model": "unet|recommended"},
+    }
+    parameters = load(conf, **given)
+    assert epochs(parameters, model="residual_unet") == 7
+    assert not parameters["monet"].residual_unet.enabled
+    assert parameters["cartoon"].translate.model == "residual_unet"
+    assert parameters["cartoon"].tuning.model == "unet|residual_unet"
+    assert "recommended is now called residual_unet" in caplog.text

@@ -20,6 +20,25 @@ def test_workspace_is_created_on_loading(tmp_path):
     assert dataset.exists()
 
 
+def test_folder_of_a_renamed_model_is_renamed_once(tmp_path):
+    (tmp_path / "recommended/replicate-0").mkdir(parents=True)
+    dataset = WorkspaceDataset(filepath=str(tmp_path / "residual_unet"))
+    folder = dataset.load().folder
+    assert (folder / "replicate-0").is_dir()
+    (tmp_path / "recommended").mkdir()
+    dataset.load()
+    assert (tmp_path / "recommended").is_dir()
+
+
+def test_renamed_model_is_found_in_its_former_folder(tmp_path):
+    former = TrainedModel("not run", "former", (), None)
+    present = TrainedModel("not run", "present", (), None)
+    models = TrainedModelsDataset(filepath=str(tmp_path))
+    for name, model in (("recommended", former), ("residual_unet", present)):
+        TrainedModelDataset(filepath=str(tmp_path / name / "model.json")).save(model)
+        assert models.load() == {"residual_unet": model}
+
+
 def test_workspace_cannot_be_saved(tmp_path):
     with pytest.raises(DatasetError):
         WorkspaceDataset(filepath=str(tmp_path)).save("anything")

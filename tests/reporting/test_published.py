@@ -63,7 +63,7 @@ def test_models_have_only_their_own_settings():
         name.startswith("objective.") or name.endswith(".dropout")
         for name in autoencoder
     )
-    assert found(settings_of(), "recommended") == {}
+    assert found(settings_of(), "residual_unet") == {}
 
 
 def test_environment_with_the_published_settings_differs_in_few():
@@ -97,7 +97,7 @@ def test_same_difference_of_all_models_names_none():
     settings["preparation.image_size"] = 64
     settings["unet.training.epochs"] = 12
     image_size, epochs = shared_differences(
-        settings, ["unet", "pix2pix", "recommended"]
+        settings, ["unet", "pix2pix", "residual_unet"]
     )
     assert (image_size.difference.here, image_size.models) == ("64", ())
     assert (epochs.difference.here, list(epochs.models)) == ("12", ["unet"])

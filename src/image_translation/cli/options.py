@@ -12,7 +12,13 @@ from kedro.utils import find_kedro_project
 
 from image_translation.common.errors import InputError
 from image_translation.config.data_sets import declare_data_set, declare_data_sets
-from image_translation.pipeline_registry import OF_ONE_TASK, OWN, TASKS, all_tasks
+from image_translation.pipeline_registry import (
+    OF_ONE_TASK,
+    OWN,
+    RENAMED_MODELS,
+    TASKS,
+    all_tasks,
+)
 
 
 def parse_parameters(
@@ -49,11 +55,15 @@ def parse_parameters(
 def choose_task(options: dict[str, Any]) -> dict[str, Any]:
     """Move ``task=<task>`` from the parameters of a pipeline to its namespaces.
 
+    Former names of models in namespaces are replaced.
+
     Raises:
         KedroCliError: The task is unknown.
     """
     _declare_tasks()
     options = _name_data_set(options)
+    namespaces = [_present_namespace(n) for n in options.get("namespaces") or ()]
+    options = {**options, "namespaces": namespaces}
     chosen = [options.get("pipeline"), *(options.get("pipelines") or ())]
     if not set(OF_ONE_TASK) & set(chosen) or options.get("namespaces"):
         return options
@@ -96,6 +106,11 @@ def _check_task(context: click.Context, option: click.Parameter, value: str) -> 
     if value not in all_tasks():
         raise click.BadParameter(f"{value!r} is not one of {', '.join(all_tasks())}")
     return value
+
+
+def _present_namespace(namespace: str) -> str:
+    task, _, model = namespace.partition(".")
+    return f"{task}.{RENAMED_MODELS[model]}" if model in RENAMED_MODELS else namespace
 
 
 def check_names(options: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ task. Kedro adds each as a dataset ``params:<name>``, with the type that nodes d
 
 import difflib
 import inspect
+import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +29,16 @@ from image_translation.config.task_settings import (
     TaskSections,
     TaskSettings,
 )
-from image_translation.pipeline_registry import MODELS, OWN, TASKS, all_tasks
+from image_translation.pipeline_registry import (
+    MODELS,
+    OWN,
+    RENAMED_MODELS,
+    TASKS,
+    all_tasks,
+)
 from image_translation.training.settings import ModelSettings
+
+logger = logging.getLogger(__name__)
 
 TASK_SECTIONS: Mapping[str, Any] = inspect.get_annotations(TaskSections)
 COMMON_SECTIONS: Mapping[str, Any] = {"app": AppSettings}
@@ -99,6 +108,7 @@ def resolve_parameters(layers: Sequence[Layer]) -> dict[str, Any]:
         InputError: A name is unknown or a value is invalid. The message lists all
             problems and the layer in which each value was set.
     """
+    layers = [_with_present_names(layer) for layer in layers]
     problems = [
         problem
         for layer in layers
@@ -115,6 +125,38 @@ def resolve_parameters(layers: Sequence[Layer]) -> dict[str, Any]:
         listed = "\n".join(f"  - {problem}" for problem in dict.fromkeys(problems))
         raise InputError(f"Invalid parameters:\n{listed}")
     return resolved
+
+
+def _with_present_names(layer: Layer) -> Layer:
+    """A layer whose former names of models are replaced."""
+    return Layer(layer.name, _rename(layer.values, layer.name))
+
+
+def _rename(values: Mapping[str, Any], origin: str) -> dict[str, Any]:
+    """Replace former names of models in blocks, and in values such as ``a|b``."""
+    renamed: dict[str, Any] = {}
+    for name, value in values.items():
+        present = value
+        if isinstance(value, Mapping):
+            present = _rename(value, origin)
+        elif name == "model" and isinstance(value, str):
+            present = "|".join(_present_name(p, origin) for p in value.split("|"))
+        renamed = _merged(renamed, {_present_name(name, origin): present})
+    return renamed
+
+
+def _present_name(name: str, origin: str) -> str:
+    present = RENAMED_MODELS.get(name)
+    if present is None:
+        return name
+    logger.warning(
+        "The model %s is now called %s; change its name in %s: the next version "
+        "rejects the former one",
+        name,
+        present,
+        origin,
+    )
+    return present
 
 
 def _resolve_task(

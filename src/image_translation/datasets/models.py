@@ -12,6 +12,7 @@ from kedro.io import AbstractDataset, DatasetError
 from image_translation.common.errors import InputError
 from image_translation.common.stamps import read_stamped, write_stamped
 from image_translation.datasets.previews import TablePreview, preview_table
+from image_translation.pipeline_registry import RENAMED_MODELS
 from image_translation.training.observer import Observer
 from image_translation.training.trained import TrainedModel
 
@@ -55,7 +56,11 @@ class WorkspaceDataset(AbstractDataset[None, Workspace]):
         self.metadata = metadata
 
     def load(self) -> Workspace:
-        """The folder, which is created if necessary."""
+        """The folder; created if necessary, or renamed if it has a former name."""
+        former = _former_folder(self._filepath)
+        if former is not None:
+            logger.info("Renaming %s to %s", former, self._filepath.name)
+            former.rename(self._filepath)
         self._filepath.mkdir(parents=True, exist_ok=True)
         return Workspace(self._filepath)
 
@@ -152,10 +157,15 @@ class TrainedModelsDataset(AbstractDataset[None, dict[str, TrainedModel]]):
         """
         models = {}
         for path in sorted(self._filepath.glob("*/model.json")):
+            name = path.parent.name
+            if name in RENAMED_MODELS:
+                name = RENAMED_MODELS[name]
+                if _former_folder(path.parent.with_name(name)) is None:
+                    continue
             try:
-                models[path.parent.name] = _read(path)
+                models[name] = _read(path)
             except InputError as error:
-                logger.warning("Skipping %s: %s", path.parent.name, error)
+                logger.warning("Skipping %s: %s", name, error)
         return models
 
     def save(self, data: None) -> None:
@@ -175,3 +185,10 @@ class TrainedModelsDataset(AbstractDataset[None, dict[str, TrainedModel]]):
 
 def _read(path: Path) -> TrainedModel:
     return TrainedModel.from_json(read_stamped(path), path.parent)
+
+
+def _former_folder(folder: Path) -> Path | None:
+    """The folder of a renamed model, unless it has a folder with its present name."""
+    names = [former for former, name in RENAMED_MODELS.items() if name == folder.name]
+    found = [folder.with_name(name) for name in names if not folder.exists()]
+    return next(filter(Path.is_dir, found), None)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from image_translation.common.errors import InputError, first_line
 from image_translation.common.secrets import mask_address
+from image_translation.pipeline_registry import RENAMED_MODELS
 from image_translation.registry.versions import CHAMPION as CHAMPION_ALIAS
 from image_translation.registry.versions import champion, check_origin, find_version
 from image_translation.runs.mlflow_position import read_run_id
@@ -68,7 +69,7 @@ def choose_models(
     current = _query(champion, task, champions) if wanted == CHAMPION else None
     if current is not None:
         logger.info("Using the champion of %s: version %d", task, current.version)
-        model = current.tags["model"]
+        model = _model_of(current.tags)
         run = current.tags.get("run")
         inference = InferenceSettings.model_validate(current.inference)
         chosen = Chosen(model, current.trained, inference, current.version, run)
@@ -96,7 +97,12 @@ def identify_champion(task: str) -> tuple[str, int] | None:
     if version is None:
         return None
     check_origin(version)
-    return version.tags["model"], int(version.version)
+    return _model_of(version.tags), int(version.version)
+
+
+def _model_of(tags: Mapping[str, str]) -> str:
+    """The present name of a version's model."""
+    return RENAMED_MODELS.get(tags["model"], tags["model"])
 
 
 def run_page(run_id: str, server: str) -> str | None:

@@ -40,7 +40,7 @@ STYLES: Mapping[str, ModelStyle] = {
     "unet": ModelStyle("#3d9bd6", "s", (5, 2)),
     "autoencoder_gan": ModelStyle("#b8431f", "^"),
     "autoencoder": ModelStyle("#cc811f", "D", (5, 2)),
-    "recommended": ModelStyle("#2a8f6d", "P"),
+    "residual_unet": ModelStyle("#2a8f6d", "P"),
     COPY_INPUT: ModelStyle("#6f7680", "X", (1, 2)),
     MEAN_TARGET: ModelStyle("#9a8d80", "v", (1, 2)),
 }
