@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from image_translation.app import workbench
 from image_translation.app.settings import AppSettings
 from image_translation.app.workbench import TaskModels, Workbench
 from image_translation.common.errors import InputError
@@ -54,10 +55,10 @@ def folder(tmp_path):
     return tmp_path / "session"
 
 
-def make_bench(models, champions, comparison=None, **limits):
+def make_bench(models, champions, comparison=None, translation=TRANSLATION, **limits):
     results = TaskModels(
         models={name: make_settings(name) for name in ("unet", "autoencoder")},
-        translation=TRANSLATION,
+        translation=translation,
         trained=lambda: models,
         champions=champions,
         metric="psnr",
@@ -91,8 +92,11 @@ def test_tasks_and_models_are_the_trained_ones(models, tmp_path):
     bench = make_bench(models, tmp_path)
     assert bench.tasks() == ["colorization"]
     first, *others = bench.models("colorization").items()
-    assert first[0].endswith("(best on validation)") and first[1] == "champion"
-    assert dict(others) == {"unet": "unet", "autoencoder": "autoencoder"}
+    best = first[0].removesuffix(" (best on validation)")
+    assert first[1] == "champion" and best in ("unet", "autoencoder")
+    (other,) = {"unet", "autoencoder"} - {best}
+    assert dict(others) == {other: other}
+    assert set(bench.all_models()) == {"champion", best, other}
 
 
 @pytest.mark.usefixtures("store")
@@ -115,11 +119,25 @@ def test_translations_equal_those_of_the_pipeline(models, photograph, folder, tm
         )
         expected = translate_encoded(translator, photograph.read_bytes())
         assert one.file.read_bytes() == expected
-        assert (one.label, one.file.name, one.size) == (name, "my grey.jpg", "60 × 40")
+        assert (one.label.split()[0], one.size) == (name, "60 × 40")
+        assert one.download == f"my grey-{name}.jpg"
     assert made[0].file.read_bytes() != made[1].file.read_bytes()
     assert progress == [0, 0.5]
     with Image.open(made[0].after) as image:
         assert image.size == (60, 40)
+
+
+@pytest.mark.usefixtures("store")
+def test_before_is_what_the_network_sees(models, folder, tmp_path):
+    Image.new("RGB", (60, 40), (200, 40, 40)).save(tmp_path / "red.png")
+    translation = TRANSLATION.model_copy(update={"grey_input": True})
+    bench = make_bench(models, tmp_path, translation=translation)
+    (one,) = bench.translate(
+        "colorization", ["unet"], tmp_path / "red.png", "red.png", folder
+    )
+    with Image.open(one.before) as image:
+        red, green, blue = np.array(image, dtype=int).mean((0, 1))
+    assert abs(red - blue) < 3 > abs(red - green)
 
 
 @pytest.mark.usefixtures("store")
@@ -156,7 +174,7 @@ def test_suffix_changes_only_with_the_format(models, folder, tmp_path):
 @pytest.mark.parametrize(
     ("groups", "about"),
     [
-        (12, "40 test images of 12 photographs, with 95 % intervals."),
+        (12, "40 test images of 12 photographs, with 95 % intervals. They are of the"),
         (3, "with 95 % intervals: too few to be trusted."),
     ],
 )
@@ -250,6 +268,13 @@ def versions(store, models, tmp_path):  # noqa: F811
     return registered
 
 
+@pytest.fixture
+def served(monkeypatch):
+    """A local MLflow responds."""
+    monkeypatch.setattr(workbench, "is_served", lambda server: server == MLFLOW)
+
+
+@pytest.mark.usefixtures("served")
 def test_new_champion_is_used_at_once(versions, models, photograph, folder, tmp_path):
     """After a promotion in the registry, without a restart of the workbench."""
     bench = make_bench(models, tmp_path / "champions", make_comparison())
@@ -263,6 +288,10 @@ def test_new_champion_is_used_at_once(versions, models, photograph, folder, tmp_
     first, second, third = (one.file.read_bytes() for one in made)
     assert first == third != second
     assert made[1].label == f"unet (in use, version {versions[1].version})"
+    listed = [list(bench.models("colorization").values())]
+    promote(versions[1])
+    listed.append(list(bench.models("colorization").values()))
+    assert listed == [["champion", "autoencoder"], ["champion", "unet", "autoencoder"]]
     runs = [one.run_page.removeprefix(f"{MLFLOW}/#/experiments/") for one in made]
     assert runs[1].endswith(f"/runs/{versions[1].tags['run']}")
     assert [bool(one.scores) for one in made] == [True, False, True]

@@ -1,5 +1,6 @@
 """The app in a browser: from the upload to the download."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,7 +104,8 @@ def test_download_equals_the_output_of_the_pipeline(
     )
     assert result.returncode == 0, result.stderr
     made = tmp_path / "made" / photograph.name
-    assert got.name == other.name == photograph.name
+    assert other.name == f"{photograph.stem}-pix2pix{photograph.suffix}"
+    assert got.name.startswith(f"{photograph.stem}-") and got.name != other.name
     assert got.read_bytes() == made.read_bytes() != other.read_bytes()
     with Image.open(got) as image:
         assert (image.size, image.mode) == ((40, 60), "RGB")
@@ -133,8 +135,7 @@ def test_models_are_compared(open_app, photograph):
     )
     card = page.locator(".translations figure").nth(1)
     assert "PSNR" in card.inner_text() and " to " in card.inner_text()
-    link = card.get_by_role("link", name="Run in MLflow").get_attribute("href")
-    assert link.startswith("http://127.0.0.1:5000/#/experiments/") and "/runs/" in link
+    assert card.get_by_role("link", name="Run in MLflow").count() == 0  # not served
 
 
 def test_sample_is_translated(open_app):
@@ -143,9 +144,8 @@ def test_sample_is_translated(open_app):
     page.locator("#slider img").first.wait_for()
     translate(page)
     assert "451 × 300 pixels" in page.locator(".translations figure").inner_text()
-    assert (
-        page.locator(".translations .download").inner_text() == "Download chelsea.png"
-    )
+    download = page.locator(".translations .download").inner_text()
+    assert re.fullmatch(r"Download chelsea-\w+\.png", download)
 
 
 def test_invalid_file_is_reported_and_can_be_replaced(open_app, photograph, tmp_path):

@@ -4,7 +4,6 @@ import functools
 import logging
 import shutil
 from collections.abc import Callable, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -27,7 +26,6 @@ from image_translation.imaging.resizing import FILTER
 from image_translation.imaging.sample_photographs import PHOTOGRAPHS, TEST_PHOTOGRAPHS
 from image_translation.reporting import formatting
 from image_translation.reporting.templates import read_resource, read_template
-from image_translation.translation.settings import CHAMPION
 
 logger = logging.getLogger(__name__)
 
@@ -69,18 +67,12 @@ THEME = gr.themes.Default(
 """System fonts: web fonts would be loaded from another host."""
 
 
-class Upload(gr.File):
-    """A file component that keeps the file's name on the user's machine."""
-
-    is_template = True  # use the template of the file component
-    get_component_class_id = gr.File.get_component_class_id
-
-    def preprocess(self, payload: Any) -> Any:
-        """Path and name of the uploaded file, or None."""
-        file = payload.root[0] if hasattr(payload, "root") else payload
-        if file is None:
-            return None
-        return Path(file.path), safe_name(file.orig_name or Path(file.path).name)
+def _read_upload(payload: Any) -> Any:
+    """Path of an uploaded file and its name on the user's machine, or None."""
+    file = payload.root[0] if hasattr(payload, "root") else payload
+    if file is None:
+        return None
+    return Path(file.path), safe_name(file.orig_name or Path(file.path).name)
 
 
 def launch(workbench: Workbench, folder: Path, host: str, port: int) -> gr.Blocks:
@@ -156,16 +148,18 @@ def build_page(workbench: Workbench, files: SessionFiles) -> gr.Blocks:
                     _named(workbench.all_tasks), label="Task", elem_id="task"
                 )
                 models = gr.CheckboxGroup(
-                    _all_models(workbench),
+                    workbench.all_models(),
                     label="Models, side by side",
                     elem_id="models",
                 )
-                photo = Upload(
+                photo = gr.File(
                     label=f"Photograph, up to {workbench.settings.max_upload_mb} MB",
                     file_types=sorted(IMAGE_SUFFIXES),
                     height=160,
                     elem_id="photograph",
                 )
+                # A subclass would make Gradio write page.pyi next to this module.
+                photo.preprocess = _read_upload  # type: ignore[method-assign]
                 gr.Markdown("Or choose a sample:", elem_id="or")
                 samples = gr.Gallery(
                     [_thumbnail(sample.path) for sample in SAMPLES],
@@ -313,11 +307,6 @@ _NOTHING: tuple[Any, ...] = (None, None, gr.Radio([], visible=False), "", [])
 
 def _named(tasks: Sequence[str]) -> list[tuple[str, str]]:
     return [(formatting.title(task), task) for task in tasks]
-
-
-def _all_models(workbench: Workbench) -> list[str]:
-    found = [workbench.models(task).values() for task in workbench.all_tasks]
-    return list(dict.fromkeys([CHAMPION, *chain(*found)]))
 
 
 def _render(made: Sequence[Translation]) -> str:

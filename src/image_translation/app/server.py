@@ -55,9 +55,10 @@ def serve(
     require_gradio()
     with _own_folder() as folder:
         _prepare(folder)
-        from image_translation.app.page import launch
+        with _without_proxies():
+            from image_translation.app.page import launch
 
-        page = launch(workbench, folder, host, port)
+            page = launch(workbench, folder, host, port)
         try:
             ready(str(page.local_url))
             threading.Event().wait()
@@ -97,6 +98,19 @@ def _remove_abandoned(parent: Path) -> None:
             continue
         shutil.rmtree(folder, ignore_errors=True)
         logger.info("Deleted the temporary files of a killed app: %s", folder)
+
+
+@contextmanager
+def _without_proxies() -> Iterator[None]:
+    """Ignore proxies, through which Gradio would otherwise call its own server."""
+    before = os.environ.get("no_proxy")
+    os.environ["no_proxy"] = "*"
+    try:
+        yield
+    finally:
+        del os.environ["no_proxy"]
+        if before is not None:
+            os.environ["no_proxy"] = before
 
 
 def _prepare(folder: Path) -> None:

@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
+import numpy as np
 import pandas as pd
+from PIL import Image
 
 from image_translation.app.deadline import Deadline, TimedReader, TooLongError
 from image_translation.app.settings import AppSettings
@@ -29,10 +31,13 @@ from image_translation.imaging.photo_files import (
 from image_translation.metrics.registry import HEADLINES
 from image_translation.registry.chosen_models import (
     Chosen,
+    InUse,
     choose_models,
     identify_champion,
+    is_served,
     run_page,
 )
+from image_translation.registry.versions import WEIGHTS_TAG
 from image_translation.reporting import formatting
 from image_translation.statistics.comparison import MIN_GROUPS
 from image_translation.statistics.looks import subset_of
@@ -42,6 +47,7 @@ from image_translation.translation.encoded_images import Translator, translate_p
 from image_translation.translation.model_selection import choose_trained
 from image_translation.translation.previews import shrink
 from image_translation.translation.settings import CHAMPION, TranslateSettings
+from image_translation.translation.translator import seen_pixels
 
 logger = logging.getLogger(__name__)
 
@@ -93,8 +99,9 @@ class Translation:
 
     Attributes:
         label: Label of the model.
-        file: The translation at full size, with the name for the download.
-        before: Preview of the photograph.
+        file: The translation at full size.
+        download: Name for the download: that of the photograph, and the model.
+        before: Preview of the photograph as the network sees it.
         after: Preview of the translation.
         size: Width and height, formatted.
         seconds: Duration.
@@ -105,6 +112,7 @@ class Translation:
 
     label: str
     file: Path
+    download: str
     before: Path
     after: Path
     size: str
@@ -140,24 +148,36 @@ class Workbench:
         return [task for task in self._tasks if self.models(task)]
 
     def models(self, task: str) -> dict[str, str]:
-        """Choices of a task, by label.
+        """Choices of a task, by label, each model with the same weights once.
 
         The first is the champion, or without one the best model on validation.
         """
-        results = self._tasks[task]
-        trained = {
-            name: model
-            for name, model in results.trained().items()
-            if model.is_trainable and model.replicates
-        }
-        choices = {name: name for name in trained}
+        trained = self._trained(task)
+        others = {name: name for name in trained}
         if in_use := _find_champion(task):
-            model, version = in_use
-            return {f"{model} (in use, version {version})": CHAMPION, **choices}
+            same = trained.get(in_use.model)
+            if same is not None and in_use.weights_sha256 in _weights_of(same):
+                del others[in_use.model]
+            label = f"{in_use.model} (in use, version {in_use.version})"
+            return {label: CHAMPION, **others}
         if not trained:
             return {}
-        (best,) = choose_trained(task, CHAMPION, trained, results.metric)
-        return {f"{best} (best on validation)": CHAMPION, **choices}
+        (best,) = choose_trained(task, CHAMPION, trained, self._tasks[task].metric)
+        del others[best]
+        return {f"{best} (best on validation)": CHAMPION, **others}
+
+    def all_models(self) -> list[str]:
+        """Every value that `translate` accepts, over all tasks."""
+        found = [name for task in self._tasks for name in self._trained(task)]
+        return list(dict.fromkeys([CHAMPION, *found]))
+
+    def _trained(self, task: str) -> dict[str, TrainedModel]:
+        """The trained models of a task, by name."""
+        return {
+            name: model
+            for name, model in self._tasks[task].trained().items()
+            if model.is_trainable and model.replicates
+        }
 
     def translate(
         self,
@@ -173,7 +193,7 @@ class Workbench:
 
         Args:
             task: The task.
-            wanted: Values of `models`.
+            wanted: Values of `models`, or names of models.
             source: The photograph's file.
             name: Its name.
             folder: Folder for previews and translations.
@@ -190,7 +210,7 @@ class Workbench:
         made = []
         with self._limited(name) as deadline:
             photo = _open_photo(source, name, deadline)
-            work = _Work(photo, name, folder, deadline)
+            work = _Work(photo, name, folder, deadline, self._tasks[task].translation)
             for number, choice in enumerate(dict.fromkeys(wanted)):
                 deadline.check()
                 report(number / len(wanted), f"Translating ({choice})")
@@ -224,6 +244,8 @@ class Workbench:
 
     def _translate(self, task: str, choice: str, work: "_Work") -> Translation:
         labels = {value: label for label, value in self.models(task).items()}
+        for name in self._trained(task):
+            labels.setdefault(name, name)
         if choice not in labels:
             raise InputError(
                 f"There is no trained model {choice!r} of {task}, only "
@@ -236,21 +258,34 @@ class Workbench:
             task, choice, results.models, trained, results.champions, results.metric
         ).items()
         start = time.perf_counter()
-        file, after = work.make(self._translator(task, chosen), choice)
+        translator = self._translator(task, chosen)
+        file, after = work.make(translator, choice)
         seconds = time.perf_counter() - start
         logger.info("%s by %s: %.1f s", work.size, model, seconds)
-        scores, about = _scores(results.comparison(), chosen, trained.get(model))
+        settings = results.models.get(model)
+        is_scored_so = settings is not None and settings.inference == chosen.inference
+        scores, about = _scores(
+            results.comparison(),
+            chosen,
+            trained.get(model) if is_scored_so else None,
+            translator,
+        )
         return Translation(
             label=labels[choice],
             file=file,
+            download=f"{Path(file.name).stem}-{model}{file.suffix}",
             before=work.before,
             after=after,
             size=work.size,
             seconds=seconds,
             scores=scores,
             about_scores=about,
-            run_page=run_page(chosen.run_id, self._mlflow) if chosen.run_id else None,
+            run_page=self._find_run_page(chosen.run_id),
         )
+
+    def _find_run_page(self, run_id: str | None) -> str | None:
+        is_there = run_id is not None and is_served(self._mlflow)
+        return run_page(run_id, self._mlflow) if run_id and is_there else None
 
     def _translator(self, task: str, chosen: Chosen) -> Translator:
         """The translator of a model, cached while its weights are unchanged."""
@@ -275,7 +310,12 @@ class _Work:
     """A photograph during its translation; its preview is written once."""
 
     def __init__(
-        self, photo: Photo, name: str, folder: Path, deadline: Deadline
+        self,
+        photo: Photo,
+        name: str,
+        folder: Path,
+        deadline: Deadline,
+        translation: TranslateSettings,
     ) -> None:
         self._photo, self._folder, self._deadline = photo, folder, deadline
         path = PurePosixPath(name)
@@ -283,7 +323,7 @@ class _Work:
         self._name = str(path.with_suffix(suffix))
         height, width, _ = photo.pixels.shape
         self.size = f"{width} × {height}"
-        self.before = write_preview(photo, folder / "before.jpg")
+        self.before = write_preview(photo, folder / "before.jpg", translation)
 
     def make(self, translator: Translator, choice: str) -> tuple[Path, Path]:
         """Translate the photograph; returns the file and its preview."""
@@ -315,14 +355,25 @@ def _open_photo(source: Path, name: str, deadline: Deadline) -> Photo:
     return photo
 
 
-def write_preview(photo: Photo, path: Path) -> Path:
-    """Write a preview for the page; returns its path."""
-    shrink(photo, PREVIEW_SIDE).save(path, "JPEG", quality=PREVIEW_QUALITY)
+def write_preview(
+    photo: Photo, path: Path, seen_with: TranslateSettings | None = None
+) -> Path:
+    """Write a preview for the page; returns its path.
+
+    Args:
+        photo: The photograph.
+        path: The file.
+        seen_with: Show what a network sees with these settings.
+    """
+    preview = shrink(photo, PREVIEW_SIDE)
+    if seen_with is not None:
+        preview = Image.fromarray(seen_pixels(np.array(preview), seen_with))
+    preview.save(path, "JPEG", quality=PREVIEW_QUALITY)
     return path
 
 
-def _find_champion(task: str) -> tuple[str, int] | None:
-    """The champion's model and version; None if the store does not respond."""
+def _find_champion(task: str) -> InUse | None:
+    """The champion of a task; None if the store does not respond."""
     try:
         return identify_champion(task)
     except InputError as error:
@@ -331,15 +382,28 @@ def _find_champion(task: str) -> tuple[str, int] | None:
 
 
 def _scores(
-    comparison: pd.DataFrame | None, chosen: Chosen, trained: TrainedModel | None
+    comparison: pd.DataFrame | None,
+    chosen: Chosen,
+    trained: TrainedModel | None,
+    translator: Translator,
 ) -> tuple[list[Score], str]:
-    """A model's scores in the comparison, if they are about the same weights."""
+    """A model's scores in the comparison, if they are about the same weights.
+
+    Args:
+        comparison: ``comparison.csv``.
+        chosen: The model that made the picture.
+        trained: The compared model; None if it was compared with another protocol.
+        translator: How the picture was made.
+    """
     if comparison is None:
         return [], "Not compared yet."
-    replicates = trained.replicates if trained else ()
-    weights = [replicate.config["weights_sha256"] for replicate in replicates]
-    if chosen.trained.config["weights_sha256"] not in weights:
-        return [], "The last comparison is of another training of this model."
+    if trained is None or chosen.trained.config[WEIGHTS_TAG] not in _weights_of(
+        trained
+    ):
+        return [], (
+            "The last comparison is of another training of this model, or of other "
+            "parameters of inference."
+        )
     rows = comparison[comparison["model"] == chosen.model].set_index("metric")
     known = rows.to_dict("index")
     found = [
@@ -354,8 +418,16 @@ def _scores(
     if not found:
         return [], "Not compared yet."
     images, groups = (int(rows[name].iloc[0]) for name in ("n_images", "n_groups"))
+    side, strategy = translator.image_size, translator.settings.strategy
+    trust = ": too few to be trusted" if groups < MIN_GROUPS else ""
     about = (
         f"Means over {formatting.count(images, f'{subset_of(rows)} image')} of "
-        f"{formatting.count(groups, 'photograph')}, with 95 % intervals"
+        f"{formatting.count(groups, 'photograph')}, with 95 % intervals{trust}. They "
+        f"are of the network at {side} × {side} pixels; this picture was made at full "
+        f"size by the strategy “{strategy}”, which has no scores."
     )
-    return found, about + (": too few to be trusted." if groups < MIN_GROUPS else ".")
+    return found, about
+
+
+def _weights_of(model: TrainedModel) -> list[str]:
+    return [replicate.config[WEIGHTS_TAG] for replicate in model.replicates]

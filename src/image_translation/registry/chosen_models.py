@@ -3,14 +3,21 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 from image_translation.common.errors import InputError, first_line
 from image_translation.common.secrets import mask_address
 from image_translation.pipeline_registry import RENAMED_MODELS
 from image_translation.registry.versions import CHAMPION as CHAMPION_ALIAS
-from image_translation.registry.versions import champion, check_origin, find_version
+from image_translation.registry.versions import (
+    WEIGHTS_TAG,
+    champion,
+    check_origin,
+    find_version,
+)
 from image_translation.runs.mlflow_position import read_run_id
 from image_translation.runs.store import client
 from image_translation.training.settings import InferenceSettings, ModelSettings
@@ -21,6 +28,8 @@ from image_translation.translation.settings import CHAMPION
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
@@ -86,8 +95,16 @@ def choose_models(
     }
 
 
-def identify_champion(task: str) -> tuple[str, int] | None:
-    """Model name and version of a task's champion, without a download.
+class InUse(NamedTuple):
+    """The champion of a task: its model, version and digest of its weights."""
+
+    model: str
+    version: int
+    weights_sha256: str
+
+
+def identify_champion(task: str) -> InUse | None:
+    """The champion of a task, without a download.
 
     Raises:
         InputError: The store does not respond, or no run of this project registered the
@@ -97,7 +114,8 @@ def identify_champion(task: str) -> tuple[str, int] | None:
     if version is None:
         return None
     check_origin(version)
-    return _model_of(version.tags), int(version.version)
+    model, weights = _model_of(version.tags), version.tags[WEIGHTS_TAG]
+    return InUse(model, int(version.version), weights)
 
 
 def _model_of(tags: Mapping[str, str]) -> str:
@@ -122,6 +140,27 @@ def run_page(run_id: str, server: str) -> str | None:
     except MlflowException:
         return None
     return f"{server.rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"
+
+
+def is_served(server: str) -> bool:
+    """True if MLflow's user interface responds.
+
+    Only interfaces on this machine are asked; a remote one is the store itself.
+
+    Args:
+        server: URL of the user interface.
+    """
+    url = urlsplit(server)
+    if url.hostname not in LOOPBACK_HOSTS:
+        return True
+    connection = HTTPConnection(url.hostname, url.port or 80, timeout=1)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().read(2) == b"OK"
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def _query(lookup: Callable[..., Result], *arguments: Any) -> Result:

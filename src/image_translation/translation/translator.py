@@ -71,13 +71,19 @@ class Translator:
 
     def translate_squares(self, squares: Pixels) -> Pixels:
         """Translate images of the network's size, uint8, N×S×S×3."""
-        if self.settings.grey_input:
-            squares = np.repeat(_to_levels(luma(squares)), 3, axis=-1)
+        squares = seen_pixels(squares, self.settings)
         translated = []
         for batch in translate_prepared(self.network, squares, self.inference):
             self.check()
             translated.append(batch)
         return np.concatenate(translated)
+
+
+def seen_pixels(pixels: Pixels, settings: TranslateSettings) -> Pixels:
+    """What the network sees of images, uint8 …×3: their luma if it expects grey ones."""
+    if not settings.grey_input:
+        return pixels
+    return np.repeat(_to_levels(luma(pixels)), 3, axis=-1)
 
 
 class Strategy(Protocol):
