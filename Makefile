@@ -79,13 +79,14 @@ ablation: $(INSTALLED)
 	$(BIN)/python benchmarks/ablation.py --pairs data/05_model_input/$(TASK) \
 		--write docs/results.md $(ABLATION)
 
+# PORT=4142 selects another port; kedro-viz takes the next free one and prints it.
 viz: $(INSTALLED)
-	@echo "kedro-viz serves http://127.0.0.1:4141"
-	$(BIN)/kedro viz run --no-browser
+	$(BIN)/kedro viz run --no-browser --port=$(or $(PORT),4141)
 
+# PORT=5001 selects another port.
 mlflow: $(INSTALLED)
-	@echo "MLflow serves http://127.0.0.1:5000: choose Model training at the top left, once"
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/kedro mlflow ui
+	@echo "MLflow serves http://127.0.0.1:$(or $(PORT),5000): choose Model training at the top left, once"
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/kedro mlflow ui $(if $(PORT),--port=$(PORT))
 
 docs: $(INSTALLED)
 	$(BIN)/mkdocs build --strict --quiet

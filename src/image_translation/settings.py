@@ -33,8 +33,8 @@ HOOKS = (
     TaskLockHooks(),
 )
 
-# kedro-viz would write to .viz/ with every run of every environment; the hooks write there
-# for environments that opt in. ParentRunHooks call kedro-mlflow's hooks.
+# kedro-viz would write to .viz/ with every run of every environment; the hooks keep the
+# status of each environment with its data. ParentRunHooks call kedro-mlflow's hooks.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz", "kedro_mlflow")
 
 CONFIG_LOADER_CLASS = LayeredConfigLoader

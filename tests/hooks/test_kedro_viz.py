@@ -12,19 +12,29 @@ from kedro_viz.api.rest.responses.run_events import (
 )
 
 from image_translation.datasets.tables import NumbersCSVDataset
-from image_translation.hooks.kedro_viz import DatasetStatisticsHooks, write_status
+from image_translation.hooks.kedro_viz import (
+    DatasetStatisticsHooks,
+    show_status,
+    write_status,
+)
 from image_translation.runs.events import EventLog
+
+KEPT = Path("data/.viz")
+"""Where the environment keeps the record."""
 
 
 def double(x):
     return 2 * x
 
 
-def run(project, task, *, wanted=True, error=None):
+def make_context(project, data="data"):
+    globals_ = {"data": data}
+    return SimpleNamespace(config_loader={"globals": globals_}, project_path=project)
+
+
+def run(project, task, *, error=None):
     """The status of a run of one node, from its events."""
     node = Node(double, f"{task}.x", f"{task}.y", name="double", namespace=task)
-    globals_ = {"run_status": wanted} if wanted is not None else {}
-    context = SimpleNamespace(config_loader={"globals": globals_}, project_path=project)
     with tempfile.TemporaryDirectory() as folder:
         log = EventLog(Path(folder))
         log.append("began")
@@ -35,7 +45,7 @@ def run(project, task, *, wanted=True, error=None):
         else:
             log.append("finished", node=node.name, seconds=1.5)
         log.append("ended", status="FAILED" if error else "FINISHED")
-        write_status(context, log.read(), Pipeline([node]), {})
+        write_status(make_context(project), log.read(), Pipeline([node]), {})
 
 
 @pytest.fixture
@@ -46,7 +56,7 @@ def project(tmp_path):
 
 def status(project):
     """What kedro-viz makes of the record."""
-    events = json.loads((project / ".viz/kedro_pipeline_events.json").read_text())
+    events = json.loads((project / KEPT / "kedro_pipeline_events.json").read_text())
     return transform_events_to_structured_format(events)
 
 
@@ -74,16 +84,21 @@ def test_tasks_do_not_forget_each_other(project):
 
 
 def test_broken_record_is_replaced(project):
-    (project / ".viz").mkdir()
-    (project / ".viz/kedro_pipeline_events.json").write_text("{")
+    (project / KEPT).mkdir(parents=True)
+    (project / KEPT / "kedro_pipeline_events.json").write_text("{")
     run(project, "monet")
     assert len(status(project).nodes) == 1
 
 
-@pytest.mark.parametrize("wanted", [False, None])
-def test_environment_that_does_not_want_it_is_left_alone(project, wanted):
-    run(project, "monet", wanted=wanted)
-    assert not (project / ".viz").exists()
+def test_kedro_viz_shows_the_status_of_its_environment(project):
+    run(project, "monet")
+    shown = project / ".viz/kedro_pipeline_events.json"
+    assert not shown.exists()
+    show_status(make_context(project))
+    kept = project / KEPT / "kedro_pipeline_events.json"
+    assert shown.read_text() == kept.read_text()
+    show_status(make_context(project, data="data/smoke"))
+    assert not shown.exists()
 
 
 def test_packaged_run_leaves_nothing_beside_its_data(tmp_path):
@@ -91,21 +106,19 @@ def test_packaged_run_leaves_nothing_beside_its_data(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def read_table(project, name, rows, *, wanted=True):
+def read_table(project, name, rows):
     """What Kedro tells hooks of a run that reads a table."""
     dataset = NumbersCSVDataset(filepath=str(project / f"{name}.csv"))
     dataset.save(pd.DataFrame({"x": range(rows), "y": 0}))
-    globals_ = {"run_status": wanted}
-    context = SimpleNamespace(config_loader={"globals": globals_}, project_path=project)
     hooks = DatasetStatisticsHooks()
-    hooks.after_context_created(context)
+    hooks.after_context_created(make_context(project))
     hooks.after_catalog_created(DataCatalog({name: dataset}))
     hooks.after_dataset_loaded(name, dataset.load())
     hooks.after_pipeline_run()
 
 
 def numbers(project):
-    return json.loads((project / ".viz/stats.json").read_text())
+    return json.loads((project / KEPT / "stats.json").read_text())
 
 
 def test_tables_that_were_read_have_numbers(project):
@@ -117,8 +130,3 @@ def test_tables_that_were_read_have_numbers(project):
     assert seen["split"]["rows"] == 2  # the run before is not forgotten
     read_table(project, "manifest", 5)
     assert numbers(project)["manifest"]["rows"] == 5
-
-
-def test_environment_that_does_not_want_numbers_is_left_alone(project):
-    read_table(project, "manifest", 3, wanted=False)
-    assert not (project / ".viz").exists()

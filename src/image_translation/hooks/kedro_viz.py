@@ -1,11 +1,13 @@
 """The run status and the statistics that kedro-viz shows.
 
-kedro-viz keeps one file of each for a project, and overwrites it with every run, even of an
-environment whose data are elsewhere. Here an environment opts in by ``run_status`` in its
-``globals.yml``, and a run replaces only the status of its own nodes and datasets.
+kedro-viz keeps one file of each for a project, and overwrites it with every run. Here each
+environment keeps its own, with its data, and a run replaces only the status of its own nodes
+and datasets. When kedro-viz starts, it gets those of the environment that it shows.
 """
 
 import json
+import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +26,7 @@ from kedro_viz.integrations.kedro.hooks_utils import (
 
 from image_translation.common.files import write_text
 from image_translation.common.foreign_internals import collected_statistics
+from image_translation.hooks.project import data_folder
 from image_translation.runs.events import Event
 
 LAST_RUN_ONLY = ("before_pipeline_run", "after_pipeline_run", "on_pipeline_error")
@@ -106,8 +109,10 @@ class DatasetStatisticsHooks(DatasetStatsHook):
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Find out whether, and where, this environment keeps the statistics."""
+        """Find the statistics of this environment, and show them if kedro-viz starts."""
         self._file = _find_file(context, STATISTICS_FILE)
+        if "kedro_viz.server" in sys.modules:
+            show_status(context)
 
     @hook_impl
     def after_pipeline_run(self) -> None:
@@ -118,12 +123,23 @@ class DatasetStatisticsHooks(DatasetStatsHook):
             write_text(self._file, json.dumps(content, indent=1))
 
 
+def show_status(context: KedroContext) -> None:
+    """Copy status and statistics of an environment to where kedro-viz reads them."""
+    for name in (EVENTS_FILE, STATISTICS_FILE):
+        shown = context.project_path / EVENTS_DIR / name
+        shown.unlink(missing_ok=True)
+        kept = _find_file(context, name)
+        if kept is not None and kept.is_file():
+            shown.parent.mkdir(exist_ok=True)
+            shutil.copyfile(kept, shown)
+
+
 def _find_file(context: KedroContext, name: str) -> Path | None:
-    """The file of an environment that opts in; a packaged project has none."""
-    wanted = context.config_loader["globals"].get("run_status", False)
+    """The file of an environment; a packaged project has none."""
     project = context.project_path
-    is_kept = wanted and (project / "pyproject.toml").is_file()
-    return project / EVENTS_DIR / name if is_kept else None
+    if not (project / "pyproject.toml").is_file():
+        return None
+    return data_folder(context.config_loader, project) / EVENTS_DIR / name
 
 
 def _read(file: Path, nothing: Any) -> Any:
