@@ -505,3 +505,27 @@ def test_page_without_models_is_rendered(content):
         environment={},
     )
     assert "No trained model has been scored" in Page(render_report(empty)).text
+
+
+def test_pictures_follow_the_answer_and_most_are_folded(page, content):
+    sections = re.findall(r'<section id="(\w+)"', page)
+    assert sections[:2] == ["answer", "gallery"]
+    gallery = page[page.index('<div id="samples">') :]
+    shown = gallery[: gallery.index("<details>")]
+    assert shown.count("<article") == tables.GALLERY_OPEN < len(content.gallery)
+    assert "<details open" not in page
+
+
+def test_caption_has_no_digest(content):
+    (item, *_), digest = content.gallery, "0123456789abcdef"
+    unnamed = replace(content, gallery=[replace(item, group=digest)])
+    assert f"photograph {digest}" not in Page(render_report(unnamed)).text
+    assert f"photograph {item.group}" in Page(render_report(content)).text
+
+
+def test_equal_comparisons_are_counted_not_listed(content, large):
+    rows = tables.pair_rows(content, "psnr")
+    expected = f"{len(rows)} comparisons: {len(rows)} too few photographs"
+    assert tables.summarize_pairs(rows) == expected
+    said = tables.summarize_pairs(tables.pair_rows(large, "psnr"))
+    assert "decided" in said

@@ -166,7 +166,11 @@
       sample.note.textContent =
         value === null ? "" : `${what} ${Number(value.toPrecision(4))}`;
     }
-    byId("samples").append(...shown.map((sample) => sample.article));
+    const [first, rest] = document.querySelectorAll("#samples .first, #samples .rest");
+    const articles = shown.map((sample) => sample.article);
+    const count = first.children.length;
+    first.append(...articles.slice(0, count));
+    rest?.append(...articles.slice(count));
     const byMetric = order === "chosen" || order === "random";
     byId("gallery-metric").disabled = byMetric;
     byId("gallery-model").disabled = byMetric || order === "disputed";
@@ -232,6 +236,7 @@
     if (!row || !step) return;
     event.preventDefault();
     const next = shown[shown.indexOf(row) + step[0]];
+    next?.article.closest("details")?.setAttribute("open", "");
     next?.buttons[row.buttons.indexOf(event.target) + step[1]]?.focus();
   };
 

@@ -112,7 +112,9 @@ def render_report(content: ReportContent) -> str:
         },
         plane=_plane_figure(content),
         front=on_front(content, ("mse", "swd")),
+        summarize_pairs=tables.summarize_pairs,
         gallery=shown,
+        n_open=tables.GALLERY_OPEN,
         gallery_data=script_json(tables.gallery_data(content, shown)),
         chosen=describe_choice(len(shown), images, content.subset),
         embedded=describe_encoder(encode),
@@ -172,6 +174,7 @@ def _judged(content: ReportContent) -> dict[str, Any]:
 
 
 def _comparison_figures(content: ReportContent) -> dict[str, Markup]:
+    """The means on the metrics of the question; ``comparison.png`` has all metrics."""
     return {
         metric: _svg(
             figures.comparison_chart(content.comparison, [metric]),
@@ -179,7 +182,7 @@ def _comparison_figures(content: ReportContent) -> dict[str, Markup]:
             f"Mean {formatting.label(metric)} of every model with its 95 % interval; "
             "the numbers are in the table above.",
         )
-        for metric in metrics_of(content)
+        for metric in headlines_of(content)
     }
 
 

@@ -1,6 +1,8 @@
 """Tables and tiles of the report, with formatted numbers."""
 
 import math
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +14,7 @@ from image_translation.metrics import HEADLINES, MEASURES, METRICS, for_means
 from image_translation.reporting import formatting
 from image_translation.reporting.conclusions import (
     CLAIMS,
+    Outcome,
     best_models,
     failed_models,
     metrics_of,
@@ -56,6 +59,12 @@ FURTHER_TABLES = {
     "learned": ("Learned metrics", "Differences in the features of trained networks."),
 }
 """Family → title of its table and description of its metrics."""
+
+GALLERY_OPEN = 3
+"""Number of images in the gallery that are shown at once."""
+
+_PAIR_ID = re.compile("[0-9a-f]{16}")
+"""The name of a group without a name of its own; says nothing to readers."""
 
 GALLERY_BYTES = 20 * 2**20
 """Maximum size of the gallery's images, so that the page stays below 25 MiB."""
@@ -102,7 +111,7 @@ class PairRow:
     p: str
     n_groups: str
     verdict: str
-    outcome: str
+    outcome: Outcome
 
 
 @dataclass(frozen=True)
@@ -285,6 +294,24 @@ def pair_rows(content: ReportContent, metric: str) -> list[PairRow]:
         )
         for _, row in table.iterrows()
     ]
+
+
+_OUTCOMES: Mapping[Outcome, str] = {
+    "better": "decided",
+    "worse": "decided",
+    "equal": "practically equal",
+    "differ": "about these trainings only",
+    "open": "undecided",
+    "failed": "without a verdict",
+    "few": "too few photographs",
+}
+
+
+def summarize_pairs(rows: Sequence[PairRow]) -> str:
+    """Count the outcomes of comparisons: ``21 comparisons: 8 decided, 13 undecided``."""
+    counts = Counter(_OUTCOMES[row.outcome] for row in rows)
+    total = formatting.count(len(rows), "comparison")
+    return f"{total}: " + ", ".join(f"{n} {said}" for said, n in counts.items())
 
 
 def _disagreement(row: pd.Series) -> str:
@@ -499,7 +526,8 @@ def _gallery_row(
     tiles += [
         tile("", model, item.predictions[model]) for model in order if model != copy
     ]
-    return GalleryRow(item.name, item.group, item.why, tiles)
+    group = "" if _PAIR_ID.fullmatch(item.group) else item.group
+    return GalleryRow(item.name, group, item.why, tiles)
 
 
 def _tile(
