@@ -8,6 +8,9 @@ from pathlib import Path
 from tests.commands import Command
 from tests.conftest import ENVIRONMENT
 
+PROXIES = {"http_proxy": "http://127.0.0.1:9", "ALL_PROXY": "socks5://127.0.0.1:9"}
+"""As in a company; these refuse every connection."""
+
 
 def free_port() -> int:
     with socket.socket() as free:
@@ -27,7 +30,7 @@ def running_app(
         options: Of the command.
     """
     command = ("app", "--env=smoke", *options, f"--port={free_port()}")
-    environment = {**ENVIRONMENT, "TMPDIR": str(temporary)}
+    environment = {**ENVIRONMENT, **PROXIES, "TMPDIR": str(temporary)}
     process = Command(project, command, environment)
     try:
         line = process.wait_for_line("The app serves")

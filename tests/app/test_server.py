@@ -210,6 +210,11 @@ def test_other_files_are_inaccessible(url, project):
         assert answer.status_code in (403, 404), path
 
 
+def test_source_tree_is_left_alone(url, project):
+    assert lives(url)
+    assert not list((project / "src").rglob("*.pyi"))
+
+
 def test_files_are_deleted_when_the_app_stops(project, tmp_path):
     (tmp_path / "temporary").mkdir()
     photo = make_photo(tmp_path, 50)
