@@ -3,7 +3,6 @@
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -166,8 +165,8 @@ def read_answer(reporting: Path) -> Answer | None:
     tables = [reporting / f"{name}.csv" for name in TaskResults._fields]
     if not all(table.is_file() for table in tables):
         return None
-    read = partial(pd.read_csv, float_precision="round_trip")
-    return short_answer(TaskResults(*map(read, tables)))
+    read = [pd.read_csv(table, float_precision="round_trip") for table in tables]
+    return short_answer(TaskResults(*read))
 
 
 def _is_new(path: Path, began: float) -> bool:
