@@ -174,7 +174,7 @@ def _judged(content: ReportContent) -> dict[str, Any]:
 
 
 def _comparison_figures(content: ReportContent) -> dict[str, Markup]:
-    """The means on the metrics of the question; ``comparison.png`` has all metrics."""
+    """The means on the metrics of the question; kedro-viz has a chart of all metrics."""
     return {
         metric: _svg(
             figures.comparison_chart(content.comparison, [metric]),

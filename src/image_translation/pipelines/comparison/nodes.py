@@ -205,11 +205,12 @@ def write_report(
 
 def _draw(content: ReportContent) -> tuple[str, Any, Any, Any, Any]:
     from image_translation.reporting import figures
+    from image_translation.reporting.conclusions import headlines_of
     from image_translation.reporting.page import render_report
 
     return (
         render_report(content),
-        figures.comparison_chart(content.comparison),
+        figures.comparison_chart(content.comparison, headlines_of(content)),
         figures.learning_curves(content.histories),
         figures.score_distributions(content.scores, metrics.HEADLINES),
         figures.sample_grid(content.gallery[:SAMPLES], content.data.derived),
