@@ -60,7 +60,6 @@ def choose_task(options: dict[str, Any]) -> dict[str, Any]:
     Raises:
         KedroCliError: The task is unknown.
     """
-    _declare_tasks()
     options = _name_data_set(options)
     namespaces = [_present_namespace(n) for n in options.get("namespaces") or ()]
     options = {**options, "namespaces": namespaces}
@@ -121,6 +120,7 @@ def check_names(options: dict[str, Any]) -> None:
     """
     from kedro.framework.project import pipelines, settings
 
+    _declare_tasks()
     env = options.get("env") or os.environ.get("KEDRO_ENV")
     if env and (project := find_kedro_project(Path.cwd())) is not None:
         folders = (project / settings.CONF_SOURCE).glob("*/")

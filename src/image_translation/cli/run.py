@@ -68,11 +68,12 @@ def _has_failed_photos(outputs: Any) -> bool:
 def _project_run() -> click.Command:
     command = copy.copy(kedro_run)
     callback: Any = kedro_run.callback
+    readable_choice = with_readable_errors(choose_task)
     recorded = with_readable_errors(with_recorded_errors(reported_stops()(callback)))
 
     @functools.wraps(callback)
     def run_pipeline(*args: Any, **options: Any) -> Any:
-        outputs = recorded(*args, **choose_task(options))
+        outputs = recorded(*args, **readable_choice(options))
         if _has_failed_photos(outputs):
             raise SystemExit(ExitCode.PHOTOS_FAILED)
         return outputs
