@@ -117,7 +117,11 @@ def finish_run(project: Path) -> dict[str, str]:
     log, _ = run.communicate()
     if run.returncode or "Traceback" in log:
         raise SystemExit(f"exit code {run.returncode}\n{log}")
-    files = (path for name in SAME_BYTES for path in project.rglob(f"data/**/{name}"))
+    files = (
+        path
+        for name in SAME_BYTES
+        for path in project.rglob(f"data/smoke/0*/**/{name}")
+    )
     return {
         str(path.relative_to(project)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in files

@@ -98,7 +98,7 @@ def test_send_reports_what_was_sent(counts, said, tmp_path, monkeypatch):
     )
     opened = contextlib.nullcontext(context)
     monkeypatch.setattr(scheduled, "open_context", lambda *_: opened)
-    monkeypatch.setattr(scheduled, "TASKS", ("monet", "cartoon"))
+    monkeypatch.setattr(scheduled, "all_tasks", lambda: ("monet", "cartoon"))
     numbers = iter(counts)
     backlog = "image_translation.runs.backlog.send_backlog"
     monkeypatch.setattr(backlog, lambda *_: next(numbers))

@@ -11,6 +11,8 @@ from image_translation.pipeline_registry import TASKS, register_pipelines
 FINDINGS = pd.DataFrame({"finding": ["too_small"], "count": [3]})
 COMPARISON = pd.DataFrame({"model": ["unet"], "metric": ["psnr"], "mean": [20.5]})
 PROMOTION = {
+    "task": "monet",
+    "challenger": None,
     "outcome": "promoted",
     "reason": "the first champion",
     "in_use": {"version": 1, "model": "unet"},
