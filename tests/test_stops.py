@@ -11,7 +11,7 @@ from unittest import mock
 
 import pytest
 from mlflow import MlflowClient
-from PIL import ImageOps
+from PIL import ImageFile
 
 from image_translation.cli import stopping
 from image_translation.cli.stopping import stoppable
@@ -74,7 +74,7 @@ def test_call_of_mlflow_is_stopped(stopped, tmp_path, monkeypatch):
 @pytest.mark.parametrize("read", [open_image, read_photo])
 def test_decoding_of_a_photograph_is_stopped(stopped, tmp_path, monkeypatch, read):
     write(tmp_path / "good.png", 1)
-    monkeypatch.setattr(ImageOps, "exif_transpose", interrupt)
+    monkeypatch.setattr(ImageFile.ImageFile, "load", interrupt)
     with stopped:
         read(tmp_path / "good.png")
 

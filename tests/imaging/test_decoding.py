@@ -5,10 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin, features
 
 from image_translation.imaging import decoding
-from image_translation.imaging.decoding import UnreadableImageError, read_image
+from image_translation.imaging.decoding import (
+    UnreadableImageError,
+    decode_image,
+    open_image,
+    read_image,
+)
 
 
 @pytest.fixture
@@ -74,10 +79,100 @@ def test_16_bit_grey_is_scaled_to_8_bits(tmp_path):
     assert read[0, :, 1].tolist() == [0, 0, 1, 100, 255]
 
 
-def test_floating_point_pixels_are_rejected(tmp_path):
-    Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / "a.tif")
-    with pytest.raises(UnreadableImageError, match="floating-point"):
+def test_floating_point_grey_is_scaled_to_8_bits(tmp_path):
+    values = np.array([[-0.01, 0, 0.5, 1, 1.01]], np.float32)
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    assert read_image(tmp_path / "a.tif")[0, :, 0].tolist() == [0, 0, 128, 255, 255]
+
+
+@pytest.mark.parametrize("values", [[0, 255.0], [-1.0, 1], [0, 70_000]])
+def test_values_of_unknown_range_need_a_white(tmp_path, values):
+    kind = np.float32 if isinstance(sum(values), float) else np.int32
+    Image.fromarray(np.array([values], kind)).save(tmp_path / "a.tif")
+    with pytest.raises(UnreadableImageError, match=r"pixels from .*preparation\.white"):
         read_image(tmp_path / "a.tif")
+    read = decode_image(tmp_path / "a.tif", white=max(values))
+    assert np.asarray(read).tolist() == [[0, 255]]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_pixels_without_a_value_are_named(tmp_path, value):
+    Image.fromarray(np.array([[0, value]], np.float32)).save(tmp_path / "a.tif")
+    with pytest.raises(UnreadableImageError, match="infinite or not numbers"):
+        open_image(tmp_path / "a.tif", white=1)
+
+
+def test_white_scales_fewer_than_16_bits(tmp_path):
+    values = np.array([[0, 1365, 4095, 4200]], np.uint16)
+    Image.fromarray(values).save(tmp_path / "a.png")
+    decoded = open_image(tmp_path / "a.png", white=4095)
+    assert np.asarray(decoded.image).tolist() == [[0, 85, 255, 255]]
+    assert decoded.brightest == 4200
+
+
+def test_frames_are_counted_and_the_first_is_read(tmp_path, noise):
+    frames = [Image.fromarray(np.roll(noise, shift, 0)) for shift in range(3)]
+    for suffix in ("png", "tif", "webp", "gif"):
+        path = tmp_path / f"a.{suffix}"
+        frames[0].save(path, save_all=True, append_images=frames[1:], lossless=True)
+        decoded = open_image(path)
+        assert decoded.frames == 3
+        if suffix != "gif":
+            np.testing.assert_array_equal(np.asarray(decoded.image), noise)
+    assert open_image(save(noise, tmp_path / "one.png")).frames == 1
+
+
+def damaged_text(png: bytes) -> bytes:
+    chunk = b"tEXta\0b"
+    return png[:33] + struct.pack(">I", len(chunk) - 4) + chunk + bytes(4) + png[33:]
+
+
+@pytest.mark.parametrize("kind", ["text", "profile", "checksum"])
+def test_png_is_read_without_metadata_that_are_too_large_or_damaged(
+    tmp_path, noise, kind
+):
+    info = PngImagePlugin.PngInfo()
+    if kind == "text":
+        info.add_itxt("workflow", "{}" * 600_000, zip=True)
+    profile = bytes(1_500_000) if kind == "profile" else None
+    path = save(noise, tmp_path / "a.png", pnginfo=info, icc_profile=profile)
+    if kind == "checksum":
+        path.write_bytes(damaged_text(path.read_bytes()))
+    np.testing.assert_array_equal(read_image(path), noise)
+
+
+@pytest.mark.parametrize(
+    ("brand", "reason"),
+    [
+        (b"heic", "HEIF, which is not decoded: install the package pillow-heif"),
+        (b"mif1", "HEIF, which is not decoded"),
+        (b"avif", "damaged AVIF"),
+        (b"isom", "not an image"),
+    ],
+)
+def test_format_of_a_phone_is_named(tmp_path, monkeypatch, brand, reason):
+    formats = [form for form in decoding._decodable_formats() if form != "HEIF"]
+    monkeypatch.setattr(decoding, "_decodable_formats", lambda: tuple(formats))
+    monkeypatch.setattr(decoding.features, "check", lambda name: True)
+    (tmp_path / "a.jpg").write_bytes(b"\0\0\0\x18ftyp" + brand + bytes(500))
+    with pytest.raises(UnreadableImageError, match=f"^{reason}"):
+        read_image(tmp_path / "a.jpg")
+
+
+def test_heif_is_read_with_its_package(tmp_path):
+    pytest.importorskip("pillow_heif")
+    check_flat_image(tmp_path / "a.heic")
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="Pillow without AVIF")
+def test_avif_is_read(tmp_path):
+    check_flat_image(tmp_path / "a.avif")
+
+
+def check_flat_image(path):
+    flat = np.full((64, 64, 3), (200, 100, 50), np.uint8)
+    read = read_image(save(flat, path))
+    assert np.abs(read - flat.astype(int)).max() < 9
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

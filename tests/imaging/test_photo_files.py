@@ -1,4 +1,6 @@
 import io
+import struct
+from dataclasses import replace
 
 import numpy as np
 import PIL
@@ -7,6 +9,10 @@ from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from image_translation.imaging.decoding import UnreadableImageError, read_image
 from image_translation.imaging.photo_files import (
+    FIRST_FRAME,
+    METADATA_DROPPED,
+    PROFILE_DROPPED,
+    _storable,
     encode_photo,
     read_photo,
     result_suffix,
@@ -257,3 +263,87 @@ def test_truncated_file_is_rejected(pixels):
 )
 def test_result_suffix(suffix, form, expected):
     assert result_suffix(suffix, form) == expected
+
+
+def jpeg_with_exif(image, *entries, detail=b""):
+    """A JPEG file with an EXIF block of these entries, as cameras write them.
+
+    Args:
+        image: The picture.
+        entries: Tag, type, count and four bytes of value.
+        detail: What follows the block; an entry points to it by the offset 0x32.
+    """
+    body = struct.pack("<2sHIH", b"II", 42, 8, len(entries))
+    body += b"".join(struct.pack("<HHI4s", *entry) for entry in entries)
+    segment = b"Exif\0\0" + (body + bytes(4)).ljust(0x32, b"\0") + detail
+    jpeg = encode(image, "JPEG", quality=95)
+    return (
+        jpeg[:2]
+        + struct.pack(">2sH", b"\xff\xe1", len(segment) + 2)
+        + segment
+        + jpeg[2:]
+    )
+
+
+SIDEWAYS = 0x112, 3, 1, b"\6\0\0\0"
+MAKER = 0x10F, 2, 4, b"Abc\0"
+BEHIND = b"\x32\0\0\0"
+UNWRITABLE = {
+    "exposure": ((0x8769, 4, 1, BEHIND), struct.pack("<HHHII4s", 1, 0x9204, 10, 1, 0x44, b"") + struct.pack("<ii", -1, 0)),
+    "position": ((0x8825, 4, 1, BEHIND), struct.pack("<HHHIHH", 1, 1, 3, 2, 78, 0)),
+    "resolution": ((0x11A, 2, 3, b"72\0\0"), b""),
+    "software": ((0x131, 5, 1, BEHIND), struct.pack("<II", 1, 1)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", UNWRITABLE)
+def test_photograph_is_read_without_the_exif_data_that_cannot_be_written(pixels, kind):
+    entry, detail = UNWRITABLE[kind]
+    entries = sorted((SIDEWAYS, MAKER, entry))
+    turned = Image.fromarray(np.rot90(pixels))
+    photo = read(jpeg_with_exif(turned, *entries, detail=detail))
+    assert photo.pixels.shape == pixels.shape
+    assert np.abs(photo.pixels - pixels.astype(int)).mean() < 3
+    np.testing.assert_array_equal(
+        read_image(io.BytesIO(jpeg_with_exif(turned, *entries, detail=detail))),
+        photo.pixels,
+    )
+    assert photo.remarks == {METADATA_DROPPED}
+    assert written(photo).getexif()[0x10F] == "Abc"
+
+
+def test_metadata_that_the_format_cannot_store_are_dropped(pixels):
+    exif = Image.Exif()
+    exif[0x010E] = "long" * 20_000  # a JPEG segment has 64 KiB
+    data = encode(Image.fromarray(pixels), "WEBP", exif=exif, lossless=True)
+    assert not read(data).remarks
+    photo = replace(
+        read(data), format="JPEG", metadata=read(data).metadata | {"dpi": (72, 72)}
+    )
+    assert set(_storable(photo)) == {"dpi"}
+
+
+def test_unusable_profile_is_remarked(pixels):
+    photo = read(encode(Image.fromarray(pixels), icc_profile=b"no profile" * 20))
+    assert photo.remarks == {PROFILE_DROPPED}
+    np.testing.assert_array_equal(photo.pixels, pixels)
+
+
+def test_png_with_much_text_is_read_without_it(pixels):
+    text = PngImagePlugin.PngInfo()
+    text.add_itxt("workflow", "{}" * 600_000, zip=True)
+    photo = read(encode(Image.fromarray(pixels), pnginfo=text))
+    np.testing.assert_array_equal(photo.pixels, pixels)
+    assert photo.remarks == {METADATA_DROPPED}
+
+
+def test_frames_after_the_first_are_remarked(pixels):
+    image = Image.fromarray(pixels)
+    photo = read(encode(image, "TIFF", save_all=True, append_images=[image]))
+    assert photo.remarks == {FIRST_FRAME}
+
+
+def test_white_scales_deep_pixels():
+    deep = Image.fromarray(np.array([[0, 4095]], np.uint16))
+    photo = read_photo(io.BytesIO(encode(deep)), white=4095)
+    assert photo.pixels[0, :, 0].tolist() == [0, 255]

@@ -5,25 +5,29 @@ result.
 """
 
 import io
-import logging
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from image_translation.imaging.decoding import (
     FORMAT_SUFFIXES,
-    UnreadableImageError,
-    explain,
-    from_16_bit,
-    open_lazily,
+    count_frames,
+    format_of,
+    is_deeper_than_8_bit,
+    read_with,
+    to_8_bit,
+    upright,
 )
 
-logger = logging.getLogger(__name__)
+FIRST_FRAME = "only the first frame or page is used"
+METADATA_DROPPED = "metadata that cannot be written are dropped"
+PROFILE_DROPPED = "an unusable colour profile is dropped"
 
 _HOLDS_COLOUR = frozenset({"BMP", "JPEG", "PNG", "PPM", "TIFF", "WEBP"})
 _HOLDS_ALPHA = frozenset({"PNG", "TIFF", "WEBP"})
@@ -37,6 +41,8 @@ _DESCRIBES_STORAGE = frozenset(
 they apply to the file that was read, not to the one that is written."""
 
 _XMP = 700  # TIFF tag
+
+_DOT = np.zeros((1, 1, 3), np.uint8)
 
 _PROFILE_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 
@@ -52,6 +58,7 @@ class Photo:
         mode: Pillow mode of the file, such as ``CMYK``.
         metadata: Save options of Pillow: ``exif`` (without orientation), ``xmp``,
             ``icc_profile``, ``dpi``, ``comment``, ``text``, as far as present.
+        remarks: What of the file is not preserved.
     """
 
     pixels: NDArray[np.uint8]
@@ -59,6 +66,7 @@ class Photo:
     format: str
     mode: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    remarks: frozenset[str] = frozenset()
 
     @property
     def result_format(self) -> str:
@@ -71,35 +79,46 @@ class Photo:
         return replace(self, pixels=pixels)
 
 
-def read_photo(file: Path | BinaryIO) -> Photo:
+def read_photo(file: Path | BinaryIO, white: float | None = None) -> Photo:
     """Decode a photograph with its metadata.
 
     The EXIF orientation is applied. A colour profile is applied and replaced by that of
-    sRGB; an unusable profile is dropped, and the pixels are treated as sRGB. 16-bit
-    pixels are converted to 8 bits. Only the first frame or page is read.
+    sRGB; an unusable profile is dropped, and the pixels are treated as sRGB. 16-bit and
+    floating-point pixels are converted to 8 bits. Only the first frame or page is read.
+    Metadata that the result's format cannot store are dropped.
 
     Args:
         file: Path or content, of a format in ``FORMAT_SUFFIXES``.
+        white: As in ``to_8_bit``.
 
     Raises:
         UnreadableImageError: The file cannot be opened or decoded, is truncated, or has
             more than ``MAX_PIXELS``.
     """
-    try:
-        with open_lazily(file) as image:
-            form = "JPEG" if image.format == "MPO" else str(image.format)
-            mode = image.mode
-            ImageOps.exif_transpose(image, in_place=True)
-            metadata = _read_metadata(image)
-            colour, alpha = _split_alpha(image)
-            if profile := image.info.get("icc_profile"):
-                colour, written = _to_srgb(colour, profile)
-                metadata |= {"icc_profile": written} if written else {}
-            return Photo(np.array(colour.convert("RGB")), alpha, form, mode, metadata)
-    except UnreadableImageError:
-        raise
-    except Exception as error:  # decoders raise nearly any exception on corrupt data
-        raise explain(error) from error
+
+    def read(image: Image.Image) -> Photo:
+        turned, _ = upright(image)
+        metadata, remarks = _read_metadata(image, turned.size)
+        colour, alpha = _split_alpha(turned, white)
+        if profile := image.info.get("icc_profile"):
+            colour, written = _to_srgb(colour, profile)
+            if written:
+                metadata["icc_profile"] = written
+            else:
+                remarks.add(PROFILE_DROPPED)
+        pixels = np.array(colour.convert("RGB"))
+        if count_frames(image) > 1:
+            remarks.add(FIRST_FRAME)
+        form = format_of(image)
+        return Photo(pixels, alpha, form, image.mode, metadata, frozenset(remarks))
+
+    photo, is_bare = read_with(read, file)
+    stored = _storable(photo)
+    if is_bare or len(stored) < len(photo.metadata):
+        return replace(
+            photo, metadata=stored, remarks=photo.remarks | {METADATA_DROPPED}
+        )
+    return photo
 
 
 def encode_photo(photo: Photo, quality: int) -> bytes:
@@ -110,13 +129,7 @@ def encode_photo(photo: Photo, quality: int) -> bytes:
         quality: JPEG quality, 1 to 100, without chroma subsampling. The other formats
             are lossless.
     """
-    image = Image.fromarray(photo.pixels)
-    if photo.alpha is not None:
-        image.putalpha(Image.fromarray(photo.alpha))
-    form = photo.result_format
-    file = io.BytesIO()
-    image.save(file, form, **_options(form, quality), **_metadata_of(photo, form))
-    return file.getvalue()
+    return _save(photo, photo.result_format, quality)
 
 
 def result_suffix(suffix: str, form: str) -> str:
@@ -131,6 +144,31 @@ def result_suffix(suffix: str, form: str) -> str:
     if suffix.lower() in FORMAT_SUFFIXES[form] - greyish:
         return suffix
     return {"JPEG": ".jpg", "TIFF": ".tif"}.get(form, f".{form.lower()}")
+
+
+def _storable(photo: Photo) -> dict[str, Any]:
+    """The metadata that can be written in the format of the result."""
+
+    def is_storable(metadata: Mapping[str, Any]) -> bool:
+        dot = replace(photo, pixels=_DOT, alpha=None, metadata=metadata)
+        try:
+            _save(dot, photo.result_format, 1)
+        except Exception:  # encoders raise nearly any exception on unusual values
+            return False
+        return True
+
+    if is_storable(photo.metadata):
+        return dict(photo.metadata)
+    return {k: v for k, v in photo.metadata.items() if is_storable({k: v})}
+
+
+def _save(photo: Photo, form: str, quality: int) -> bytes:
+    image = Image.fromarray(photo.pixels)
+    if photo.alpha is not None:
+        image.putalpha(Image.fromarray(photo.alpha))
+    file = io.BytesIO()
+    image.save(file, form, **_options(form, quality), **_metadata_of(photo, form))
+    return file.getvalue()
 
 
 def _options(form: str, quality: int) -> dict[str, Any]:
@@ -161,12 +199,12 @@ def _metadata_of(photo: Photo, form: str) -> dict[str, Any]:
     return kept
 
 
-def _split_alpha(image: Image.Image) -> tuple[Image.Image, NDArray[np.uint8] | None]:
+def _split_alpha(
+    image: Image.Image, white: float | None
+) -> tuple[Image.Image, NDArray[np.uint8] | None]:
     """Colour in mode ``L``, ``RGB``, ``CMYK`` or one convertible to RGB, and alpha."""
-    if image.mode.startswith("I"):
-        return Image.fromarray(from_16_bit(np.asarray(image))), None
-    if image.mode == "F":
-        raise UnreadableImageError("floating-point pixels have no fixed range")
+    if is_deeper_than_8_bit(image):
+        return Image.fromarray(to_8_bit(np.asarray(image), white)), None
     if image.mode == "1":
         return image.convert("L"), None
     if not image.has_transparency_data:
@@ -197,8 +235,7 @@ def _to_srgb(image: Image.Image, profile: bytes) -> tuple[Image.Image, bytes | N
             # preserves black, which relative colorimetry does not
             flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )
-    except (ImageCms.PyCMSError, OSError, ValueError) as error:
-        logger.warning("Dropping an unusable colour profile: %s", error)
+    except Exception:  # a damaged profile
         return image, None
     return converted, target  # type: ignore[return-value]
 
@@ -212,42 +249,95 @@ def _srgb_profile() -> bytes:
     return bytes(profile)
 
 
-def _read_metadata(image: Image.Image) -> dict[str, Any]:
-    """Metadata to write back, of an image in upright orientation."""
+def _read_metadata(
+    image: Image.Image, size: tuple[int, int]
+) -> tuple[dict[str, Any], set[str]]:
+    """Metadata to write back with upright pixels of a size, and remarks."""
     found: dict[str, Any] = {}
-    exif = _read_exif(image)
-    if exif:
-        found["exif"] = exif
-    xmp = image.info.get("xmp")
-    if xmp:
-        found["xmp"] = xmp.encode() if isinstance(xmp, str) else bytes(xmp)
-    if dpi := image.info.get("dpi"):
-        found["dpi"] = tuple(float(value) for value in dpi)
-    if image.format == "JPEG" and (comment := image.info.get("comment")):
-        found["comment"] = comment
-    if image.format == "PNG":
-        text = {
-            name: value
-            for name, value in getattr(image, "text", {}).items()
-            if name != "XML:com.adobe.xmp" and not name.startswith("Raw profile")
-        }
-        found |= {"text": text} if text else {}
-    return found
+    remarks: set[str] = set()
+    for name, read in _METADATA.items():
+        try:
+            value, is_whole = read(image, size)
+        except Exception:  # Pillow raises nearly any exception on malformed metadata
+            value, is_whole = None, False
+        if value:
+            found[name] = value
+        if not is_whole:
+            remarks.add(METADATA_DROPPED)
+    return found, remarks
 
 
-def _read_exif(image: Image.Image) -> bytes | None:
+def _read_exif(image: Image.Image, size: tuple[int, int]) -> tuple[bytes | None, bool]:
+    """EXIF data, and whether all tags can be written."""
     exif = image.getexif()
     for tag in _DESCRIBES_STORAGE & set(exif):
         del exif[tag]
     if not exif:
-        return None
+        return None, True
     detail = exif.get_ifd(ExifTags.IFD.Exif)
-    width, height = image.size
     for tag, value in (
-        (ExifTags.Base.ExifImageWidth, width),
-        (ExifTags.Base.ExifImageHeight, height),
+        (ExifTags.Base.ExifImageWidth, size[0]),
+        (ExifTags.Base.ExifImageHeight, size[1]),
         (ExifTags.Base.ColorSpace, 1),  # sRGB
     ):
         if tag in detail:
             detail[tag] = value
-    return exif.tobytes()
+    try:
+        return exif.tobytes(), True
+    except Exception:  # values of a type that Pillow reads, but does not write
+        for pointer in (None, ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
+            _drop_unwritable(exif, pointer)
+        return exif.tobytes(), False
+
+
+def _drop_unwritable(exif: Image.Exif, pointer: int | None) -> None:
+    """Remove the tags of a block of EXIF data that cannot be written.
+
+    Args:
+        exif: The data.
+        pointer: The tag that points to the block; None for the first one.
+    """
+    block = exif if pointer is None else exif.get_ifd(pointer)
+    for tag in set(block) - {ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo}:
+        alone = Image.Exif()
+        alone.update(
+            {tag: block[tag]} if pointer is None else {pointer: {tag: block[tag]}}
+        )
+        try:
+            alone.tobytes()
+        except Exception:  # as in _read_exif
+            del block[tag]
+
+
+def _read_xmp(image: Image.Image, _: object) -> tuple[bytes | None, bool]:
+    xmp = image.info.get("xmp") or b""
+    data = xmp.encode() if isinstance(xmp, str) else bytes(xmp)
+    # the pixels are upright
+    return re.sub(rb"(tiff:Orientation(?:=\"|>))[0-9]", rb"\g<1>1", data), True
+
+
+def _read_dpi(image: Image.Image, _: object) -> tuple[tuple[float, ...], bool]:
+    return tuple(float(value) for value in image.info.get("dpi", ())), True
+
+
+def _read_comment(image: Image.Image, _: object) -> tuple[object, bool]:
+    return image.info.get("comment") if image.format == "JPEG" else None, True
+
+
+def _read_text(image: Image.Image, _: object) -> tuple[dict[str, str], bool]:
+    found = getattr(image, "text", {}) if image.format == "PNG" else {}
+    return {
+        name: value
+        for name, value in found.items()
+        if name != "XML:com.adobe.xmp" and not name.startswith("Raw profile")
+    }, True
+
+
+_METADATA: Mapping[str, Callable[[Image.Image, tuple[int, int]], tuple[Any, bool]]] = {
+    "exif": _read_exif,
+    "xmp": _read_xmp,
+    "dpi": _read_dpi,
+    "comment": _read_comment,
+    "text": _read_text,
+}
+"""Functions that read one kind of metadata; they also return whether it is whole."""
