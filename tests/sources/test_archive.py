@@ -5,6 +5,8 @@ import struct
 import tarfile
 import tracemalloc
 import zipfile
+from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -341,3 +343,134 @@ def test_damaged_newer_version_keeps_the_old_one(tmp_path):
         unpack(path, tmp_path / "kept")
     assert contents(folder) == FILES
     assert sorted(p.name for p in tmp_path.iterdir()) == ["kept", "x.zip"]
+
+
+def zip_of_windows(path: Path, files: Mapping[bytes, bytes], system: int = 0) -> Path:
+    """A zip file with names in a code page, without the flag for UTF-8."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for number, content in enumerate(files.values()):
+            info = zipfile.ZipInfo(f"{number:04d}".ljust(len(list(files)[number]), "_"))
+            info.create_system = system
+            archive.writestr(info, content)
+    whole = path.read_bytes()
+    for number, name in enumerate(files):
+        whole = whole.replace(f"{number:04d}".ljust(len(name), "_").encode(), name)
+    path.write_bytes(whole)
+    return path
+
+
+@pytest.mark.parametrize("has_folders", [True, False])
+def test_backslashes_of_windows_separate_folders(tmp_path, has_folders):
+    folders = {b"pairs\\": b"", b"pairs\\in\\": b""} if has_folders else {}
+    files = {b"pairs\\in\\%03d.png" % number: b"x" for number in range(3)}
+    path = zip_of_windows(tmp_path / "x.zip", folders | files)
+    assert set(contents(unpack(path, tmp_path / "kept"))) == {
+        f"pairs/in/{number:03d}.png" for number in range(3)
+    }
+
+
+def test_backslash_in_a_name_of_unix_is_kept(tmp_path):
+    path = zip_of(tmp_path / "x.zip", {"in/a\\b.png": b"x"})
+    assert contents(unpack(path, tmp_path / "kept")) == {"in/a\\b.png": b"x"}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "names"),
+    [
+        ("shift_jis", ("入力/写真ソ1.png", "出力/写真ソ1.png")),  # ソ ends in 0x5C
+        ("cp949", ("흑백/서울 1.png", "컬러/서울 1.png")),
+        ("gb18030", ("输入/图片1.png", "输出/图片1.png")),
+        ("cp437", ("größe/Übung 1.png", "größe/é.png")),
+        ("utf-8", ("입력/사진 1.png", "출력/사진 1.png")),
+    ],
+)
+@pytest.mark.parametrize("system", [0, 3])
+def test_names_of_other_systems_are_decoded(tmp_path, encoding, names, system):
+    files = {name.encode(encoding): b"x" for name in names}
+    path = zip_of_windows(tmp_path / "x.zip", files, system)
+    assert set(contents(unpack(path, tmp_path / "kept"))) == set(names)
+
+
+def test_names_of_a_tar_that_are_not_utf8_stay_different(tmp_path):
+    with tarfile.open(tmp_path / "x.tar", "w", encoding="cp949") as file:
+        for name in ("in/서울.png", "in/부산.png"):
+            info = tarfile.TarInfo(name)
+            file.addfile(info)
+    found = contents(unpack(tmp_path / "x.tar", tmp_path / "kept"))
+    assert len(found) == 2
+    assert all(name.encode().decode() and name.startswith("in/") for name in found)
+
+
+def add(file: tarfile.TarFile, name: str, kind: bytes, target: str = "") -> None:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    if kind == tarfile.REGTYPE:
+        info.size = 1
+        file.addfile(info, io.BytesIO(b"x"))
+    else:
+        file.addfile(info)
+
+
+def test_links_within_a_tar_are_files(tmp_path, caplog):
+    with tarfile.open(tmp_path / "x.tar", "w") as file:
+        add(file, "./in/soft.png", tarfile.SYMTYPE, "../all/chain.png")
+        add(file, "./all/chain.png", tarfile.SYMTYPE, "1.png")
+        add(file, "./all/1.png", tarfile.REGTYPE)
+        add(file, "./in/hard.png", tarfile.LNKTYPE, "./all/1.png")
+        for name, target in {"a": "/etc/passwd", "b": "../../x", "c": "gone"}.items():
+            add(file, name, tarfile.SYMTYPE, target)
+        add(file, "pipe", tarfile.FIFOTYPE)
+    assert contents(unpack(tmp_path / "x.tar", tmp_path / "kept")) == dict.fromkeys(
+        ("all/1.png", "all/chain.png", "in/hard.png", "in/soft.png"), b"x"
+    )
+    (line,) = [record.message for record in caplog.records]
+    assert "4 entries are left out" in line
+    assert "3 links without a file in the archive" in line
+    assert "1 neither files nor folders" in line
+
+
+def test_link_within_a_zip_is_a_file(tmp_path, caplog):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as file:
+        link = zipfile.ZipInfo("in/link.png")
+        link.create_system, link.external_attr = 3, 0o120777 << 16
+        file.writestr(link, "../out/1.png")
+        file.writestr("out/1.png", "x")
+    assert contents(unpack(tmp_path / "x.zip", tmp_path / "kept")) == dict.fromkeys(
+        ("in/link.png", "out/1.png"), b"x"
+    )
+    assert not caplog.records
+
+
+def test_copies_of_linked_files_count(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "MAX_BYTES", 1500)
+    with tarfile.open(tmp_path / "x.tar", "w") as file:
+        info = tarfile.TarInfo("1.png")
+        info.size = 1000
+        file.addfile(info, io.BytesIO(bytes(1000)))
+        add(file, "2.png", tarfile.LNKTYPE, "1.png")
+    with pytest.raises(InputError, match="more than the limit"):
+        unpack(tmp_path / "x.tar", tmp_path / "kept")
+
+
+@pytest.mark.parametrize("make", [zip_of, tar_of])
+def test_names_that_cannot_be_written_stop_no_other(tmp_path, caplog, make):
+    files = {"a": b"1", "a/1.png": b"2", "ä" * 150 + ".png": b"3", "2.png": b"4"}
+    path = make(tmp_path / "x", files)
+    assert contents(unpack(path, tmp_path / "kept")) == {"a": b"1", "2.png": b"4"}
+    assert "2 names that cannot be written here" in caplog.text
+
+
+@pytest.mark.parametrize("mode", ["w:gz", "w:bz2", "w:xz", "zip"])
+def test_damaged_archive_is_one_line_without_the_error_of_python(tmp_path, mode):
+    files = {f"{number}.png": os.urandom(2000) for number in range(5)}
+    path = tmp_path / "x.data"
+    whole = (
+        zip_of(path, files) if mode == "zip" else tar_of(path, files, mode)
+    ).read_bytes()
+    for start in range(600, len(whole) - 600, 1500):
+        path.write_bytes(whole[:start] + b"\xaa" * 64 + whole[start + 64 :])
+        with pytest.raises(InputError) as caught:
+            unpack(path, tmp_path / "kept")
+        message = str(caught.value)
+        assert "it is incomplete or damaged" in message and "\n" not in message
+        assert "Errno" not in message and "zlib" not in message

@@ -10,7 +10,7 @@ from image_translation.imaging.decoding import UnreadableImageError, read_image
 from image_translation.imaging.photo_files import read_photo
 from image_translation.imaging.recipes.painterly import _list_paintings
 from image_translation.pairing.labels import _read_column
-from image_translation.sources import list_folder
+from image_translation.sources import Source, list_folder
 from tests.pairing.helpers import write
 
 
@@ -56,11 +56,14 @@ def test_empty_folder_is_reported(tmp_path):
         list_folder(tmp_path)
 
 
-def test_name_that_is_not_utf8_is_reported(tmp_path):
+def test_name_that_is_not_utf8_is_left_out(tmp_path, caplog):
+    write(tmp_path / "a.png", 0)
     with open(os.fsencode(tmp_path) + b"/\xff.png", "wb"):
         pass
-    with pytest.raises(InputError, match=r"udcff\.png.*rename"):
-        list_folder(tmp_path)
+    source = list_folder(tmp_path)
+    assert (source.files, source.unnamable) == (("a.png",), (r"\xff.png",))
+    assert r"ignoring 1 images, because their names are not valid UTF-8" in caplog.text
+    assert Source.from_json(source.to_json()) == source
 
 
 def make_special(folder):

@@ -114,7 +114,7 @@ class TarStream(io.RawIOBase):
         self._source, self._file = source, file
         self._position = 0
         self._all_headers = MAX_HEADERS
-        self._type = b""
+        self._type = self._header = b""
         self.allow_header()
 
     def allow_header(self) -> None:
@@ -142,10 +142,20 @@ class TarStream(io.RawIOBase):
         self._all_headers -= size
         data = self._read(size)
         if size == _BLOCK:
-            self._type = data[156:157]
+            self._type, self._header = data[156:157], data
         elif self._type in _PAX_TYPES and size > 1:
             _check_pax(data)
         return data
+
+    def check_end(self) -> None:
+        """Check that the file ends here, and the checksum of its compression.
+
+        Raises:
+            tarfile.ReadError: The last header is damaged; tarfile takes it for the end.
+        """
+        if self._header.strip(b"\0"):
+            raise tarfile.ReadError("damaged header")
+        self._read(_CHUNK)
 
     def _read(self, size: int) -> bytes:
         parts = []

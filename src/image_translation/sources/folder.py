@@ -21,8 +21,8 @@ def list_folder(path: Path, parameter: str = "source") -> Source:
     """List the images in a folder and its sub-folders.
 
     Image files are recognized by their suffix, in upper or lower case. Hidden files and
-    ``__MACOSX`` are skipped. FIFOs, sockets, devices and links to them are also skipped,
-    with a warning.
+    ``__MACOSX`` are skipped. FIFOs, sockets, devices, links to them, and files whose
+    names are not valid UTF-8 are also skipped, with a warning.
 
     Args:
         path: The folder.
@@ -51,10 +51,19 @@ def list_folder(path: Path, parameter: str = "source") -> Source:
             _name_some(special),
         )
     found = sorted(set(walked) - set(special))
-    files = tuple(file for file in found if _suffix(file) in IMAGE_SUFFIXES)
-    others = Counter(_suffix(file) for file in found) - Counter(map(_suffix, files))
-    _refuse_undecodable_names(files)
-    if not files:
+    images = [file for file in found if _suffix(file) in IMAGE_SUFFIXES]
+    others = Counter(_suffix(file) for file in found) - Counter(map(_suffix, images))
+    files = tuple(file for file in images if _is_utf8(file))
+    unnamable = [file for file in images if not _is_utf8(file)]
+    if unnamable:
+        logger.warning(
+            "%s: ignoring %d images, because their names are not valid UTF-8; rename "
+            "them: %s",
+            folder,
+            len(unnamable),
+            _name_some(unnamable),
+        )
+    if not files and not unnamable:
         raise InputError(
             f"{parameter}: no image in {folder} or its sub-folders, but {_count_by_suffix(others)}; "
             f"images end in {', '.join(sorted(IMAGE_SUFFIXES))}"
@@ -65,7 +74,8 @@ def list_folder(path: Path, parameter: str = "source") -> Source:
             folder,
             _count_by_suffix(others),
         )
-    return Source(name=folder.name, root=folder, files=files)
+    shown = tuple(map(_shown, unnamable))
+    return Source(name=folder.name, root=folder, files=files, unnamable=shown)
 
 
 def _walk(folder: Path) -> Iterator[str]:
@@ -89,14 +99,13 @@ def _refuse_folder(error: OSError) -> None:
     raise InputError(f"cannot list {error.filename}: {error.strerror}") from error
 
 
-def _refuse_undecodable_names(files: tuple[str, ...]) -> None:
-    for file in files:
-        try:
-            file.encode()
-        except UnicodeEncodeError as error:
-            raise InputError(
-                f"the file name {file!r} is not valid UTF-8; rename the file"
-            ) from error
+def _is_utf8(file: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in file)
+
+
+def _shown(file: str) -> str:
+    """The name with ``\\xff`` in place of a byte that is not valid UTF-8."""
+    return os.fsencode(file).decode(errors="backslashreplace")
 
 
 def _suffix(file: str) -> str:
@@ -105,7 +114,7 @@ def _suffix(file: str) -> str:
 
 def _name_some(files: Sequence[str]) -> str:
     more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
-    return ", ".join(map(repr, files[:_NAMED])) + more
+    return ", ".join(f"'{_shown(file)}'" for file in files[:_NAMED]) + more
 
 
 def _count_by_suffix(suffixes: Counter[str]) -> str:

@@ -20,6 +20,8 @@ class Source:
         groups: Group by file, if the source defines groups.
         subsets: Subset by group, if the source has held-out data.
         credit: Authors and licences, if known.
+        unnamable: Image files with names that are not valid UTF-8, as shown in
+            messages; not in ``files``.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Source:
     groups: Mapping[str, str] = field(default_factory=dict)
     subsets: Mapping[str, str] = field(default_factory=dict)
     credit: str = ""
+    unnamable: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -46,7 +49,8 @@ class Source:
     def from_json(cls, text: str) -> "Source":
         values = json.loads(text)
         root, files = Path(values.pop("root")), tuple(values.pop("files"))
-        return cls(root=root, files=files, **values)
+        unnamable = tuple(values.pop("unnamable", ()))
+        return cls(root=root, files=files, unnamable=unnamable, **values)
 
 
 def _state(path: Path) -> tuple[int, int, bool]:
