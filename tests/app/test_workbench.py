@@ -55,7 +55,14 @@ def folder(tmp_path):
     return tmp_path / "session"
 
 
-def make_bench(models, champions, comparison=None, translation=TRANSLATION, **limits):
+def make_bench(
+    models,
+    champions,
+    comparison=None,
+    translation=TRANSLATION,
+    white=None,
+    **limits,
+):
     results = TaskModels(
         models={name: make_settings(name) for name in ("unet", "autoencoder")},
         translation=translation,
@@ -64,6 +71,7 @@ def make_bench(models, champions, comparison=None, translation=TRANSLATION, **li
         metric="psnr",
         exports=dict,
         comparison=lambda: comparison,
+        white=white,
     )
     nothing = TaskModels({}, TRANSLATION, dict, champions, "psnr", dict, lambda: None)
     settings = SETTINGS.model_copy(update=limits)
@@ -317,3 +325,17 @@ def test_decoding_counts_towards_the_time_limit(models, tmp_path, folder, suffix
     with pytest.raises(InputError, match=r"slow\.ppm takes longer than 0\.3 seconds"):
         bench.translate("colorization", ["unet"], slow, slow.name, folder)
     assert time.monotonic() - start < 3
+
+
+@pytest.mark.usefixtures("store")
+def test_photographs_are_read_with_the_white_of_the_task(models, folder, tmp_path):
+    Image.fromarray(np.full((40, 40), 4095, np.uint16)).save(tmp_path / "deep.png")
+    bench = make_bench(models, tmp_path, white=4095)
+    photo = bench.open_photo(tmp_path / "deep.png", "deep.png", "colorization")
+    assert photo.pixels.min() == 255
+    assert bench.open_photo(tmp_path / "deep.png", "deep.png").pixels.max() == 16
+    (made,) = bench.translate(
+        "colorization", ["unet"], tmp_path / "deep.png", "deep.png", folder
+    )
+    with Image.open(made.before) as before:
+        assert np.asarray(before).min() > 250

@@ -222,12 +222,29 @@ class TestPattern:
             "in/cover.png": "no partner: pairing.pattern does not match its name",
         }
 
-    def test_repeated_capture_has_no_clear_partner(self):
+    def test_several_inputs_may_have_one_target(self):
         source = source_of(
             "in/a1.png", "in/b1.png", "in/2.png", "out/1.png", "out/2.png"
         )
         found = form_pairs(source, pairing(pattern=r"(\d)"))
-        assert sum(c.reason.startswith("no clear partner") for c in found) == 3
+        assert not any(c.reason for c in found)
+        assert files_of(found) >= {
+            ("in/a1.png", "out/1.png"),
+            ("in/b1.png", "out/1.png"),
+        }
+
+    def test_capture_that_is_repeated_on_both_sides_has_no_clear_partner(self):
+        source = source_of(
+            *("in/a1.png", "in/b1.png", "out/c1.png", "out/d1.png"),
+            *("in/2.png", "out/2.png"),
+        )
+        found = form_pairs(source, pairing(pattern=r"(\d)"))
+        assert sum(c.reason.startswith("no clear partner") for c in found) == 4
+
+    def test_case_is_ignored_with_its_flag(self):
+        source = source_of("in/Cat.png", "in/DOG.png", "out/cat.png", "out/dog.png")
+        found = form_pairs(source, pairing(pattern="(?i)(.*)"))
+        assert not any(c.reason for c in found)
 
     @pytest.mark.parametrize(
         ("pattern", "message"),
@@ -237,3 +254,44 @@ class TestPattern:
         source = source_of("in/1.png", "out/1.png")
         with pytest.raises(InputError, match=rf"pairing\.pattern.*{message}"):
             form_pairs(source, pairing(pattern=pattern))
+
+
+NAMES = {
+    "case": (["IMG_a", "IMG_b"], ["img_a", "img_b"], "(?i)(.*)"),
+    "affixes": (
+        ["photo_cat", "photo_dog"],
+        ["cat_painted", "dog_painted"],
+        "^(?:photo_)?(.+?)(?:_painted)?$",
+    ),
+    "zeros": (["p1", "p02", "p3"], ["q001", "q002", "q003"], r"0*(\d+)$"),
+    "variants": (
+        ["a_1", "a_2", "b_1", "b_2"],
+        ["a", "b"],
+        r"^(.+?)(?:[_ -]\d+)?$",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_pattern_is_proposed_from_the_names(kind):
+    inputs, targets, pattern = NAMES[kind]
+    source = source_of(
+        *(f"in/{name}.png" for name in inputs), *(f"out/{name}.jpg" for name in targets)
+    )
+    with pytest.raises(InputError) as caught:
+        form_pairs(source, pairing())
+    total = len(inputs) + len(targets)
+    assert f"pairing.pattern={pattern} finds partners for {total}" in str(caught.value)
+    assert ("audit.leave_out" in str(caught.value)) == (kind == "variants")
+    assert not any(c.reason for c in form_pairs(source, pairing(pattern=pattern)))
+
+
+def test_pattern_is_proposed_for_a_part_of_the_files(caplog):
+    same = [f"{folder}/{name}.png" for folder in ("in", "out") for name in "abc"]
+    form_pairs(source_of(*same, "in/D.png", "out/d.png"), pairing())
+    assert "2 files have no clear partner; pairing.pattern=(?i)(.*)" in caplog.text
+
+
+def test_no_pattern_is_proposed_without_need(caplog):
+    form_pairs(source_of("in/a.png", "in/x.png", "out/a.png"), pairing())
+    assert not caplog.records

@@ -1,4 +1,5 @@
 import csv
+import errno
 import io
 import os
 import re
@@ -343,3 +344,71 @@ def test_previews_are_small(tmp_path):
     translate(tmp_path / "in", tmp_path / "out", unet=make_colorizer())
     for preview in (tmp_path / "out" / "index_files").iterdir():
         assert Image.open(io.BytesIO(preview.read_bytes())).size == (640, 480)
+
+
+def read_table(output):
+    with (output / "results.csv").open(newline="", encoding="utf-8") as file:
+        return {row["input"]: row for row in csv.DictReader(file)}
+
+
+def test_file_that_cannot_be_written_stops_no_other(source, tmp_path):
+    output = tmp_path / "out"
+    long = "漢" * 83 + ".jpg"  # 253 bytes, without room for the temporary file's name
+    write_photo(source / long, form="JPEG")
+    longest = "漢" * 83 + "a.gif"  # 254 bytes, and 255 with .png
+    write_photo(source / longest.replace(".gif", "b.gif"), mode="P", form="GIF")
+    write_photo(source / "z/1.png")
+    output.mkdir()
+    (output / "z").write_text("a file in place of a folder")
+    outcome = translate(source, output, unet=make_colorizer())
+    failed = {result.input: result.reason for result in outcome.failures}
+    assert set(failed) == {long, longest.replace("a.gif", "b.gif"), "z/1.png"}
+    assert all("cannot be written: " in reason for reason in failed.values())
+    assert "File name too long" in failed[long]
+    assert {f: row["status"] for f, row in read_table(output).items()} == {
+        **dict.fromkeys(("a.png", "b/c.png", "b/d.png"), "translated"),
+        **dict.fromkeys(failed, "failed"),
+    }
+    assert (output / "index.html").is_file()
+
+
+def test_name_that_is_not_utf8_stops_no_other(source, tmp_path):
+    (source / "a.png").rename(os.fsdecode(os.fsencode(source) + b"/\xff.png"))
+    outcome = translate(source, tmp_path / "out", unet=make_colorizer())
+    (failure,) = outcome.failures
+    assert failure.input == r"\xff.png" and "not valid UTF-8" in failure.reason
+    assert len(outcome.results) == 3
+
+
+def test_full_disk_stops_the_translation(source, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(module, "atomic_write", fail)
+    with pytest.raises(InputError, match="No space left"):
+        translate(source, tmp_path / "out", unet=make_colorizer())
+
+
+def test_dropped_metadata_and_frames_are_logged_once_with_a_count(tmp_path, caplog):
+    frames = [Image.new("RGB", (20, 20), (n, 0, 0)) for n in (0, 200)]
+    (tmp_path / "in").mkdir()
+    for number in range(3):
+        path = tmp_path / "in" / f"{number}.tif"
+        frames[0].save(path, save_all=True, append_images=frames[1:])
+    for _ in range(2):
+        translate(tmp_path / "in", tmp_path / "out", unet=make_colorizer())
+    lines = [r.message for r in caplog.records if r.levelname == "WARNING"]
+    assert lines == ["3 photographs: only the first frame or page is used"]
+
+
+def test_white_defines_the_range_and_translates_again(tmp_path):
+    (tmp_path / "in").mkdir()
+    dark = Image.fromarray(np.full((20, 20), 4095, np.uint16))
+    dark.save(tmp_path / "in" / "a.png")
+    photos = list_photos(tmp_path / "in", tmp_path / "out")
+    translators = {"same": make_translator(lambda images: images, strategy="resize")}
+    for white, level in ((None, 16), (4095, 255)):
+        outcome = translate_folder(photos, tmp_path / "out", translators, "T", white)
+        assert outcome.results[0].status == "translated"
+        with Image.open(tmp_path / "out" / "a.png") as image:
+            assert np.asarray(image).max() == level

@@ -189,7 +189,7 @@ def build_page(workbench: Workbench, files: SessionFiles) -> gr.Blocks:
         task.input(desk.choose_task, task, models, **hidden)
         everything = [photo, slider, shown, results, made]
         for taken in (
-            photo.upload(desk.keep, photo, everything, **hidden),
+            photo.upload(desk.keep, [task, photo], everything, **hidden),
             samples.select(desk.take_sample, None, everything, **hidden),
         ):
             taken.failure(lambda: _NOTHING, None, everything, **hidden)
@@ -250,12 +250,14 @@ class _Handlers:
         return gr.CheckboxGroup(models, value=[value for _, value in models[:1]])
 
     @_user_errors
-    def keep(self, photo: tuple[Path, str] | None, request: gr.Request) -> Any:
+    def keep(
+        self, task: str, photo: tuple[Path, str] | None, request: gr.Request
+    ) -> Any:
         """Store an upload in the session's files, and show it."""
         if photo is None:
             return _NOTHING
         path, name = photo
-        return self._take(path, name, request, shutil.move)
+        return self._take(path, name, request, shutil.move, task)
 
     @_user_errors
     def take_sample(self, event: gr.SelectData, request: gr.Request) -> Any:
@@ -264,13 +266,18 @@ class _Handlers:
         return self._take(sample, sample.name, request, shutil.copyfile)
 
     def _take(
-        self, path: Path, name: str, request: gr.Request, bring: Callable[..., Any]
+        self,
+        path: Path,
+        name: str,
+        request: gr.Request,
+        bring: Callable[..., Any],
+        task: str | None = None,
     ) -> Any:
         folder = self._files.new_folder(_session(request))
         given = folder / "given" / name
         given.parent.mkdir()
         bring(path, given)
-        photo = self._workbench.open_photo(given, name)
+        photo = self._workbench.open_photo(given, name, task)
         preview = write_preview(photo, folder / "photograph.jpg")
         return str(given), _pair(preview, preview), *_NOTHING[2:]
 

@@ -73,6 +73,7 @@ class TaskModels:
         metric: ``promotion.metric``, which selects the best model on validation.
         exports: Returns the folders of exported models, by model.
         comparison: Returns ``comparison.csv``, or None.
+        white: ``preparation.white``.
     """
 
     models: Mapping[str, ModelSettings]
@@ -82,6 +83,7 @@ class TaskModels:
     metric: str
     exports: Callable[[], Mapping[str, Path]]
     comparison: Callable[[], pd.DataFrame | None]
+    white: float | None = None
 
 
 @dataclass(frozen=True)
@@ -209,7 +211,7 @@ class Workbench:
             raise InputError("No model is selected; select at least one")
         made = []
         with self._limited(name) as deadline:
-            photo = _open_photo(source, name, deadline)
+            photo = _open_photo(source, name, deadline, self._tasks[task].white)
             work = _Work(photo, name, folder, deadline, self._tasks[task].translation)
             for number, choice in enumerate(dict.fromkeys(wanted)):
                 deadline.check()
@@ -217,18 +219,20 @@ class Workbench:
                 made.append(self._translate(task, choice, work))
         return made
 
-    def open_photo(self, source: Path, name: str) -> Photo:
+    def open_photo(self, source: Path, name: str, task: str | None = None) -> Photo:
         """Decode an uploaded photograph.
 
         Args:
             source: Its file.
             name: Its name.
+            task: The task that is selected, if any.
 
         Raises:
             InputError: It is not a readable photograph, or the time limit is exceeded.
         """
+        white = self._tasks[task].white if task in self._tasks else None
         with self._limited(name) as deadline:
-            return _open_photo(source, name, deadline)
+            return _open_photo(source, name, deadline, white)
 
     @contextmanager
     def _limited(self, name: str) -> Iterator[Deadline]:
@@ -336,11 +340,13 @@ class _Work:
         return file, preview
 
 
-def _open_photo(source: Path, name: str, deadline: Deadline) -> Photo:
+def _open_photo(
+    source: Path, name: str, deadline: Deadline, white: float | None
+) -> Photo:
     """Decode a photograph; the deadline is checked whenever the decoder reads."""
     try:
         with require_regular(source).open("rb") as file:
-            photo = read_photo(cast(BinaryIO, TimedReader(file, deadline)))
+            photo = read_photo(cast(BinaryIO, TimedReader(file, deadline)), white)
     except (OSError, UnreadableImageError) as failure:
         deadline.check()
         error = (

@@ -58,6 +58,7 @@ def _results(catalog: CatalogProtocol, task: str) -> "TaskModels":
         metric=settings.promotion.metric,
         exports=catalog[f"{task}.exports"].load,
         comparison=lambda: comparison.load() if comparison.exists() else None,
+        white=settings.preparation.white,
     )
 
 

@@ -29,12 +29,15 @@ class Kind:
             checked; ``info``: for information.
         explanation: Meaning and remedy, in a sentence or two.
         action: Action for such pairs if they are not excluded.
+        is_shared: True for a fault of the whole data set: all observations have the
+            same detail, which precedes the explanation in the table and the log.
     """
 
     name: str
     severity: Severity
     explanation: str
     action: str = "kept"
+    is_shared: bool = False
 
     @property
     def label(self) -> str:
@@ -83,7 +86,8 @@ _KINDS = (
     Kind(
         "repeated_target",
         "warning",
-        "One target has different inputs: at most one of them is right.",
+        "One target has different inputs: usually at most one of them is right. If all "
+        "are, remove repeated_target from audit.leave_out.",
     ),
     Kind(
         "repeated_input",
@@ -96,6 +100,29 @@ _KINDS = (
         "warning",
         "The edges of the two images do not match, unlike those of most pairs: shifted, "
         "or another picture. Check it.",
+    ),
+    Kind(
+        "unrelated",
+        "warning",
+        "The edges of the two images agree in no pair, as if they were of different "
+        "scenes or turned. Check that names match the same scenes, that files which hold "
+        "both images hold exactly two, side by side, and that both sides are upright.",
+        is_shared=True,
+    ),
+    Kind(
+        "one_sided_orientation",
+        "warning",
+        "Only one of the two images declares a rotation of the camera, and after "
+        "turning it, the images do not agree: the other one was probably saved without "
+        "being turned. Save both the same way.",
+        is_shared=True,
+    ),
+    Kind(
+        "unused_range",
+        "warning",
+        "The files have more than 8 bits and use only the lowest values, so images are "
+        "almost black. Set preparation.white to the value that is white.",
+        is_shared=True,
     ),
     Kind(
         "swapped",
@@ -150,6 +177,12 @@ _KINDS = (
         "info",
         "The file declares a rotation of the camera.",
         "turned upright",
+    ),
+    Kind(
+        "several_frames",
+        "info",
+        "The file has several frames or pages.",
+        "first one used",
     ),
     Kind(
         "not_square",
@@ -216,6 +249,9 @@ def tabulate(
         ]
         if found:
             examples = sorted(names[number] for number in found)[:_EXAMPLES]
+            details = [o.detail for o in observations[found[0]] if o.kind == kind.name]
+            text = "; ".join(details)
+            shared = f"{text[:1].upper()}{text[1:]}. " if kind.is_shared else ""
             rows.append(
                 {
                     "finding": kind.name,
@@ -223,7 +259,7 @@ def tabulate(
                     "count": len(found),
                     "examples": " | ".join(examples),
                     "action": _describe_action(kind, [left_out[n] for n in found]),
-                    "explanation": kind.explanation,
+                    "explanation": shared + kind.explanation,
                 }
             )
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"count": "Int64"})

@@ -1,5 +1,6 @@
 """Inspect pairs: open every file once and measure its image."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -41,11 +42,18 @@ class ImageFacts:
         size: Width and height in pixels, upright; of the half for ``side_by_side``.
             None if unreadable.
         stats: Perceptual hash and statistics; None if unreadable.
+        pixels: Digest of size and pixels, as they are used; empty if unreadable. Equal
+            for files of different formats with the same pixels.
+        orientation: EXIF orientation of the file, 1 to 8; 1 is upright.
+        brightest: Maximum value of a file of more than 8 bits; None for others.
     """
 
     sha256: str = ""
     size: tuple[int, int] | None = None
     stats: ImageStats | None = None
+    pixels: str = ""
+    orientation: int = _UPRIGHT
+    brightest: float | None = None
 
 
 @dataclass(frozen=True)
@@ -70,40 +78,46 @@ class InspectedPair:
 
 
 def inspect_pairs(
-    root: Path, candidates: Sequence[Candidate], settings: PairingSettings
+    root: Path,
+    candidates: Sequence[Candidate],
+    settings: PairingSettings,
+    white: float | None = None,
 ) -> Iterator[InspectedPair]:
     """Open the files of all candidates in parallel; results are in the order of
     candidates.
     """
-    inspect = partial(_inspect, root, settings)
+    inspect = partial(_inspect, root, settings, white)
     found = map_in_threads(inspect, candidates)
     return progress(found, "checking pairs", len(candidates), "pairs")
 
 
 def _inspect(
-    root: Path, settings: PairingSettings, candidate: Candidate
+    root: Path,
+    settings: PairingSettings,
+    white: float | None,
+    candidate: Candidate,
 ) -> InspectedPair:
     seen = []
     if candidate.reason:
         seen.append(Observation("no_partner", candidate.reason))
     if settings.layout == "two_folders":
-        return _inspect_two_files(root, candidate, seen)
-    return _inspect_one_file(root, settings, candidate, seen)
+        return _inspect_two_files(root, white, candidate, seen)
+    return _inspect_one_file(root, settings, white, candidate, seen)
 
 
 def _inspect_two_files(
-    root: Path, candidate: Candidate, seen: list[Observation]
+    root: Path, white: float | None, candidate: Candidate, seen: list[Observation]
 ) -> InspectedPair:
     images, facts = [], []
     for role, file in (("input", candidate.input), ("target", candidate.target)):
         if file is None:
             facts.append(ImageFacts())
             continue
-        sha256, image = _open(root / file, role, seen)
-        facts.append(_describe(sha256, image))
-        images += [image] if image else []
+        sha256, decoded = _open(root / file, role, white, seen)
+        facts.append(_describe(sha256, decoded, decoded and decoded.image))
+        images += [decoded.image] if decoded else []
     correlation = correlate_edges(*images) if len(images) == 2 else None
-    if facts[0].sha256 and facts[0].sha256 == facts[1].sha256:
+    if facts[0].pixels and facts[0].pixels == facts[1].pixels:
         seen.append(Observation("input_equals_target"))
     elif facts[0].size and facts[1].size:
         seen += _compare_sizes(facts[0].size, facts[1].size)
@@ -113,13 +127,15 @@ def _inspect_two_files(
 def _inspect_one_file(
     root: Path,
     settings: PairingSettings,
+    white: float | None,
     candidate: Candidate,
     seen: list[Observation],
 ) -> InspectedPair:
-    sha256, image = _open(root / (candidate.target or ""), "file", seen)
-    if image is None or settings.layout == "single":
-        facts = _describe(sha256, image)
+    sha256, decoded = _open(root / (candidate.target or ""), "file", white, seen)
+    if decoded is None or settings.layout == "single":
+        facts = _describe(sha256, decoded, decoded and decoded.image)
         return InspectedPair(candidate, facts, facts, None, tuple(seen))
+    image = decoded.image
     if image.width % 2:
         seen.append(Observation("unequal_halves", f"the width is {image.width}"))
     pixels = split_halves(np.asarray(image), settings)
@@ -128,22 +144,34 @@ def _inspect_one_file(
     input_, target = map(Image.fromarray, pixels)
     return InspectedPair(
         candidate,
-        _describe(sha256, input_),
-        _describe(sha256, target),
+        _describe(sha256, decoded, input_),
+        _describe(sha256, decoded, target),
         correlate_edges(input_, target),
         tuple(seen),
     )
 
 
-def _describe(sha256: str, image: Image.Image | None) -> ImageFacts:
-    if image is None:
+def _describe(
+    sha256: str, file: Decoded | None, image: Image.Image | None
+) -> ImageFacts:
+    """Properties of an image: the whole or a half of a file."""
+    if file is None or image is None:
         return ImageFacts(sha256)
-    return ImageFacts(sha256, image.size, measure_image(image))
+    pixels = hashlib.sha256(repr(image.size).encode())
+    pixels.update(image.convert("RGB").tobytes())
+    return ImageFacts(
+        sha256,
+        image.size,
+        measure_image(image),
+        pixels.hexdigest(),
+        file.orientation,
+        file.brightest,
+    )
 
 
 def _open(
-    path: Path, role: str, seen: list[Observation]
-) -> tuple[str, Image.Image | None]:
+    path: Path, role: str, white: float | None, seen: list[Observation]
+) -> tuple[str, Decoded | None]:
     """The digest and the image of a file; appends observations to ``seen``."""
     try:
         sha256 = file_digest(path)
@@ -152,14 +180,14 @@ def _open(
         seen.append(Observation("unreadable", text))
         return "", None
     try:
-        decoded = open_image(path)
+        decoded = open_image(path, white)
     except UnreadableImageError as error:
         known = error.reason == error.kind
         text = role if known else f"{role} ({error.reason})"
         seen.append(Observation(error.kind, text))
         return sha256, None
     seen += _find_oddities(path, role, decoded)
-    return sha256, decoded.image
+    return sha256, decoded
 
 
 def _find_oddities(path: Path, role: str, decoded: Decoded) -> Iterator[Observation]:
@@ -170,6 +198,8 @@ def _find_oddities(path: Path, role: str, decoded: Decoded) -> Iterator[Observat
         yield Observation("unusual_mode", f"{role} {decoded.mode}")
     if decoded.orientation != _UPRIGHT:
         yield Observation("exif_orientation", role)
+    if decoded.frames > 1:
+        yield Observation("several_frames", f"{role} {decoded.frames}")
 
 
 def _compare_sizes(

@@ -1,7 +1,6 @@
 """Layouts: how a source's files form candidates for pairs."""
 
 import logging
-import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from image_translation.common.errors import InputError
 from image_translation.common.schema import Settings
 from image_translation.imaging.recipes import RECIPES, Recipe
+from image_translation.pairing.name_patterns import Key, key_by, propose_pattern
 from image_translation.pairing.settings import PairingSettings
 from image_translation.sources import Source
 
@@ -25,11 +25,6 @@ logger = logging.getLogger(__name__)
 HALVES = ("left", "right")
 
 Image = NDArray[np.uint8]
-
-Key = Callable[[str], str | None]
-"""Maps the path below the sub-folder, without suffix, to the key that partners
-share.
-"""
 
 _SHOWN = 12  # maximum number of sub-folders in an error
 
@@ -57,8 +52,8 @@ def form_pairs(source: Source, settings: PairingSettings) -> list[Candidate]:
 
     ``two_folders`` matches files by their path below the two sub-folders without the
     suffix, or by the capture of ``pattern`` in it; ``side_by_side`` and ``single`` make
-    every file a candidate. Every file of these folders is part of exactly one
-    candidate.
+    every file a candidate. Every file of these folders is part of a candidate; with
+    ``pattern``, a file may be the partner of several.
 
     Raises:
         InputError: A parameter is missing or does not match the source.
@@ -211,33 +206,12 @@ def _match_two_folders(source: Source, settings: PairingSettings) -> list[Candid
             f"{len(targets)}; pass the same number for both: input=a|b,target=c|d"
         )
     _refuse_overlap(inputs + targets)
-    key = _key_by(settings.pattern)
     candidates = []
     for input_folder, target_folder in zip(inputs, targets, strict=True):
-        candidates += _match_folders(source, input_folder, target_folder, key)
-    return candidates
-
-
-def _key_by(pattern: str | None) -> Key:
-    """The key that partners share: their path, or the pattern's capture in it."""
-    if pattern is None:
-        return lambda path: path
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        message = f"pairing.pattern: {pattern!r} is not a valid pattern: {error}"
-        raise InputError(message) from error
-    if not compiled.groups:
-        raise InputError(
-            f"pairing.pattern: {pattern!r} must have a group in parentheses, which "
-            r"captures the common part of partners' names, such as (\d+)"
+        candidates += _match_folders(
+            source, input_folder, target_folder, settings.pattern
         )
-
-    def capture(path: str) -> str | None:
-        match = compiled.search(path)
-        return " ".join(filter(None, match.groups())) or None if match else None
-
-    return capture
+    return candidates
 
 
 def _refuse_overlap(folders: list[str]) -> None:
@@ -250,8 +224,9 @@ def _refuse_overlap(folders: list[str]) -> None:
 
 
 def _match_folders(
-    source: Source, inputs: str, targets: str, key: Key
+    source: Source, inputs: str, targets: str, pattern: str | None
 ) -> list[Candidate]:
+    key = key_by(pattern)
     files_by_role = {
         "input": _files_by_key(source.files, inputs, key),
         "target": _files_by_key(source.files, targets, key),
@@ -263,18 +238,40 @@ def _match_folders(
         filter(None, {**files_by_role["input"], **files_by_role["target"]})
     ):
         here = {role: files.get(stem, []) for role, files in files_by_role.items()}
-        candidates += _match_stem(stem, here)
-    if not any(not candidate.reason for candidate in candidates):
+        candidates += _match_stem(stem, here, may_repeat=pattern is not None)
+    matched = {file for c in candidates if not c.reason for file in _files(c)}
+    alone = len(_stems(source, inputs) + _stems(source, targets)) - len(matched)
+    proposal = alone and propose_pattern(
+        _stems(source, inputs), _stems(source, targets), len(matched)
+    )
+    if not matched:
         raise InputError(
             f"no file in {inputs!r} has a partner of the same name in {targets!r}: "
             f"{_example(source, inputs)} there, {_example(source, targets)} here; "
-            "check pairing.input, pairing.target and pairing.pattern"
+            + (
+                str(
+                    proposal
+                    or "check pairing.input, pairing.target and pairing.pattern"
+                )
+            )
         )
+    if proposal:
+        logger.warning("%d files have no clear partner; %s", alone, proposal)
     return candidates
 
 
-def _match_stem(stem: str, files: Mapping[str, list[str]]) -> list[Candidate]:
-    """The candidates of all files that share a stem, ideally two."""
+def _match_stem(
+    stem: str, files: Mapping[str, list[str]], may_repeat: bool
+) -> list[Candidate]:
+    """The candidates of all files that share a stem, ideally two.
+
+    Args:
+        stem: The stem, or the capture of ``pattern``.
+        files: The files by role.
+        may_repeat: True if one file may be the partner of several.
+    """
+    if may_repeat and min(map(len, files.values())) == 1:
+        return [Candidate(i, t) for i in files["input"] for t in files["target"]]
     for role, found in files.items():
         if len(found) > 1:
             names = ", ".join(PurePosixPath(file).name for file in found)
@@ -298,9 +295,21 @@ def _files_by_key(
     found = defaultdict(list)
     for file in files:
         if file.startswith(f"{folder}/"):
-            below = PurePosixPath(file).relative_to(folder).with_suffix("")
-            found[key(_normal(below.as_posix()))].append(file)
+            found[key(_stem_below(file, folder))].append(file)
     return found
+
+
+def _stems(source: Source, folder: str) -> list[str]:
+    return [
+        _stem_below(file, folder)
+        for file in source.files
+        if file.startswith(f"{folder}/")
+    ]
+
+
+def _stem_below(file: str, folder: str) -> str:
+    below = PurePosixPath(file).relative_to(folder).with_suffix("")
+    return _normal(below.as_posix())
 
 
 def _named_folders(source: Source, names: str | None, parameter: str) -> list[str]:

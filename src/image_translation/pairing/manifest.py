@@ -51,7 +51,10 @@ Seen = list[list[Observation]]
 
 
 def build_manifest(
-    source: Source, settings: PairingSettings, audit: AuditSettings
+    source: Source,
+    settings: PairingSettings,
+    audit: AuditSettings,
+    white: float | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Form a source's pairs, open every file, and audit each pair.
 
@@ -59,6 +62,7 @@ def build_manifest(
         source: The files.
         settings: How files form pairs.
         audit: Which findings exclude a pair.
+        white: ``preparation.white``.
 
     Returns:
         The manifest, one row per pair in the order of ``pair_id``, with ``COLUMNS``;
@@ -74,36 +78,37 @@ def build_manifest(
     transform = describe_transform(settings)
     by_id = [
         (_pair_id(pair, transform), _name(pair.candidate), pair)
-        for pair in inspect_pairs(source.root, candidates, settings)
+        for pair in inspect_pairs(source.root, candidates, settings, white)
     ]
     by_id.sort(key=lambda row: row[:2])
     ids, inspected = [row[0] for row in by_id], [row[2] for row in by_id]
     seen = [list(pair.observations) for pair in inspected]
-    _compare(ids, inspected, seen)
+    _compare(inspected, seen, white)
     dropped = [_is_left_out(found, audit.leave_out) for found in seen]
     ties = [""] * len(ids)
     if audit.near_duplicates:
         ties = _tie_near_duplicates(inspected, dropped, seen)
     manifest = _tabulate(ids, inspected, seen, dropped)
-    manifest["group"] = _name_groups(manifest, source.groups, ties)
+    manifest["group"] = _name_groups(manifest, inspected, source.groups, ties)
     names = [_name(pair.candidate) for pair in inspected]
     return manifest, tabulate(names, seen, dropped)
 
 
-def _compare(ids: Sequence[str], pairs: Sequence[InspectedPair], seen: Seen) -> None:
+def _compare(pairs: Sequence[InspectedPair], seen: Seen, white: float | None) -> None:
     """Append observations that depend on several pairs."""
-    first: dict[str, str] = {}
+    first: dict[tuple[str, str], str] = {}
     usable = []
-    for number, (pair_id, pair) in enumerate(zip(ids, pairs, strict=True)):
+    for number, pair in enumerate(pairs):
         if _is_left_out(seen[number], ()):
             continue
-        if pair_id in first:
-            text = f"the same as the one with target {first[pair_id]!r}"
+        pixels = pair.input.pixels, pair.target.pixels
+        if pixels in first:
+            text = f"the same as the one with target {first[pixels]!r}"
             seen[number].append(Observation("duplicate_pair", text))
             continue
-        first[pair_id] = pair.candidate.target or ""
+        first[pixels] = pair.candidate.target or ""
         usable.append(number)
-    for position, found in find_outliers([pairs[number] for number in usable]):
+    for position, found in find_outliers([pairs[number] for number in usable], white):
         seen[usable[position]].append(found)
 
 
@@ -130,7 +135,7 @@ def _tie_near_duplicates(
         matches.update(
             (one, other)
             for one, other in find_near_duplicates([fact.stats for fact in facts])
-            if facts[one].sha256 != facts[other].sha256
+            if facts[one].pixels != facts[other].pixels
         )
     clusters = connect_rows(matches, len(used))
     sizes = Counter(clusters)
@@ -185,19 +190,23 @@ def _pair_id(pair: InspectedPair, transform: str) -> str:
 
 
 def _name_groups(
-    manifest: pd.DataFrame, groups: Mapping[str, str], ties: Sequence[str]
+    manifest: pd.DataFrame,
+    inspected: Sequence[InspectedPair],
+    groups: Mapping[str, str],
+    ties: Sequence[str],
 ) -> pd.Series:
-    """The source's groups, merged where used pairs share a file or are similar.
+    """The source's groups, merged where used pairs share an image or are similar.
 
     An excluded pair is a group of its own and connects nothing.
     """
     pairs = zip(manifest["target"], manifest["input"], strict=True)
     given = [groups.get(target) or groups.get(input_, "") for target, input_ in pairs]
     is_used = manifest["verdict"] == USED
-    files = [
-        manifest[f"{role}_sha256"].where(is_used, "") for role in ("input", "target")
+    images = [
+        pd.Series([getattr(pair, role).pixels for pair in inspected]).where(is_used, "")
+        for role in ("input", "target")
     ]
-    return name_groups(manifest["pair_id"], given, [*files, ties])
+    return name_groups(manifest["pair_id"], given, [*images, ties])
 
 
 def log_findings(manifest: pd.DataFrame, findings: pd.DataFrame) -> None:
@@ -213,3 +222,5 @@ def log_findings(manifest: pd.DataFrame, findings: pd.DataFrame) -> None:
         level = logging.INFO if row["severity"] == "info" else logging.WARNING
         name = KINDS[row["finding"]].label
         logger.log(level, "%d pairs: %s (%s)", row["count"], name, row["action"])
+        if KINDS[row["finding"]].is_shared:
+            logger.warning("%s", row["explanation"])

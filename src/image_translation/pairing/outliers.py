@@ -1,8 +1,8 @@
-"""Outliers: pairs that are unusual relative to all others.
+"""Outliers: pairs that are unusual relative to all others, and faults of all pairs.
 
 Outliers are relative to the data set: mismatched edges are reported only if the edges
-of most pairs match, a grey target only if most have colour. Small data sets have no
-outliers.
+of most pairs match, a grey target only if most have colour. Faults that all pairs share
+are found by absolute limits. Small data sets have neither.
 """
 
 from collections import defaultdict
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from image_translation.imaging.decoding import WHITE_16_BIT, WHITE_FLOAT
 from image_translation.imaging.image_stats import ImageStats
 from image_translation.pairing.findings import Observation
 from image_translation.pairing.inspection import InspectedPair, same_shape
@@ -27,6 +28,9 @@ COLOURLESS = 10.0
 _ALIGNED = 0.5  # median edge correlation of aligned data
 _DROP = 0.35  # minimum drop of a correlation below that median
 _DEVIATIONS = 6.0  # below that median, in robust standard deviations
+_UNRELATED = 0.15  # median edge correlation of different scenes: 0.02 to 0.11; of photos and their edges: 0.22
+_ONE_SIDED = 0.1  # minimum share of pairs whose images declare different rotations
+_DARK = 0.5  # maximum of all values, relative to white, of which the top bit is unused
 _NARROW = 4.0  # ratio of the long to the short edge
 _FAR = 4.0  # ratio to the median short edge
 _SWAP_MARGIN = 0.5  # of the typical difference between input and target
@@ -43,11 +47,12 @@ _FEATURES: Sequence[Callable[[ImageStats], float]] = (
 _MIN_DIFFERENCES = (8.0, 8.0, 8.0, 8.0)  # below which input and target count as alike
 
 
-def find_outliers(pairs: Sequence[InspectedPair]) -> Found:
-    """Find pairs that are unusual relative to the others.
+def find_outliers(pairs: Sequence[InspectedPair], white: float | None = None) -> Found:
+    """Find pairs that are unusual relative to the others, and faults of all pairs.
 
     Args:
         pairs: Pairs with readable files.
+        white: ``preparation.white``.
 
     Yields:
         The index of a pair, and an observation.
@@ -58,13 +63,17 @@ def find_outliers(pairs: Sequence[InspectedPair]) -> Found:
         yield from _find_colourless(pairs)
         yield from _find_misaligned(pairs)
         yield from _find_swapped(pairs)
+        yield from _find_unrelated(pairs)
+        yield from _find_one_sided_orientation(pairs)
+        if white is None:
+            yield from _find_unused_range(pairs)
 
 
 def _find_repeated(pairs: Sequence[InspectedPair]) -> Found:
     """One target with several inputs, and vice versa."""
     rows_by_kind = {
-        "repeated_target": [(p.target.sha256, p.input.sha256) for p in pairs],
-        "repeated_input": [(p.input.sha256, p.target.sha256) for p in pairs],
+        "repeated_target": [(p.target.pixels, p.input.pixels) for p in pairs],
+        "repeated_input": [(p.input.pixels, p.target.pixels) for p in pairs],
     }
     for kind, rows in rows_by_kind.items():
         partners = defaultdict(set)
@@ -128,6 +137,50 @@ def _find_misaligned(pairs: Sequence[InspectedPair]) -> Found:
         if correlation is not None and correlation < lowest:
             text = f"edges correlate by {correlation:.2f}, usually by {median:.2f}"
             yield number, Observation("misaligned", text)
+
+
+def _find_unrelated(pairs: Sequence[InspectedPair]) -> Found:
+    known = [p.edge_correlation for p in pairs if p.edge_correlation is not None]
+    if len(known) < MIN_PAIRS or (median := float(np.median(known))) >= _UNRELATED:
+        return
+    text = f"edges correlate by {median:.2f} in half of the pairs"
+    for number in range(len(pairs)):
+        yield number, Observation("unrelated", text)
+
+
+def _find_one_sided_orientation(pairs: Sequence[InspectedPair]) -> Found:
+    """Pairs with different rotations, unless their images agree after turning."""
+    found = [
+        (number, pair.edge_correlation)
+        for number, pair in enumerate(pairs)
+        if pair.input.orientation != pair.target.orientation
+    ]
+    if len(found) < max(MIN_PAIRS, _ONE_SIDED * len(pairs)):
+        return
+    median = float(np.median([correlation or 0.0 for _, correlation in found]))
+    if median < _UNRELATED:
+        text = f"edges of these pairs correlate by {median:.2f}"
+        for number, _ in found:
+            yield number, Observation("one_sided_orientation", text)
+
+
+def _find_unused_range(pairs: Sequence[InspectedPair]) -> Found:
+    """10 to 14 bits in files of 16 bits, or low floating-point values, on one side."""
+    for role in ("input", "target"):
+        values = [getattr(pair, role).brightest for pair in pairs]
+        deep = [number for number, value in enumerate(values) if value is not None]
+        brightest = max((values[number] for number in deep), default=WHITE_16_BIT)
+        usual = WHITE_16_BIT if brightest > WHITE_FLOAT else WHITE_FLOAT
+        if not 0 < brightest <= _DARK * usual:
+            continue
+        bits = int(brightest).bit_length()
+        white = 2**bits - 1 if bits else brightest
+        text = (
+            f"the brightest value of all {role}s is {brightest:g} of {usual:g}; "
+            f"possibly preparation.white={white:g}"
+        )
+        for number in deep:
+            yield number, Observation("unused_range", text)
 
 
 def _find_swapped(pairs: Sequence[InspectedPair]) -> Found:

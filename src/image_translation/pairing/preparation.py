@@ -95,7 +95,9 @@ def identify_pairs(
         InputError: The recipe's settings are invalid.
     """
     derivation = fingerprint_derivation(pairing)
-    return digest(sorted(pair_ids), preparation, derivation)[:16]
+    # None is left out: sets of before the field existed keep their digest
+    fields = preparation.model_dump(mode="json", exclude_none=True)
+    return digest(sorted(pair_ids), fields, derivation)[:16]
 
 
 def _chunk(files: list[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
@@ -113,17 +115,18 @@ def _make_loader(
 ) -> Loader:
     """Return a function that loads a pair's images, according to the layout."""
     fit = partial(_fit, preparation=preparation)
+    decode = partial(_decode, white=preparation.white)
 
     def load_single(_: str, photo_file: str) -> Pair:
-        return derive_sides(fit(_decode(root / photo_file)))
+        return derive_sides(fit(decode(root / photo_file)))
 
     def load_halves(_: str, file: str) -> Pair:
-        halves = split_halves(np.asarray(_decode(root / file)), pairing)
+        halves = split_halves(np.asarray(decode(root / file)), pairing)
         input_, target = map(Image.fromarray, halves)
         return fit(input_), fit(target)
 
     def load_both(input_file: str, target_file: str) -> Pair:
-        return fit(_decode(root / input_file)), fit(_decode(root / target_file))
+        return fit(decode(root / input_file)), fit(decode(root / target_file))
 
     if pairing.layout == "single":
         derive_sides = make_derivation(pairing)
@@ -136,9 +139,9 @@ def _fit(image: Image.Image, preparation: PreparationSettings) -> NDArray[np.uin
     return np.asarray(fitted.convert("RGB"))
 
 
-def _decode(path: Path) -> Image.Image:
+def _decode(path: Path, white: float | None) -> Image.Image:
     try:
-        return decode_image(path)
+        return decode_image(path, white)
     except UnreadableImageError as error:
         raise InputError(
             f"{path} was readable during the audit, but is not any more: {error}; "

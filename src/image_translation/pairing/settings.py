@@ -91,3 +91,4 @@ class PreparationSettings(Settings):
 
     image_size: Annotated[Literal[32, 64, 128, 256, 512], Whole]
     fit: Literal["resize", "pad", "crop"]
+    white: Annotated[float | None, Field(gt=0), Nullable] = None

@@ -1,6 +1,7 @@
 """Translate the photographs of a folder, one at a time."""
 
 import csv
+import errno
 import logging
 import time
 from collections import Counter
@@ -32,7 +33,11 @@ logger = logging.getLogger(__name__)
 TABLE = "results.csv"
 INDEX = "index.html"
 
+_UNNAMABLE = "its name is not valid UTF-8; rename the file"
+
 _NAMED = 20  # maximum number of logged failures; the table lists all
+
+_FULL = {errno.EDQUOT, errno.ENOSPC, errno.EROFS}  # no file can be written any more
 
 
 def list_photos(source: Path, output: Path) -> Source:
@@ -64,29 +69,35 @@ def list_photos(source: Path, output: Path) -> Source:
 
 
 def translate_folder(
-    photos: Source, output: Path, translators: Mapping[str, Translator], title: str
+    photos: Source,
+    output: Path,
+    translators: Mapping[str, Translator],
+    title: str,
+    white: float | None = None,
 ) -> Outcome:
     """Translate photographs, and write a page and a table of the results.
 
     Sub-folders and names are preserved; a suffix changes only if the format requires
     it. With several models, each has its own folder. Files that were already translated
-    by the same model and settings are skipped. Unreadable files are skipped and
-    reported.
+    by the same model and settings are skipped. Files that cannot be read, or whose
+    translations cannot be written, are skipped and reported.
 
     Args:
         photos: The photographs.
         output: Output folder; created if necessary.
         translators: Translators by model name.
         title: Title of the page.
+        white: ``preparation.white``.
 
     Raises:
         InputError: The output cannot be written.
     """
     try:
         output.mkdir(parents=True, exist_ok=True)
-        work = _Work(photos, output, translators)
+        work = _Work(photos, output, translators, white)
         files = progress(photos.files, "translating", len(photos.files), "photographs")
         results = [result for file in files for result in work.translate(file)]
+        results += [Result(file, reason=_UNNAMABLE) for file in photos.unnamable]
         outcome = Outcome(results, output)
         _write_table(results, output / TABLE)
         write_text(output / INDEX, _render(outcome, list(translators), title))
@@ -102,9 +113,14 @@ class _Work:
     """Everything that is needed for each photograph of a run."""
 
     def __init__(
-        self, photos: Source, output: Path, translators: Mapping[str, Translator]
+        self,
+        photos: Source,
+        output: Path,
+        translators: Mapping[str, Translator],
+        white: float | None,
     ) -> None:
         self._photos, self._output, self._translators = photos, output, translators
+        self._white = white
         self._ledger = Ledger(output)
         self._previews = Previews(output)
         self._names = {file.casefold() for file in photos.files}
@@ -120,14 +136,14 @@ class _Work:
             return
         photo = None
         for model, translator in self._translators.items():
-            fingerprint = _fingerprint(sha256, translator)
+            fingerprint = _fingerprint(sha256, translator, self._white)
             made = self._ledger.find(file, model, fingerprint)
             if made is not None and self._previews.exist(file, model):
                 yield replace(made, status="up to date")
                 continue
             start = time.perf_counter()
             try:
-                photo = photo or read_photo(path)
+                photo = photo or read_photo(path, self._white)
             except UnreadableImageError as error:
                 yield Result(file, reason=error.reason)
                 return
@@ -143,14 +159,18 @@ class _Work:
         if len(self._translators) > 1:
             name = f"{result.model}/{name}"
         target = self._output / name
-        if target.exists() and not self._ledger.is_own(name):
+        try:
+            is_foreign = target.exists() and not self._ledger.is_own(name)
+        except OSError as error:  # the name is too long
+            return replace(result, reason=_describe_unwritable(error))
+        if is_foreign:
             return replace(
                 result,
                 reason=f"{name} in the output folder was not written by this tool",
             )
         translated = translate_photo(translator, photo)
         data = encode_photo(translated, translator.settings.quality)
-        result = replace(
+        made = replace(
             result,
             status="translated",
             output=name,
@@ -158,10 +178,15 @@ class _Work:
             seconds=round(time.perf_counter() - start, 3),
         )
         self._previews.write(result.input, result.model, photo, translated)
-        self._ledger.add(result)
-        with atomic_write(target) as temporary:
-            temporary.write_bytes(data)
-        return result
+        self._ledger.add(made)
+        try:
+            with atomic_write(target) as temporary:
+                temporary.write_bytes(data)
+        except OSError as error:
+            if error.errno in _FULL:
+                raise
+            return replace(result, reason=_describe_unwritable(error))
+        return made
 
     def _output_name(self, file: str, form: str) -> str:
         """The file's name, with a suffix that matches its format.
@@ -185,6 +210,10 @@ class _Work:
         return named.as_posix()
 
 
+def _describe_unwritable(error: OSError) -> str:
+    return f"the translation cannot be written: {error.strerror}"
+
+
 def _stem(file: str) -> str:
     return PurePosixPath(file).with_suffix("").as_posix().casefold()
 
@@ -192,13 +221,19 @@ def _stem(file: str) -> str:
 def _describe(file: str, photo: Photo) -> Result:
     height, width, _ = photo.pixels.shape
     return Result(
-        file, width=width, height=height, format=photo.format, mode=photo.mode
+        file,
+        reason="; ".join(sorted(photo.remarks)),
+        width=width,
+        height=height,
+        format=photo.format,
+        mode=photo.mode,
     )
 
 
-def _fingerprint(sha256: str, translator: Translator) -> str:
+def _fingerprint(sha256: str, translator: Translator, white: float | None) -> str:
     return digest(
         sha256,
+        white,
         translator.fingerprint,
         translator.inference,
         translator.settings.model_dump(exclude={"model"}),
@@ -252,6 +287,9 @@ def _log(outcome: Outcome) -> None:
         counts["failed"],
         INDEX,
     )
+    made = {r.input: r.reason for r in outcome.results if r.status == "translated"}
+    for remarks, count in Counter(filter(None, made.values())).items():
+        logger.warning("%d photographs: %s", count, remarks)
     for failure in outcome.failures[:_NAMED]:
         logger.error("%s was not translated: %s", failure.input, failure.reason)
     if len(outcome.failures) > _NAMED:

@@ -7,7 +7,11 @@ from typing import Any
 from image_translation.common.fingerprint import code_digest, digest
 from image_translation.common.stamps import Stamped, make_all_if_stale
 from image_translation.pairing.manifest import build_manifest
-from image_translation.pairing.settings import AuditSettings, PairingSettings
+from image_translation.pairing.settings import (
+    AuditSettings,
+    PairingSettings,
+    PreparationSettings,
+)
 from image_translation.sources import Source, open_source
 
 
@@ -17,7 +21,10 @@ def list_source(source: str | None, folder: Path) -> Source:
 
 
 def form_pairs(
-    source: Source, pairing: PairingSettings, audit: AuditSettings
+    source: Source,
+    pairing: PairingSettings,
+    audit: AuditSettings,
+    preparation: PreparationSettings,
 ) -> tuple[Stamped[Any], ...]:
     """Form pairs from a source's files, and audit them.
 
@@ -28,7 +35,7 @@ def form_pairs(
     """
     code = code_digest("image_translation.pairing.manifest")
     return make_all_if_stale(
-        digest(source, pairing, audit, code),
-        partial(build_manifest, source, pairing, audit),
+        digest(source, pairing, audit, preparation.white, code),
+        partial(build_manifest, source, pairing, audit, preparation.white),
         count=2,
     )

@@ -17,7 +17,12 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 form_pairs,
-                inputs=["source", "params:pairing", "params:audit"],
+                inputs=[
+                    "source",
+                    "params:pairing",
+                    "params:audit",
+                    "params:preparation",
+                ],
                 outputs=["manifest", "findings"],
                 name="form_pairs",
             ),

@@ -37,7 +37,8 @@ def translate_photographs(
     photos = list_photos(_path("input", settings.input), output)
     translators = _translators(settings, trained, champions.folder, exports)
     title = f"{settings.name.replace('_', ' ').capitalize()} of {photos.name}"
-    return translate_folder(photos, output, translators, title)
+    white = settings.preparation.white
+    return translate_folder(photos, output, translators, title, white)
 
 
 def _translators(
