@@ -309,7 +309,7 @@ def test_file_that_cannot_be_opened_is_reported(source, tmp_path):
 def test_photographs_are_decoded_once_and_one_at_a_time(source, tmp_path, monkeypatch):
     read = []
     monkeypatch.setattr(
-        module, "read_photo", lambda path: read.append(path) or whole(path)
+        module, "read_photo", lambda path, white: read.append(path) or whole(path)
     )
     from image_translation.imaging.photo_files import read_photo as whole
 
@@ -355,14 +355,14 @@ def test_file_that_cannot_be_written_stops_no_other(source, tmp_path):
     output = tmp_path / "out"
     long = "漢" * 83 + ".jpg"  # 253 bytes, without room for the temporary file's name
     write_photo(source / long, form="JPEG")
-    longest = "漢" * 83 + "a.gif"  # 254 bytes, and 255 with .png
-    write_photo(source / longest.replace(".gif", "b.gif"), mode="P", form="GIF")
+    longer = long.replace(".jpg", ".gif")  # becomes ….gif.png, of 257 bytes
+    write_photo(source / longer, mode="P", form="GIF")
     write_photo(source / "z/1.png")
     output.mkdir()
     (output / "z").write_text("a file in place of a folder")
     outcome = translate(source, output, unet=make_colorizer())
     failed = {result.input: result.reason for result in outcome.failures}
-    assert set(failed) == {long, longest.replace("a.gif", "b.gif"), "z/1.png"}
+    assert set(failed) == {long, longer, "z/1.png"}
     assert all("cannot be written: " in reason for reason in failed.values())
     assert "File name too long" in failed[long]
     assert {f: row["status"] for f, row in read_table(output).items()} == {

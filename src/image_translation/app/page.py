@@ -271,7 +271,7 @@ class _Handlers:
         name: str,
         request: gr.Request,
         bring: Callable[..., Any],
-        task: str | None = None,
+        task: str = "",
     ) -> Any:
         folder = self._files.new_folder(_session(request))
         given = folder / "given" / name

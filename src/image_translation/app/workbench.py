@@ -219,13 +219,13 @@ class Workbench:
                 made.append(self._translate(task, choice, work))
         return made
 
-    def open_photo(self, source: Path, name: str, task: str | None = None) -> Photo:
+    def open_photo(self, source: Path, name: str, task: str = "") -> Photo:
         """Decode an uploaded photograph.
 
         Args:
             source: Its file.
             name: Its name.
-            task: The task that is selected, if any.
+            task: The selected task; empty if none is.
 
         Raises:
             InputError: It is not a readable photograph, or the time limit is exceeded.

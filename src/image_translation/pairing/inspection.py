@@ -114,7 +114,7 @@ def _inspect_two_files(
             facts.append(ImageFacts())
             continue
         sha256, decoded = _open(root / file, role, white, seen)
-        facts.append(_describe(sha256, decoded, decoded and decoded.image))
+        facts.append(_describe(sha256, decoded))
         images += [decoded.image] if decoded else []
     correlation = correlate_edges(*images) if len(images) == 2 else None
     if facts[0].pixels and facts[0].pixels == facts[1].pixels:
@@ -133,7 +133,7 @@ def _inspect_one_file(
 ) -> InspectedPair:
     sha256, decoded = _open(root / (candidate.target or ""), "file", white, seen)
     if decoded is None or settings.layout == "single":
-        facts = _describe(sha256, decoded, decoded and decoded.image)
+        facts = _describe(sha256, decoded)
         return InspectedPair(candidate, facts, facts, None, tuple(seen))
     image = decoded.image
     if image.width % 2:
@@ -152,11 +152,12 @@ def _inspect_one_file(
 
 
 def _describe(
-    sha256: str, file: Decoded | None, image: Image.Image | None
+    sha256: str, file: Decoded | None, half: Image.Image | None = None
 ) -> ImageFacts:
-    """Properties of an image: the whole or a half of a file."""
-    if file is None or image is None:
+    """Properties of a file's image, or of a half of it."""
+    if file is None:
         return ImageFacts(sha256)
+    image = file.image if half is None else half
     pixels = hashlib.sha256(repr(image.size).encode())
     pixels.update(image.convert("RGB").tobytes())
     return ImageFacts(
