@@ -80,7 +80,9 @@ def prepare(
     source: Source, split: pd.DataFrame, pairing: PairingSettings, size: int, to: Path
 ) -> None:
     """Prepare pairs as the pipeline does."""
-    settings = PreparationSettings.model_validate({"image_size": size, "fit": "resize"})
+    settings = PreparationSettings.model_validate(
+        {"image_size": size, "fit": "resize", "white": None}
+    )
     prepare_pairs(source, split, "train", to, pairing, settings)
 
 

@@ -151,8 +151,8 @@ def test_png_is_read_without_metadata_that_are_too_large_or_damaged(
     ],
 )
 def test_format_of_a_phone_is_named(tmp_path, monkeypatch, brand, reason):
-    formats = [form for form in decoding._decodable_formats() if form != "HEIF"]
-    monkeypatch.setattr(decoding, "_decodable_formats", lambda: tuple(formats))
+    formats = [form for form in decoding.decodable_formats() if form != "HEIF"]
+    monkeypatch.setattr(decoding, "decodable_formats", lambda: tuple(formats))
     monkeypatch.setattr(decoding.features, "check", lambda name: True)
     (tmp_path / "a.jpg").write_bytes(b"\0\0\0\x18ftyp" + brand + bytes(500))
     with pytest.raises(UnreadableImageError, match=f"^{reason}"):

@@ -117,8 +117,12 @@ def list_pairs(source: Source, settings: PairingSettings) -> pd.DataFrame:
     return build_manifest(source, settings, auditing())[0]
 
 
-def preparation(size: int = 32, fit: str = "resize") -> PreparationSettings:
-    return PreparationSettings.model_validate({"image_size": size, "fit": fit})
+def preparation(
+    size: int = 32, fit: str = "resize", white: float | None = None
+) -> PreparationSettings:
+    return PreparationSettings.model_validate(
+        {"image_size": size, "fit": fit, "white": white}
+    )
 
 
 def row(manifest: pd.DataFrame, file: str) -> pd.Series:

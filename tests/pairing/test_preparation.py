@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from image_translation.common.errors import InputError
+from image_translation.common.fingerprint import digest
 from image_translation.imaging.decoding import read_image
 from image_translation.imaging.recipes.grayscale import grayscale
 from image_translation.imaging.resizing import fit_image
@@ -158,3 +159,18 @@ class TestIdentity:
             identify_pairs(["a", "b"], single(recipe="cartoon"), preparation()),
         ]
         assert len({one, *others}) == 4
+
+
+def test_white_defines_the_range_of_the_arrays(tmp_path):
+    for folder, level in (("in", 0), ("out", 4095)):
+        write(tmp_path / folder / "a.png", np.full((8, 8), level, np.uint16))
+    assert prepare(tmp_path, pairing()).targets.max() == 16
+    assert prepare(tmp_path, pairing(), white=4095).targets.min() == 255
+
+
+def test_test_set_depends_on_white_only_if_it_is_set():
+    ids = ["b", "a"]
+    before_the_field = digest(["a", "b"], {"image_size": 32, "fit": "resize"}, "")
+    assert identify_pairs(ids, pairing(), preparation()) == before_the_field[:16]
+    changed = identify_pairs(ids, pairing(), preparation(white=4095))
+    assert changed != before_the_field[:16]

@@ -13,8 +13,8 @@ def folder(tmp_path):
 
 
 def form(folder, white=None, **changes):
-    settings = preparation().model_copy(update={"white": white})
     source = list_folder(folder)
+    settings = preparation(white=white)
     return form_pairs(source, pairing(), auditing(**changes), settings)
 
 

@@ -18,8 +18,8 @@ from image_translation.app.settings import AppSettings
 from image_translation.common.errors import InputError
 from image_translation.common.files import require_regular
 from image_translation.imaging.decoding import (
-    FORMAT_SUFFIXES,
     UnreadableImageError,
+    decodable_formats,
     explain,
 )
 from image_translation.imaging.photo_files import (
@@ -352,7 +352,7 @@ def _open_photo(
         error = (
             failure if isinstance(failure, UnreadableImageError) else explain(failure)
         )
-        formats = ", ".join(sorted(FORMAT_SUFFIXES))
+        formats = ", ".join(decodable_formats())
         raise InputError(
             f"{name} cannot be translated: {error.reason}. Choose a photograph that an "
             f"image viewer opens ({formats})"

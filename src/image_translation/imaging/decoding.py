@@ -276,7 +276,7 @@ def open_lazily(file: Path | BinaryIO) -> Image.Image:
     if isinstance(file, Path):
         require_regular(file)
     try:
-        image = Image.open(file, formats=_decodable_formats())
+        image = Image.open(file, formats=decodable_formats())
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UnreadableImageError(_too_large(), "too_large") from error
     except UnidentifiedImageError as error:
@@ -291,7 +291,8 @@ def open_lazily(file: Path | BinaryIO) -> Image.Image:
 
 
 @cache
-def _decodable_formats() -> tuple[str, ...]:
+def decodable_formats() -> tuple[str, ...]:
+    """The formats in ``FORMAT_SUFFIXES`` that can be decoded here."""
     Image.init()
     return tuple(form for form in FORMAT_SUFFIXES if form in Image.OPEN)
 
@@ -308,7 +309,7 @@ def _describe_unidentified(file: Path | BinaryIO) -> str:
     form = _BRANDS.get(start[8:12]) if start[4:8] == b"ftyp" else None
     if form is None:
         return "not an image"
-    if features.check("avif") if form == "AVIF" else form in _decodable_formats():
+    if features.check("avif") if form == "AVIF" else form in decodable_formats():
         return f"damaged {form}"
     package = " install the package pillow-heif, or" if form == "HEIF" else ""
     return f"{form}, which is not decoded:{package} convert it to JPEG or PNG"

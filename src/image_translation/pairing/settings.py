@@ -91,4 +91,4 @@ class PreparationSettings(Settings):
 
     image_size: Annotated[Literal[32, 64, 128, 256, 512], Whole]
     fit: Literal["resize", "pad", "crop"]
-    white: Annotated[float | None, Field(gt=0), Nullable] = None
+    white: Annotated[Annotated[float, Field(gt=0)] | None, Nullable]
