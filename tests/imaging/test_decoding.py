@@ -14,6 +14,7 @@ from image_translation.imaging.decoding import (
     open_image,
     read_image,
 )
+from image_translation.imaging.photo_files import read_photo
 
 
 @pytest.fixture
@@ -108,6 +109,43 @@ def test_white_scales_fewer_than_16_bits(tmp_path):
     decoded = open_image(tmp_path / "a.png", white=4095)
     assert np.asarray(decoded.image).tolist() == [[0, 85, 255, 255]]
     assert decoded.brightest == 4200
+
+
+def png_of_16_bits(colour: np.ndarray) -> bytes:
+    """A PNG file of 16-bit colour, which Pillow does not write."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        checksum = zlib.crc32(kind + data)
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
+
+    height, width, _ = colour.shape
+    head = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in colour)
+    data = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows))
+    return b"\x89PNG\r\n\x1a\n" + data + chunk(b"IEND", b"")
+
+
+def test_colour_of_12_bits_is_read_in_full_precision(noise):
+    colour = noise.astype(np.uint16) * 16 + 15
+    data = io.BytesIO(png_of_16_bits(colour))
+    decoded = open_image(data, white=4095)
+    assert (decoded.mode, decoded.brightest) == ("RGB", 4095)
+    expected = np.rint(colour / 4095 * 255)
+    np.testing.assert_array_equal(np.asarray(decoded.image), expected)
+    np.testing.assert_array_equal(read_photo(data, white=4095).pixels, expected)
+    assert open_image(data).brightest == 4095
+    assert np.asarray(open_image(data).image).max() == 16
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("compression", [None, "deflate"])
+def test_16_bit_colour_of_tiff_is_scaled(tmp_path, order, compression):
+    tifffile = pytest.importorskip("tifffile")
+    colour = np.random.default_rng(0).integers(0, 65536, (6, 8, 3), dtype=np.uint16)
+    options = {"photometric": "rgb", "compression": compression, "byteorder": order}
+    tifffile.imwrite(tmp_path / "a.tif", colour, **options)
+    expected = np.rint(colour / 257)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), expected)
 
 
 def test_frames_are_counted_and_the_first_is_read(tmp_path, noise):

@@ -6,6 +6,7 @@ that trains on such data sets.
 
 import io
 import logging
+import sys
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import BinaryIO, Literal, TypeVar
+from typing import Any, BinaryIO, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +73,13 @@ _TRANSPOSITIONS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+
+_OTHER_ORDER = {
+    "RGB;16B": "RGB;16L",
+    "RGB;16L": "RGB;16B",
+    "RGB;16N": "RGB;16B" if sys.byteorder == "little" else "RGB;16L",
+}
+"""Pillow's raw modes of 16-bit colour, and those with the opposite byte order."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _MAX_PNG = 1 << 30  # size of a file that is read without its metadata
@@ -132,7 +140,7 @@ def decode_image(file: Path | BinaryIO, white: float | None = None) -> Image.Ima
 def open_image(file: Path | BinaryIO, white: float | None = None) -> Decoded:
     """Decode an image file and return its storage properties.
 
-    The EXIF orientation is applied. 16-bit and floating-point grey is scaled to 8 bits,
+    The EXIF orientation is applied. 16 bits and floating-point grey are scaled to 8 bits,
     CMYK and palettes are converted, transparency is composited over ``BACKGROUND``.
     Only the first frame of an animation is read. Damaged metadata are ignored.
 
@@ -146,30 +154,31 @@ def open_image(file: Path | BinaryIO, white: float | None = None) -> Decoded:
             more than ``MAX_PIXELS``.
     """
 
-    def read(image: Image.Image) -> Decoded:
+    def read(image: Image.Image, source: Path | BinaryIO) -> Decoded:
+        low_bytes = read_low_bytes(image, source)
         turned, orientation = upright(image)
         keyed = image.has_transparency_data and "A" not in image.mode
-        is_deep = is_deeper_than_8_bit(image)
+        deep = deep_values(turned, low_bytes)
         return Decoded(
-            image=_to_8_bit(turned, white),
+            image=_to_8_bit(turned, deep, white),
             format=format_of(image),
             mode=image.mode + ("+alpha" if keyed else ""),
             orientation=orientation,
             frames=count_frames(image),
-            brightest=float(np.asarray(image).max()) if is_deep else None,
+            brightest=None if deep is None else float(deep.max()),
         )
 
     return read_with(read, file)[0]
 
 
 def read_with(
-    read: Callable[[Image.Image], T], file: Path | BinaryIO
+    read: Callable[[Image.Image, Path | BinaryIO], T], file: Path | BinaryIO
 ) -> tuple[T, bool]:
     """Open an image file, and apply a function that decodes it.
 
     Args:
-        read: Decodes an opened image; called again without the metadata of a PNG file
-            that cannot be read with them.
+        read: Decodes an opened image of a file; called again without the metadata of a
+            PNG file that cannot be read with them.
         file: Path or content.
 
     Returns:
@@ -180,13 +189,13 @@ def read_with(
     """
     try:
         with open_lazily(file) as image:
-            return read(image), False
+            return read(image, file), False
     except Exception as error:  # decoders raise nearly any exception on corrupt data
         failure = error if isinstance(error, UnreadableImageError) else explain(error)
         with suppress(Exception):
             if bare := _without_metadata(file):
                 with open_lazily(bare) as image:
-                    return read(image), True
+                    return read(image, bare), True
         raise failure from error
 
 
@@ -315,14 +324,57 @@ def _describe_unidentified(file: Path | BinaryIO) -> str:
     return f"{form}, which is not decoded:{package} convert it to JPEG or PNG"
 
 
-def is_deeper_than_8_bit(image: Image.Image) -> bool:
-    """True for grey of 16 or 32 bits, whole numbers or floating-point."""
-    return image.mode.startswith(("I", "F"))
+def read_low_bytes(
+    image: Image.Image, file: Path | BinaryIO
+) -> NDArray[np.uint8] | None:
+    """The low bytes of colour of 16 bits, upright; None for other images.
+
+    Pillow decodes the high bytes only; with the other byte order, it decodes the low
+    ones.
+
+    Args:
+        image: An opened image that is not decoded yet.
+        file: Its file.
+    """
+    if not image.tile or not all(
+        _raw_mode(tile) in _OTHER_ORDER for tile in image.tile
+    ):
+        return None
+    with open_lazily(file) as low:
+        low.tile = [
+            tile._replace(args=(_OTHER_ORDER[_raw_mode(tile)], *_rest(tile)))
+            for tile in low.tile
+        ]
+        return np.array(upright(low)[0])
 
 
-def _to_8_bit(image: Image.Image, white: float | None) -> Image.Image:
-    if is_deeper_than_8_bit(image):
-        return Image.fromarray(to_8_bit(np.asarray(image), white))
+def _raw_mode(tile: Any) -> str:
+    return tile.args if isinstance(tile.args, str) else tile.args[0]
+
+
+def _rest(tile: Any) -> tuple[Any, ...]:
+    return () if isinstance(tile.args, str) else tile.args[1:]
+
+
+def deep_values(
+    image: Image.Image, low_bytes: NDArray[np.uint8] | None
+) -> NDArray[Any] | None:
+    """The values of more than 8 bits of a decoded image; None for 8 bits.
+
+    Args:
+        image: The image.
+        low_bytes: The result of ``read_low_bytes``.
+    """
+    if low_bytes is not None:
+        return np.asarray(image).astype(np.uint16) << 8 | low_bytes
+    return np.asarray(image) if image.mode.startswith(("I", "F")) else None
+
+
+def _to_8_bit(
+    image: Image.Image, deep: NDArray[Any] | None, white: float | None
+) -> Image.Image:
+    if deep is not None:
+        return Image.fromarray(to_8_bit(deep, white))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         paper = Image.new("RGBA", image.size, BACKGROUND)
@@ -330,13 +382,11 @@ def _to_8_bit(image: Image.Image, white: float | None) -> Image.Image:
     return image.convert("L" if image.mode in {"1", "L"} else "RGB")
 
 
-def to_8_bit(
-    grey: NDArray[np.integer] | NDArray[np.floating], white: float | None = None
-) -> NDArray[np.uint8]:
-    """Convert 16-bit or floating-point grey to 8 bits; 0 is black.
+def to_8_bit(values: NDArray[Any], white: float | None = None) -> NDArray[np.uint8]:
+    """Convert 16-bit or floating-point values to 8 bits; 0 is black.
 
     Args:
-        grey: The values.
+        values: Of any shape.
         white: The value that becomes 255; higher ones are clipped. None: that of full
             16-bit values, or 1 for floating-point values, as in scikit-image.
 
@@ -344,17 +394,17 @@ def to_8_bit(
         UnreadableImageError: A value is not a number, or, without ``white``, values are
             outside the usual range.
     """
-    low, high = float(grey.min()), float(grey.max())
+    low, high = float(values.min()), float(values.max())
     if not np.isfinite([low, high]).all():
         raise UnreadableImageError("some pixels are infinite or not numbers")
     if white is None:
-        white = WHITE_FLOAT if grey.dtype.kind == "f" else WHITE_16_BIT
+        white = WHITE_FLOAT if values.dtype.kind == "f" else WHITE_16_BIT
         if low < -_OVERSHOOT * white or high > (1 + _OVERSHOOT) * white:
             raise UnreadableImageError(
                 f"pixels from {low:g} to {high:g} have no known range: set "
                 "preparation.white to the value that is white"
             )
-    scaled = grey.astype(np.float32) * np.float32(255 / white)
+    scaled = values.astype(np.float32) * np.float32(255 / white)
     return np.rint(scaled.clip(0, 255)).astype(np.uint8)
 
 

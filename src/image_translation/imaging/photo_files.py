@@ -18,8 +18,9 @@ from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 from image_translation.imaging.decoding import (
     FORMAT_SUFFIXES,
     count_frames,
+    deep_values,
     format_of,
-    is_deeper_than_8_bit,
+    read_low_bytes,
     read_with,
     to_8_bit,
     upright,
@@ -96,10 +97,14 @@ def read_photo(file: Path | BinaryIO, white: float | None = None) -> Photo:
             more than ``MAX_PIXELS``.
     """
 
-    def read(image: Image.Image) -> Photo:
+    def read(image: Image.Image, source: Path | BinaryIO) -> Photo:
+        low_bytes = read_low_bytes(image, source)
         turned, _ = upright(image)
         metadata, remarks = _read_metadata(image, turned.size)
-        colour, alpha = _split_alpha(turned, white)
+        deep = deep_values(turned, low_bytes)
+        if deep is not None:
+            turned = Image.fromarray(to_8_bit(deep, white))
+        colour, alpha = _split_alpha(turned)
         if profile := image.info.get("icc_profile"):
             colour, written = _to_srgb(colour, profile)
             if written:
@@ -200,11 +205,9 @@ def _metadata_of(photo: Photo, form: str) -> dict[str, Any]:
 
 
 def _split_alpha(
-    image: Image.Image, white: float | None
+    image: Image.Image,
 ) -> tuple[Image.Image, NDArray[np.uint8] | None]:
     """Colour in mode ``L``, ``RGB``, ``CMYK`` or one convertible to RGB, and alpha."""
-    if is_deeper_than_8_bit(image):
-        return Image.fromarray(to_8_bit(np.asarray(image), white)), None
     if image.mode == "1":
         return image.convert("L"), None
     if not image.has_transparency_data:
