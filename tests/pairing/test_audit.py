@@ -298,7 +298,7 @@ def test_orientation_of_one_side_alone_is_a_warning_if_the_images_disagree(tmp_p
         turned.save(tmp_path / f"good/in/{seed}.jpg", exif=exif)
     found = warnings_of(tmp_path / "lost")
     assert set(found) == {"unrelated", "one_sided_orientation"}
-    assert found["unrelated"].startswith("Edges correlate by")
+    assert found["unrelated"].startswith("The median correlation of edges is")
     assert not warnings_of(tmp_path / "good")
 
 

@@ -336,15 +336,15 @@ def read_low_bytes(
         image: An opened image that is not decoded yet.
         file: Its file.
     """
-    if not image.tile or not all(
-        _raw_mode(tile) in _OTHER_ORDER for tile in image.tile
-    ):
+    tiles = getattr(image, "tile", [])
+    if not tiles or not all(_raw_mode(tile) in _OTHER_ORDER for tile in tiles):
         return None
     with open_lazily(file) as low:
-        low.tile = [
+        swapped = [
             tile._replace(args=(_OTHER_ORDER[_raw_mode(tile)], *_rest(tile)))
-            for tile in low.tile
+            for tile in tiles
         ]
+        vars(low)["tile"] = swapped
         return np.array(upright(low)[0])
 
 

@@ -143,7 +143,7 @@ def _find_unrelated(pairs: Sequence[InspectedPair]) -> Found:
     known = [p.edge_correlation for p in pairs if p.edge_correlation is not None]
     if len(known) < MIN_PAIRS or (median := float(np.median(known))) >= _UNRELATED:
         return
-    text = f"edges correlate by {median:.2f} in half of the pairs"
+    text = f"the median correlation of edges is {median:.2f}"
     for number in range(len(pairs)):
         yield number, Observation("unrelated", text)
 
@@ -159,7 +159,7 @@ def _find_one_sided_orientation(pairs: Sequence[InspectedPair]) -> Found:
         return
     median = float(np.median([correlation or 0.0 for _, correlation in found]))
     if median < _UNRELATED:
-        text = f"edges of these pairs correlate by {median:.2f}"
+        text = f"the median correlation of edges is {median:.2f}"
         for number, _ in found:
             yield number, Observation("one_sided_orientation", text)
 
