@@ -181,7 +181,8 @@ def test_app_translates_every_healthy_file_and_names_every_broken_one(
         path, deadline = folder / "in" / name, Deadline(300)
         if is_healthy:
             photo = _open_photo(path, path.name, deadline, WHITE)
-            file, _ = _Work(photo, path.name, session, deadline).make(translator, "m")
+            work = _Work(photo, path.name, session, deadline, translator.settings)
+            file, _ = work.make(translator, "m")
             assert file.stat().st_size
         else:
             with pytest.raises(InputError) as caught:
