@@ -8,6 +8,7 @@ import yaml
 from kedro.framework.project import LOGGING
 from kedro.utils import find_kedro_project
 
+from image_translation.common import foreign_warnings
 from image_translation.common.secrets import mask_log_records
 from image_translation.config.parameters import LayeredConfigLoader
 from image_translation.hooks.kedro_viz import DatasetStatisticsHooks
@@ -61,6 +62,7 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 warnings.filterwarnings("ignore", message="register_new_resolver")
 # Dataset names contain dots: <task>.<model>.<name>.
 warnings.filterwarnings("ignore", message="One or more dataset names contain")
+foreign_warnings.ignore()
 
 mask_log_records()
 

@@ -1,4 +1,4 @@
-"""Warnings of libraries that Kedro imports before it reads the project's settings."""
+"""Warnings of libraries that this project does not cause and users cannot remove."""
 
 import warnings
 from typing import Any
@@ -8,7 +8,7 @@ UNWANTED = "Add type hints to the `predict` method"
 
 
 def ignore() -> None:
-    """Do not show them; Kedro calls this first (``kedro.init`` in ``pyproject.toml``)."""
+    """Do not show them. Call this before MLflow is imported."""
     show: Any = warnings.showwarning
 
     def show_wanted(message: Any, *args: Any, **options: Any) -> None:
