@@ -2,7 +2,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from image_translation.common.fingerprint import code_digest, digest
+from image_translation.common.fingerprint import (
+    MISSING,
+    code_digest,
+    digest,
+    explain_change,
+    fingerprint,
+)
+from image_translation.common.schema import Settings
 from image_translation.training.settings import InferenceSettings
 
 
@@ -30,6 +37,31 @@ def test_digest_reads_settings_frames_and_things_with_a_fingerprint():
     frame = pd.DataFrame({"a": [1]})
     first = digest(settings, frame, Thing(), [Thing()])
     assert first == digest(settings, frame.copy(), Thing(), [Thing()])
+
+
+class Sample(Settings):
+    size: int
+    extra: int = 0
+
+
+def test_fingerprint_names_what_changed():
+    before = fingerprint(
+        "image_translation.common.names", training={"epochs": 2}, pairs=np.zeros(1)
+    )
+    after = fingerprint(
+        training={"epochs": 3, "seed": 1}, pairs=np.ones(1), sample=Sample(size=1)
+    )
+    assert explain_change(None, after) == MISSING
+    assert explain_change(before, after) == (
+        "pairs changed; sample.size: none → 1; training.epochs: 2 → 3; and 1 more"
+    )
+    assert "older version" in explain_change("f", after)
+    assert before == fingerprint(training={"epochs": 2}, pairs=np.zeros(1))
+
+
+def test_new_field_with_a_default_changes_no_fingerprint():
+    assert fingerprint(a=Sample(size=1)) == fingerprint(a={"size": 1})
+    assert fingerprint(a=Sample(size=1, extra=1)) != fingerprint(a=Sample(size=1))
 
 
 def test_digest_refuses_what_it_cannot_read():

@@ -4,10 +4,13 @@ from contextvars import copy_context
 import pytest
 
 from image_translation.common.errors import InputError
+from image_translation.common.fingerprint import fingerprint
 from image_translation.common.stamps import (
     Stamp,
     Stamped,
+    WorkNeeded,
     begin_node,
+    dry_run,
     had_work,
     make_all_if_stale,
     make_if_stale,
@@ -179,8 +182,8 @@ def test_update_writes_only_what_is_stale(tmp_path):
         texts.append(len(texts))
         (output / "a.txt").write_text(str(len(texts)))
 
-    for fingerprint in ("f", "f", "g"):
-        Stamp(output).update(fingerprint, write)
+    for text in ("f", "f", "g"):
+        Stamp(output).update(text, write)
     assert len(texts) == 2 and Stamp(output).read() == "g"
     (output / "a.txt").unlink()
     Stamp(output).update("g", write)
@@ -191,3 +194,35 @@ def test_failed_update_leaves_no_stamp(folder):
     with pytest.raises(AssertionError):
         Stamp(folder).update("g", never)
     assert Stamp(folder).read() is None
+
+
+def test_log_names_what_changed(tmp_path, caplog):
+    caplog.set_level("INFO")
+    output = tmp_path / "new"
+    for epochs in (1, 1, 2):
+        Stamp(output).update(fingerprint(epochs=epochs), lambda: None)
+    begin_node({Stamp(output).read()}, "unet.score")
+    make_if_stale(fingerprint(epochs=3), lambda: 1)
+    begin_node()
+    assert [record.message for record in caplog.records] == [
+        f"{tmp_path.parent.name}/{tmp_path.name}/new is up to date",
+        f"{tmp_path.parent.name}/{tmp_path.name}/new is made again: epochs: 1 → 2",
+        "unet.score is made again: epochs: 2 → 3",
+    ]
+
+
+def test_dry_run_raises_the_reason_in_place_of_work(tmp_path):
+    output = tmp_path / "new"
+    with dry_run(), pytest.raises(WorkNeeded, match="no complete output"):
+        Stamp(output).update("f", never)
+    assert not output.exists()
+    with dry_run(), pytest.raises(WorkNeeded):
+        make_if_stale("f", never)
+
+
+def test_content_does_not_depend_on_the_fingerprint(folder):
+    before = Stamp(folder).read_content()
+    Stamp(folder).write("g")
+    assert Stamp(folder).read_content() == before
+    truncate(folder / "a.csv")
+    assert Stamp(folder).read_content() is None

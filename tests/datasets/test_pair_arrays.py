@@ -47,9 +47,19 @@ def test_round_trip(dataset):
     np.testing.assert_array_equal(loaded.targets, targets)
     assert loaded.index["pair_id"].tolist() == IDS
     assert loaded.index["group"].tolist()[:3] == ["NA", "1", "x,y"]
-    assert loaded.fingerprint == "f"
     assert len(loaded) == 7
     assert loaded.image_size == 8
+
+
+def test_fingerprint_is_that_of_the_content(dataset, tmp_path):
+    fill(dataset._filepath)
+    fill(tmp_path / "same", "g")
+    fill(tmp_path / "other", seed=1)
+    same, other = (
+        PairArraysDataset(filepath=str(tmp_path / name)).load().fingerprint
+        for name in ("same", "other")
+    )
+    assert dataset.load().fingerprint == same != other
 
 
 def test_arrays_are_mapped_not_read(dataset):
@@ -68,7 +78,7 @@ def test_files_have_the_documented_names(dataset, tmp_path):
 def test_saving_checks_that_the_arrays_are_in_the_folder(dataset, tmp_path):
     fill(dataset._filepath)
     dataset.save(dataset.load())
-    fill(tmp_path / "other", "g")
+    fill(tmp_path / "other", seed=1)
     with pytest.raises(DatasetError, match="does not contain"):
         dataset.save(PairArraysDataset(filepath=str(tmp_path / "other")).load())
 
@@ -107,6 +117,6 @@ def test_scored_pairs_are_those_of_the_given_folder(tmp_path):
         dataset.save(ScoredPairs(**vars(pairs), subset=side, test_set="t"))
         loaded = dataset.load()
         assert (loaded.subset, loaded.test_set) == (side, "t")
-        assert loaded.fingerprint == side
+        assert loaded.fingerprint == pairs.fingerprint
         assert loaded.is_sealed == (side == "validation")
         np.testing.assert_array_equal(loaded.inputs, pairs.inputs)

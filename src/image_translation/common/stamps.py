@@ -9,6 +9,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,13 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from image_translation.common.errors import InputError
 from image_translation.common.files import write_text
-from image_translation.common.fingerprint import file_digest
+from image_translation.common.fingerprint import (
+    MISSING,
+    Fingerprint,
+    digest,
+    explain_change,
+    file_digest,
+)
 
 T = TypeVar("T")
 
@@ -26,6 +33,34 @@ STAMP_NAME = "fingerprint.json"
 
 _stored: ContextVar[frozenset[str]] = ContextVar("stored", default=frozenset())
 _had_work: ContextVar[bool | None] = ContextVar("had_work", default=None)
+_node: ContextVar[str] = ContextVar("node", default="this output")
+_is_dry: ContextVar[bool] = ContextVar("is_dry", default=False)
+
+
+class WorkNeeded(BaseException):
+    """Raised in a dry run in place of work; the message is the reason of the work.
+
+    Like `KeyboardInterrupt`, it passes handlers of `Exception`.
+    """
+
+
+class Unchecked(WorkNeeded):
+    """Raised in a dry run where only a connection shows whether an output is stale."""
+
+
+@contextmanager
+def dry_run() -> Iterator[None]:
+    """Raise `WorkNeeded` where an output is stale, and create no folders."""
+    token = _is_dry.set(True)
+    try:
+        yield
+    finally:
+        _is_dry.reset(token)
+
+
+def is_dry_run() -> bool:
+    """True if nothing may be written."""
+    return _is_dry.get()
 
 
 @dataclass(frozen=True)
@@ -41,19 +76,34 @@ class Stamped(Generic[T]):
     value: T | None
 
 
-def begin_node(fingerprints: Iterable[str] = ()) -> None:
+def begin_node(fingerprints: Iterable[str] = (), name: str = "this output") -> None:
     """Set the fingerprints of the stored outputs of the node that runs next.
 
     Args:
         fingerprints: The fingerprints that all stamped outputs of the node share.
+        name: The node, for the log.
     """
     _stored.set(frozenset(fingerprints))
+    _node.set(name)
     _had_work.set(None)
 
 
-def note_work(was_stale: bool) -> None:
-    """Note whether an output of the running node was stale and is computed."""
+def note_work(was_stale: bool, name: str = "", reason: str = "") -> None:
+    """Note whether an output of the running node was stale and is computed.
+
+    Args:
+        was_stale: Whether it is computed.
+        name: The output; by default the node.
+        reason: Why it is computed; logged unless there was no output.
+
+    Raises:
+        WorkNeeded: The output was stale, in a dry run.
+    """
     _had_work.set(_had_work.get() or was_stale)
+    if was_stale and is_dry_run():
+        raise WorkNeeded(reason)
+    if was_stale and reason not in ("", MISSING):
+        logger.info("%s is made again: %s", name or _node.get(), reason)
 
 
 def had_work() -> bool | None:
@@ -70,8 +120,11 @@ def make_if_stale(fingerprint: str, make: Callable[[], T]) -> Stamped[T]:
         fingerprint: Digest of everything that the output depends on.
         make: Computes the output.
     """
-    is_stored = fingerprint in _stored.get()
-    note_work(not is_stored)
+    stored = _stored.get()
+    is_stored = fingerprint in stored
+    note_work(
+        not is_stored, reason=explain_change(next(iter(stored), None), fingerprint)
+    )
     return Stamped(fingerprint, None if is_stored else make())
 
 
@@ -116,7 +169,7 @@ class Stamp:
             else output / STAMP_NAME
         )
 
-    def read(self) -> str | None:
+    def read(self) -> Fingerprint | None:
         """The fingerprint of a complete and undamaged output, otherwise None.
 
         A file counts as damaged if its size has changed, or if it was written after the
@@ -131,7 +184,31 @@ class Stamp:
             if problem:
                 logger.warning("%s %s; the output will be recreated", file, problem)
                 return None
-        return content["fingerprint"]
+        return Fingerprint(content["fingerprint"], content.get("parts"))
+
+    def read_content(self) -> str | None:
+        """Digest of the content of a complete and undamaged output, otherwise None.
+
+        What depends on it stays up to date if the output is made again with equal files.
+        """
+        return None if self.read() is None else digest(self.digests())
+
+    def is_stale(self, fingerprint: str, name: str = "") -> bool:
+        """True if the output has to be made; noted as work of the node, and logged.
+
+        Args:
+            fingerprint: Digest of everything that the output depends on.
+            name: The output, for the log; by default the end of its path.
+
+        Raises:
+            WorkNeeded: It has to be made, in a dry run.
+        """
+        stored = self.read()
+        name = name or "/".join(self._output.parts[-3:])
+        note_work(stored != fingerprint, name, explain_change(stored, fingerprint))
+        if stored == fingerprint:
+            logger.info("%s is up to date", name)
+        return stored != fingerprint
 
     def matches(self, fingerprint: str) -> bool:
         """True if the output is complete and undamaged, and has this fingerprint."""
@@ -189,7 +266,8 @@ class Stamp:
             }
             for file in (self._list() if files is None else files)
         }
-        content = {"fingerprint": fingerprint, "files": stamped}
+        parts = getattr(fingerprint, "parts", {})
+        content = {"fingerprint": fingerprint, "parts": parts, "files": stamped}
         write_text(self.path, json.dumps(content) + "\n")
 
     def clear(self) -> None:
@@ -203,10 +281,7 @@ class Stamp:
             fingerprint: Digest of everything that the output depends on.
             write: Writes the output.
         """
-        is_stale = not self.matches(fingerprint)
-        note_work(is_stale)
-        if not is_stale:
-            logger.info("%s is up to date", "/".join(self._output.parts[-3:]))
+        if not self.is_stale(fingerprint):
             return
         self.clear()
         self._folder.mkdir(parents=True, exist_ok=True)

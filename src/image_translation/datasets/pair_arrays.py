@@ -65,7 +65,7 @@ class PairArraysDataset(AbstractDataset[PairArrays, PairArrays]):
 
     def save(self, data: PairArrays) -> None:
         """Check that the node has written the arrays into the folder."""
-        if Stamp(self._filepath).read() != data.fingerprint:
+        if Stamp(self._filepath).read_content() != data.fingerprint:
             raise DatasetError(f"{self._filepath} does not contain the given arrays")
 
     def preview(self) -> ImagePreview:

@@ -58,7 +58,7 @@ class Predictions:
         folder: Contains ``<pair_id>.png`` of the first replicate; those of replicate k
             are in ``replicate-<k>``.
         replicates: Number of replicates; 0 for a model that did not run.
-        fingerprint: Digest of the inputs of the predictions.
+        fingerprint: Digest of the images.
     """
 
     folder: Path
@@ -108,7 +108,7 @@ def read_predictions(folder: Path) -> Predictions:
     return Predictions(
         folder=folder,
         replicates=index["replicates"],
-        fingerprint=Stamp(folder).read() or "",
+        fingerprint=Stamp(folder).read_content() or "",
     )
 
 
@@ -162,7 +162,7 @@ class PredictionsDataset(AbstractDataset[Predictions, Predictions]):
 
     def save(self, data: Predictions) -> None:
         """Check that the node has written the predictions into the folder."""
-        if Stamp(self._filepath).read() != data.fingerprint:
+        if Stamp(self._filepath).read_content() != data.fingerprint:
             raise DatasetError(f"{self._filepath} does not contain these predictions")
 
     def preview(self) -> ImagePreview:

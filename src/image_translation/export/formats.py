@@ -19,7 +19,7 @@ from torch.export import Dim, ExportedProgram
 
 from image_translation.common.errors import InputError
 from image_translation.common.fingerprint import code_digest, digest
-from image_translation.networks.registry import module_of
+from image_translation.networks.registry import code_of
 from image_translation.training.settings import InferenceSettings
 from image_translation.training.trained import TrainedReplicate
 
@@ -60,8 +60,9 @@ def require_packages() -> None:
 def origin_of(trained: TrainedReplicate, inference: InferenceSettings) -> str:
     """Digest of weights, networks and protocol of an exported model."""
     protocol = inference.model_dump(exclude={"batch_size"})
-    networks = code_digest(module_of(trained.config["network"]["name"]))
-    return digest(trained.fingerprint, protocol, networks)
+    network = trained.config["network"]
+    code = code_digest(*code_of(network["name"], network.get("output", "rgb")))
+    return digest(trained.fingerprint, protocol, code)
 
 
 def write_program(

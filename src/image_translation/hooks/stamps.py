@@ -19,4 +19,4 @@ class StampHooks:
             for output in outputs
             if isinstance(output, Fingerprinting)
         ]
-        begin_node(set.intersection(*stored) if stored else ())
+        begin_node(set.intersection(*stored) if stored else (), node.name)

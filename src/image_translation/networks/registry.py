@@ -25,6 +25,11 @@ def module_of(name: str) -> str:
     return f"{__package__}.{home}"
 
 
+def code_of(name: str, output: str = "rgb") -> tuple[str, ...]:
+    """Entries of `find_code` for a network and its output layer."""
+    return module_of(name), f"{__package__}.outputs.OUTPUTS[{output}]"
+
+
 def build_network(
     name: str, image_size: int, base_channels: int, **structure: Any
 ) -> "nn.Module":

@@ -30,7 +30,7 @@ class PairArrays:
         inputs: uint8, N×H×W×3, sRGB; may be memory-mapped.
         targets: uint8, N×H×W×3, sRGB; may be memory-mapped.
         index: One row per pair, in the order of the arrays: ``pair_id``, ``group``.
-        fingerprint: Digest of the inputs of the arrays.
+        fingerprint: Digest of the arrays and the index.
     """
 
     inputs: NDArray[np.uint8]
@@ -53,8 +53,7 @@ class ScoredPairs(PairArrays):
 
     Attributes:
         subset: ``test``, or ``validation`` while the test set is sealed.
-        test_set: Digest of the test pairs and their preparation, sealed or not. Unlike
-            the fingerprint, it does not depend on the code.
+        test_set: Digest of the test pairs and their preparation, sealed or not.
     """
 
     subset: str
@@ -91,7 +90,7 @@ def read_pairs(folder: Path) -> PairArrays:
     Raises:
         InputError: The folder has no complete arrays.
     """
-    fingerprint = Stamp(folder).read()
+    fingerprint = Stamp(folder).read_content()
     if fingerprint is None:
         raise InputError(
             f"{folder} contains no prepared pairs. Prepare them, with the --env "
@@ -116,7 +115,7 @@ def check_unchanged(*parts: PairArrays) -> None:
         if not isinstance(pairs.inputs, np.memmap):
             continue
         folder = Path(str(pairs.inputs.filename)).parent
-        if Stamp(folder).read() != pairs.fingerprint:
+        if Stamp(folder).read_content() != pairs.fingerprint:
             raise InputError(
                 f"{folder} was changed while it was in use, so this result is discarded. "
                 "Run the same command again, without another command on the same data"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from image_translation.common.errors import InputError
-from image_translation.common.fingerprint import code_digest, digest
+from image_translation.common.fingerprint import digest, fingerprint
 from image_translation.common.stamps import Stamp
 from image_translation.common.threads import map_in_threads
 from image_translation.imaging.decoding import UnreadableImageError, decode_image
@@ -54,16 +54,20 @@ def prepare_pairs(
         preparation: Size and method of resizing.
 
     Returns:
-        The arrays. Their fingerprint depends on contents, groups and settings, not on
-        the location and names of the files.
+        The arrays. They are kept if contents, groups and settings are unchanged,
+        wherever the files are and whatever their names.
 
     Raises:
         InputError: The recipe's settings are invalid, or a file has changed.
     """
     rows = split[split["split"] == subset].sort_values("pair_id", ignore_index=True)
     contents = rows[["pair_id", "group", "input_sha256", "target_sha256"]]
-    derivation = fingerprint_derivation(pairing)
-    fingerprint = digest(contents, preparation, derivation, code_digest(__name__))
+    made_from = fingerprint(
+        __name__,
+        pairs=contents,
+        preparation=preparation,
+        recipe=fingerprint_derivation(pairing),
+    )
     files = list(zip(rows["input"], rows["target"], strict=True))
 
     def write() -> None:
@@ -72,7 +76,7 @@ def prepare_pairs(
         index = rows[["pair_id", "group"]]
         write_pairs(folder, index, preparation.image_size, batches)
 
-    Stamp(folder).update(fingerprint, write)
+    Stamp(folder).update(made_from, write)
     return read_pairs(folder)
 
 

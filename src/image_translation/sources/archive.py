@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from image_translation.common.errors import InputError
-from image_translation.common.fingerprint import code_digest, digest
+from image_translation.common.fingerprint import fingerprint
 from image_translation.common.progress import progress
 from image_translation.sources.archive_streams import (
     HeaderTooLongError,
@@ -123,8 +123,10 @@ def unpack(archive: Path, folder: Path) -> Path:
             than ``MAX_BYTES`` or the free disk space.
     """
     status = archive.stat()
-    fingerprint = digest(status.st_size, status.st_mtime_ns, code_digest(__name__))
-    return cached_dir(folder, fingerprint, lambda root: _fill(archive, root))
+    made_from = fingerprint(
+        f"{__name__}._fill", size=status.st_size, time=status.st_mtime_ns
+    )
+    return cached_dir(folder, made_from, lambda root: _fill(archive, root))
 
 
 @dataclass(frozen=True)

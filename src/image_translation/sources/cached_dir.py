@@ -22,7 +22,7 @@ def cached_dir(folder: Path, fingerprint: str, fill: Callable[[Path], object]) -
         The folder with the files.
     """
     files = folder / "files"
-    if Stamp(folder).matches(fingerprint):
+    if not Stamp(folder).is_stale(fingerprint):
         return files
     with atomic_folder(folder) as temporary:
         (temporary / "files").mkdir()

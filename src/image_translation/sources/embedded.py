@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType, ModuleType
 
-from image_translation.common.fingerprint import code_digest
+from image_translation.common.fingerprint import fingerprint
 from image_translation.imaging import digits, sample_photographs
 from image_translation.sources.cached_dir import cached_dir
 from image_translation.sources.folder import list_folder
@@ -38,7 +38,7 @@ def open_digits(folder: Path) -> Source:
 
 
 def _make(folder: Path, module: ModuleType, write: Callable[[Path], object]) -> Path:
-    return cached_dir(folder.absolute(), code_digest(module.__name__), write)
+    return cached_dir(folder.absolute(), fingerprint(module.__name__), write)
 
 
 EMBEDDED: Mapping[str, Callable[[Path], Source]] = MappingProxyType(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from image_translation.common.errors import InputError
-from image_translation.common.fingerprint import code_digest, digest
+from image_translation.common.fingerprint import fingerprint
 from image_translation.common.progress import progress
 from image_translation.sources.cached_dir import cached_dir
 
@@ -57,8 +57,8 @@ def convert_idx(files: dict[str, Path], folder: Path) -> Path:
         (name, path.stat().st_size, path.stat().st_mtime_ns)
         for name, path in files.items()
     ]
-    fingerprint = digest(states, code_digest(__name__))
-    return cached_dir(folder, fingerprint, lambda root: _write_sets(files, root))
+    made_from = fingerprint(f"{__name__}._write_sets", files=states)
+    return cached_dir(folder, made_from, lambda root: _write_sets(files, root))
 
 
 def read_idx(path: Path) -> NDArray[np.uint8]:

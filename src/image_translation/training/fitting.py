@@ -66,7 +66,7 @@ def fit(
     _check(settings, train, validation)
     finished = run_folder.find_finished()
     is_stale = finished is None or settings.training.force
-    note_work(is_stale)
+    note_work(is_stale, run_folder.name, run_folder.explain() if is_stale else "")
     if finished is not None and not is_stale:
         logger.info("%s is up to date", run_folder.name)
         return finished

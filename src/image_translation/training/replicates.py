@@ -29,8 +29,9 @@ def train(
     training = settings.training
     is_alone = training.devices * training.nodes == 1 or not settings.is_trainable
     if settings.enabled and not is_alone:
-        if _has_work(settings, train, validation, folder):
-            note_work(True)
+        reason = _find_work(settings, train, validation, folder)
+        if reason is not None:
+            note_work(True, name, reason)
             launch(name, settings, train, validation, folder, observers)
         settings = settings.model_copy(
             update={"training": training.model_copy(update={"force": False})}
@@ -38,20 +39,19 @@ def train(
     return train_replicates(name, settings, train, validation, folder, observers)
 
 
-def _has_work(
+def _find_work(
     settings: ModelSettings, train: PairArrays, validation: PairArrays, folder: Path
-) -> bool:
-    """True if a replicate has to be trained."""
+) -> str | None:
+    """Why a replicate has to be trained; None if all are up to date."""
     for replicate in range(settings.training.replicates):
         where = folder / f"replicate-{replicate}"
-        trained = RunFolder(
-            where, settings, train, validation, replicate
-        ).find_finished()
+        run_folder = RunFolder(where, settings, train, validation, replicate)
+        trained = run_folder.find_finished()
         if trained is None or settings.training.force:
-            return True
+            return run_folder.explain()
         if trained.failure is not None:
-            return False
-    return False
+            return None
+    return None
 
 
 def train_replicates(

@@ -50,7 +50,7 @@ class Checkpoints:
         if not is_first():
             return True
         path = self.folder.path
-        content = {"fingerprint": self.folder.fingerprint, **dump(state)}
+        content = {"fingerprint": str(self.folder.fingerprint), **dump(state)}
         try:
             save_checkpoint(path / CHECKPOINT, content, path / PREVIOUS)
         except (OSError, RuntimeError) as error:

@@ -12,9 +12,14 @@ from safetensors.torch import save_file
 from torch import nn
 
 from image_translation.common.errors import InputError
-from image_translation.common.fingerprint import code_digest, digest, file_digest
+from image_translation.common.fingerprint import (
+    Fingerprint,
+    explain_change,
+    file_digest,
+    fingerprint,
+)
 from image_translation.common.stamps import Stamp
-from image_translation.networks.registry import module_of
+from image_translation.networks.registry import code_of
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.checkpoint import CHECKPOINT, PREVIOUS, write_whole
 from image_translation.training.cost import measure_cost
@@ -31,8 +36,7 @@ from image_translation.training.trained import (
 )
 from image_translation.training.warm_start import START, digest_start
 
-ENTRY = "image_translation.training.fitting"
-"""The module that trains. If it or a module behind it changes, models train again."""
+PACKAGE = __name__.rpartition(".")[0]
 
 
 @dataclass(frozen=True)
@@ -61,17 +65,22 @@ class RunFolder:
         return f"{self.model or self.settings.network.name} replicate {self.replicate}"
 
     @cached_property
-    def fingerprint(self) -> str:
+    def fingerprint(self) -> Fingerprint:
         """Digest of everything that the weights depend on."""
+        network, objective = self.settings.network, self.settings.objective
         training = self.settings.training
-        return digest(
-            self.settings.relevant(),
-            training.devices * training.nodes,  # each has batch statistics of its own
-            digest_start(self.settings),
-            self.replicate,
-            self.train.fingerprint,
-            self.validation.fingerprint,
-            code_digest(ENTRY, module_of(self.settings.network.name)),
+        return fingerprint(
+            f"{PACKAGE}.fitting",
+            *code_of(network.name, network.output),
+            *(f"{PACKAGE}.losses.LOSSES[{n}]" for n in objective.logged_losses),
+            f"{PACKAGE}.losses.GAN_LOSSES[{objective.gan_loss}]",
+            **self.settings.relevant(exclude_defaults=True),
+            # each process has batch statistics of its own
+            processes=training.devices * training.nodes,
+            warm_start=digest_start(self.settings),
+            replicate=self.replicate,
+            train_pairs=self.train,
+            validation_pairs=self.validation,
         )
 
     @property
@@ -91,6 +100,14 @@ class RunFolder:
             return TrainedReplicate.read(self.path)
         except InputError:
             return None
+
+    def explain(self) -> str:
+        """Why the model has to be trained."""
+        stored = Stamp(self.path).read()
+        is_forced = self.settings.training.force and stored == self.fingerprint
+        if is_forced:
+            return "training.force is true"
+        return explain_change(stored, self.fingerprint)
 
     def reopen(self) -> None:
         """Create the folder if needed, and mark it as unfinished."""

@@ -148,10 +148,15 @@ class ModelSettings(Settings):
     training: TrainingSettings
     inference: InferenceSettings
 
-    def relevant(self) -> dict[str, Any]:
-        """Everything that weights depend on, except warm start, processes and threads."""
+    def relevant(self, *, exclude_defaults: bool = False) -> dict[str, Any]:
+        """Everything that weights depend on, except warm start, processes and threads.
+
+        Args:
+            exclude_defaults: Whether to leave out fields with default values.
+        """
         return self.model_dump(
             mode="json",
+            exclude_defaults=exclude_defaults,
             exclude={
                 "enabled": True,
                 "training": {

@@ -7,7 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from image_translation.metrics import MEASURES, METRICS, for_means, sliced_wasserstein
+from image_translation.metrics import (
+    for_means,
+    mse,
+    psnr,
+    sliced_wasserstein,
+    ssim,
+)
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.averaging import recompute_statistics
 from image_translation.training.devices import Device
@@ -16,6 +22,10 @@ from image_translation.training.processes import rank_and_world
 from image_translation.training.settings import LAST, ModelSettings
 from image_translation.training.state import TrainingState
 from image_translation.training.trained import VALIDATED
+
+# Not those of the registry of metrics: a new one would train all models again.
+METRICS = {"mse": mse, "psnr": psnr, "ssim": ssim}
+LOWER_IS_BETTER = ("mse", "swd")
 
 SAMPLES = 4
 """Validation pairs in a sample image."""
@@ -56,7 +66,7 @@ def score(
             stop = start + len(predictions)
             targets = np.asarray(validation.targets[start:stop])
             for name in VALIDATED:
-                values[name].append(METRICS[name].function(predictions, targets))
+                values[name].append(METRICS[name](predictions, targets))
             start = stop
             yield predictions
 
@@ -107,4 +117,4 @@ def is_best(row: dict[str, float], state: TrainingState, select_by: str) -> bool
     column = f"validation/{select_by}"
     best = next(r for r in state.history if r["epoch"] == state.best_epoch)
     gain = row[column] - best[column]
-    return gain > 0 if MEASURES[select_by].higher_is_better else gain < 0
+    return gain < 0 if select_by in LOWER_IS_BETTER else gain > 0

@@ -240,7 +240,6 @@ def _fingerprint(sha256: str, translator: Translator, white: float | None) -> st
         code_digest(
             "image_translation.translation.encoded_images",
             "image_translation.translation.translator",
-            "image_translation.networks",
         ),
     )
 

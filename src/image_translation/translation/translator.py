@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
+from image_translation.common.fingerprint import code_digest, digest
 from image_translation.imaging.resizing import FILTER, fit_image
+from image_translation.networks.registry import code_of
 from image_translation.training.inference import translate_prepared
 from image_translation.training.settings import InferenceSettings
 from image_translation.training.trained import TrainedReplicate
@@ -41,7 +43,7 @@ class Translator:
         image_size: S, in pixels.
         inference: The protocol.
         settings: The strategy.
-        fingerprint: Digest of the generator.
+        fingerprint: Digest of the generator and its code.
         check: Called after every batch of tiles; an exception stops the translation.
     """
 
@@ -67,7 +69,10 @@ class Translator:
         """
         network = load_network(trained, inference, exported)
         size = trained.config["image_size"]
-        return cls(network, size, inference, settings, trained.fingerprint)
+        built = trained.config["network"]
+        code = code_of(built["name"], built.get("output", "rgb"))
+        fingerprint = digest(trained.fingerprint, code_digest(*code))
+        return cls(network, size, inference, settings, fingerprint)
 
     def translate_squares(self, squares: Pixels) -> Pixels:
         """Translate images of the network's size, uint8, N×S×S×3."""

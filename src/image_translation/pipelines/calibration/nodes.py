@@ -5,11 +5,11 @@ from pathlib import Path
 import pandas as pd
 
 from image_translation import metrics
-from image_translation.common.fingerprint import code_digest, digest
+from image_translation.common.fingerprint import fingerprint
 from image_translation.common.stamps import Stamped, make_all_if_stale
 from image_translation.config.task_settings import TaskSettings
 from image_translation.datasets.models import Workspace
-from image_translation.networks.registry import module_of
+from image_translation.networks.registry import code_of
 from image_translation.pairing.arrays import PairArrays, ScoredPairs
 from image_translation.statistics.calibration import calibrate
 from image_translation.training.settings import ModelSettings
@@ -42,10 +42,16 @@ def calibrate_verdicts(
     many = model.training.model_copy(update={"replicates": calibration.trainings})
     model = model.model_copy(update={"enabled": True, "training": many})
     scored.check_seal(settings.test.sealed)
-    fingerprint = digest(
-        (train, validation, scored, model.relevant(), model.inference),
-        (calibration, settings.verdicts),
-        code_digest(__name__, module_of(model.network.name)),
+    made_from = fingerprint(
+        __name__,
+        *code_of(model.network.name, model.network.output),
+        train_pairs=train,
+        validation_pairs=validation,
+        scored_pairs=scored,
+        model=model.relevant(exclude_defaults=True),
+        inference=model.inference,
+        calibration=calibration,
+        verdicts=settings.verdicts,
     )
     folder = workspace.folder.parent / calibration.model
 
@@ -61,7 +67,7 @@ def calibrate_verdicts(
             margins=settings.verdicts.margins.model_dump(),
         )
 
-    return make_all_if_stale(fingerprint, make, 2)
+    return make_all_if_stale(made_from, make, 2)
 
 
 def _score_trainings(

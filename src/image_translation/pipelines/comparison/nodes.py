@@ -7,7 +7,7 @@ import pandas as pd
 
 from image_translation import metrics
 from image_translation.common.errors import InputError
-from image_translation.common.fingerprint import code_digest, digest
+from image_translation.common.fingerprint import fingerprint
 from image_translation.common.stamps import Stamped, make_all_if_stale
 from image_translation.config.task_settings import TaskSettings
 from image_translation.pairing.arrays import ScoredPairs
@@ -22,6 +22,9 @@ from image_translation.statistics.comparison import TaskResults, compare_task
 from image_translation.statistics.looks import gather_looks, note_seal, subset_of
 from image_translation.statistics.settings import VerdictSettings
 from image_translation.training.trained import TrainedModel
+
+CHANGING = "date", "commit"
+"""Parts of the environment that change no results: the report keeps those it was made with."""
 
 SAMPLES = 8
 """Rows of the figure of samples; the report shows more."""
@@ -48,12 +51,16 @@ def compare_models(
     trained: dict[str, TrainedModel] = by_model(results, "trained")
     failed = [name for name, model in trained.items() if model.status == "failed"]
     subset = _find_subset(scores)
-    fingerprint = digest(
-        (settings, scores, sets, failed, subset),
-        code_digest("image_translation.statistics"),
+    made_from = fingerprint(
+        f"{__name__}._compare",
+        verdicts=settings,
+        scores=scores,
+        set_scores=sets,
+        failed=failed,
+        subset=subset,
     )
     return make_all_if_stale(
-        fingerprint, lambda: _compare(scores, sets, settings, failed, subset), 3
+        made_from, lambda: _compare(scores, sets, settings, failed, subset), 3
     )
 
 
@@ -178,16 +185,21 @@ def write_report(
     scored.check_seal(settings.test.sealed)
     study = study if study is not None and set(study["page"]) == {key["page"]} else None
     environment = describe_environment()
-    fingerprint = digest(
-        (settings.name, settings, scored, study, source.name, source.credit, inputs),
+    made_from = fingerprint(
+        f"{__name__}.write_report",
+        "image_translation.training.trained",
+        settings=settings,
+        scored_pairs=scored,
+        study=study,
+        source={"name": source.name, "credit": source.credit},
+        inputs=inputs,
         # Without the number of confirmations, which would change the report every night.
-        (promotion["in_use"], promotion["outcome"] == "not decided"),
-        {name: model.history() for name, model in by_model(inputs, "trained").items()},
-        {name: value for name, value in environment.items() if name != "date"},
-        code_digest(__name__),
+        promotion=(promotion["in_use"], promotion["outcome"] == "not decided"),
+        histories={n: m.history() for n, m in by_model(inputs, "trained").items()},
+        environment={n: v for n, v in environment.items() if n not in CHANGING},
     )
     return make_all_if_stale(
-        fingerprint,
+        made_from,
         lambda: _draw(
             collect_content(
                 settings,

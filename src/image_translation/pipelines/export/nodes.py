@@ -10,11 +10,11 @@ import pandas as pd
 
 from image_translation.common.errors import InputError
 from image_translation.common.files import atomic_folder
-from image_translation.common.fingerprint import code_digest, digest
-from image_translation.common.stamps import Stamp, note_work
+from image_translation.common.fingerprint import digest, fingerprint
+from image_translation.common.stamps import Stamp
 from image_translation.config.task_settings import TaskSettings
 from image_translation.datasets.models import Workspace
-from image_translation.networks.registry import module_of
+from image_translation.networks.registry import code_of
 from image_translation.pairing.arrays import PairArrays
 from image_translation.pairing.layouts import derived_role, find_recipe
 from image_translation.pairing.settings import PairingSettings
@@ -98,22 +98,24 @@ def export_models(
             verdicts=verdicts if is_scored else None,
         )
         versions = [version(name) for name in ("torch", *PACKAGES)]
-        code = code_digest(
+        network = one.trained.config["network"]
+        made_from = fingerprint(
             "image_translation.export",
-            module_of(one.trained.config["network"]["name"]),
-        )
-        fingerprint = digest(
-            one.trained, one.inference, train, validation, export, facts, versions, code
+            *code_of(network["name"], network.get("output", "rgb")),
+            trained=one.trained,
+            inference=one.inference,
+            train_pairs=train,
+            validation_pairs=validation,
+            export=export,
+            facts=facts,
+            versions=versions,
         )
         exports[model] = folder / model
-        is_stale = not Stamp(folder / model).matches(fingerprint)
-        note_work(is_stale)
-        if not is_stale:
-            logger.info("%s is up to date", folder / model)
+        if not Stamp(folder / model).is_stale(made_from, str(folder / model)):
             continue
         with atomic_folder(folder / model) as temporary:
             _prepare(one, train, validation, export.calibration, facts).write(temporary)
-            Stamp(temporary).write(fingerprint)
+            Stamp(temporary).write(made_from)
         logger.info("Exported %s to %s", model, folder / model)
     return exports
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from image_translation.common.errors import InputError
-from image_translation.common.fingerprint import code_digest, digest
+from image_translation.common.fingerprint import fingerprint
 from image_translation.common.stamps import Stamped, make_all_if_stale
 from image_translation.datasets.predictions import Predictions
 from image_translation.pairing.arrays import PairArrays
@@ -45,12 +45,16 @@ def write_blind_test(
         {model: images.replicates for model, images in made.items()},
         settings.blind_questions or 0,
     )
-    fingerprint = digest(
-        (task, settings, test, made),
-        code_digest("image_translation.reporting.blind_test"),
+    made_from = fingerprint(
+        "image_translation.reporting.blind_test.plan_questions",
+        "image_translation.reporting.blind_test.render_blind_test",
+        task=task,
+        report=settings,
+        scored_pairs=test,
+        predictions=made,
     )
     return make_all_if_stale(
-        fingerprint,
+        made_from,
         lambda: render_blind_test(
             task,
             blind_test,

@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from image_translation.common.fingerprint import code_digest, digest
+from image_translation.common.fingerprint import fingerprint
 from image_translation.common.stamps import Stamped, make_all_if_stale
 from image_translation.pairing.manifest import build_manifest
 from image_translation.pairing.settings import (
@@ -33,9 +33,14 @@ def form_pairs(
     Returns:
         The manifest, and the audit's findings.
     """
-    code = code_digest("image_translation.pairing.manifest")
     return make_all_if_stale(
-        digest(source, pairing, audit, preparation.white, code),
+        fingerprint(
+            "image_translation.pairing.manifest.build_manifest",
+            files=source,
+            pairing=pairing,
+            audit=audit,
+            white=preparation.white,
+        ),
         partial(build_manifest, source, pairing, audit, preparation.white),
         count=2,
     )

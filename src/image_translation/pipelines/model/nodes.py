@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from image_translation.common.fingerprint import code_digest, digest
+from image_translation.common.fingerprint import Fingerprint, fingerprint
 from image_translation.common.stamps import Stamp, Stamped, make_if_stale
 from image_translation.datasets.models import Workspace
 from image_translation.datasets.predictions import (
@@ -21,7 +21,7 @@ from image_translation.metrics.learned import (
     load_learned_metrics,
 )
 from image_translation.metrics.settings import LearnedMetricsSettings
-from image_translation.networks.registry import module_of
+from image_translation.networks.registry import code_of
 from image_translation.pairing.arrays import PairArrays, ScoredPairs, check_unchanged
 from image_translation.pairing.settings import SealSettings
 from image_translation.pipelines.clock import timestamp
@@ -73,18 +73,16 @@ def translate_pairs(
     """
     scored.check_seal(seal.sealed)
     model = trained.settings
-    fingerprint = digest(
-        trained,
-        scored,
-        inference,
-        code_digest(
-            "image_translation.training.inference",
-            "image_translation.training.trained",
-            *([module_of(model.network.name)] if model else []),
-        ),
+    made_from = fingerprint(
+        f"{__name__}._translate",
+        "image_translation.training.trained.TrainedReplicate",
+        *(code_of(model.network.name, model.network.output) if model else ()),
+        trained=trained,
+        scored_pairs=scored,
+        inference=inference,
     )
     Stamp(folder).update(
-        fingerprint,
+        made_from,
         lambda: write_predictions(folder, _translate(trained, scored, inference)),
     )
     return read_predictions(folder)
@@ -114,7 +112,7 @@ def score_predictions(
     """Score every prediction against its target."""
     scored.check_seal(seal.sealed)
     return make_if_stale(
-        _scores_fingerprint(predictions, scored, learned_metrics),
+        _scores_fingerprint("_score", predictions, scored, learned_metrics),
         lambda: _score(predictions, scored, learned_metrics),
     )
 
@@ -132,7 +130,7 @@ def score_prediction_sets(
     """
     scored.check_seal(seal.sealed)
     return make_if_stale(
-        _scores_fingerprint(predictions, scored, learned_metrics),
+        _scores_fingerprint("_score_sets", predictions, scored, learned_metrics),
         lambda: _score_sets(predictions, scored, learned_metrics),
     )
 
@@ -151,10 +149,18 @@ def count_scoring(
 
 
 def _scores_fingerprint(
-    predictions: Predictions, scored: ScoredPairs, settings: LearnedMetricsSettings
-) -> str:
-    code = code_digest("image_translation.metrics")
-    return digest(predictions, scored, scored.subset, settings, code)
+    function: str,
+    predictions: Predictions,
+    scored: ScoredPairs,
+    settings: LearnedMetricsSettings,
+) -> Fingerprint:
+    return fingerprint(
+        f"{__name__}.{function}",
+        predictions=predictions,
+        scored_pairs=scored,
+        subset=scored.subset,
+        learned_metrics=settings,
+    )
 
 
 def _score(
