@@ -79,6 +79,12 @@ def test_dataset_describes_its_file(tmp_path):
     assert foreign_internals.file_of(CSVDataset(filepath=str(file))) == file
 
 
+def test_session_of_kedro_has_the_hooks():
+    from kedro.framework.session import KedroSession
+
+    assert "self._hook_manager = " in inspect.getsource(KedroSession.__init__)
+
+
 def test_options_of_kedro_mlflow_have_an_experiment_and_its_name():
     from kedro_mlflow.config.kedro_mlflow_config import ExperimentOptions
 

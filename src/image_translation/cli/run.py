@@ -12,6 +12,7 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.io import MemoryDataset
 from kedro.utils import find_kedro_project
 
+from image_translation.cli.dry_run import list_work
 from image_translation.cli.errors import with_readable_errors
 from image_translation.cli.options import choose_task, parse_parameters
 from image_translation.cli.project import find_folders
@@ -73,13 +74,23 @@ def _project_run() -> click.Command:
 
     @functools.wraps(callback)
     def run_pipeline(*args: Any, **options: Any) -> Any:
-        outputs = recorded(*args, **readable_choice(options))
+        options = readable_choice(options)
+        if options.pop("dry_run", False):
+            return with_readable_errors(list_work)(options)
+        outputs = recorded(*args, **options)
         if _has_failed_photos(outputs):
             raise SystemExit(ExitCode.PHOTOS_FAILED)
         return outputs
 
     command.callback = run_pipeline
     command.params = [copy.copy(option) for option in kedro_run.params]
+    command.params.append(
+        click.Option(
+            ["--dry-run"],
+            is_flag=True,
+            help="List what would be made and why, without making it.",
+        )
+    )
     for option in command.params:
         if option.name == "params":
             option.callback = parse_parameters

@@ -25,6 +25,12 @@ def read_config_files(loader: Any, environment: str, key: str) -> Iterator[bytes
             yield file.read()
 
 
+def without_hooks(session: Any) -> None:
+    """Let a Kedro session call no hooks. Kedro 1.7.0."""
+    for hooks in session._hook_manager.get_plugins():
+        session._hook_manager.unregister(hooks)
+
+
 def file_of(dataset: Any) -> Path:
     """The file of a catalog dataset. Kedro 1.7.0."""
     return Path(dataset._describe()["filepath"])

@@ -4,9 +4,11 @@ A stamp next to the file holds its size and digest. `Checked` and `Restored` are
 for Kedro's datasets of one local file.
 """
 
+import filecmp
 import logging
 import shutil
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from kedro.io import DatasetError
@@ -62,14 +64,25 @@ class Checked:
 
     def _replace(self, data: Any, fingerprint: str) -> None:
         self._stamp.clear()
-        final = self._filepath
         with atomic_write(self._path) as temporary:
-            self._filepath = PurePosixPath(temporary.as_posix())
-            try:
-                super().save(data)  # type: ignore[misc]
-            finally:
-                self._filepath = final
+            self._write(data, temporary)
         self._stamp.write(fingerprint)
+
+    def differs(self, data: Any) -> bool:
+        """True if saving the data would change the file."""
+        with TemporaryDirectory() as folder:
+            new = Path(folder) / self._path.name
+            self._write(data, new)
+            is_same = self._path.is_file() and filecmp.cmp(new, self._path, False)
+        return not is_same
+
+    def _write(self, data: Any, path: Path) -> None:
+        final = self._filepath
+        self._filepath = PurePosixPath(path.as_posix())
+        try:
+            super().save(data)  # type: ignore[misc]
+        finally:
+            self._filepath = final
 
     @property
     def _path(self) -> Path:

@@ -5,6 +5,8 @@ from typing import Any, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
+from image_translation.common.stamps import is_dry_run
+
 
 class FolderDataset(AbstractDataset[None, Path]):
     """A local folder, passed to nodes as a path.
@@ -42,7 +44,8 @@ class FolderDataset(AbstractDataset[None, Path]):
 
     def load(self) -> Path:
         """The path of the folder, which is created if necessary."""
-        self._filepath.mkdir(parents=True, exist_ok=True)
+        if not is_dry_run():
+            self._filepath.mkdir(parents=True, exist_ok=True)
         return self._filepath
 
     def save(self, data: None) -> NoReturn:

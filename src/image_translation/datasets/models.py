@@ -10,7 +10,7 @@ import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
 from image_translation.common.errors import InputError
-from image_translation.common.stamps import read_stamped, write_stamped
+from image_translation.common.stamps import is_dry_run, read_stamped, write_stamped
 from image_translation.datasets.previews import TablePreview, preview_table
 from image_translation.pipeline_registry import RENAMED_MODELS
 from image_translation.training.observer import Observer
@@ -58,6 +58,8 @@ class WorkspaceDataset(AbstractDataset[None, Workspace]):
     def load(self) -> Workspace:
         """The folder; created if necessary, or renamed if it has a former name."""
         former = _former_folder(self._filepath)
+        if is_dry_run():
+            return Workspace(former or self._filepath)
         if former is not None:
             logger.info("Renaming %s to %s", former, self._filepath.name)
             former.rename(self._filepath)
@@ -153,7 +155,8 @@ class TrainedModelsDataset(AbstractDataset[None, dict[str, TrainedModel]]):
     def load(self) -> dict[str, TrainedModel]:
         """The models by name, with weights loaded on demand; may be empty.
 
-        A model that cannot be read, for example during its training, is skipped.
+        A model that cannot be read is skipped, for example during its training, or if its
+        network was removed from the project.
         """
         models = {}
         for path in sorted(self._filepath.glob("*/model.json")):
@@ -165,7 +168,7 @@ class TrainedModelsDataset(AbstractDataset[None, dict[str, TrainedModel]]):
             try:
                 models[name] = _read(path)
             except InputError as error:
-                logger.warning("Skipping %s: %s", name, error)
+                logger.warning("Skipping %s: %s", path.parent, error)
         return models
 
     def save(self, data: None) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from image_translation.common.errors import InputError
+from image_translation.common.stamps import Unchecked, is_dry_run
 from image_translation.sources import archive, idx, kaggle, remote
 from image_translation.sources.embedded import EMBEDDED
 from image_translation.sources.folder import list_folder
@@ -51,6 +52,8 @@ def name_of(source: str) -> str:
 
 
 def _located(source: str, folder: Path) -> Path:
+    if is_dry_run() and not is_path(source):
+        raise Unchecked(source)
     if source.startswith((kaggle.DATASET, kaggle.COMPETITION)):
         return kaggle.download(source)
     if "://" in source:
