@@ -3,12 +3,14 @@ import json
 import pytest
 from kedro.io import DatasetError
 
+from image_translation.common.stamps import write_stamped
 from image_translation.datasets.models import (
     TrainedModelDataset,
     TrainedModelsDataset,
     WorkspaceDataset,
 )
 from image_translation.training.trained import TrainedModel, TrainedReplicate
+from tests.training.conftest import make_settings
 
 
 def test_workspace_is_created_on_loading(tmp_path):
@@ -70,8 +72,20 @@ def test_model_during_training_is_skipped(tmp_path, caplog):
     assert set(models.load()) == {"pix2pix", "unet"}
     (tmp_path / "pix2pix/replicate-0/config.json").unlink()
     assert set(models.load()) == {"unet"}
-    assert "Skipping pix2pix" in caplog.text
+    assert f"Skipping {tmp_path / 'pix2pix'}: " in caplog.text
     assert "is being trained" in caplog.text
+
+
+def test_model_whose_network_was_removed_is_skipped(tmp_path, caplog):
+    for name in ("unet", "mine"):
+        settings = make_settings("unet")
+        dataset = TrainedModelDataset(filepath=str(tmp_path / name / "model.json"))
+        dataset.save(TrainedModel("trained", "", (), settings))
+    path = tmp_path / "mine/model.json"
+    write_stamped(path, path.read_text().replace('"name": "unet"', '"name": "mine"'))
+    models = TrainedModelsDataset(filepath=str(tmp_path))
+    assert set(models.load()) == {"unet"}
+    assert f"{path.parent} was trained with network.name=mine" in caplog.text
 
 
 def test_preview_of_a_model_that_did_not_run_shows_the_reason(tmp_path):

@@ -65,6 +65,12 @@ def test_damaged_weights_are_an_error_with_its_remedy(
         trained.load_generator()
 
 
+def test_removed_network_is_an_error_that_names_the_folder(trained):
+    config = {**trained.config, "network": {"name": "mine", "base_channels": 8}}
+    with pytest.raises(InputError, match=f"{trained.folder} .*network mine"):
+        TrainedReplicate(trained.folder, config).load_generator()
+
+
 def test_other_weights_with_the_same_settings_have_another_fingerprint(trained):
     path = trained.folder / "config.json"
     config = json.loads(path.read_text())

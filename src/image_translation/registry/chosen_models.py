@@ -14,6 +14,7 @@ from image_translation.pipeline_registry import RENAMED_MODELS
 from image_translation.registry.versions import CHAMPION as CHAMPION_ALIAS
 from image_translation.registry.versions import (
     WEIGHTS_TAG,
+    Champion,
     champion,
     check_origin,
     find_version,
@@ -64,8 +65,8 @@ def choose_models(
 
     Args:
         task: Name of the task.
-        wanted: A model's name, ``all``, or ``champion``: the champion, or without one
-            the best model on validation.
+        wanted: A model's name, ``all``, or ``champion``: the champion, or without a
+            usable one the best model on validation.
         models: Settings of the task's models.
         trained: The task's models on disk, by name.
         champions: Folder of the champions.
@@ -75,7 +76,7 @@ def choose_models(
     Raises:
         InputError: The model does not exist, or the store does not respond.
     """
-    current = _query(champion, task, champions) if wanted == CHAMPION else None
+    current = _find_usable_champion(task, champions) if wanted == CHAMPION else None
     if current is not None:
         logger.info("Using the champion of %s: version %d", task, current.version)
         model = _model_of(current.tags)
@@ -88,11 +89,35 @@ def choose_models(
         model: Chosen(
             model,
             replicate,
-            models[model].inference,
+            _inference(model, models, trained),
             run_id=read_run_id(replicate.folder),
         )
         for model, replicate in found.items()
     }
+
+
+def _find_usable_champion(task: str, champions: Path) -> Champion | None:
+    """The champion; None without one, or if its network was removed from the project."""
+    current = _query(champion, task, champions)
+    if current is None:
+        return None
+    try:
+        current.trained.check_network()
+    except InputError as error:
+        logger.warning("Skipping the champion of %s: %s", task, error)
+        return None
+    return current
+
+
+def _inference(
+    model: str,
+    models: Mapping[str, ModelSettings],
+    trained: Mapping[str, TrainedModel],
+) -> InferenceSettings:
+    """The protocol of a model on disk, also of one that has no parameters any more."""
+    settings = models.get(model) or trained[model].settings
+    assert settings is not None  # its replicates were trained
+    return settings.inference
 
 
 class InUse(NamedTuple):

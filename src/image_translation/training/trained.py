@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
+from pydantic import ValidationError
 
 from image_translation.common.errors import InputError
 from image_translation.common.fingerprint import digest, file_digest
+from image_translation.networks.registry import NETWORKS
 from image_translation.training.losses import loss_labels
 from image_translation.training.settings import LAST, ModelSettings
 
@@ -111,17 +113,32 @@ class TrainedReplicate:
         chosen = table.loc[table["epoch"] == self.best_epoch]
         return float(chosen[f"validation/{self.config['select_by']}"].iloc[0])
 
+    def check_network(self) -> None:
+        """Check that the project has the network.
+
+        Raises:
+            InputError: It was removed.
+        """
+        name = self.config["network"]["name"]
+        if name not in NETWORKS:
+            raise InputError(
+                f"{self.folder} was trained with the network {name}, which this version of "
+                "the project does not have; restore its file, or remove the folder"
+            )
+
     def load_generator(self) -> "nn.Module":
         """Build the generator and load its weights; in evaluation mode, on the CPU.
 
         Raises:
-            InputError: The weights cannot be read, are damaged or do not fit.
+            InputError: The network was removed, or the weights cannot be read, are damaged
+                or do not fit.
         """
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
         from image_translation.networks import build_network
 
+        self.check_network()
         path, size = self.folder / WEIGHTS, self.config["image_size"]
         generator = build_network(image_size=size, **self.config["network"])
         try:
@@ -208,15 +225,19 @@ class TrainedModel:
             folder: The model's folder, with the folders of its replicates.
 
         Raises:
-            InputError: A replicate cannot be read.
+            InputError: A replicate cannot be read, or its network was removed.
         """
         content = json.loads(text)
-        settings = content["settings"]
-        return cls(
-            status=content["status"],
-            reason=content["reason"],
-            replicates=tuple(
-                TrainedReplicate.read(folder / name) for name in content["replicates"]
-            ),
-            settings=settings and ModelSettings.model_validate(settings),
-        )
+        replicates = [TrainedReplicate.read(folder / r) for r in content["replicates"]]
+        try:
+            settings = content["settings"] and ModelSettings.model_validate(
+                content["settings"]
+            )
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise InputError(
+                f"{folder} was trained with {'.'.join(map(str, first['loc']))}="
+                f"{first['input']}, which this version of the project does not have. "
+                "Restore its code, or remove the folder"
+            ) from error
+        return cls(content["status"], content["reason"], tuple(replicates), settings)
