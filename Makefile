@@ -5,6 +5,13 @@ REPLICATES ?= 1
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
+# The programs of an environment contain its path, so one that was moved or copied is recreated,
+# as is one whose Python is gone.
+is_usable = $(shell grep -qsF "$(realpath $(1))" $(1)/bin/activate \
+	&& $(1)/bin/python -c "" 2> /dev/null && echo yes)
+recreated = $(if $(wildcard $(1)),$(if $(call is_usable,$(1)),,recreate))
+.PHONY: recreate
+
 # Airflow runs in its own environment, on localhost only, without telemetry.
 AIRFLOW_INSTALLED := .venv-airflow/.installed
 AIRFLOW := AIRFLOW_HOME="$(CURDIR)/.airflow" \
@@ -14,7 +21,7 @@ AIRFLOW := AIRFLOW_HOME="$(CURDIR)/.airflow" \
 	AIRFLOW__USAGE_DATA_COLLECTION__ENABLED=False \
 	PATH="$(CURDIR)/.venv-airflow/bin:$$PATH"
 
-.PHONY: run app nightly test test-slow test-browser test-airflow lint bench bench-preparation bench-inference \
+.PHONY: run plan app nightly test test-slow test-browser test-airflow lint bench bench-preparation bench-inference \
 	bench-scoring bench-training bench-shared-machine ablation viz mlflow \
 	send rollback docs site dags airflow lock audit clean
 
@@ -22,6 +29,10 @@ AIRFLOW := AIRFLOW_HOME="$(CURDIR)/.airflow" \
 # models are trained. Use REPLICATES=3, the default of kedro run, for your own pairs.
 run: $(INSTALLED)
 	$(BIN)/kedro run --pipeline=$(TASK) --params training.replicates=$(REPLICATES)
+
+# Lists what make run would make and why, and writes nothing.
+plan: $(INSTALLED)
+	@$(BIN)/kedro run --pipeline=$(TASK) --params training.replicates=$(REPLICATES) --dry-run
 
 # Serves a page that translates photographs. PORT=7861 selects another port.
 app: $(INSTALLED)
@@ -111,8 +122,8 @@ airflow: dags $(AIRFLOW_INSTALLED)
 		airflow scheduler --skip-serve-logs & airflow dag-processor & \
 		airflow api-server --host 127.0.0.1'
 
-$(AIRFLOW_INSTALLED): requirements-airflow.lock
-	$(PYTHON) -m venv .venv-airflow
+$(AIRFLOW_INSTALLED): requirements-airflow.lock $(call recreated,.venv-airflow)
+	$(PYTHON) -m venv $(if $(filter recreate,$^),--clear) .venv-airflow
 	.venv-airflow/bin/python $(PIP) $(FROM_LOCK) requirements-airflow.lock
 	touch $(AIRFLOW_INSTALLED)
 
@@ -131,8 +142,9 @@ rollback: $(INSTALLED)
 PIP := -m pip --disable-pip-version-check --quiet
 FROM_LOCK := install --require-hashes --no-deps --requirement
 
-$(INSTALLED): requirements.lock requirements-cpu.lock requirements-cuda.lock pyproject.toml
-	$(PYTHON) -m venv .venv
+$(INSTALLED): requirements.lock requirements-cpu.lock requirements-cuda.lock pyproject.toml \
+	$(call recreated,.venv)
+	$(PYTHON) -m venv $(if $(filter recreate,$^),--clear) .venv
 	$(BIN)/python $(PIP) $(FROM_LOCK) requirements-cpu.lock 2> /dev/null || true
 	$(BIN)/python $(PIP) $(FROM_LOCK) requirements.lock
 	$(BIN)/python -c "import torch" 2> /dev/null || \

@@ -18,6 +18,15 @@ def test_round_trip(tmp_path):
     assert dataset.load() == source
 
 
+def test_root_follows_the_data_folder(tmp_path):
+    path = "data/02_intermediate/colorization/source.json"
+    root = tmp_path / "old/data/01_raw/colorization/photographs"
+    SourceDataset(filepath=str(tmp_path / "old" / path)).save(Source("s", root, ()))
+    (tmp_path / "old").rename(tmp_path / "new")
+    moved = SourceDataset(filepath=str(tmp_path / "new" / path)).load()
+    assert moved.root == tmp_path / "new/data/01_raw/colorization/photographs"
+
+
 def test_preview_describes_the_source(tmp_path):
     dataset = SourceDataset(filepath=str(tmp_path / "source.json"))
     files = tuple(f"{number}.png" for number in range(5))

@@ -1,3 +1,4 @@
+import shutil
 import socket
 import subprocess
 import sys
@@ -81,6 +82,30 @@ def test_missing_database_is_created_whole(database):
     client = MlflowClient(f"sqlite:///{database}")
     assert client.get_experiment("0").name == "Default"
     assert client.search_registered_models() == []
+
+
+def test_locations_of_artifacts_follow_a_moved_database(database, tmp_path):
+    elsewhere = (tmp_path / "elsewhere").as_uri()
+    folders = [tmp_path / name for name in ("old ü", "new")]
+    folders[0].mkdir()
+    shutil.copy(database, folders[0] / "mlflow.db")
+    uris = [f"sqlite:///{folder / 'mlflow.db'}" for folder in folders]
+    check_store(uris[0])
+    client = MlflowClient(uris[0])
+    inside = client.create_experiment(
+        "inside", artifact_location=(folders[0] / "artifacts").as_uri()
+    )
+    outside = client.create_experiment("outside", artifact_location=elsewhere)
+    run = client.create_run(inside).info
+    folders[0].rename(folders[1])
+    check_store(uris[1])
+    client = MlflowClient(uris[1])
+    here = (folders[1] / "artifacts").as_uri()
+    assert client.get_experiment(inside).artifact_location == here
+    assert client.get_experiment(outside).artifact_location == elsewhere
+    assert client.get_run(run.run_id).info.artifact_uri.startswith(f"{here}/")
+    client.log_text(run.run_id, "text", "file.txt")
+    assert not folders[0].exists()
 
 
 def test_database_that_was_being_created_is_created_anew(database, tmp_path):

@@ -36,11 +36,11 @@ class SourceDataset(AbstractDataset[Source, Source]):
 
     def load(self) -> Source:
         """Load the source."""
-        return Source.from_json(read_stamped(self._filepath))
+        return Source.from_json(read_stamped(self._filepath), self._data)
 
     def save(self, data: Source) -> None:
         """Write the source."""
-        write_stamped(self._filepath, data.to_json())
+        write_stamped(self._filepath, data.to_json(self._data))
 
     def preview(self) -> TablePreview:
         """The source as a table of two columns."""
@@ -54,6 +54,11 @@ class SourceDataset(AbstractDataset[Source, Source]):
         }
         table = pd.DataFrame({"what": facts.keys(), "value": facts.values()})
         return preview_table(table)
+
+    @property
+    def _data(self) -> Path:
+        """The folder of all data, above the folders of the layer and of the task."""
+        return self._filepath.absolute().parents[2]
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}

@@ -30,6 +30,16 @@ REMEDY = (
     "Look at server.mlflow_tracking_uri in conf/local/mlflow.yml, and at"
     " MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
 )
+DEFAULT_LOCATION = "/artifacts/0"
+"""Where the default experiment has its artifacts, relative to the database's folder."""
+LOCATIONS = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
+"""Tables and columns of MLflow 3 with absolute locations of artifacts."""
 QUICKLY_CHECKED = 64 * 2**20
 """Maximum size in bytes of a database whose structure is checked at every start."""
 SHORT_TIMEOUTS = {
@@ -70,7 +80,7 @@ def anchor_store(config: Mapping[str, Any], project: Path) -> dict[str, Any]:
 def check_store(uri: str) -> None:
     """Check that a tracking server answers, or that a database file is usable.
 
-    A missing SQLite database is created.
+    A missing SQLite database is created; the locations in one that was moved are updated.
 
     Args:
         uri: The tracking URI.
@@ -83,6 +93,7 @@ def check_store(uri: str) -> None:
         database = Path(uri.removeprefix(SQLITE))
         _create_database(database)
         _check_database(database)
+        _relocate_artifacts(database)
     if not uri.startswith(("http://", "https://")):
         return
     address = without_credentials(uri)  # urllib would take them for a part of the host
@@ -141,6 +152,30 @@ def _check_database(path: Path) -> None:
             "backup, or remove it: the next run creates a new one and uploads the "
             "results of all models on disk again"
         )
+
+
+def _relocate_artifacts(path: Path) -> None:
+    """Let the locations of artifacts follow a database that was moved or copied.
+
+    MLflow stores absolute locations; that of the default experiment shows where the
+    database was.
+    """
+    here = path.absolute().parent.as_uri()
+    with closing(sqlite3.connect(path)) as database:
+        (location,) = database.execute(
+            "SELECT artifact_location FROM experiments WHERE experiment_id = 0"
+        ).fetchone() or ("",)
+        before = location.removesuffix(DEFAULT_LOCATION)
+        if before in (here, location):
+            return
+        with database:  # one transaction
+            for table, column in LOCATIONS:
+                database.execute(
+                    f"UPDATE {table} SET {column} = ? || substr({column}, ?)"  # noqa: S608
+                    f" WHERE substr({column}, 1, ?) = ?",
+                    (here, len(before) + 1, len(before) + 1, f"{before}/"),
+                )
+    logger.info("%s was moved here from %s; its locations are updated", path, before)
 
 
 def describe_mlflow_error(error: BaseException) -> str | None:

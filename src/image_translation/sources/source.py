@@ -42,13 +42,21 @@ class Source:
         states = [(file, *_state(self.root / file)) for file in self.files]
         return digest(states, dict(self.groups), dict(self.subsets))
 
-    def to_json(self) -> str:
-        return json.dumps(asdict(self) | {"root": str(self.root)}, indent=1)
+    def to_json(self, data: Path | None = None) -> str:
+        """The source as JSON.
+
+        Args:
+            data: The folder of all data: a root inside it is stored relative to it.
+        """
+        is_inside = data is not None and self.root.is_relative_to(data)
+        root = self.root.relative_to(data) if data and is_inside else self.root
+        return json.dumps(asdict(self) | {"root": root.as_posix()}, indent=1)
 
     @classmethod
-    def from_json(cls, text: str) -> "Source":
+    def from_json(cls, text: str, data: Path = Path()) -> "Source":
+        """Read a source from the result of `to_json`."""
         values = json.loads(text)
-        root, files = Path(values.pop("root")), tuple(values.pop("files"))
+        root, files = data / values.pop("root"), tuple(values.pop("files"))
         unnamable = tuple(values.pop("unnamable", ()))
         return cls(root=root, files=files, unnamable=unnamable, **values)
 
