@@ -148,7 +148,7 @@ def test_part_of_a_shared_run_appends_to_its_log(run, folders, summary, monkeypa
     shared.run_id = "a" * 32
     shared.fail(ValueError("no"), "elsewhere")
     monkeypatch.setenv("MLFLOW_RUN_ID", "a" * 32)
-    monkeypatch.setattr(RunEventHooks, "_describe", lambda *args: {"parameters": {}})
+    monkeypatch.setattr(RunEventHooks, "_tags", lambda *args: {})
     for function in ("backlog.send_backlog", "backlog.send_run"):
         monkeypatch.setattr(f"image_translation.runs.{function}", lambda *_: None)
     leave = "image_translation.runs.parent_runs.leave_parent"

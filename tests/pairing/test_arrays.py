@@ -56,6 +56,6 @@ def test_arrays_that_change_while_in_use_are_an_error(tmp_path):
     fill(tmp_path, "f", batches(0))
     pairs = read_pairs(tmp_path)
     check_unchanged(pairs, PairArrays(np.zeros(1), np.zeros(1), INDEX, "in memory"))
-    fill(tmp_path, "g", batches(0))
+    fill(tmp_path, "g", batches(1))
     with pytest.raises(InputError, match="was changed while it was in use"):
         check_unchanged(read_pairs(tmp_path), pairs)

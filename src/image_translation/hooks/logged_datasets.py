@@ -9,10 +9,19 @@ from kedro.io import CatalogProtocol
 
 from image_translation.common.foreign_internals import file_of
 
+LINKED = ".scores"
+"""End of the names of datasets that a run links to also if they are up to date."""
 
-def is_logged(dataset: str) -> bool:
-    """Whether MLflow receives a dataset."""
-    return dataset.endswith(tuple(_LOGGERS))
+
+def is_logged(dataset: str, had_work: bool | None = None) -> bool:
+    """Whether MLflow receives a dataset.
+
+    Args:
+        dataset: Its name.
+        had_work: False if it was up to date: the run that made it has it.
+    """
+    is_kept = had_work is False and not dataset.endswith(LINKED)
+    return dataset.endswith(tuple(_LOGGERS)) and not is_kept
 
 
 def log_dataset(catalog: CatalogProtocol, run_id: str, dataset: str) -> None:

@@ -47,6 +47,7 @@ class RunEventHooks:
         self._run: PipelineRun | None = None
         self._shared_run_id: str | None = None
         self._has_summary = self._has_failed = self._is_over = False
+        self._is_described = False
         self._held = ExitStack()
         self._started: dict[str, float] = {}
         self._unsaved: dict[str, set[str]] = {}
@@ -68,13 +69,14 @@ class RunEventHooks:
 
         self._catalog, self._pipeline = catalog, pipeline
         self._run, self._has_failed, self._is_over = None, False, False
+        self._is_described = False
         self._unsaved, self._had_work = {}, {}
         self._held.close()
         connection.renew()
         with guarded():
             self._run = self._begin(find_task(run_params), run_params)
             if self._run.run_id is not None:
-                self._append("described", **self._describe(self._run.folders.task))
+                self._append("described", parameters={}, tags=self._tags(self._run))
                 send_backlog(self._run.folders, partial(log_dataset, catalog))
 
     def _begin(self, task: str, run_params: dict[str, Any]) -> PipelineRun:
@@ -94,19 +96,31 @@ class RunEventHooks:
             run.run_id = run_id
         return run
 
-    def _describe(self, task: str) -> dict[str, Any]:
-        """Parameters and tags of the run in MLflow."""
+    def _tags(self, run: PipelineRun) -> dict[str, str]:
+        """Tags of the run in MLflow."""
         from image_translation.reporting.environment import read_commit
 
-        settings = self._catalog.load(f"params:{task}")
-        parameters = settings.model_dump(exclude={"tuning"})
-        values = {name: str(v) for name, v in flatten({task: parameters}).items()}
-        tags = {
-            "task": task,
+        return {
+            "task": run.folders.task,
             "environment": self._context.env or "local",
             "code_version": read_commit(),
         }
-        return {"parameters": values, "tags": tags}
+
+    def _describe_once(self) -> None:
+        """Record the parameters with the first result, or failure.
+
+        They are most of what a run stores in MLflow; runs without news do without.
+        """
+        if self._is_described or self._run is None or self._run.run_id is None:
+            return
+        self._is_described = True
+        task = self._run.folders.task
+        with guarded():
+            settings = self._catalog.load(f"params:{task}").model_dump(
+                exclude={"tuning"}
+            )
+            values = {name: str(v) for name, v in flatten({task: settings}).items()}
+            self._append("described", parameters=values)
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
@@ -118,13 +132,15 @@ class RunEventHooks:
     def after_node_run(self, node: Node) -> None:
         """Note whether the node had work to do; record its end if it has no outputs."""
         self._had_work[node.name] = had_work()
+        if had_work():
+            self._describe_once()
         if not node.outputs:
             self._finish(node)
 
     @hook_impl(trylast=True)
     def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
         """Record a dataset, and the end of a node whose last output is saved."""
-        if is_logged(dataset_name):
+        if is_logged(dataset_name, self._had_work.get(node.name)):
             self._append("saved", dataset=dataset_name)
             self._send()
         unsaved = self._unsaved.get(node.name, set())
@@ -145,6 +161,7 @@ class RunEventHooks:
     @hook_impl
     def on_node_error(self, error: Exception, node: Node) -> None:
         self._has_failed = True
+        self._describe_once()
         with guarded():
             if self._run is not None:
                 self._run.fail(error, node.name)
