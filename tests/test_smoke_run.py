@@ -13,6 +13,7 @@ from image_translation.common.names import BASELINES
 from image_translation.metrics import HEADLINES, METRICS
 from image_translation.pipeline_registry import MODELS
 from tests.conftest import copy_project, only
+from tests.test_extending import NETWORK, add_metric, edit
 
 SET_METRICS = ("swd", "swd_32", "swd_16", "spectrum_distance", "histogram_distance")
 ALL_MODELS = (*MODELS, *BASELINES)
@@ -131,9 +132,20 @@ def test_description_of_run_and_version_is_the_answer(client):
     assert version.description.endswith(described)
 
 
+def size_of(folder):
+    """Disk space in bytes, without the champion, which the second run downloads."""
+    paths = (path for path in folder.rglob("*") if "champion" not in path.parts)
+    return sum(path.lstat().st_blocks * 512 for path in paths)
+
+
+def times_of(folder):
+    return {path: path.lstat().st_mtime_ns for path in folder.rglob("*")}
+
+
 def test_second_run_makes_nothing_again(smoke_project, kedro, tmp_path):
     project = tmp_path / "project"
     shutil.copytree(smoke_project, project)
+    size, times = size_of(project / "data"), times_of(smoke_project / "data")
     weights = project / "data/smoke/06_models/colorization/pix2pix/replicate-0"
     before = (weights / "weights.safetensors").stat().st_mtime_ns
     result = kedro(project, "run", "--pipeline=colorization", "--env=smoke")
@@ -145,6 +157,39 @@ def test_second_run_makes_nothing_again(smoke_project, kedro, tmp_path):
     assert report.endswith("Report: data/smoke/08_reporting/colorization/report.html")
     assert len(result.stderr.splitlines()) <= 12
     assert (weights / "weights.safetensors").stat().st_mtime_ns == before
+    # ten nights without news need less than 1 MB
+    assert size_of(project / "data") - size < 100_000
+    # a copied project writes only to itself
+    assert times_of(smoke_project / "data") == times
+    store = MlflowClient(f"sqlite:///{project}/data/smoke/mlflow/mlflow.db")
+    for run in [run for runs in runs_of(store) for run in runs]:
+        assert run.info.artifact_uri.startswith(f"{project.as_uri()}/")
+
+
+def test_dry_run_lists_what_would_be_made_and_why(smoke_project, kedro, tmp_path):
+    project = tmp_path / "project"
+    shutil.copytree(smoke_project, project)
+    before = times_of(project / "data")
+    code = project / "src/image_translation"
+    (code / "networks/generators/mine.py").write_text(NETWORK)
+    marker = "        for epoch in range("
+    message = f"        logger.info('A new message')\n{marker}"
+    edit(code / "training/loop.py", marker, message)
+    command = ("run", "--pipeline=colorization", "--env=smoke", "--dry-run")
+    result = kedro(project, *command)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines() == ["nothing: up to date"]
+
+    add_metric(project)
+    result = kedro(project, *command, "--params=colorization.unet.objective.l1=50")
+    lines = [line.split(maxsplit=1) for line in result.stdout.splitlines()]
+    reasons = {node.removeprefix("colorization."): reason for node, reason in lines}
+    assert reasons["unet.train"] == "objective.l1: 1.0 → 50.0"
+    assert reasons["unet.translate"] == "depends on colorization.unet.train"
+    assert reasons["pix2pix.score"] == "code of metrics.registry changed"
+    assert reasons["compare_models"].startswith("depends on colorization.")
+    assert "pix2pix.train" not in reasons and "form_pairs" not in reasons
+    assert times_of(project / "data") == before
 
 
 def test_same_seed_gives_the_same_scores(smoke_project, kedro, tmp_path):

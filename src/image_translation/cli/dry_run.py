@@ -22,6 +22,9 @@ from image_translation.pipeline_registry import OF_ONE_TASK
 WITH_EFFECTS = "promotion"
 """Tag of nodes that change more than their outputs; a dry run does not call them."""
 
+COUNTERS = "count_scoring", "count_looks"
+"""Functions of nodes that count the runs themselves."""
+
 FILTERS = (
     "tags",
     "node_names",
@@ -104,7 +107,10 @@ class DryRunner(SequentialRunner):
             more = f" and {len(causes) - 1} more" if len(causes) > 1 else ""
             return f"depends on {next(iter(causes))}{more}"
         try:
-            reason = None if WITH_EFFECTS in node.tags else self._call(node, catalog)
+            is_called = (
+                WITH_EFFECTS not in node.tags and node.func.__name__ not in COUNTERS
+            )
+            reason = self._call(node, catalog) if is_called else None
         except Unchecked:
             reason = None
         except WorkNeeded as work:
