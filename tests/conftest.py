@@ -1,3 +1,4 @@
+import logging
 import os
 import shutil
 import subprocess
@@ -19,6 +20,14 @@ PROJECT = Path(__file__).parents[1]
 # processes of tests that run side by side leave each other a core.
 os.environ["OMP_NUM_THREADS"] = "1"
 ENVIRONMENT = {**os.environ, "COLUMNS": "200"}
+
+
+@pytest.fixture(autouse=True)
+def all_messages_are_logged():
+    """Undo the levels that the configuration of an earlier test has set."""
+    for name, logger in logging.root.manager.loggerDict.items():
+        if name.startswith("image_translation") and isinstance(logger, logging.Logger):
+            logger.setLevel(logging.NOTSET)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -141,7 +141,7 @@ def test_20_concurrent_requests_get_their_own_results(url, tmp_path):
     jobs = {width: ask(client, photo) for width, photo in photos.items()}
     for width, job in jobs.items():
         ((name, image),) = results(job.result(300), url)
-        assert (name, image.size) == (f"photo {width}.png", (width, 40))
+        assert (name, image.size) == (f"photo {width}-residual_unet.png", (width, 40))
 
 
 def test_dns_rebinding_is_rejected(url):

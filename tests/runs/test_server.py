@@ -164,7 +164,7 @@ def test_server_killed_in_a_training_gets_the_backlog(
 
     again = kedro(project, *command, "--tags", "training,promotion")
     assert again.returncode == 0, again.stderr
-    assert "unet replicate 0 is up to date" in again.stderr
+    assert "0 nodes had new results" in again.stderr
     assert (folder / "weights.safetensors").stat().st_mtime_ns == weights
     points = client.get_metric_history(child.info.run_id, "train/l1")
     assert len(points) == EPOCHS

@@ -21,6 +21,7 @@ from image_translation.common.errors import InputError
 from image_translation.common.fingerprint import fingerprint
 from image_translation.common.progress import progress
 from image_translation.sources.archive_streams import (
+    DamagedTarError,
     HeaderTooLongError,
     TarStream,
     TooManyEntriesError,
@@ -194,8 +195,8 @@ def _fill(archive: Path, root: Path) -> None:
 def _describe_damage(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    text = str(error) if isinstance(error, tarfile.ReadError) else ""
-    return f"it is incomplete or damaged{f' ({text})' if text else ''}"
+    text = f" ({error})" if isinstance(error, DamagedTarError) else ""
+    return f"it is incomplete or damaged{text}"
 
 
 def _copy_linked(
@@ -272,9 +273,9 @@ def _read_tar(path: Path, _: int) -> Iterator[_Member]:
             archive.members.clear()  # type: ignore[attr-defined] # tarfile keeps all members
             skipped = archive.offset - info.offset_data
             if skipped < 0 or info.size < 0:
-                raise tarfile.ReadError("negative size")
+                raise DamagedTarError("negative size")
             if len(archive.pax_headers) > _MAX_GLOBAL_KEYWORDS:
-                raise tarfile.ReadError("too many global keywords")
+                raise DamagedTarError("too many global keywords")
             stream.allow_data()
             name, target = _decode_tar_name(info.name), _decode_tar_name(info.linkname)
             content = archive.extractfile(info) if info.isfile() else None

@@ -33,6 +33,10 @@ _BLOCK = 512
 _PAX_TYPES = {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE}
 
 
+class DamagedTarError(tarfile.ReadError):
+    """A header is damaged; the text says how, in words of this project."""
+
+
 class HeaderTooLongError(Exception):
     """A header is longer than the limit."""
 
@@ -130,10 +134,10 @@ class TarStream(io.RawIOBase):
 
         Raises:
             HeaderTooLongError: The headers of the entry, or all together, are too long.
-            tarfile.ReadError: A header is damaged.
+            DamagedTarError: A header is damaged.
         """
         if size < 0:
-            raise tarfile.ReadError("negative size")
+            raise DamagedTarError("negative size")
         if self._room is None:
             return self._read(size)
         if size > min(self._room, self._all_headers):
@@ -151,10 +155,10 @@ class TarStream(io.RawIOBase):
         """Check that the file ends here, and the checksum of its compression.
 
         Raises:
-            tarfile.ReadError: The last header is damaged; tarfile takes it for the end.
+            DamagedTarError: The last header is damaged; tarfile takes it for the end.
         """
         if self._header.strip(b"\0"):
-            raise tarfile.ReadError("damaged header")
+            raise DamagedTarError("damaged header")
         self._read(_CHUNK)
 
     def _read(self, size: int) -> bytes:
@@ -169,10 +173,10 @@ class TarStream(io.RawIOBase):
         """Move forwards to a position.
 
         Raises:
-            tarfile.ReadError: The offset is before the position.
+            DamagedTarError: The offset is before the position.
         """
         if whence != io.SEEK_SET or offset < self._position:
-            raise tarfile.ReadError("an entry before its header")
+            raise DamagedTarError("an entry before its header")
         if self._file is not None:
             self._position = self._file.seek(offset)
         while self._position < offset and self._read(
@@ -234,15 +238,15 @@ def _check_pax(data: bytes) -> None:
     """Check that tarfile parses an extended header in linear time.
 
     Raises:
-        tarfile.ReadError: A record is malformed.
+        DamagedTarError: A record is malformed.
     """
     if max(map(len, re.findall(rb"\d+", data)), default=0) > _MAX_DIGITS:
-        raise tarfile.ReadError("too long a number in a header")
+        raise DamagedTarError("too long a number in a header")
     start = 0
     while start < len(data) and data[start]:
         length, blank, _ = data[start : start + 12].partition(b" ")
         end = start + int(length) if blank and length.isdigit() else 0
         record = data[start:end]
         if b"=" not in record or not record.endswith(b"\n"):
-            raise tarfile.ReadError("malformed header")
+            raise DamagedTarError("malformed header")
         start = end

@@ -155,7 +155,7 @@ def _scores_fingerprint(
     settings: LearnedMetricsSettings,
 ) -> Fingerprint:
     return fingerprint(
-        f"{__name__}.{function}",
+        f"image_translation.pipelines.model.nodes.{function}",
         predictions=predictions,
         scored_pairs=scored,
         subset=scored.subset,
