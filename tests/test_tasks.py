@@ -94,7 +94,7 @@ def assert_nothing_is_lost(project: Path, task: str) -> None:
     "task", [t for t in TASKS if t not in ("colorization", "custom")]
 )
 def test_task_ends_with_a_report(project, kedro, task):
-    few = "training.pairs=128", only("unet", "residual_unet")
+    few = "training.pairs=128,report.gallery=2", only("unet", "residual_unet")
     reporting = run(project, kedro, task, *few)
     comparison = pd.read_csv(reporting / "comparison.csv")
     scored = comparison[comparison["n_images"] > 0]

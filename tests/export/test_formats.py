@@ -46,9 +46,14 @@ def test_onnx_runtime_agrees_with_torch(case, shape):
 @pytest.mark.parametrize(
     "structure",
     [
-        {"output": "ycbcr", "levels": 4, "dropout": 0},
         {"output": "lab", "upsampling": "shuffle", "attention": True},
-        {"output": "residual", "upsampling": "resize", "normalization": "group"},
+        pytest.param(
+            {"output": "ycbcr", "levels": 4, "dropout": 0}, marks=pytest.mark.slow
+        ),
+        pytest.param(
+            {"output": "residual", "upsampling": "resize", "normalization": "group"},
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=lambda structure: structure["output"],
 )

@@ -12,7 +12,6 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.io import MemoryDataset
 from kedro.utils import find_kedro_project
 
-from image_translation.cli.dry_run import list_work
 from image_translation.cli.errors import with_readable_errors
 from image_translation.cli.options import choose_task, parse_parameters
 from image_translation.cli.project import find_folders
@@ -76,6 +75,8 @@ def _project_run() -> click.Command:
     def run_pipeline(*args: Any, **options: Any) -> Any:
         options = readable_choice(options)
         if options.pop("dry_run", False):
+            from image_translation.cli.dry_run import list_work
+
             return with_readable_errors(list_work)(options)
         outputs = recorded(*args, **options)
         if _has_failed_photos(outputs):

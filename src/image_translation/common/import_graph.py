@@ -108,8 +108,8 @@ def find_file(module: str) -> Path | None:
 def read_module(path: Path) -> Module:
     """The statements and imports of a file, without what changes no output."""
     module = Module()
-    tree = _Cleaner().visit(ast.parse(path.read_text("utf-8")))
-    _take_imports(tree, path.stem == "__init__", module)
+    cleaner = _Cleaner(module, is_package=path.stem == "__init__")
+    tree = cleaner.visit(ast.parse(path.read_text("utf-8")))
     for statement in tree.body:
         for name in _defined_by(statement):
             module.statements.setdefault(name, []).append(statement)
@@ -140,7 +140,32 @@ def read_definition(
 
 
 class _Cleaner(ast.NodeTransformer):
-    """Removes what changes no output: docstrings, type hints, logs, texts of errors."""
+    """Removes what changes no output: docstrings, type hints, logs, texts of errors.
+
+    Imports are collected. Those for type checkers count in a package, which imports some
+    names on first use.
+    """
+
+    def __init__(self, module: Module, *, is_package: bool) -> None:
+        self._imports, self._is_package = module.imports, is_package
+
+    def visit_Import(self, node: ast.Import) -> ast.AST:  # noqa: N802
+        for alias in node.names:
+            root = alias.name.partition(".")[0]
+            source = alias.name if alias.asname else root
+            self._imports[alias.asname or root] = (source, None)
+        return node
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST:  # noqa: N802
+        if node.module:
+            for alias in node.names:
+                name = alias.asname or alias.name
+                self._imports[name] = (node.module, alias.name)
+        return node
+
+    def visit_If(self, node: ast.If) -> ast.AST:  # noqa: N802
+        is_skipped = _is_for_types(node) and not self._is_package
+        return node if is_skipped else self.generic_visit(node)
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:  # noqa: N802
         is_log = isinstance(node.value, ast.Call) and _root(node.value.func) == "logger"
@@ -171,26 +196,6 @@ class _Uses(ast.NodeVisitor):
 
     def visit_Name(self, node: ast.Name) -> None:  # noqa: N802
         self.found.add((node.id, None))
-
-
-def _take_imports(tree: ast.AST, is_package: bool, module: Module) -> None:
-    """Collect the imports of all statements.
-
-    Those for type checkers count in a package, which imports some names on first use.
-    """
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                root = alias.name.partition(".")[0]
-                module.imports[alias.asname or root] = (
-                    alias.name if alias.asname else root,
-                    None,
-                )
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            for alias in node.names:
-                module.imports[alias.asname or alias.name] = (node.module, alias.name)
-        elif is_package or not _is_for_types(node):
-            _take_imports(node, is_package, module)
 
 
 def _is_for_types(node: ast.AST) -> bool:
