@@ -128,7 +128,7 @@ def test_translations_equal_those_of_the_pipeline(models, photograph, folder, tm
         expected = translate_encoded(translator, photograph.read_bytes())
         assert one.file.read_bytes() == expected
         assert (one.label.split()[0], one.size) == (name, "60 × 40")
-        assert one.download == f"my grey-{name}.jpg"
+        assert one.file.name == f"my grey-{name}.jpg"
     assert made[0].file.read_bytes() != made[1].file.read_bytes()
     assert progress == [0, 0.5]
     with Image.open(made[0].after) as image:
@@ -173,7 +173,7 @@ def test_suffix_changes_only_with_the_format(models, folder, tmp_path):
     (one,) = bench.translate(
         "colorization", ["unet"], tmp_path / "drawing.gif", "drawing.gif", folder
     )
-    assert one.file.name == "drawing.png"
+    assert one.file.name == "drawing-unet.png"
     with Image.open(one.file) as image:
         assert (image.format, image.size) == ("PNG", (20, 30))
 

@@ -101,8 +101,7 @@ class Translation:
 
     Attributes:
         label: Label of the model.
-        file: The translation at full size.
-        download: Name for the download: that of the photograph, and the model.
+        file: The translation at full size, named after the photograph and the model.
         before: Preview of the photograph as the network sees it.
         after: Preview of the translation.
         size: Width and height, formatted.
@@ -114,7 +113,6 @@ class Translation:
 
     label: str
     file: Path
-    download: str
     before: Path
     after: Path
     size: str
@@ -263,7 +261,7 @@ class Workbench:
         ).items()
         start = time.perf_counter()
         translator = self._translator(task, chosen)
-        file, after = work.make(translator, choice)
+        file, after = work.make(translator, choice, model)
         seconds = time.perf_counter() - start
         logger.info("%s by %s: %.1f s", work.size, model, seconds)
         settings = results.models.get(model)
@@ -277,7 +275,6 @@ class Workbench:
         return Translation(
             label=labels[choice],
             file=file,
-            download=f"{Path(file.name).stem}-{model}{file.suffix}",
             before=work.before,
             after=after,
             size=work.size,
@@ -329,11 +326,14 @@ class _Work:
         self.size = f"{width} × {height}"
         self.before = write_preview(photo, folder / "before.jpg", translation)
 
-    def make(self, translator: Translator, choice: str) -> tuple[Path, Path]:
-        """Translate the photograph; returns the file and its preview."""
+    def make(
+        self, translator: Translator, choice: str, model: str
+    ) -> tuple[Path, Path]:
+        """Translate the photograph by a model; returns the file and its preview."""
         timed = replace(translator, check=self._deadline.check)
         translated = translate_photo(timed, self._photo)
-        file = self._folder / choice / self._name
+        name = PurePosixPath(self._name)
+        file = self._folder / choice / f"{name.stem}-{model}{name.suffix}"
         file.parent.mkdir()
         file.write_bytes(encode_photo(translated, translator.settings.quality))
         preview = write_preview(translated, self._folder / f"after-{choice}.jpg")
