@@ -43,11 +43,8 @@ app: $(INSTALLED)
 nightly: $(INSTALLED)
 	@$(BIN)/kedro nightly --task=$(TASK)
 
-# Tests that start commands wait for them: one more process than cores keeps all cores busy.
-WORKERS ?= $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)")
-
 test: $(INSTALLED) lint
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
+	$(BIN)/pytest --numprocesses auto --dist worksteal
 
 # Further cases of tests that take long.
 test-slow: $(INSTALLED)
