@@ -213,7 +213,7 @@ def test_log_names_what_changed(tmp_path, caplog):
 
 def test_dry_run_raises_the_reason_in_place_of_work(tmp_path):
     output = tmp_path / "new"
-    with dry_run(), pytest.raises(WorkNeeded, match="no complete output"):
+    with dry_run(), pytest.raises(WorkNeeded, match="missing or incomplete"):
         Stamp(output).update("f", never)
     assert not output.exists()
     with dry_run(), pytest.raises(WorkNeeded):

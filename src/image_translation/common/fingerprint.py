@@ -23,7 +23,7 @@ DIGITS = 24
 NAMED = 3
 """Differences between two fingerprints that are named."""
 
-MISSING = "there is no complete output"
+MISSING = "its output is missing or incomplete"
 """Why an output without a stamp is stale."""
 
 

@@ -264,7 +264,7 @@ def _lead(
     content: ReportContent, trained: Sequence[str], metrics: Sequence[str]
 ) -> str:
     if not trained:
-        return "No trained model has been scored yet, so there is no result."
+        return "No trained model has been scored yet, so there are no results."
     if len(trained) == 1:
         return (
             f"Only {trained[0]} has been trained and scored; "
