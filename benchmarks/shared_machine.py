@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-import pandas as pd
 import torch
 from pages import write_section
 from reference import read_settings
@@ -90,7 +89,8 @@ def tabulate(models: list[str], sizes: list[int], seconds: float) -> str:
                 {"model": model, "px": size, "images/s": f"{quiet:.1f}", **shares}
             )
             print(rows[-1], file=sys.stderr)
-    return pd.DataFrame(rows).to_markdown(index=False)
+    lines = [[*rows[0]], ["---"] * len(rows[0]), *(row.values() for row in rows)]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
 def main() -> None:
