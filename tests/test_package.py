@@ -110,4 +110,5 @@ def test_installed_command_runs_in_an_empty_folder(packaged, installed, tmp_path
 
 
 def files_of(folder: Path) -> set[Path]:
-    return {path for path in folder.rglob("*") if path.suffix != ".pyc"}
+    """All files but those that follow from the source."""
+    return {path for path in folder.rglob("*") if "__pycache__" not in path.parts}

@@ -9,6 +9,7 @@ from kedro.framework.project import LOGGING
 from kedro.utils import find_kedro_project
 
 from image_translation.common import foreign_warnings
+from image_translation.common.foreign_internals import skip_absent_ibis
 from image_translation.common.secrets import mask_log_records
 from image_translation.config.parameters import LayeredConfigLoader
 from image_translation.hooks.kedro_viz import DatasetStatisticsHooks
@@ -63,6 +64,7 @@ warnings.filterwarnings("ignore", message="register_new_resolver")
 # Dataset names contain dots: <task>.<model>.<name>.
 warnings.filterwarnings("ignore", message="One or more dataset names contain")
 foreign_warnings.ignore()
+skip_absent_ibis()
 
 mask_log_records()
 

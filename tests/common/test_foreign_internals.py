@@ -1,10 +1,15 @@
 """Fails first, and by name, when a library changes internals that the project uses."""
 
 import inspect
+import sys
 from importlib import import_module
 from importlib.metadata import version
+from importlib.util import find_spec
 
 import pytest
+from mlflow.utils.databricks_utils import (
+    is_running_in_ipython_environment as is_in_notebook,
+)
 
 from image_translation.common import foreign_internals
 from image_translation.datasets import previews
@@ -116,3 +121,34 @@ def test_torch_can_suppress_errors_of_compilation(monkeypatch):
     monkeypatch.setattr(torch._dynamo.config, "suppress_errors", False)
     foreign_internals.run_uncompiled_on_errors()
     assert torch._dynamo.config.suppress_errors is True
+
+
+def test_import_of_ibis_fails_at_once(monkeypatch):
+    monkeypatch.delitem(sys.modules, "ibis", raising=False)
+    monkeypatch.setattr(foreign_internals, "find_spec", lambda name: None)
+    foreign_internals.skip_absent_ibis()
+    assert sys.modules["ibis"] is None
+    assert find_spec("ibis") is None
+    monkeypatch.delitem(sys.modules, "ibis")
+    monkeypatch.setattr(foreign_internals, "find_spec", lambda name: "installed")
+    foreign_internals.skip_absent_ibis()
+    assert "ibis" not in sys.modules
+
+
+def test_ipython_is_skipped_where_it_is_not_in_use(monkeypatch):
+    monkeypatch.delitem(sys.modules, "IPython", raising=False)
+    with foreign_internals.skip_ipython(), pytest.raises(ImportError):
+        import_module("IPython")
+    assert "IPython" not in sys.modules
+    in_use = import_module("json")
+    monkeypatch.setitem(sys.modules, "IPython", in_use)
+    with foreign_internals.skip_ipython():
+        assert import_module("IPython") is in_use
+    assert sys.modules["IPython"] is in_use
+
+
+def test_mlflow_finds_no_notebook_without_ipython(monkeypatch):
+    monkeypatch.delitem(sys.modules, "IPython", raising=False)
+    with foreign_internals.skip_ipython():
+        assert not is_in_notebook()
+    assert "IPython" not in sys.modules

@@ -1,3 +1,4 @@
+import io
 import json
 
 import numpy as np
@@ -57,7 +58,7 @@ def write_votes(folder, key, judge):
 def test_votes_of_a_folder_become_a_table_and_a_figure(key, tmp_path):
     for judge in ("ada", "grace"):
         write_votes(tmp_path / "votes", key, judge)
-    table, figure = study_votes(str(tmp_path / "votes"), key)
+    table, png = study_votes(str(tmp_path / "votes"), key)
     assert list(table.columns[:7]) == [
         "kind",
         "model_a",
@@ -72,7 +73,7 @@ def test_votes_of_a_folder_become_a_table_and_a_figure(key, tmp_path):
     assert (compared["n_images"], compared["n_judges"]) == (3, 2)
     assert set(table["verdict"]) == {"too few judges or images"}
     assert (table["agreement"] == 1).all() and (table["page"] == key["page"]).all()
-    assert figure.axes
+    assert Image.open(io.BytesIO(png)).format == "PNG"
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import pytest
 
 from image_translation.common.errors import InputError
 from image_translation.common.stamps import Stamp
-from image_translation.training import loop, resume, run_folder
-from image_translation.training.checkpoint import CHECKPOINT, PREVIOUS
+from image_translation.training import loop, results, resume
 from image_translation.training.interruption import Stopped, StopRequest
+from image_translation.training.run_folder import CHECKPOINT, PREVIOUS
 from tests.training.conftest import (
     TRAINED,
     Recorder,
@@ -123,7 +123,7 @@ def test_disk_full_at_the_end_of_an_epoch_is_an_error_and_loses_only_that_epoch(
     train_model, tmp_path, monkeypatch, function
 ):
     whole = train_model(tmp_path / "whole")
-    save = getattr(run_folder, function)
+    save = getattr(results, function)
     calls = []
 
     def fail_the_second_time(*arguments):
@@ -133,7 +133,7 @@ def test_disk_full_at_the_end_of_an_epoch_is_an_error_and_loses_only_that_epoch(
         save(*arguments)
 
     with monkeypatch.context() as context:
-        context.setattr(run_folder, function, fail_the_second_time)
+        context.setattr(results, function, fail_the_second_time)
         with pytest.raises(InputError, match=r"could not be saved in .*No space left"):
             train_model(tmp_path / "full")
     assert_same_training(whole, train_model(tmp_path / "full"))

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from image_translation.common.errors import InputError
-from image_translation.training import loop, run_folder
+from image_translation.training import loop, results
 from image_translation.training.warm_start import START
 from tests.training.conftest import diverge_in
 
@@ -113,7 +113,7 @@ class TestWarmStartFromTheTrainingBefore:
         for module, function in (
             (loop, "train_batch"),
             (loop, "score"),
-            (run_folder, "save_history"),
+            (results, "save_history"),
         ):
             with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
                 patched.setattr(

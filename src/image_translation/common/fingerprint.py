@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel
 
+from image_translation.common.code_cache import stored
 from image_translation.common.files import require_regular
 from image_translation.common.import_graph import find_code, find_file
 from image_translation.common.schema import flatten
@@ -134,6 +135,13 @@ def code_digest(*entries: str) -> str:
 @cache
 def code_parts(*entries: str) -> Mapping[str, str]:
     """The digest of each module and page behind `code_digest`, by name."""
+    root = find_file(entries[0].partition(".")[0])
+    if root is None or root.stem != "__init__":
+        return _find_parts(entries)
+    return stored(root.parent, " ".join(entries), lambda: _find_parts(entries))
+
+
+def _find_parts(entries: tuple[str, ...]) -> dict[str, str]:
     code = find_code(*entries)
     files = (find_file(module) for module in code)
     folders = sorted({file.parent for file in files if file is not None})

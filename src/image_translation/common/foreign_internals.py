@@ -4,7 +4,10 @@ Each function names the version of the library that it was written for. If a new
 changes these functions, ``tests/common/test_foreign_internals.py`` fails first.
 """
 
+import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,32 @@ def read_config_files(loader: Any, environment: str, key: str) -> Iterator[bytes
     for path in sorted(loader._read_dir_configs(folder, patterns[key], key, set())):
         with loader._fs.open(path.as_posix()) as file:
             yield file.read()
+
+
+def skip_absent_ibis() -> None:
+    """Let imports of ibis fail at once if it is not installed.
+
+    Kedro 1.7.0 tries to import it for every parameter, of which there are thousands; each
+    attempt searches all folders for the package.
+    """
+    if find_spec("ibis") is None:
+        sys.modules["ibis"] = None  # type: ignore[assignment]
+
+
+@contextmanager
+def skip_ipython() -> Iterator[None]:
+    """Let imports of IPython fail at once where it is not in use.
+
+    MLflow 3.17 imports it at the start of a run, to see whether it is in a notebook.
+    """
+    if "IPython" in sys.modules:
+        yield
+        return
+    sys.modules["IPython"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["IPython"]
 
 
 def without_hooks(session: Any) -> None:

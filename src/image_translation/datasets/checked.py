@@ -13,9 +13,7 @@ from typing import Any
 
 from kedro.io import DatasetError
 from kedro_datasets.json import JSONDataset
-from kedro_datasets.matplotlib import MatplotlibDataset
 from kedro_datasets.pandas import CSVDataset
-from kedro_datasets.plotly import JSONDataset as PlotlyJSONDataset
 from kedro_datasets.text import TextDataset
 
 from image_translation.common.errors import InputError, first_line
@@ -172,14 +170,6 @@ class CheckedJSONDataset(Checked, JSONDataset):
 
 class CheckedTextDataset(Checked, TextDataset):
     """A text file, written atomically and checked."""
-
-
-class CheckedMatplotlibDataset(Checked, MatplotlibDataset):
-    """A figure, written atomically and checked."""
-
-
-class CheckedPlotlyDataset(Checked, PlotlyJSONDataset):
-    """An interactive figure, written atomically and checked."""
 
 
 class RestoredCSVDataset(Restored, ProtectedCSVDataset):

@@ -4,7 +4,6 @@ import logging
 
 import pandas as pd
 from kedro_datasets.json import JSONDataset
-from kedro_datasets.matplotlib import MatplotlibDataset
 from kedro_datasets.text import TextDataset
 
 from image_translation.common.stamps import Stamped
@@ -59,7 +58,3 @@ class FingerprintedJSONDataset(Fingerprinted, JSONDataset):
 
 class FingerprintedTextDataset(Fingerprinted, TextDataset):
     """A text file, such as a page, with a fingerprint."""
-
-
-class FingerprintedMatplotlibDataset(Fingerprinted, MatplotlibDataset):
-    """A figure with a fingerprint."""

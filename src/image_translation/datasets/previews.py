@@ -12,6 +12,7 @@ from image_translation.imaging.contact_sheet import contact_sheet
 
 ImagePreview = NewType("ImagePreview", str)
 TablePreview = NewType("TablePreview", dict[str, Any])
+PlotlyPreview = NewType("PlotlyPreview", dict[str, Any])
 """Results of a dataset's ``preview``; kedro-viz recognizes their kind by these names."""
 
 SIGNIFICANT_DIGITS = 4

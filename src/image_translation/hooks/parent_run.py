@@ -7,6 +7,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
+from image_translation.common.foreign_internals import skip_ipython
 from image_translation.common.secrets import mask_values
 from image_translation.runs.parent_runs import current_parent
 from image_translation.runs.store import require_store, tolerate_store
@@ -43,17 +44,29 @@ class ParentRunHooks:
         save_version: str,
         load_versions: dict[str, str],
     ) -> None:
-        """Name the metrics in a user's catalog."""
-        self._hook.after_catalog_created(
-            catalog, conf_catalog, conf_creds, parameters, save_version, load_versions
-        )
+        """Name the metrics in a user's catalog.
+
+        Without such datasets the hook is not called: it would create every dataset of the
+        catalog, and import their libraries.
+        """
+        types = (str(config.get("type")) for config in conf_catalog.values())
+        if any("mlflow" in name.lower() for name in types):
+            self._hook.after_catalog_created(
+                catalog,
+                conf_catalog,
+                conf_creds,
+                parameters,
+                save_version,
+                load_versions,
+            )
 
     @hook_impl
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol
     ) -> None:
         shown = mask_values(run_params)  # they become tags
-        require_store(self._hook.before_pipeline_run)(shown, pipeline, catalog)
+        with skip_ipython():
+            require_store(self._hook.before_pipeline_run)(shown, pipeline, catalog)
 
     @hook_impl
     def after_pipeline_run(

@@ -54,6 +54,8 @@ def _processor() -> str:
 
 
 def _accelerator() -> str:
+    if version("torch").endswith("+cpu"):  # torch's import takes more than a second
+        return "none"
     import torch
 
     return torch.cuda.get_device_name() if torch.cuda.is_available() else "none"

@@ -4,6 +4,7 @@ Every function returns its own :class:`matplotlib.figure.Figure`, drawn on the A
 canvas: no window, no global state, reproducible bytes.
 """
 
+import io
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import wraps
@@ -82,6 +83,13 @@ def _styled(draw: Callable[P, "Figure"]) -> Callable[P, "Figure"]:
             return draw(*args, **kwargs)
 
     return styled
+
+
+def to_png(figure: "Figure") -> bytes:
+    """A figure as a PNG file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
 
 
 @_styled

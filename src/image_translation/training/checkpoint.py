@@ -12,8 +12,6 @@ from image_translation.common.files import atomic_write
 
 logger = logging.getLogger(__name__)
 
-CHECKPOINT, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
-
 
 def write_whole(
     path: Path, write: Callable[[Path], object], previous: Path | None = None

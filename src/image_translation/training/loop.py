@@ -31,6 +31,7 @@ from image_translation.training.processes import (
     without_sync,
 )
 from image_translation.training.progress import TrainingProgress
+from image_translation.training.results import save_epoch
 from image_translation.training.run import Run
 from image_translation.training.schedule import learning_rate_factor
 from image_translation.training.settings import ModelSettings
@@ -217,7 +218,7 @@ def end_epoch(run: Run, epoch: int, figures: dict[str, float]) -> dict[str, floa
     state.end_epoch(row)
 
     # save and report
-    run.folder.save_epoch(state, with_weights=best)
+    save_epoch(run.folder, state, with_weights=best)
     if run.observers:
         run.report_epoch(row, draw_samples(network, *run.validated))
     if run.settings.is_trainable:

@@ -4,14 +4,10 @@ import logging
 import time
 from dataclasses import dataclass, field
 
-from image_translation.training.checkpoint import (
-    CHECKPOINT,
-    PREVIOUS,
-    load_checkpoint,
-    save_checkpoint,
-)
+from image_translation.training.checkpoint import load_checkpoint, save_checkpoint
 from image_translation.training.processes import any_process, is_first
-from image_translation.training.run_folder import RunFolder, save_history
+from image_translation.training.results import save_history
+from image_translation.training.run_folder import CHECKPOINT, PREVIOUS, RunFolder
 from image_translation.training.state import TrainingState, dump, restore
 from image_translation.training.trained import WEIGHTS
 from image_translation.training.warm_start import (

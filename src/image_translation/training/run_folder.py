@@ -1,34 +1,23 @@
-"""The folder of a replicate: fingerprint, weights, history, configuration."""
+"""The folder of a replicate: what it was trained from, and whether that is up to date.
 
-import json
+Works without torch, so that a run with nothing to train starts quickly.
+"""
+
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
-from safetensors import SafetensorError
-from safetensors.torch import save_file
-from torch import nn
 
 from image_translation.common.errors import InputError
 from image_translation.common.fingerprint import (
     Fingerprint,
     explain_change,
-    file_digest,
     fingerprint,
 )
 from image_translation.common.stamps import Stamp
 from image_translation.networks.registry import code_of
 from image_translation.pairing.arrays import PairArrays
-from image_translation.training.checkpoint import CHECKPOINT, PREVIOUS, write_whole
-from image_translation.training.cost import measure_cost
-from image_translation.training.plan import choose_pairs
-from image_translation.training.processes import is_first
 from image_translation.training.settings import ModelSettings
-from image_translation.training.state import TrainingState
 from image_translation.training.trained import (
-    COLUMNS,
     CONFIG,
     HISTORY,
     WEIGHTS,
@@ -37,6 +26,9 @@ from image_translation.training.trained import (
 from image_translation.training.warm_start import START, digest_start
 
 PACKAGE = __name__.rpartition(".")[0]
+
+CHECKPOINT, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
+"""The two latest checkpoints."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +82,8 @@ class RunFolder:
     @property
     def pairs(self) -> int:
         """Training pairs in an epoch."""
-        return len(choose_pairs(len(self.train), self.settings.training.pairs))
+        limit = self.settings.training.pairs
+        return min(limit or len(self.train), len(self.train))
 
     def find_finished(self) -> TrainedReplicate | None:
         """The result of an earlier training with the same fingerprint, if complete."""
@@ -118,74 +111,16 @@ class RunFolder:
         """Remove the files of an earlier training, except the weights to start from."""
         _remove(self.path, CHECKPOINT, PREVIOUS, WEIGHTS, CONFIG, HISTORY)
 
-    def save_epoch(self, state: TrainingState, *, with_weights: bool) -> None:
-        """Write the history and, for the best epoch so far, the weights.
+    def forget_progress(self) -> None:
+        """Remove what an interrupted training needs: checkpoints, weights to start from.
 
-        Raises:
-            InputError: They could not be written, as on a full disk.
+        Without weights, the next training starts from the same weights again.
         """
-        try:
-            if with_weights:
-                save_weights(state.translator, self.path)
-            save_history(state.history, self.path)
-        except (OSError, SafetensorError) as error:
-            raise InputError(
-                f"{self.name}: epoch {state.epoch} could not be saved in {self.path} "
-                f"({error}); the last good checkpoint is kept. Free some space and run "
-                "the same command again: training resumes there"
-            ) from error
-
-    def finish(
-        self, state: TrainingState, known_cost: dict[str, Any], failure: str | None
-    ) -> TrainedReplicate:
-        """Write history and configuration, and mark the training as finished.
-
-        Args:
-            state: After the last epoch.
-            known_cost: The cost that was known before training.
-            failure: Why the training ended early, or None.
-        """
-        weights = self.path / WEIGHTS
-        config = {
-            "network": self.settings.network.model_dump(),
-            "image_size": self.train.image_size,
-            "objective": self.settings.objective.model_dump(),
-            "seed": self.seed,
-            "replicate": self.replicate,
-            "select_by": self.settings.training.select_by,
-            "best_epoch": state.best_epoch,
-            "failure": failure,
-            "fingerprint": self.fingerprint,
-            "weights_sha256": file_digest(weights) if weights.is_file() else None,
-            "cost": known_cost | measure_cost(state.history, self.pairs),
-        }
-        if is_first():
-            save_history(state.history, self.path)
-            text = json.dumps(config, indent=2) + "\n"
-            write_whole(self.path / CONFIG, lambda path: path.write_text(text, "utf-8"))
-            written = (self.path / name for name in (WEIGHTS, HISTORY, CONFIG))
-            Stamp(self.path).write(self.fingerprint, filter(Path.is_file, written))
-            _remove(self.path, CHECKPOINT, PREVIOUS)
-            if weights.is_file():  # otherwise the next training starts from START too
-                _remove(self.path, START)
-        return TrainedReplicate(self.path, config)
+        _remove(self.path, CHECKPOINT, PREVIOUS)
+        if (self.path / WEIGHTS).is_file():
+            _remove(self.path, START)
 
 
 def _remove(folder: Path, *files: str) -> None:
     for file in files:
         (folder / file).unlink(missing_ok=True)
-
-
-def save_weights(network: nn.Module, folder: Path) -> None:
-    """Write ``weights.safetensors``."""
-    weights = {
-        name: value.detach().cpu().contiguous()
-        for name, value in network.state_dict().items()
-    }
-    write_whole(folder / WEIGHTS, lambda path: save_file(weights, path))
-
-
-def save_history(history: list[dict[str, float]], folder: Path) -> None:
-    """Write ``history.csv``."""
-    table = pd.DataFrame(history, columns=list(COLUMNS))
-    write_whole(folder / HISTORY, lambda path: table.to_csv(path, index=False))

@@ -3,13 +3,15 @@
 import logging
 import os
 from pathlib import Path
-
-from torch import nn
+from typing import TYPE_CHECKING
 
 from image_translation.common.errors import InputError
 from image_translation.common.fingerprint import file_digest
 from image_translation.training.settings import PREVIOUS, ModelSettings
 from image_translation.training.trained import WEIGHTS, fits
+
+if TYPE_CHECKING:
+    from torch import nn
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +82,7 @@ def _find_named(named: str) -> Path:
     return file
 
 
-def load_start(generator: nn.Module, file: Path) -> None:
+def load_start(generator: "nn.Module", file: Path) -> None:
     """Load the weights of an earlier training into a generator.
 
     Weights of the training before may be of a network that has changed since; they are
@@ -102,7 +104,7 @@ def load_start(generator: nn.Module, file: Path) -> None:
     )
 
 
-def _load(generator: nn.Module, file: Path) -> str | None:
+def _load(generator: "nn.Module", file: Path) -> str | None:
     """Load weights; returns the problem if they do not fit, otherwise None."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file

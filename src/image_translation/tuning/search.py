@@ -349,7 +349,7 @@ def _pruner(tuning: TuningSettings) -> "optuna.pruners.BasePruner":
 
 def remove_weights(claims: TrialClaims) -> None:
     """Delete the weights of all trials except the best."""
-    from image_translation.training.checkpoint import CHECKPOINT, PREVIOUS
+    from image_translation.training.run_folder import CHECKPOINT, PREVIOUS
 
     best = claims.best()
     for trial in claims.trials():

@@ -8,7 +8,7 @@ import pandas as pd
 from image_translation import metrics
 from image_translation.common.errors import InputError
 from image_translation.common.fingerprint import fingerprint
-from image_translation.common.stamps import Stamped, make_all_if_stale
+from image_translation.common.stamps import Stamped, make_all_if_stale, make_if_stale
 from image_translation.config.task_settings import TaskSettings
 from image_translation.pairing.arrays import ScoredPairs
 from image_translation.pipeline_registry import all_tasks
@@ -125,11 +125,16 @@ def plan_study(
     return planning.plan_study(comparison, verdicts, settings.margins.model_dump())
 
 
-def draw_score_chart(comparison: pd.DataFrame) -> Any:
+def draw_score_chart(comparison: pd.DataFrame) -> Stamped[Any]:
     """Draw an interactive chart of the models' scores; a Plotly figure."""
-    from image_translation.reporting.interactive import score_chart
 
-    return score_chart(comparison)
+    def draw() -> Any:
+        from image_translation.reporting.interactive import score_chart
+
+        return score_chart(comparison)
+
+    made_from = fingerprint(f"{__name__}.draw_score_chart", comparison=comparison)
+    return make_if_stale(made_from, draw)
 
 
 def write_summary(
@@ -138,7 +143,7 @@ def write_summary(
     comparison: pd.DataFrame,
     verdicts: pd.DataFrame,
     effects: pd.DataFrame,
-) -> str:
+) -> Stamped[str]:
     """Write the page over all tasks.
 
     Args:
@@ -151,10 +156,17 @@ def write_summary(
     Returns:
         The page's HTML.
     """
-    from image_translation.reporting.summary import render_summary
+    results = {**others, task: TaskResults(comparison, verdicts, effects)}
 
-    newest = TaskResults(comparison, verdicts, effects)
-    return render_summary({**others, task: newest}, all_tasks())
+    def render() -> str:
+        from image_translation.reporting.summary import render_summary
+
+        return render_summary(results, all_tasks())
+
+    made_from = fingerprint(
+        f"{__name__}.write_summary", tasks=all_tasks(), results=results
+    )
+    return make_if_stale(made_from, render)
 
 
 def write_report(
@@ -179,8 +191,7 @@ def write_report(
         **inputs: All else that `collect_content` needs.
 
     Returns:
-        The report's HTML; Matplotlib's figures of scores, curves, distributions and
-        samples.
+        The report's HTML; figures of scores, curves, distributions and samples as PNG.
     """
     scored.check_seal(settings.test.sealed)
     study = study if study is not None and set(study["page"]) == {key["page"]} else None
@@ -215,15 +226,17 @@ def write_report(
     )
 
 
-def _draw(content: ReportContent) -> tuple[str, Any, Any, Any, Any]:
+def _draw(content: ReportContent) -> tuple[str, bytes, bytes, bytes, bytes]:
     from image_translation.reporting import figures
     from image_translation.reporting.conclusions import headlines_of
+    from image_translation.reporting.figures import to_png
     from image_translation.reporting.page import render_report
 
+    items, derived = content.gallery[:SAMPLES], content.data.derived
     return (
         render_report(content),
-        figures.comparison_chart(content.comparison, headlines_of(content)),
-        figures.learning_curves(content.histories),
-        figures.score_distributions(content.scores, metrics.HEADLINES),
-        figures.sample_grid(content.gallery[:SAMPLES], content.data.derived),
+        to_png(figures.comparison_chart(content.comparison, headlines_of(content))),
+        to_png(figures.learning_curves(content.histories)),
+        to_png(figures.score_distributions(content.scores, metrics.HEADLINES)),
+        to_png(figures.sample_grid(items, derived)),
     )

@@ -79,13 +79,13 @@ def study_votes(
 
     Returns:
         The table of rates, with the judges' agreement and the page's id in every row,
-        and its figure.
+        and its figure as PNG.
 
     Raises:
         InputError: Votes or key are missing, or they do not match.
     """
     from image_translation.reporting.blind_test import read_votes
-    from image_translation.reporting.figures import human_preferences
+    from image_translation.reporting.figures import human_preferences, to_png
     from image_translation.statistics import preferences
 
     if not key:
@@ -100,7 +100,7 @@ def study_votes(
         alpha=agreement.alpha,
         page=key["page"],
     )
-    return table, human_preferences(table)
+    return table, to_png(human_preferences(table))
 
 
 def _vote_files(votes: str | None) -> list[Path]:
