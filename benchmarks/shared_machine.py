@@ -27,7 +27,14 @@ from image_translation.training.devices import pick_device
 SIZES = (64, 128)
 BATCH = 16
 CHANNELS = 32
-MODELS = ("pix2pix", "unet", "autoencoder", "autoencoder_gan", "residual_unet")
+MODELS = (
+    "pix2pix",
+    "unet",
+    "autoencoder",
+    "autoencoder_gan",
+    "residual_unet",
+    "pretrained_unet",
+)
 BUSY = (0, 2, 4)
 SECONDS = 6.0
 ROUNDS = 2

@@ -38,7 +38,13 @@ def copy_project(folder: Path) -> Path:
 
 def start(project: Path, task: str, parameters: str) -> "subprocess.Popen[str]":
     """Start a run of a task with its baselines and the U-Net."""
-    switched_off = ("pix2pix", "autoencoder", "autoencoder_gan", "residual_unet")
+    switched_off = (
+        "pix2pix",
+        "autoencoder",
+        "autoencoder_gan",
+        "residual_unet",
+        "pretrained_unet",
+    )
     only = ",".join(f"models.{model}.enabled=false" for model in switched_off)
     command = [sys.executable, "-m", "kedro", "run", "--env=smoke"]
     return subprocess.Popen(

@@ -33,7 +33,13 @@ SECONDS = 15
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 ONE_MODEL = "models.{}.enabled=false"
-OTHERS = ("pix2pix", "autoencoder", "autoencoder_gan", "residual_unet")
+OTHERS = (
+    "pix2pix",
+    "autoencoder",
+    "autoencoder_gan",
+    "residual_unet",
+    "pretrained_unet",
+)
 UNET = ",".join(ONE_MODEL.format(name) for name in OTHERS)
 URL = "<url>"
 """Placeholder for the address of the slow server."""

@@ -14,7 +14,14 @@ OWN = "custom"
 
 _own: dict[str, None] = {}
 
-MODELS = ("pix2pix", "unet", "autoencoder", "autoencoder_gan", "residual_unet")
+MODELS = (
+    "pix2pix",
+    "unet",
+    "autoencoder",
+    "autoencoder_gan",
+    "residual_unet",
+    "pretrained_unet",
+)
 """Each model has a name here and a block under ``models`` in ``parameters.yml``."""
 
 RENAMED_MODELS = {"recommended": "residual_unet"}

@@ -104,3 +104,19 @@ def test_grey_input_is_in_the_code(make_facts):
     code = re.findall(r"```python\n(.*?)```", card(make_facts()), re.S)
     assert len(code) == 2 and all('convert("L")' in block for block in code)
     assert 'convert("L")' not in card(make_facts(grey_input=False))
+
+
+def test_pretrained_encoder_is_named_with_its_licence(make_facts):
+    facts = make_facts()
+    config = {
+        **facts.config,
+        "network": {**facts.config["network"], "encoder": "lite0"},
+        "encoder_weights": "imagenet",
+    }
+    text = card(replace(facts, config=config))
+    assert "lite0, from imagenet" in text
+    assert "Apache License 2.0" in text
+    assert "ImageNet" in text
+    own = card(replace(facts, config={**config, "encoder_weights": "own.pth"}))
+    assert "lite0, from own.pth" in own
+    assert "Apache" not in own

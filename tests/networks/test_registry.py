@@ -19,7 +19,9 @@ def test_network_is_built_by_name(name):
 
 
 def test_unknown_name_is_an_error_that_lists_the_known():
-    with pytest.raises(ValueError, match="autoencoder, unet, .* not 'vgg'"):
+    with pytest.raises(
+        ValueError, match="autoencoder, pretrained_unet, unet, .* not 'vgg'"
+    ):
         build_network("vgg", 32, 4)
 
 

@@ -85,6 +85,15 @@ MODELS: dict[str, dict[str, Any]] = {
         "training.ema": 0.9,
         "inference.flips": True,
     },
+    "pretrained_unet": {
+        "network.name": "pretrained_unet",
+        "network.output": "residual",
+        "training.encoder_weights": "imagenet",
+        "training.encoder_rate": 0.25,
+        "training.weight_decay": 0.01,
+        "training.warm_up": 2,
+        "training.ema": 0.9,
+    },
     "copy_input": {"network.name": "copy_input", "objective.l1": 0},
     "mean_target": {"network.name": "mean_target", "objective.l1": 0},
 }

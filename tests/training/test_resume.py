@@ -1,5 +1,6 @@
 import os
 import signal
+from itertools import product
 from unittest import mock
 
 import pytest
@@ -70,8 +71,13 @@ def test_interruption_within_an_epoch_keeps_the_epochs_before(
     assert list(recorder.epochs) == [2, 3]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("model", TRAINED)
+@pytest.mark.parametrize(
+    ("model", "number"),
+    [
+        *product(TRAINED, [signal.SIGINT, signal.SIGTERM]),
+        ("pretrained_unet", signal.SIGTERM),
+    ],
+)
 def test_signal_saves_a_checkpoint_and_loses_nothing(
     train_model, tmp_path, monkeypatch, number, model
 ):

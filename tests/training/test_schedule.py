@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from image_translation.training.schedule import learning_rate_factor
+from image_translation.training.schedule import learning_rate_factor, warm_up_factor
 
 
 def factors(schedule, epochs):
@@ -29,3 +29,8 @@ def test_cosine_falls_from_one_towards_zero():
 @pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
 def test_single_epoch_learns(schedule):
     assert factors(schedule, 1)[0] > 0
+
+
+def test_warm_up_rises_to_one_and_stays():
+    assert [warm_up_factor(4, done) for done in range(6)] == [0.25, 0.5, 0.75, 1, 1, 1]
+    assert warm_up_factor(0, 0) == 1

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from image_translation.common.errors import InputError
+from image_translation.networks.encoder_weights import read_weights
 from image_translation.training import loop, results
 from image_translation.training.warm_start import START
 from tests.training.conftest import diverge_in
@@ -53,6 +54,35 @@ class TestWarmStart:
         with pytest.raises(InputError, match="pass previous to start from it"):
             train_model(tmp_path, training__warm_start=str(first.folder))
         first.load_generator()
+
+
+class TestEncoderWeights:
+    def test_their_name_is_in_the_configuration(self, train_model, tmp_path):
+        trained = train_model(tmp_path, "pretrained_unet", training__epochs=1)
+        assert trained.config["encoder_weights"] == "imagenet"
+        assert trained.config["network"]["encoder"] == "lite0"
+
+    def test_changed_file_retrains(self, train_model, tmp_path):
+        file, weights = tmp_path / "own.pth", read_weights("lite0", "imagenet")
+        digests = []
+        for value in (0.5, 0.5, 0.25):
+            weights["_conv_stem.weight"].fill_(value)
+            torch.save(weights, file)
+            trained = train_model(
+                tmp_path / "trained",
+                "pretrained_unet",
+                training__epochs=1,
+                training__encoder_weights=str(file),
+            )
+            digests.append(trained.config["weights_sha256"])
+        assert digests[0] == digests[1] != digests[2]
+        assert trained.config["encoder_weights"] == "own.pth"
+
+    def test_missing_file_is_an_error(self, train_model, tmp_path):
+        with pytest.raises(
+            InputError, match=r"encoder_weights: .*own\.pth does not exist"
+        ):
+            train_model(tmp_path, training__encoder_weights=str(tmp_path / "own.pth"))
 
 
 class TestWarmStartFromTheTrainingBefore:

@@ -12,6 +12,7 @@ import pandas as pd
 from image_translation.common.fingerprint import digest
 from image_translation.common.names import COPY_INPUT, MEAN_TARGET, TRAIN
 from image_translation.metrics import HEADLINES, MEASURES
+from image_translation.networks.encoder_weights import CREDIT, IMAGENET
 from image_translation.reporting import formatting
 from image_translation.reporting.conclusions import Outcome, relate
 from image_translation.statistics.looks import subset_of
@@ -120,9 +121,12 @@ def _architecture(facts: ModelFacts) -> str:
     chosen = (
         "the last epoch" if by == LAST else f"the best on validation by {by.upper()}"
     )
+    weights = facts.config.get("encoder_weights")
+    start = {"encoder": f"{network['encoder']}, from {weights}"} if weights else {}
     rows = {
         "network": f"{network['name']}, {network['base_channels']} channels in its first "
         "block",
+        **start,
         "parameters": formatting.whole(cost["parameters"]),
         "cost per image": formatting.quantity(
             cost["gmac"], suffix=" × 10⁹ multiply–accumulates"
@@ -153,10 +157,13 @@ def _data(facts: ModelFacts) -> str:
     licence = _escape(facts.credit) or (
         "Not stated by the source. Clarify them before you share this model or its output."
     )
+    is_credited = facts.config.get("encoder_weights") == IMAGENET
+    pretraining = f"\n\n{CREDIT}" if is_credited else ""
     return (
         f"## Data\n\nSource: {_escape(facts.source)}. {origin}\n\n"
         f"{_table(['subset', 'pairs', 'independent groups'], rows)}\n\n"
         f"Digests:\n\n{digests}\n\nAuthors and licence of the data: {licence}"
+        f"{pretraining}"
     )
 
 

@@ -57,6 +57,7 @@ class Structure:
             the encoder–decoder has no dropout.
         levels: Number of halvings; None for the default of the network. Fewer are cheaper
             and have a smaller receptive field.
+        encoder: The encoder of ``pretrained_unet``: ``lite0``, ``lite1`` or ``lite2``.
 
     Raises:
         ValueError: An unknown name.
@@ -68,6 +69,7 @@ class Structure:
     attention: bool = False
     dropout: float = DROPOUT
     levels: int | None = None
+    encoder: str = "lite0"
 
     def __post_init__(self) -> None:
         for option, known in (

@@ -33,7 +33,7 @@ from image_translation.training.processes import (
 from image_translation.training.progress import TrainingProgress
 from image_translation.training.results import save_epoch
 from image_translation.training.run import Run
-from image_translation.training.schedule import learning_rate_factor
+from image_translation.training.schedule import learning_rate_factor, warm_up_factor
 from image_translation.training.settings import ModelSettings
 from image_translation.training.state import TrainingState, compile_networks
 from image_translation.training.validation import (
@@ -88,11 +88,13 @@ def _train_epoch(
     state, training = run.state, run.settings.training
     losses = run.settings.objective.logged_losses
     factor = learning_rate_factor(training.schedule, epoch, training.epochs)
-    state.set_learning_rate(training.learning_rate * factor)
+    rate = training.learning_rate * factor
     state.generator.train()
     before, started = state.seconds, time.perf_counter()
 
     for batch in batches.epoch(epoch, start=state.batches):
+        step = (epoch - 1) * len(batches) + state.batches
+        state.set_learning_rate(rate * warm_up_factor(training.warm_up, step))
         with torch_threads.adapted(run.device.kind):
             state.sums += train_batch(state, batch, run.settings, run.device)
         state.batches += 1

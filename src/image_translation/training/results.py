@@ -12,6 +12,7 @@ from torch import nn
 from image_translation.common.errors import InputError
 from image_translation.common.fingerprint import file_digest
 from image_translation.common.stamps import Stamp
+from image_translation.networks.encoder_weights import name_weights
 from image_translation.training.checkpoint import write_whole
 from image_translation.training.cost import measure_cost
 from image_translation.training.processes import is_first
@@ -63,6 +64,7 @@ def finish(
         "network": settings.network.model_dump(),
         "image_size": folder.train.image_size,
         "objective": settings.objective.model_dump(),
+        "encoder_weights": name_weights(settings.training.encoder_weights),
         "seed": folder.seed,
         "replicate": folder.replicate,
         "select_by": settings.training.select_by,

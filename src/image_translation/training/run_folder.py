@@ -23,7 +23,7 @@ from image_translation.training.trained import (
     WEIGHTS,
     TrainedReplicate,
 )
-from image_translation.training.warm_start import START, digest_start
+from image_translation.training.warm_start import START, digest_encoder, digest_start
 
 PACKAGE = __name__.rpartition(".")[0]
 
@@ -70,6 +70,7 @@ class RunFolder:
             # each process has batch statistics of its own
             processes=training.devices * training.nodes,
             warm_start=digest_start(self.settings),
+            encoder_weights=digest_encoder(self.settings),
             replicate=self.replicate,
             train_pairs=self.train,
             validation_pairs=self.validation,

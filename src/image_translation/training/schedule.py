@@ -29,3 +29,18 @@ def learning_rate_factor(schedule: Schedule, epoch: int, epochs: int) -> float:
     if schedule == "cosine":
         return 0.5 * (1 + math.cos(math.pi * (epoch - 1) / epochs))
     return 1.0
+
+
+def warm_up_factor(batches: int, done: int) -> float:
+    """Factor of the learning rate at the start, which rises linearly to 1.
+
+    Goyal et al. 2017, "Accurate, large minibatch SGD", section 2.2.
+
+    Args:
+        batches: Length of the warm-up; 0 for none.
+        done: Batches before this one, of all epochs.
+
+    >>> [warm_up_factor(4, done) for done in (0, 1, 3, 9)]
+    [0.25, 0.5, 1.0, 1.0]
+    """
+    return min(1.0, (done + 1) / batches) if batches else 1.0

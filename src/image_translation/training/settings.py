@@ -34,6 +34,7 @@ class NetworkSettings(Settings):
     attention: bool = False
     dropout: float = Field(default=0.5, ge=0, lt=1)
     levels: Annotated[Annotated[int, Field(ge=2, le=10)] | None, Nullable] = None
+    encoder: Literal["lite0", "lite1", "lite2"] = "lite0"
 
 
 _WEIGHTS: Any = {name: (float, Field(default=0, ge=0)) for name in LOSSES}
@@ -104,7 +105,13 @@ class TrainingSettings(Settings):
     accumulate: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
     schedule: Literal["constant", "linear", "cosine"]
+    warm_up: int = Field(default=0, ge=0)
     beta1: float = Field(ge=0, lt=1)
+    weight_decay: float = Field(default=0, ge=0)
+    encoder_weights: Annotated[
+        Literal["imagenet"] | OptionalPath, Field(union_mode="left_to_right")
+    ] = None
+    encoder_rate: float = Field(default=1, gt=0, le=1)
     ema: Annotated[Annotated[float, Field(gt=0, lt=1)] | None, Nullable]
     jitter: float = Field(ge=1, le=2)
     flip: bool
@@ -149,7 +156,7 @@ class ModelSettings(Settings):
     inference: InferenceSettings
 
     def relevant(self, *, exclude_defaults: bool = False) -> dict[str, Any]:
-        """Everything that weights depend on, except warm start, processes and threads.
+        """Everything that weights depend on, except those to start from, and processes.
 
         Args:
             exclude_defaults: Whether to leave out fields with default values.
@@ -163,6 +170,7 @@ class ModelSettings(Settings):
                     "checkpoint_minutes",
                     "device",
                     "devices",
+                    "encoder_weights",
                     "force",
                     "nodes",
                     "rendezvous",

@@ -12,6 +12,7 @@ from image_translation.networks import MultiScalePatchGAN, build_network
 from image_translation.training.averaging import update_average
 from image_translation.training.processes import distribute
 from image_translation.training.settings import ModelSettings, TrainingSettings
+from image_translation.training.warm_start import load_encoder
 
 BETA2 = 0.999
 """Adam's second decay rate, Isola et al. 2017, 3.3."""
@@ -71,6 +72,7 @@ class TrainingState:
         generator = build_network(
             image_size=image_size, **settings.network.model_dump()
         )
+        load_encoder(generator, settings)
         discriminator = _build_discriminator(settings, image_size)
         trained = {"generator": generator} if settings.is_trainable else {}
         if discriminator is not None:
@@ -110,7 +112,7 @@ class TrainingState:
     def set_learning_rate(self, rate: float) -> None:
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group["factor"]
 
     def step(self, name: str) -> None:
         """Apply the gradients of a network, and clear them."""
@@ -181,9 +183,25 @@ def _build_discriminator(settings: ModelSettings, image_size: int) -> nn.Module 
 
 
 def _optimizer(network: nn.Module, training: TrainingSettings) -> torch.optim.Optimizer:
-    return torch.optim.Adam(
-        network.parameters(),
+    """Adam, or AdamW (Loshchilov & Hutter 2019) with weight decay."""
+    kind = torch.optim.AdamW if training.weight_decay else torch.optim.Adam
+    return kind(
+        _parameter_groups(network, training.encoder_rate),
         lr=training.learning_rate,
         betas=(training.beta1, BETA2),
+        weight_decay=training.weight_decay,
         fused=True,
     )
+
+
+def _parameter_groups(network: nn.Module, encoder_rate: float) -> list[dict[str, Any]]:
+    """All parameters, those of a pretrained part with a learning rate of their own."""
+    part: nn.Module | None = getattr(network, "pretrained", None)
+    if part is None:
+        return [{"params": [*network.parameters()], "factor": 1.0}]
+    own = {id(parameter) for parameter in part.parameters()}
+    others = [p for p in network.parameters() if id(p) not in own]
+    return [
+        {"params": others, "factor": 1.0},
+        {"params": [*part.parameters()], "factor": encoder_rate},
+    ]

@@ -1,4 +1,4 @@
-"""Warm start: training from the weights of an earlier training."""
+"""Weights that a training starts from: an earlier training's, or a pretrained encoder."""
 
 import logging
 import os
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from image_translation.common.errors import InputError
 from image_translation.common.fingerprint import file_digest
+from image_translation.networks.encoder_weights import digest_weights, read_weights
 from image_translation.training.settings import PREVIOUS, ModelSettings
 from image_translation.training.trained import WEIGHTS, fits
 
@@ -32,6 +33,39 @@ def digest_start(settings: ModelSettings) -> str | None:
     if named is None or not settings.is_trainable:
         return None
     return PREVIOUS if named == PREVIOUS else file_digest(_find_named(named))
+
+
+def digest_encoder(settings: ModelSettings) -> str | None:
+    """Digest of the weights that an encoder starts from; None for random weights.
+
+    Raises:
+        InputError: ``training.encoder_weights`` names a file that does not exist.
+    """
+    source = settings.training.encoder_weights
+    return source and digest_weights(settings.network.encoder, str(source))
+
+
+def load_encoder(generator: "nn.Module", settings: ModelSettings) -> None:
+    """Load pretrained weights into the encoder of a network that takes them.
+
+    Raises:
+        InputError: The network takes none, or the weights are missing or do not fit.
+    """
+    source, encoder = settings.training.encoder_weights, settings.network.encoder
+    if source is None:
+        return
+    pretrained = getattr(generator, "pretrained", None)
+    if pretrained is None:
+        raise InputError(
+            f"training.encoder_weights: the network {settings.network.name} has no "
+            "pretrained encoder; pass null, or network.name=pretrained_unet"
+        )
+    try:
+        pretrained.load(read_weights(encoder, str(source)))
+    except ValueError as error:
+        raise InputError(
+            f"training.encoder_weights: {source} does not fit the encoder {encoder}"
+        ) from error
 
 
 def keep_previous_weights(settings: ModelSettings, folder: Path) -> None:
