@@ -9,6 +9,7 @@ from image_translation.common.names import TRAIN, VALIDATION
 from image_translation.common.stamps import note_work
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.observer import Observer
+from image_translation.training.output_choice import resolve_output
 from image_translation.training.run_folder import RunFolder
 from image_translation.training.settings import ModelSettings
 from image_translation.training.trained import TrainedReplicate
@@ -49,6 +50,7 @@ def fit(
         InputError: There are no pairs, or a parameter cannot be satisfied.
         Stopped: A signal requested a stop.
     """
+    settings = resolve_output(settings, train)
     run_folder = RunFolder(folder, settings, train, validation, replicate, name)
     _check(settings, train, validation)
     finished = run_folder.find_finished()

@@ -8,6 +8,7 @@ from image_translation.pairing.arrays import PairArrays
 from image_translation.training.fitting import fit
 from image_translation.training.launch import launch
 from image_translation.training.observer import Observer
+from image_translation.training.output_choice import resolve_output
 from image_translation.training.run_folder import RunFolder
 from image_translation.training.settings import ModelSettings
 from image_translation.training.trained import TrainedModel, TrainedReplicate
@@ -26,6 +27,7 @@ def train(
     If the settings ask for several processes, they are launched to do the training; this
     process then reads their results.
     """
+    settings = resolve_output(settings, train)
     training = settings.training
     is_alone = training.devices * training.nodes == 1 or not settings.is_trainable
     if settings.enabled and not is_alone:

@@ -28,7 +28,7 @@ class NetworkSettings(Settings):
 
     name: Annotated[str, OneOf(NETWORKS)]
     base_channels: int = Field(ge=1, le=256)
-    output: Literal["rgb", "residual", "lab", "ycbcr"] = "rgb"
+    output: Literal["rgb", "residual", "lab", "ycbcr", "auto"] = "rgb"
     upsampling: Literal["transposed", "resize", "shuffle"] = "transposed"
     normalization: Literal["batch", "instance", "group", "none"] = "batch"
     attention: bool = False
@@ -88,6 +88,9 @@ class ObjectiveSettings(_LossWeights):
                 )
         return self
 
+
+AUTO: Literal["auto"] = "auto"
+"""``network.output``: chosen from the training pairs, see ``output_choice``."""
 
 LAST: Literal["last"] = "last"
 """``training.select_by``: the last epoch."""

@@ -19,6 +19,7 @@ from image_translation.common.names import TRAIN, VALIDATION
 from image_translation.metrics import MEASURES
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.observer import Observer
+from image_translation.training.output_choice import resolve_output
 from image_translation.training.settings import LAST, ModelSettings
 from image_translation.training.trained import WEIGHTS, TrainedReplicate
 from image_translation.tuning.claims import TrialClaims, TrialTakenError, open_study
@@ -123,7 +124,7 @@ def tune(
     for side, pairs in ((TRAIN, train), (VALIDATION, validation)):
         if len(pairs) == 0:
             raise InputError(f"tuning: the {side} side of the split holds no pairs")
-    settings = _budget(settings, tuning)
+    settings = resolve_output(_budget(settings, tuning), train)
     space = tuning.dimensions(settings)
     if not space:
         logger.info("tuning.space has no dimension for %s; running it unchanged", model)

@@ -12,6 +12,7 @@ from image_translation.datasets.models import Workspace
 from image_translation.networks.registry import code_of
 from image_translation.pairing.arrays import PairArrays, ScoredPairs
 from image_translation.statistics.calibration import calibrate
+from image_translation.training.output_choice import resolve_output
 from image_translation.training.settings import ModelSettings
 
 
@@ -38,7 +39,7 @@ def calibrate_verdicts(
         Scores of all trainings, and one row per deal.
     """
     calibration = settings.calibration
-    model = settings.models[calibration.model]
+    model = resolve_output(settings.models[calibration.model], train)
     many = model.training.model_copy(update={"replicates": calibration.trainings})
     model = model.model_copy(update={"enabled": True, "training": many})
     scored.check_seal(settings.test.sealed)

@@ -122,7 +122,7 @@ def _describe_model(
     samples = sum(cost["samples_seen"] for cost in costs)
     return {
         "model": name,
-        "network": _describe_network(settings.network),
+        "network": _describe_network((trained.settings or settings).network),
         "objective": settings.objective.describe() if settings.is_trainable else "",
         "status": "baseline" if is_baseline else trained.status,
         "reason": trained.reason,
