@@ -1,24 +1,19 @@
 """Learned metrics with random weights in the formats of the published files."""
 
+import io
+
 import numpy as np
 import pytest
-import scipy.linalg
 import torch
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+from skimage import data
 from torch import nn
 from torch.nn import functional
 
 from image_translation.common.errors import InputError
-from image_translation.metrics import SET_METRICS
-from image_translation.metrics.learned import (
-    feature_contributions,
-    feature_floor,
-    fid,
-    fid_contributions,
-    kid,
-    kid_contributions,
-    load_learned_metrics,
-    score_features,
-)
+from image_translation.metrics.feature_distances import read_encoder
+from image_translation.metrics.learned import encoder_distance, load_learned_metrics
 from image_translation.metrics.settings import LearnedMetricsSettings
 
 RANDOM = np.random.default_rng(0)
@@ -93,21 +88,6 @@ def vgg(tmp_path_factory):
     return LearnedMetricsSettings(**{**NONE, **paths}), network, weights
 
 
-class Features(nn.Module):
-    """Substitute for the Inception program with the same inputs and outputs."""
-
-    def forward(self, images: torch.Tensor, return_features: bool = False):
-        pooled = functional.adaptive_avg_pool2d(images.float() / 255, 2)
-        return pooled.flatten(1) if return_features else images
-
-
-@pytest.fixture(scope="module")
-def inception(tmp_path_factory):
-    path = tmp_path_factory.mktemp("inception") / "inception.pt"
-    torch.jit.script(Features()).save(path)
-    return LearnedMetricsSettings(**{**NONE, "inception": str(path)})
-
-
 def tensor(image):
     return torch.from_numpy(image).permute(2, 0, 1)[None].double() / 255
 
@@ -115,7 +95,6 @@ def tensor(image):
 def test_without_weights_no_metric_is_loaded():
     settings = LearnedMetricsSettings(**NONE)
     assert load_learned_metrics(settings) == {}
-    assert score_features([PREDICTIONS], TARGETS, range(5), settings).empty
 
 
 def test_lpips_equals_its_definition(alexnet):
@@ -191,138 +170,6 @@ def test_equal_images_have_no_distance(fixture, request):
     np.testing.assert_allclose(metric(TARGETS, TARGETS), 0, atol=1e-5)
 
 
-def test_fid_is_the_distance_of_the_normal_distributions():
-    a, b = RANDOM.normal(size=(50, 6)), RANDOM.normal(0.5, 2, (50, 6))
-    first, second = np.cov(a.T), np.cov(b.T)
-    root = scipy.linalg.sqrtm(first @ second).real
-    expected = np.sum((a.mean(0) - b.mean(0)) ** 2)
-    expected += np.trace(first + second - 2 * root)
-    assert fid(a, b) == pytest.approx(expected)
-
-
-def test_kid_is_a_mean_over_pairs_of_images():
-    a, b = RANDOM.normal(size=(7, 4)), RANDOM.normal(0.5, 1, (7, 4))
-
-    def kernel(x, y):
-        return (x @ y / 4 + 1) ** 3
-
-    def within(x):
-        return np.mean(
-            [kernel(x[i], x[j]) for i in range(7) for j in range(7) if i != j]
-        )
-
-    across = np.mean([kernel(x, y) for x in a for y in b])
-    assert kid(a, b) == pytest.approx(within(a) + within(b) - 2 * across)
-
-
-def test_set_scores_use_the_features_of_a_torchscript_program(inception):
-    batches = iter([PREDICTIONS[:2], PREDICTIONS[2:]])
-    table = score_features(batches, TARGETS, list("aabbc"), inception)
-    table = table.set_index("metric")
-    assert list(table.index) == ["fid", "kid"]
-    assert set(table.index) <= set(SET_METRICS)
-    pooled = [
-        side.reshape(5, 2, 32, 2, 32, 3).mean((2, 4)).transpose(0, 3, 1, 2) / 255
-        for side in (PREDICTIONS, TARGETS)
-    ]
-    features = [side.reshape(5, -1) for side in pooled]
-    assert table["value"]["fid"] == pytest.approx(fid(*features), abs=1e-6)
-    by_group = kid_contributions(*features, np.array([0, 0, 1, 1, 2]))
-    expected = by_group @ [0.4, 0.4, 0.2]
-    assert table["value"]["kid"] == pytest.approx(expected, abs=1e-6)
-    assert table["ci_low"]["kid"] < table["value"]["kid"] < table["ci_high"]["kid"]
-    assert table["ci_low"]["fid"] < table["value"]["fid"] < table["ci_high"]["fid"]
-    images = feature_contributions([PREDICTIONS], TARGETS, list("aabbc"), inception)
-    np.testing.assert_allclose(images.mean(), table["value"])
-    assert list(images["kid"].round(9).duplicated()) == [
-        False,
-        True,
-        False,
-        True,
-        False,
-    ]
-    floor = feature_floor(TARGETS, list("aabbc"), inception).set_index("metric")[
-        "floor"
-    ]
-    np.testing.assert_array_equal(floor, table["floor"])
-
-
-def test_no_network_gives_no_columns():
-    settings = LearnedMetricsSettings(**NONE)
-    assert feature_contributions([], TARGETS, range(5), settings).shape == (5, 0)
-    assert feature_floor(TARGETS, range(5), settings).empty
-
-
-@pytest.mark.parametrize("shape", [(8, 30), (30, 4)])
-def test_contributions_to_fid_are_its_derivatives(shape):
-    a, b = RANDOM.normal(size=shape), RANDOM.normal(0.5, 2, shape)
-    found = fid_contributions(a, b)
-    assert found.mean() == pytest.approx(fid(a, b))
-    # Moments of images repeated 10,000 times, one of them 10,001 times.
-    for image in range(3):
-        weights = np.full(len(a), 10_000.0)
-        weights[image] += 1
-        moved = weighted_fid(a, b, weights) - weighted_fid(a, b, np.ones(len(a)))
-        derivative = moved * weights.sum()
-        scale = len(a) / (len(a) - 1)  # of the covariances
-        shift = a.mean(0) - b.mean(0)
-        means = 2 * (a - b)[image] @ shift - 2 * shift @ shift
-        expected = scale * (derivative - means) + means
-        assert found[image] - found.mean() == pytest.approx(
-            expected, rel=0.02, abs=0.02
-        )
-
-
-def weighted_fid(a, b, weights):
-    """FID between weighted moments of a population."""
-    means = [np.average(x, axis=0, weights=weights) for x in (a, b)]
-    covariances = [np.cov(x.T, aweights=weights, ddof=0) for x in (a, b)]
-    roots = np.sqrt(
-        np.maximum(np.linalg.eigvals(covariances[0] @ covariances[1]).real, 0)
-    )
-    traces = sum(np.trace(covariance) for covariance in covariances)
-    return np.sum((means[0] - means[1]) ** 2) + traces - 2 * roots.sum()
-
-
-def test_contributions_to_kid_are_a_jackknife_over_pairs_of_different_groups():
-    a, b = RANDOM.normal(size=(9, 4)), RANDOM.normal(0.5, 1, (9, 4))
-    codes = np.array([0, 0, 1, 2, 2, 2, 3, 3, 4])
-
-    def kernel(x, y):
-        return (x @ y / 4 + 1) ** 3
-
-    def distance(taken):
-        return np.mean(
-            [
-                kernel(a[i], a[j]) + kernel(b[i], b[j]) - 2 * kernel(a[i], b[j])
-                for i in taken
-                for j in taken
-                if codes[i] != codes[j]
-            ]
-        )
-
-    value, counts = distance(range(9)), np.bincount(codes)
-    rest = [distance(np.flatnonzero(codes != group)) for group in range(5)]
-    ratio = 9 / counts
-    pseudo = ratio * value - (ratio - 1) * rest
-    found = kid_contributions(a, b, codes)
-    assert counts @ found / 9 == pytest.approx(value)
-    np.testing.assert_allclose(found - found[0], pseudo - pseudo[0])
-
-
-def test_kid_of_one_distribution_has_expectation_0():
-    random = np.random.default_rng(0)
-    codes = np.repeat(np.arange(10), 2)
-    values, plain = [], []
-    for _ in range(300):
-        scenes = random.normal(size=(10, 3))[codes]  # shared by both sets
-        a, b = (scenes + random.normal(size=(20, 3)) for _ in range(2))
-        values.append(kid_contributions(a, b, codes).mean())
-        plain.append(kid(a, b))
-    assert abs(np.mean(values)) < 3 * np.std(values) / np.sqrt(300)
-    assert np.mean(plain) < -0.1  # a prediction is closer to its own target
-
-
 def test_backbone_without_heads_is_rejected(alexnet):
     backbone = alexnet[0].lpips_backbone
     with pytest.raises(ValueError, match="only together with lpips_heads"):
@@ -349,6 +196,62 @@ def test_broken_files_are_rejected(alexnet, tmp_path):
     paths = {"lpips_backbone": str(broken), "lpips_heads": alexnet[0].lpips_heads}
     with pytest.raises(InputError, match="cannot read weights"):
         load_learned_metrics(LearnedMetricsSettings(**{**NONE, **paths}))
-    settings = LearnedMetricsSettings(**{**NONE, "inception": str(broken)})
-    with pytest.raises(InputError, match="not a TorchScript program"):
-        score_features([PREDICTIONS], TARGETS, range(5), settings)
+
+
+@pytest.fixture(scope="module")
+def distance():
+    settings = LearnedMetricsSettings(**{**NONE, "encoder": "lite0"})
+    return load_learned_metrics(settings)["encoder_distance"]
+
+
+def test_encoder_distance_equals_its_definition():
+    encoder = read_encoder("lite0")
+    a, b = (
+        torch.from_numpy(side).permute(0, 3, 1, 2).float().repeat(1, 1, 2, 2) / 255
+        for side in (PREDICTIONS[:2], TARGETS[:2])
+    )
+    with torch.no_grad():
+        found = encoder_distance(encoder, a, b)
+        for number in range(2):
+            levels = []
+            for x, y in zip(encoder(2 * a - 1), encoder(2 * b - 1), strict=True):
+                first, second = (
+                    side[number].numpy() / np.linalg.norm(side[number], axis=0)
+                    for side in (x, y)
+                )
+                levels.append(np.mean(np.sum((first - second) ** 2, axis=0)))
+            assert len(levels) == 5
+            assert float(found[number]) == pytest.approx(np.mean(levels), rel=1e-4)
+
+
+def test_encoder_distance_orders_distortions_as_people_do(distance):
+    """More of a distortion is worse, and what people hardly see is least."""
+    photo = data.astronaut()[:256, :256]
+
+    def blurred(sigma):
+        return gaussian_filter(photo.astype(float), (sigma, sigma, 0))
+
+    def noisy(deviation):
+        noise = np.random.default_rng(0).normal(0, deviation, photo.shape)
+        return photo + noise
+
+    def compressed(quality):
+        buffer = io.BytesIO()
+        Image.fromarray(photo).save(buffer, "JPEG", quality=quality)
+        return np.asarray(Image.open(buffer))
+
+    def measured(*versions):
+        images = [np.clip(np.rint(v), 0, 255).astype(np.uint8) for v in versions]
+        return distance(np.stack(images), np.stack([photo] * len(images)))
+
+    for order in (
+        measured(photo, *map(blurred, (0.5, 1, 2, 4))),
+        measured(photo, *map(noisy, (4, 10, 25, 60))),
+        measured(photo, *map(compressed, (95, 50, 15, 3))),
+        # At about the same mean squared error, people see blur and noise, but hardly a
+        # change of brightness.
+        measured(photo, photo.astype(float) + 12, noisy(12)),
+        measured(photo, photo.astype(float) + 12, blurred(1.6)),
+    ):
+        assert list(order) == sorted(order)
+        assert order[0] == pytest.approx(0, abs=1e-6)

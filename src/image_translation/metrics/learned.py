@@ -1,29 +1,18 @@
-"""Metrics based on trained networks: LPIPS, DISTS, FID and KID.
+"""Metrics of single images based on trained networks: LPIPS, DISTS, encoder distance.
 
-LPIPS and DISTS score single predictions, FID and KID score the set. The user supplies
-the weights; nothing is downloaded. Weight files are loaded as tensors only. The Inception
-network is a TorchScript program, which can execute arbitrary code: use a file from a
-trusted source.
+For LPIPS and DISTS the user supplies the weights; nothing is downloaded. Weight files are
+loaded as tensors only. `metrics.feature_distances` compares sets.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-from numpy.typing import ArrayLike, NDArray
 
 from image_translation.common.errors import InputError
 from image_translation.metrics.chunks import Images, Scores
-from image_translation.metrics.realism import (
-    SET_FLOOR_COLUMNS,
-    SET_SCORE_COLUMNS,
-    floor_rows,
-    group_codes,
-    score_rows,
-)
-from image_translation.metrics.set_distances import draw_halves
+from image_translation.metrics.feature_distances import enlarge, read_encoder
 from image_translation.metrics.settings import LearnedMetricsSettings
 
 if TYPE_CHECKING:
@@ -32,10 +21,6 @@ if TYPE_CHECKING:
 BATCH = 16
 """Images per batch."""
 
-FLOOR_SPLITS = 5
-"""Number of random splits into halves over which the floors of FID and KID are averaged."""
-
-Doubles = NDArray[np.float64]
 Weights = Mapping[str, Any]
 """Tensors by name."""
 
@@ -66,7 +51,7 @@ def load_learned_metrics(
         settings: Paths of the weights.
 
     Returns:
-        ``lpips`` and ``dists``, as far as configured, each a function
+        ``lpips``, ``dists``, ``encoder_distance``, as far as configured, each a function
         ``(predictions, targets) -> N values`` for uint8, N×H×W×3.
 
     Raises:
@@ -81,6 +66,9 @@ def load_learned_metrics(
         backbone = _read(settings.dists_backbone, "dists_backbone", "features.28.bias")
         weights = _read(settings.dists_weights, "dists_weights", "alpha")
         found["dists"] = partial(_score, partial(dists, backbone, weights))
+    if settings.encoder:
+        encoder = read_encoder(settings.encoder)
+        found["encoder_distance"] = partial(_score, partial(encoder_distance, encoder))
     return found
 
 
@@ -147,248 +135,33 @@ def dists(backbone: Weights, weights: Weights, a: "Tensor", b: "Tensor") -> "Ten
     return 1 - similarity / scale
 
 
-def feature_contributions(
-    predictions: Iterable[Images],
-    targets: Images,
-    groups: ArrayLike,
-    settings: LearnedMetricsSettings,
-) -> pd.DataFrame:
-    """Contribution of each image to FID and KID, like `metrics.set_contributions`.
+def encoder_distance(
+    encoder: Callable[["Tensor"], list["Tensor"]], a: "Tensor", b: "Tensor"
+) -> "Tensor":
+    """Distance between the features of a network that was trained on ImageNet.
 
-    KID excludes all pairs of images of the same group, including a prediction with its
-    own target, so that its expectation is 0 for sets of one distribution. FID follows
-    the published definition and is biased upwards for finite sets; with fewer images
-    than features it cannot be corrected. The contributions to FID are exact for the
-    value and of first order for its standard error.
+    Like LPIPS without linear weights (Zhang et al. 2018, the networks without training on
+    human judgements): the squared difference of features normalised to unit length, which
+    is between 0 and 4, averaged over positions and over the levels of the network.
 
     Args:
-        predictions: Batches, uint8, n×H×W×3, N images in total.
-        targets: uint8, N×H×W×3.
-        groups: Group of each image, N values.
-        settings: Path of the network, ``inception-2015-12-05.pt`` as published by NVIDIA
-            with StyleGAN: a TorchScript program that takes uint8, N×3×H×W, and
-            ``return_features=True``.
+        encoder: From `read_encoder`.
+        a: float32, N×3×H×W in [0, 1].
+        b: float32, N×3×H×W in [0, 1].
 
     Returns:
-        One row per image with the columns ``fid, kid``; no columns without a network.
-        KID is NaN for fewer than two groups, both are NaN for fewer than two images.
-
-    Raises:
-        InputError: The file is not a TorchScript program.
+        N values, at least 0; 0 for equal images.
     """
-    if settings.inception is None:
-        return pd.DataFrame(index=range(len(targets)))
-    codes = group_codes(groups, targets)
-    if not len(codes):
-        return pd.DataFrame(columns=["fid", "kid"], dtype=np.float64)
-    features = _features_of_both(predictions, targets, settings.inception)
-    table = pd.DataFrame(_by_group(*features, codes))
-    return table.loc[codes].reset_index(drop=True)
+    import torch
+    from torch.nn.functional import normalize
 
-
-def score_features(
-    predictions: Iterable[Images],
-    targets: Images,
-    groups: ArrayLike,
-    settings: LearnedMetricsSettings,
-) -> pd.DataFrame:
-    """FID and KID between the set of predictions and the set of targets.
-
-    Args:
-        predictions: As for `feature_contributions`.
-        targets: uint8, N×H×W×3.
-        groups: Group of each image, N values.
-        settings: Path of the network.
-
-    Returns:
-        One row per metric, with the columns of `metrics.score_sets`; no rows without a
-        network or without images. The interval of FID does not account for its bias.
-
-    Raises:
-        InputError: The file is not a TorchScript program.
-    """
-    codes = group_codes(groups, targets)
-    if settings.inception is None or not len(codes):
-        return pd.DataFrame(columns=SET_SCORE_COLUMNS)
-    predicted, wanted = _features_of_both(predictions, targets, settings.inception)
-    return score_rows(
-        _by_group(predicted, wanted, codes), _floors(wanted, codes), codes
-    )
-
-
-def feature_floor(
-    targets: Images, groups: ArrayLike, settings: LearnedMetricsSettings
-) -> pd.DataFrame:
-    """FID and KID between halves of the targets, like `metrics.set_floor`.
-
-    Args:
-        targets: uint8, N×H×W×3.
-        groups: Group of each image, N values.
-        settings: Path of the network.
-
-    Returns:
-        One row per metric, with the columns of `metrics.set_floor`; no rows without a
-        network or without images.
-
-    Raises:
-        InputError: The file is not a TorchScript program.
-    """
-    codes = group_codes(groups, targets)
-    if settings.inception is None or not len(codes):
-        return pd.DataFrame(columns=SET_FLOOR_COLUMNS)
-    network = _read_program(settings.inception)
-    return floor_rows(_floors(_inception_features(network, targets), codes), codes)
-
-
-def fid(predicted: Doubles, wanted: Doubles) -> float:
-    """Fréchet distance between normal distributions with the moments of the features.
-
-    Heusel et al. (2017), "GANs trained by a two time-scale update rule converge to a
-    local Nash equilibrium", equation 6.
-
-    Args:
-        predicted: Features of predictions, N×D.
-        wanted: Features of targets, M×D.
-    """
-    difference = predicted.mean(axis=0) - wanted.mean(axis=0)
-    first, second = _deviations(predicted), _deviations(wanted)
-    # The trace of the root of the product of covariances is the sum of singular values.
-    overlap = np.linalg.svd(_overlap(first, second)[1], compute_uv=False).sum()
-    return float(
-        difference @ difference + (first**2).sum() + (second**2).sum() - 2 * overlap
-    )
-
-
-def fid_contributions(predicted: Doubles, wanted: Doubles) -> Doubles:
-    """Contribution of each pair of images to `fid`; the mean is the distance.
-
-    These are the derivatives of the distance with respect to the weights of the images.
-    With A and B the scaled deviations of both sets from their means and A·Bᵀ = U·S·Vᵀ,
-    the derivatives of the trace of the root are the diagonals of U·S·Uᵀ and V·S·Vᵀ.
-
-    Args:
-        predicted: Features of predictions, N×D.
-        wanted: Features of their targets, N×D.
-
-    Returns:
-        N values.
-    """
-    images = len(wanted)
-    shift = predicted.mean(axis=0) - wanted.mean(axis=0)
-    first, second = _deviations(predicted), _deviations(wanted)
-    (ours, theirs), overlap = _overlap(first, second)
-    left, sizes, right = np.linalg.svd(overlap)
-    traces = (first**2).sum(axis=1) + (second**2).sum(axis=1)
-    traces -= (ours @ left) ** 2 @ sizes + (theirs @ right.T) ** 2 @ sizes
-    moves = 2 * (predicted - wanted) @ shift
-    return images * traces + moves - shift @ shift
-
-
-def kid(predicted: Doubles, wanted: Doubles) -> float:
-    """Unbiased squared maximum mean discrepancy with the kernel (x·y / D + 1)³.
-
-    Bińkowski, Sutherland, Arbel & Gretton (2018), "Demystifying MMD GANs", section 4,
-    over all images in one block, for two unpaired sets.
-
-    Args:
-        predicted: Features of predictions, N×D.
-        wanted: Features of targets, M×D.
-    """
-    within = 0.0
-    for features in (predicted, wanted):
-        matrix, images = _kernel(features, features), len(features)
-        within += (matrix.sum() - np.trace(matrix)) / (images * (images - 1))
-    return float(within - 2 * _kernel(predicted, wanted).mean())
-
-
-def kid_contributions(
-    predicted: Doubles, wanted: Doubles, codes: NDArray[np.intp]
-) -> Doubles:
-    """Contribution of each group to KID between paired sets.
-
-    KID is averaged over pairs of images of different groups, because a prediction and
-    the targets of its group are not independent. The contributions are the pseudo-values
-    of the delete-a-group jackknife for unequal groups (Busing, Meijer & van der Leeden
-    1999, "Delete-m jackknife for unequal m", equations 4 to 6), shifted so that their
-    mean over images is the value.
-
-    Args:
-        predicted: Features of predictions, N×D.
-        wanted: Features of their targets, N×D.
-        codes: Group index of each image, N values.
-
-    Returns:
-        G values; NaN for fewer than two groups.
-    """
-    counts = np.bincount(codes).astype(np.float64)
-    if len(counts) < 2:
-        return np.full(len(counts), np.nan)
-    across = _kernel(predicted, wanted)
-    pairs = _kernel(predicted, predicted) + _kernel(wanted, wanted) - across - across.T
-    sums = np.zeros((len(counts), len(pairs)))
-    np.add.at(sums, codes, pairs)
-    by_group = np.zeros((len(counts), len(counts)))
-    np.add.at(by_group.T, codes, sums.T)
-    np.fill_diagonal(by_group, 0)
-    images, squares = counts.sum(), (counts**2).sum()
-    total, of_group = by_group.sum(), by_group.sum(axis=1)
-    value = total / (images**2 - squares)
-    if len(counts) == 2:
-        return np.full(2, value)  # without one of them no pairs of groups are left
-    without = (total - 2 * of_group) / ((images - counts) ** 2 - (squares - counts**2))
-    ratio = images / counts
-    pseudo = ratio * value - (ratio - 1) * without
-    return pseudo - (counts / images) @ pseudo + value
-
-
-def _features_of_both(
-    predictions: Iterable[Images], targets: Images, path: str
-) -> tuple[Doubles, Doubles]:
-    network = _read_program(path)
-    predicted = np.concatenate([_inception_features(network, p) for p in predictions])
-    return predicted, _inception_features(network, targets)
-
-
-def _by_group(
-    predicted: Doubles, wanted: Doubles, codes: NDArray[np.intp]
-) -> dict[str, Doubles]:
-    """Contributions of the groups by metric."""
-    counts = np.bincount(codes)
-    if len(codes) < 2:  # one image has no covariance
-        return dict.fromkeys(("fid", "kid"), np.full(len(counts), np.nan))
-    by_image = fid_contributions(predicted, wanted)
-    return {
-        "fid": np.bincount(codes, by_image) / counts,
-        "kid": kid_contributions(predicted, wanted, codes),
-    }
-
-
-def _floors(wanted: Doubles, codes: NDArray[np.intp]) -> dict[str, float]:
-    """FID and KID between random halves of the targets, averaged over the splits."""
-    values = []
-    for row in draw_halves(np.bincount(codes))[:FLOOR_SPLITS]:
-        first, second = wanted[row[codes] > 0], wanted[row[codes] < 0]
-        if min(len(first), len(second)) > 1:
-            values.append((fid(first, second), kid(first, second)))
-    means = np.mean(values, axis=0) if values else (np.nan, np.nan)
-    return dict(zip(("fid", "kid"), map(float, means), strict=True))
-
-
-def _deviations(features: Doubles) -> Doubles:
-    """Deviations X from the mean, scaled so that XᵀX is the covariance (N - 1)."""
-    return (features - features.mean(axis=0)) / np.sqrt(len(features) - 1)
-
-
-def _overlap(
-    first: Doubles, second: Doubles
-) -> tuple[tuple[Doubles, Doubles], Doubles]:
-    """Factorise first · secondᵀ into two bases and a core matrix of at most D×D."""
-    (ours, a), (theirs, b) = np.linalg.qr(first), np.linalg.qr(second)
-    return (ours, theirs), a @ b.T
-
-
-def _kernel(x: Doubles, y: Doubles) -> Doubles:
-    return (x @ y.T / x.shape[1] + 1) ** 3
+    levels = [
+        (normalize(first) - normalize(second)).square().sum(1).mean((1, 2))
+        for first, second in zip(
+            encoder(enlarge(2 * a - 1)), encoder(enlarge(2 * b - 1)), strict=True
+        )
+    ]
+    return torch.stack(levels).mean(0)
 
 
 def _score(
@@ -460,18 +233,6 @@ def _l2_pool(x: "Tensor") -> "Tensor":
     return (squares + 1e-12).sqrt()
 
 
-def _inception_features(network: Any, images: Images) -> Doubles:
-    import torch
-
-    features = []
-    with torch.inference_mode():
-        for start in range(0, len(images), BATCH):
-            chunk = np.ascontiguousarray(images[start : start + BATCH])
-            pixels = torch.from_numpy(chunk).permute(0, 3, 1, 2)
-            features.append(network(pixels, return_features=True).double().numpy())
-    return np.concatenate(features)
-
-
 def _read(path: str, parameter: str, needed: str) -> Weights:
     """Read tensors from a file that must contain the one called ``needed``."""
     import pickle
@@ -490,14 +251,3 @@ def _read(path: str, parameter: str, needed: str) -> Weights:
             f"{needed}"
         )
     return weights
-
-
-def _read_program(path: str) -> Any:
-    import torch
-
-    try:
-        return torch.jit.load(path, map_location="cpu").eval()
-    except (OSError, RuntimeError) as error:
-        raise InputError(
-            f"learned_metrics.inception: {path} is not a TorchScript program ({error})"
-        ) from error

@@ -338,6 +338,23 @@ LEARNED_METRICS: Mapping[str, Measure] = MappingProxyType(
                     "unifying structure and texture similarity"
                 ),
             ),
+            Measure(
+                name="encoder_distance",
+                family="learned",
+                label="Encoder distance",
+                higher_is_better=False,
+                range=(0.0, 4.0),
+                decimals=3,
+                definition=(
+                    "Squared difference between features of EfficientNet-Lite of unit "
+                    "length, averaged over positions and five levels; LPIPS's distance "
+                    "without its weights, in another network."
+                ),
+                source=(
+                    "Zhang et al. (2018), The unreasonable effectiveness of deep "
+                    "features as a perceptual metric"
+                ),
+            ),
         )
     }
 )
@@ -410,6 +427,37 @@ SET_METRICS: Mapping[str, Measure] = MappingProxyType(
                     "Unbiased squared maximum mean discrepancy between features of "
                     "Inception v3 with a cubic kernel, over all pairs of images of two "
                     "different groups; can be negative."
+                ),
+                source="Bińkowski et al. (2018), Demystifying MMD GANs",
+            ),
+            Measure(
+                name="encoder_frechet",
+                family="learned",
+                label="Encoder Fréchet distance",
+                higher_is_better=False,
+                range=_NON_NEGATIVE,
+                decimals=2,
+                definition=(
+                    "Fréchet distance between features of EfficientNet-Lite, over all "
+                    "test images. Not FID, which is in the features of another network; "
+                    "biased upwards like it, so comparable only between sets of one size."
+                ),
+                source=(
+                    "Heusel et al. (2017), GANs trained by a two time-scale update rule"
+                ),
+            ),
+            Measure(
+                name="encoder_kernel",
+                family="learned",
+                label="Encoder kernel distance",
+                higher_is_better=False,
+                range=_UNBOUNDED,
+                decimals=4,
+                definition=(
+                    "Unbiased squared maximum mean discrepancy between features of "
+                    "EfficientNet-Lite with a cubic kernel, over all pairs of images of "
+                    "two different groups; can be negative. Not KID, which is in the "
+                    "features of another network."
                 ),
                 source="Bińkowski et al. (2018), Demystifying MMD GANs",
             ),

@@ -1,11 +1,11 @@
 """Settings of metrics."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, model_validator
 
-from image_translation.common.schema import OptionalPath, Settings
+from image_translation.common.schema import Nullable, OptionalPath, Settings
 
 
 def _as_file(path: str | None) -> str | None:
@@ -26,6 +26,7 @@ class LearnedMetricsSettings(Settings):
     dists_backbone: WeightsPath
     dists_weights: WeightsPath
     inception: WeightsPath
+    encoder: Annotated[Literal["lite0", "lite1", "lite2"] | None, Nullable] = None
 
     @model_validator(mode="after")
     def _come_in_pairs(self) -> "LearnedMetricsSettings":

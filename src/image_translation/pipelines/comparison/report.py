@@ -12,7 +12,7 @@ from image_translation.config.task_settings import TaskSettings
 from image_translation.datasets.predictions import Predictions
 from image_translation.imaging.recipes import Recipe
 from image_translation.metrics import METRICS, set_floor
-from image_translation.metrics.learned import feature_floor
+from image_translation.metrics.feature_distances import feature_floor
 from image_translation.metrics.settings import LearnedMetricsSettings
 from image_translation.pairing.arrays import PairArrays, ScoredPairs
 from image_translation.pairing.layouts import derived_role, find_recipe

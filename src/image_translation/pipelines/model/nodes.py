@@ -16,10 +16,8 @@ from image_translation.datasets.predictions import (
     write_predictions,
 )
 from image_translation.metrics import FUNCTIONS, score_stream, set_contributions
-from image_translation.metrics.learned import (
-    feature_contributions,
-    load_learned_metrics,
-)
+from image_translation.metrics.feature_distances import feature_contributions
+from image_translation.metrics.learned import load_learned_metrics
 from image_translation.metrics.settings import LearnedMetricsSettings
 from image_translation.networks.registry import code_of
 from image_translation.pairing.arrays import PairArrays, ScoredPairs, check_unchanged
