@@ -92,14 +92,30 @@ def smoke_project(tmp_path_factory, kedro, worker_id) -> Path:
     return project
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory, worker_id) -> Path:
+    """A database of MLflow without runs; making its tables takes seconds."""
+    from image_translation.runs.store import check_store
+
+    shared = tmp_path_factory.getbasetemp()
+    if worker_id != "master":
+        shared = shared.parent
+    database = shared / "empty" / "mlflow.db"
+    with FileLock(shared / "empty_database.lock"):
+        database.parent.mkdir(exist_ok=True)
+        check_store(f"sqlite:///{database}")
+    return database
+
+
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    """A store of its own with an experiment; making its tables takes seconds."""
+def store(tmp_path_factory, empty_database):
+    """A store of its own with an experiment."""
     import mlflow
 
     from image_translation.runs.store import connection
 
     folder = tmp_path_factory.mktemp("store")
+    shutil.copy(empty_database, folder / "mlflow.db")
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
     location = (folder / "artifacts").as_uri()

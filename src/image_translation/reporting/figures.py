@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 PANEL_WIDTH = 4.9
 """In inches; on the page one inch is 72 CSS pixels, so a panel fits on a phone."""
 
-DOTS_PER_INCH = 150
+DOTS_PER_INCH = 100
 
 MAX_VECTOR_DOTS = 1500
 """Panels with more dots are rasterized, to keep the page small."""
