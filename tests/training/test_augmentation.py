@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from image_translation.training.augmentation import augment
-from image_translation.training.plan import EpochPlan, plan_epoch
+from image_translation.training.plan import plan_epoch
 
 
 def images(count=3, size=16, seed=0):
@@ -15,7 +17,7 @@ def images(count=3, size=16, seed=0):
 def plan(count, seed=0):
     """What happens to images that come in their own order."""
     drawn = plan_epoch(count, seed, 1)
-    return EpochPlan(torch.arange(count), drawn.offsets, drawn.flips)
+    return replace(drawn, order=torch.arange(count))
 
 
 def test_without_jitter_and_flip_nothing_changes():
@@ -84,3 +86,44 @@ def test_every_offset_is_drawn(edge):
         ramp = ramp.transpose(2, 3)
     cropped = augment(ramp, plan(400), jitter=enlarged / size, flip=False)
     assert len({round(value, 4) for value in cropped[:, 0, 0, 0].tolist()}) == 3
+
+
+class TestRandomJitter:
+    def zoomed(self, images, drawn, jitter=2.0):
+        return augment(images, drawn, jitter=jitter, flip=False, random_jitter=True)
+
+    def drawn(self, zooms, offsets):
+        return replace(
+            plan(len(zooms)), zooms=torch.tensor(zooms), offsets=torch.tensor(offsets)
+        )
+
+    def test_each_image_is_enlarged_by_its_own_factor(self):
+        """Against Pillow's bilinear crop of a part; at zoom 0 nothing changes."""
+        levels = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
+        a = torch.from_numpy(levels).permute(0, 3, 1, 2).float()
+        drawn = self.drawn([0.0, 0.6, 1.0], [[0.3, 0.9], [0.0, 1.0], [0.5, 0.25]])
+        found = self.zoomed(a, drawn)
+        torch.testing.assert_close(found[0], a[0], atol=1e-3, rtol=0)
+        for number, (zoom, (down, right)) in (
+            (1, (0.6, (0, 1))),
+            (2, (1, (0.5, 0.25))),
+        ):
+            side = 16 / (1 + zoom)
+            top, left = down * (16 - side), right * (16 - side)
+            box = (left, top, left + side, top + side)
+            image = Image.fromarray(levels[number])
+            expected = image.resize((16, 16), Image.Resampling.BILINEAR, box)
+            inner = np.s_[1:-1, 1:-1]  # Pillow has no pixels outside of the box
+            difference = found[number].permute(1, 2, 0).numpy() - np.asarray(expected)
+            assert np.abs(difference[inner]).max() <= 1  # Pillow rounds twice
+
+    def test_pairs_stay_aligned_and_shapes_stay(self):
+        a = images(8, size=32)
+        one, other = (self.zoomed(x, plan(8), 1.5) for x in (a, -a))
+        torch.testing.assert_close(one, -other)
+        assert one.shape == a.shape
+        assert one.is_contiguous(memory_format=torch.channels_last)
+
+    def test_without_jitter_nothing_changes(self):
+        a = images(4)
+        torch.testing.assert_close(self.zoomed(a, plan(4), 1.0), a, atol=1e-3, rtol=0)

@@ -21,6 +21,7 @@ def test_slice_applies_to_all_fields():
     assert torch.equal(part.order, whole.order[2:5])
     assert torch.equal(part.offsets, whole.offsets[2:5])
     assert torch.equal(part.flips, whole.flips[2:5])
+    assert torch.equal(part.zooms, whole.zooms[2:5])
 
 
 def test_chosen_pairs_are_spread_over_all():

@@ -112,7 +112,13 @@ class Batches:
         # Resized as floats: 8-bit images would be rounded, and only on a CPU.
         floats = pixels.permute(0, 3, 1, 2).float()  # (N, 3, S, S), channels last
         training = self._training
-        changed = augment(floats, plan, jitter=training.jitter, flip=training.flip)
+        changed = augment(
+            floats,
+            plan,
+            jitter=training.jitter,
+            flip=training.flip,
+            random_jitter=training.random_jitter,
+        )
         return changed.div_(HALF_RANGE).sub_(1)
 
 

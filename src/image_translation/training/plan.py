@@ -22,15 +22,18 @@ class EpochPlan:
         offsets: Position of the n-th crop, (N, 2) in [0, 1): vertical and horizontal,
             relative to the free space.
         flips: Whether the n-th pair is mirrored, (N,) bool.
+        zooms: Enlargement of the n-th pair, relative to the largest, (N,) in [0, 1).
     """
 
     order: Tensor
     offsets: Tensor
     flips: Tensor
+    zooms: Tensor
 
     def __getitem__(self, part: slice) -> "EpochPlan":
         """The plan of a part of the pairs."""
-        return EpochPlan(self.order[part], self.offsets[part], self.flips[part])
+        own = (self.order, self.offsets, self.flips, self.zooms)
+        return EpochPlan(*(values[part] for values in own))
 
 
 def choose_pairs(pairs: int, limit: int | None) -> Tensor:
@@ -62,4 +65,5 @@ def plan_epoch(pairs: int, seed: int, epoch: int) -> EpochPlan:
         order=torch.randperm(pairs, generator=generator),
         offsets=torch.rand(pairs, 2, generator=generator),
         flips=torch.rand(pairs, generator=generator) < 0.5,
+        zooms=torch.rand(pairs, generator=generator),
     )

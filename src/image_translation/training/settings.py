@@ -117,6 +117,7 @@ class TrainingSettings(Settings):
     encoder_rate: float = Field(default=1, gt=0, le=1)
     ema: Annotated[Annotated[float, Field(gt=0, lt=1)] | None, Nullable]
     jitter: float = Field(ge=1, le=2)
+    random_jitter: bool = False
     flip: bool
     select_by: Literal["mse", "psnr", "ssim", "swd", "last"]
     replicates: int = Field(ge=1, le=100)
