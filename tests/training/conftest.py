@@ -65,6 +65,7 @@ MODELS: dict[str, dict[str, Any]] = {
         "network.normalization": "instance",
         "objective.ms_ssim": 1,
         "objective.focal_frequency": 1,
+        "objective.l2": 1,
     },
     "structured": {  # every option that a model can have, at once
         "network.name": "unet",
@@ -79,6 +80,7 @@ MODELS: dict[str, dict[str, Any]] = {
         "objective.l1": 10,
         "objective.ms_ssim": 1,
         "objective.focal_frequency": 1,
+        "objective.l2": 1,
         "objective.feature_matching": 1,
         "objective.gan_loss": "hinge",
         "objective.spectral_norm": True,

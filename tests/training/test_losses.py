@@ -12,6 +12,7 @@ from image_translation.training.losses import (
     feature_matching_loss,
     focal_frequency_loss,
     l1_loss,
+    l2_loss,
     ms_ssim_loss,
 )
 from image_translation.training.tensors import to_tensor
@@ -99,6 +100,9 @@ def test_feature_matching_has_no_gradient_for_real_pairs():
 def test_l1_is_the_mean_absolute_difference():
     predictions, targets = torch.tensor([[0.5, -1.0]]), torch.tensor([[0.0, 1.0]])
     assert l1_loss(predictions, targets).item() == pytest.approx(1.25)
+    squares = (predictions - targets).flatten().tolist()
+    expected = sum(value**2 for value in squares) / len(squares)
+    assert l2_loss(predictions, targets).item() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("size", [16, 32, 64, 256])
@@ -160,5 +164,5 @@ def test_losses_are_taken_in_float32():
     found = [[half, half]]
     assert adversarial_loss(found).dtype == torch.float32
     assert feature_matching_loss(found, found).dtype == torch.float32
-    for loss in (l1_loss, ms_ssim_loss, focal_frequency_loss):
+    for loss in (l1_loss, l2_loss, ms_ssim_loss, focal_frequency_loss):
         assert loss(half, half.float()).dtype == torch.float32

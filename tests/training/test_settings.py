@@ -47,7 +47,7 @@ def test_features_without_a_discriminator_are_an_error():
         make_settings("unet", objective__feature_matching=10)
 
 
-@pytest.mark.parametrize("term", ["ms_ssim", "focal_frequency"])
+@pytest.mark.parametrize("term", ["l2", "ms_ssim", "focal_frequency"])
 def test_any_loss_is_enough(term):
     settings = make_settings("unet", **{"objective__l1": 0, f"objective__{term}": 1})
     assert settings.objective.logged_losses == ["l1", term]
@@ -58,7 +58,7 @@ def test_any_loss_is_enough(term):
     [
         ("unet", "1 × L1"),
         ("pix2pix", "1 × adversarial + 100 × L1"),
-        ("compared", "1 × L1 + 1 × MS-SSIM + 1 × focal frequency"),
+        ("compared", "1 × L1 + 1 × L2 + 1 × MS-SSIM + 1 × focal frequency"),
     ],
 )
 def test_objective_is_described_as_a_weighted_sum(model, expected):

@@ -95,6 +95,7 @@ LOSSES: Mapping[str, Loss] = {
         lambda t: feature_matching_loss(t.generated, t.real),
         needs_discriminator=True,
     ),
+    "l2": Loss("L2", lambda t: l2_loss(t.predictions, t.targets)),
     "ms_ssim": Loss("MS-SSIM", lambda t: ms_ssim_loss(t.predictions, t.targets)),
     "focal_frequency": Loss(
         "focal frequency", lambda t: focal_frequency_loss(t.predictions, t.targets)
@@ -206,6 +207,15 @@ def feature_matching_loss(generated: Features, real: Features) -> Tensor:
 def l1_loss(predictions: Tensor, targets: Tensor) -> Tensor:
     """Mean absolute difference of images in [-1, 1], N×C×H×W."""
     return (predictions.float() - targets).abs().mean()
+
+
+def l2_loss(predictions: Tensor, targets: Tensor) -> Tensor:
+    """Mean squared difference of images in [-1, 1], N×C×H×W.
+
+    Its optimum is the mean of all plausible targets, that of L1 their median (Isola et al.
+    2017, section 3.1).
+    """
+    return (predictions.float() - targets).square().mean()
 
 
 def ms_ssim_loss(predictions: Tensor, targets: Tensor) -> Tensor:
