@@ -12,6 +12,7 @@ from filelock import FileLock
 from image_translation.config.parameters import LayeredConfigLoader
 from image_translation.config.task_settings import TaskSettings
 from image_translation.pipeline_registry import MODELS
+from image_translation.runs.store import check_store, connection
 from tests.commands import run_command
 
 PROJECT = Path(__file__).parents[1]
@@ -54,6 +55,21 @@ def copy_project(folder: Path) -> Path:
         shutil.copytree(PROJECT / name, folder / name, ignore=ignored)
     (folder / "conf" / "local").mkdir()
     return folder
+
+
+def move_project(project: Path, folder: Path) -> Path:
+    """A copy of a project that was moved; nothing can be written to its old place.
+
+    Args:
+        project: The project.
+        folder: Folder of the old place, which is a file afterwards, and of the new one.
+    """
+    old, new = folder / "old place", folder / "new place"
+    shutil.copytree(project, old)
+    check_store(f"sqlite:///{old}/data/smoke/mlflow/mlflow.db")
+    old.rename(new)
+    old.touch()
+    return new
 
 
 def task_settings(task: str = "colorization", **sections: object) -> TaskSettings:
@@ -111,8 +127,6 @@ def empty_database(tmp_path_factory, worker_id) -> Path:
 def store(tmp_path_factory, empty_database):
     """A store of its own with an experiment."""
     import mlflow
-
-    from image_translation.runs.store import connection
 
     folder = tmp_path_factory.mktemp("store")
     shutil.copy(empty_database, folder / "mlflow.db")

@@ -39,6 +39,17 @@ FUNCTIONS = [
     ),
     ("kedro-viz", "kedro_viz.integrations.kedro.hooks_utils.hash_node", "node"),
     (
+        "mlflow",
+        "mlflow.store.tracking.sqlalchemy_store.SqlAlchemyStore._hard_delete_run",
+        "self, run_id",
+    ),
+    (
+        "mlflow",
+        "mlflow.store.tracking.sqlalchemy_store.SqlAlchemyStore"
+        "._hard_delete_logged_model",
+        "self, model_id",
+    ),
+    (
         "optuna",
         "optuna.storages.RDBStorage._get_stale_trial_ids",
         "self, study_id",

@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import shutil
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,7 +17,7 @@ from image_translation.runs.mlflow_position import is_pending
 from image_translation.runs.pipeline_run import begin_run, list_runs
 from image_translation.runs.task_state import TaskFolders
 from tests.commands import run_command
-from tests.conftest import ENVIRONMENT
+from tests.conftest import ENVIRONMENT, move_project
 from tests.pairing.helpers import write
 
 TASK = ("--task=colorization", "--env=smoke")
@@ -26,8 +25,8 @@ TASK = ("--task=colorization", "--env=smoke")
 
 @pytest.fixture
 def project(smoke_project, tmp_path) -> Path:
-    """A copy of the project that has run once."""
-    return shutil.copytree(smoke_project, tmp_path / "project")
+    """A copy of the project that has run once, and was moved."""
+    return move_project(smoke_project, tmp_path)
 
 
 def folders_of(project):
@@ -100,6 +99,7 @@ def busy(project):
         ("run", "--pipeline=colorization", "--env=smoke"),
         ("run", "--pipeline=tuning", "--env=smoke", "--params=task=colorization"),
         ("promote", *TASK, "--version=1"),
+        ("clean", *TASK),
         ("shared-run", "begin", *TASK, "--key=k"),
     ],
 )

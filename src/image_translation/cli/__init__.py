@@ -2,6 +2,7 @@
 
 import click
 
+from image_translation.cli.clean import clean
 from image_translation.cli.pages import app, site
 from image_translation.cli.registry import promote, rollback
 from image_translation.cli.run import run
@@ -15,5 +16,5 @@ def cli() -> None:
     """Commands of this project."""
 
 
-for command in (run, nightly, shared_run, send, rollback, promote, app, site):
+for command in (run, nightly, shared_run, send, rollback, promote, clean, app, site):
     cli.add_command(command)

@@ -11,7 +11,8 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import ProjectMetadata
 from kedro.io import CatalogProtocol
 
-from image_translation.hooks.project import data_folder
+from image_translation.hooks.project import data_folder, task_folders
+from image_translation.runs.task_lock import hold_alone
 from image_translation.runs.task_state import TaskFolders
 
 
@@ -49,3 +50,13 @@ def open_catalog(
     """The project's catalog, with MLflow set up as in a run."""
     with open_context(metadata, env) as context:
         yield context.catalog
+
+
+@contextmanager
+def open_alone(metadata: ProjectMetadata, task: str, env: str | None) -> Iterator[Any]:
+    """The project's context; holds the lock of the task's data."""
+    with (
+        open_context(metadata, env) as context,
+        hold_alone(task_folders(context, task)),
+    ):
+        yield context

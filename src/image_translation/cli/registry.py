@@ -1,20 +1,16 @@
 """``kedro rollback`` and ``kedro promote``: the champion, changed by hand."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 from kedro.framework.cli.utils import env_option
-from kedro.framework.context import KedroContext
 from kedro.framework.startup import ProjectMetadata
 
 from image_translation.cli.errors import with_readable_errors
 from image_translation.cli.options import task_option
-from image_translation.cli.project import open_context
+from image_translation.cli.project import open_alone
 from image_translation.hooks.project import task_folders
 from image_translation.runs.pipeline_run import list_runs
-from image_translation.runs.task_lock import hold_alone
 
 if TYPE_CHECKING:
     from image_translation.registry.promotion import Promotion
@@ -29,7 +25,7 @@ def rollback(metadata: ProjectMetadata, task: str, env: str | None) -> None:
     """Roll back to the previous champion."""
     from image_translation.registry.promotion import roll_back
 
-    with _open_alone(metadata, task, env) as context:
+    with open_alone(metadata, task, env) as context:
         log = context.catalog.load(f"{task}.remembered_promotions")
         _save(context, task, roll_back(task, log))
 
@@ -46,21 +42,9 @@ def promote(
     """Make a version of a task's model the champion."""
     from image_translation.registry.promotion import promote_by_hand
 
-    with _open_alone(metadata, task, env) as context:
+    with open_alone(metadata, task, env) as context:
         log = context.catalog.load(f"{task}.remembered_promotions")
         _save(context, task, promote_by_hand(task, version, log))
-
-
-@contextmanager
-def _open_alone(
-    metadata: ProjectMetadata, task: str, env: str | None
-) -> Iterator[KedroContext]:
-    """The project's context; holds the lock of the task's data."""
-    with (
-        open_context(metadata, env) as context,
-        hold_alone(task_folders(context, task)),
-    ):
-        yield context
 
 
 def _save(context: Any, task: str, promotion: "Promotion") -> None:

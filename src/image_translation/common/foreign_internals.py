@@ -90,6 +90,25 @@ def collected_statistics(hook: Any) -> Mapping[str, Mapping[str, Any]]:
     return hook._stats
 
 
+def erases(client: Any) -> bool:
+    """True if MLflow's store erases runs and models; a tracking server does not.
+
+    MLflow 3.17. `mlflow gc` uses the same functions, but also erases whatever else is
+    marked as deleted.
+    """
+    return hasattr(client._tracking_client.store, "_hard_delete_run")
+
+
+def erase_run(client: Any, run_id: str) -> None:
+    """Remove a run from MLflow's database. MLflow 3.17; see `erases`."""
+    client._tracking_client.store._hard_delete_run(run_id)
+
+
+def erase_model(client: Any, model_id: str) -> None:
+    """Remove a logged model from MLflow's database. MLflow 3.17; see `erases`."""
+    client._tracking_client.store._hard_delete_logged_model(model_id)
+
+
 def stale_trials(storage: Any, study: str) -> list[int]:
     """Ids of a study's running trials whose heartbeat has stopped.
 

@@ -37,6 +37,9 @@ REPLACED_TAG = "replaced"
 PROMOTED_TAG = "promoted"
 ROLLED_BACK_TAG = "rolled_back"
 
+PARTIAL = ".fetching-"
+"""Beginning of the names of folders with incomplete downloads."""
+
 TRAINING_FILES = "training_files.txt"
 """Artifact of a run: digests of the training and validation files of its model."""
 
@@ -94,7 +97,7 @@ def champion(
     if version is None:
         return None
     check_origin(version)
-    home = _download(version, folder / _folder_name(version), tracking_uri)
+    home = _download(version, folder / folder_name(version), tracking_uri)
     return Champion(
         task,
         int(version.version),
@@ -116,6 +119,30 @@ def find_version(
         if error.error_code in NO_MODEL_OR_ALIAS:
             return None
         raise
+
+
+def list_versions(task: str) -> list["ModelVersion"]:
+    """All versions of a task's model."""
+    return list(client().search_model_versions(f"name='{task}'"))
+
+
+def predecessor(version: "ModelVersion") -> "ModelVersion | None":
+    """The latest earlier champion that was not rolled back, or None."""
+    versions = {str(v.version): v for v in list_versions(version.name)}
+    visited = {str(version.version)}
+    number = version.tags.get(REPLACED_TAG)
+    while number in versions and number not in visited:
+        if ROLLED_BACK_TAG not in versions[number].tags:
+            return versions[number]
+        visited.add(number)
+        number = versions[number].tags.get(REPLACED_TAG)
+    return None
+
+
+def folder_name(version: "ModelVersion") -> str:
+    """Folder name of a version: digests of its weights and its protocol."""
+    parts = version.tags[WEIGHTS_TAG][:16], version.tags.get(PROTOCOL_TAG, "")
+    return "-".join(filter(None, parts))
 
 
 def register(
@@ -148,7 +175,7 @@ def register(
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    for version in _versions(task):
+    for version in list_versions(task):
         if version.tags.items() >= wanted.items():
             return version
     return client().create_model_version(
@@ -196,7 +223,7 @@ def last_promoted(task: str) -> "ModelVersion | None":
     """The most recently promoted version that was not rolled back, or None."""
     promoted = [
         version
-        for version in _versions(task)
+        for version in list_versions(task)
         if PROMOTED_TAG in version.tags and ROLLED_BACK_TAG not in version.tags
     ]
     return max(promoted, key=lambda v: v.tags[PROMOTED_TAG], default=None)
@@ -221,7 +248,7 @@ def promote_by_hand(task: str, number: int) -> "ModelVersion":
     Raises:
         InputError: The version does not exist, or was not registered by this project.
     """
-    versions = {int(v.version): v for v in _versions(task)}
+    versions = {int(v.version): v for v in list_versions(task)}
     version = versions.get(number)
     if version is None:
         known = _numbers(versions.values())
@@ -248,7 +275,7 @@ def roll_back(task: str) -> tuple["ModelVersion", "ModelVersion"]:
     current = find_version(task, CHAMPION)
     if current is None:
         raise InputError(f"{task} has no champion; there is nothing to roll back")
-    before = _before(current)
+    before = predecessor(current)
     if before is None:
         raise InputError(
             f"version {current.version} of {task} has no previous champion to roll "
@@ -286,42 +313,19 @@ def is_same(one: "ModelVersion | None", other: "ModelVersion | None") -> bool:
     return int(one.version) == int(other.version)
 
 
-def _before(version: "ModelVersion") -> "ModelVersion | None":
-    """The latest earlier champion that was not rolled back, or None."""
-    versions = {str(v.version): v for v in _versions(version.name)}
-    visited = {str(version.version)}
-    number = version.tags.get(REPLACED_TAG)
-    while number in versions and number not in visited:
-        if ROLLED_BACK_TAG not in versions[number].tags:
-            return versions[number]
-        visited.add(number)
-        number = versions[number].tags.get(REPLACED_TAG)
-    return None
-
-
-def _versions(task: str) -> list["ModelVersion"]:
-    return list(client().search_model_versions(f"name='{task}'"))
-
-
 def _numbers(versions: Iterable["ModelVersion"]) -> str:
     return ", ".join(map(str, sorted(int(v.version) for v in versions))) or "none"
 
 
 def _other(version: "ModelVersion") -> str:
     """The command that promotes another version, if there is one."""
-    others = [v for v in _versions(version.name) if not is_same(v, version)]
+    others = [v for v in list_versions(version.name) if not is_same(v, version)]
     if not others:
         return "no other version exists"
     return (
         f"promote another version ({_numbers(others)}) with kedro promote "
         f"--task={version.name} --version=N and the same --env"
     )
-
-
-def _folder_name(version: "ModelVersion") -> str:
-    """Folder name of a version: digests of its weights and its protocol."""
-    parts = version.tags[WEIGHTS_TAG][:16], version.tags.get(PROTOCOL_TAG, "")
-    return "-".join(filter(None, parts))
 
 
 def _download(version: "ModelVersion", home: Path, tracking_uri: str | None) -> Path:
@@ -332,7 +336,7 @@ def _download(version: "ModelVersion", home: Path, tracking_uri: str | None) -> 
     if _is_intact(home, sha256):
         return home
     home.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=home.parent, prefix=".fetching-") as scratch:
+    with tempfile.TemporaryDirectory(dir=home.parent, prefix=PARTIAL) as scratch:
         partial = Path(scratch) / home.name
         partial.mkdir()
         download_artifacts(

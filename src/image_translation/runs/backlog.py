@@ -48,12 +48,21 @@ def find_pending_trainings(models: Path) -> list[Path]:
     Args:
         models: The task's folder of models.
     """
-    folders = (*models.glob("*/replicate-*"), *models.glob("tuning/*/trial-*"))
-    return [
-        folder
-        for folder in sorted(folders)
-        if is_pending(folder) or _is_end_missing(folder)
-    ]
+    return [folder for folder in list_trainings(models) if is_training_pending(folder)]
+
+
+def list_trainings(models: Path) -> list[Path]:
+    """The folders of all replicates and trials, sorted.
+
+    Args:
+        models: The task's folder of models.
+    """
+    return sorted([*models.glob("*/replicate-*"), *models.glob("tuning/*/trial-*")])
+
+
+def is_training_pending(folder: Path) -> bool:
+    """Whether MLflow lacks events of a replicate or a trial."""
+    return is_pending(folder) or _is_end_missing(folder)
 
 
 def send_training(folder: Path) -> Sent:

@@ -1,8 +1,8 @@
 """The lock of a task's data: for one process, or several that share the work.
 
-A run, ``kedro nightly``, ``kedro send`` and promotions hold the lock alone. The nodes of a
-shared run (a DAG) and the workers of a tuning share it. A shared run excludes other
-commands until it is ended, even while none of its nodes is running.
+A run, ``kedro nightly``, ``kedro send``, ``kedro clean`` and promotions hold the lock
+alone. The nodes of a shared run (a DAG) and the workers of a tuning share it. A shared run
+excludes other commands until it is ended, even while none of its nodes is running.
 """
 
 import os
