@@ -4,7 +4,6 @@ import html
 import io
 import itertools
 import re
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from image_translation.app import server
 from image_translation.common.errors import InputError
 from image_translation.runs.exit_codes import ExitCode
 from tests.app.conftest import free_port, running_app
+from tests.conftest import move_project
 
 MEGABYTE = 10**6
 BOUNDARY = "a-boundary"
@@ -29,7 +29,7 @@ BOUNDARY = "a-boundary"
 
 @pytest.fixture(scope="module")
 def project(smoke_project, tmp_path_factory) -> Path:
-    return shutil.copytree(smoke_project, tmp_path_factory.mktemp("app") / "project")
+    return move_project(smoke_project, tmp_path_factory.mktemp("app"))
 
 
 @pytest.fixture(scope="module")

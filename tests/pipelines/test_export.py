@@ -1,5 +1,3 @@
-import shutil
-
 import pandas as pd
 import pytest
 from PIL import Image
@@ -12,7 +10,7 @@ from image_translation.export import formats
 from image_translation.export.package import ModelExport
 from image_translation.export.settings import ExportSettings
 from image_translation.pipelines.export.nodes import export_models
-from tests.conftest import task_settings
+from tests.conftest import move_project, task_settings
 from tests.training.conftest import make_settings
 
 
@@ -119,7 +117,7 @@ def test_missing_extra_is_an_error(arguments, monkeypatch):
 
 def test_champion_is_exported_from_the_command_line(smoke_project, kedro, tmp_path):
     pytest.importorskip("onnxruntime")
-    project = shutil.copytree(smoke_project, tmp_path / "project")
+    project = move_project(smoke_project, tmp_path)
     run = ("run", "--env=smoke", "--pipeline=export", "--params=task=colorization")
     result = kedro(project, *run)
     assert result.returncode == 0, result.stderr

@@ -1,5 +1,4 @@
 import csv
-import shutil
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from image_translation.registry.versions import promote, register
 from image_translation.runs.backlog import send_training
 from image_translation.runs.training_run import describe_training, record_finished
 from image_translation.training import train
-from tests.conftest import task_settings
+from tests.conftest import move_project, task_settings
 from tests.training.conftest import make_pairs, make_settings
 from tests.translation.conftest import make_settings as make_translation
 
@@ -43,7 +42,7 @@ def test_task_parameter_selects_the_translation():
 def test_folder_is_translated_from_the_command_line(
     smoke_project, kedro, photographs, tmp_path
 ):
-    project = shutil.copytree(smoke_project, tmp_path / "project")
+    project = move_project(smoke_project, tmp_path)
     parameters = f"task=colorization,input={photographs},output={tmp_path / 'out'}"
     result = kedro(
         project, "run", "--env=smoke", "--pipeline=translate", f"--params={parameters}"
