@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import os
 import socket
 
@@ -64,6 +65,38 @@ def test_name_that_is_not_utf8_is_left_out(tmp_path, caplog):
     assert (source.files, source.unnamable) == (("a.png",), (r"\xff.png",))
     assert r"ignoring 1 images, because their names are not valid UTF-8" in caplog.text
     assert Source.from_json(source.to_json()) == source
+
+
+@pytest.fixture
+def forbid(monkeypatch):
+    """Makes folders unreadable, also for root, whom permissions do not stop."""
+    scan = os.scandir
+
+    def forbid(*folders):
+        def refuse(path="."):
+            if str(path) in map(str, folders):
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return scan(path)
+
+        monkeypatch.setattr(os, "scandir", refuse)
+
+    return forbid
+
+
+def test_sub_folder_that_cannot_be_read_stops_no_other(tmp_path, forbid, caplog):
+    for name in ("a/1.png", "b/2.png", "b/c/3.png", "d/4.png"):
+        write(tmp_path / name, 0)
+    forbid(tmp_path / "a", tmp_path / "b/c")
+    assert list_folder(tmp_path).files == ("b/2.png", "d/4.png")
+    (warning,) = caplog.messages
+    assert "ignoring 2 sub-folders that cannot be read" in warning
+    assert "'a', 'b/c'" in warning
+
+
+def test_source_that_cannot_be_read_is_reported(tmp_path, forbid):
+    forbid(tmp_path)
+    with pytest.raises(InputError, match=r"cannot list .*: Permission denied"):
+        list_folder(tmp_path)
 
 
 def make_special(folder):

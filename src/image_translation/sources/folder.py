@@ -21,15 +21,16 @@ def list_folder(path: Path, parameter: str = "source") -> Source:
     """List the images in a folder and its sub-folders.
 
     Image files are recognized by their suffix, in upper or lower case. Hidden files and
-    ``__MACOSX`` are skipped. FIFOs, sockets, devices, links to them, and files whose
-    names are not valid UTF-8 are also skipped, with a warning.
+    ``__MACOSX`` are skipped. FIFOs, sockets, devices, links to them, files whose names are
+    not valid UTF-8, and sub-folders that cannot be read are also skipped, with a warning.
 
     Args:
         path: The folder.
         parameter: Name of the parameter, for messages.
 
     Raises:
-        InputError: The folder does not exist, is not a folder, or contains no image.
+        InputError: The folder does not exist, is not a folder, cannot be read, or contains
+            no image.
     """
     folder = path.expanduser().absolute()
     if not folder.exists():
@@ -41,7 +42,16 @@ def list_folder(path: Path, parameter: str = "source") -> Source:
         raise InputError(
             f"{parameter}: {folder} is a file; pass the folder that contains the images"
         )
-    walked = sorted(_walk(folder))
+    unreadable: list[str] = []
+    walked = sorted(_walk(folder, unreadable))
+    if unreadable:
+        logger.warning(
+            "%s: ignoring %d sub-folders that cannot be read; allow reading and "
+            "entering them: %s",
+            folder,
+            len(unreadable),
+            _name_some(unreadable),
+        )
     special = [file for file in walked if is_special(folder / file)]
     if special:
         logger.warning(
@@ -78,11 +88,17 @@ def list_folder(path: Path, parameter: str = "source") -> Source:
     return Source(name=folder.name, root=folder, files=files, unnamable=shown)
 
 
-def _walk(folder: Path) -> Iterator[str]:
+def _walk(folder: Path, unreadable: list[str]) -> Iterator[str]:
+    """The files of a folder, relative to it; adds sub-folders that cannot be read."""
+
+    def skip(error: OSError) -> None:
+        failed = Path(error.filename)
+        if failed == folder:
+            raise InputError(f"cannot list {folder}: {error.strerror}") from error
+        unreadable.append(failed.relative_to(folder).as_posix())
+
     seen = set()  # links may form cycles
-    for current, folders, files in os.walk(
-        folder, followlinks=True, onerror=_refuse_folder
-    ):
+    for current, folders, files in os.walk(folder, followlinks=True, onerror=skip):
         real = os.path.realpath(current)
         if real in seen:
             folders.clear()
@@ -93,10 +109,6 @@ def _walk(folder: Path) -> Iterator[str]:
         )
         relative = Path(current).relative_to(folder)
         yield from ((relative / name).as_posix() for name in files if name[0] != ".")
-
-
-def _refuse_folder(error: OSError) -> None:
-    raise InputError(f"cannot list {error.filename}: {error.strerror}") from error
 
 
 def _is_utf8(file: str) -> bool:
