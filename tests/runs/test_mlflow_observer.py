@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from image_translation.common.fingerprint import file_digest
 from image_translation.common.schema import flatten
 from image_translation.common.stamps import Stamp
+from image_translation.imaging.decoding import to_8_bit
 from image_translation.networks import build_network
 from image_translation.runs.backlog import find_pending_trainings, send_training
 from image_translation.runs.mlflow_logging import link_replicates, log_scores
@@ -35,6 +36,7 @@ SETTINGS = make_settings(
     "pix2pix", network__base_channels=8, training__seed=3, training__epochs=2
 )
 HOW = make_translate_settings()
+SERVED = {**HOW.model_dump(), "white": 4095.0}
 COST = {"seconds": 1.5, "images_per_second": 20.0}
 
 
@@ -54,7 +56,7 @@ def observer(store, parent):
         }
     ]
     observer = MlflowObserver(
-        "colorization", "pix2pix", parent, inputs, HOW.model_dump(), "smoke"
+        "colorization", "pix2pix", parent, inputs, SERVED, "smoke"
     )
     yield observer
     observer._stop_monitor()  # it would call the store during later tests
@@ -165,6 +167,10 @@ def test_finished_training_closes_its_run_with_the_model(observer, tmp_path):
     np.testing.assert_array_equal(pixels, expected)
     np.testing.assert_array_equal(decode(png), expected)
     np.testing.assert_array_equal(decode(base64.b64decode(text)), expected)
+    deep = np.arange(40 * 50, dtype=np.uint16).reshape(40, 50) * 2
+    grey = to_8_bit(deep, 4095)[..., None].repeat(3, axis=2)
+    (png,) = model.predict(pd.DataFrame({"image": [encode(deep)]}))["image"]
+    np.testing.assert_array_equal(decode(png), translate_pixels(translator, grey))
     for wrong in (image / 255, image.astype(np.uint16) * 257, image.astype(int) - 1):
         with pytest.raises(ValueError, match="pixels are whole numbers from 0 to 255"):
             model.unwrap_python_model()._translate(wrong)

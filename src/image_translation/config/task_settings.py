@@ -26,7 +26,7 @@ from image_translation.statistics.settings import (
     VerdictSettings,
 )
 from image_translation.training.settings import ModelSettings
-from image_translation.translation.settings import TranslateSettings
+from image_translation.translation.settings import ServedSettings, TranslateSettings
 from image_translation.tuning.settings import TuningSettings
 
 ALL_MODELS = (*MODELS, *BASELINES)
@@ -77,3 +77,10 @@ class TaskSettings(_ModelBlocks, TaskSections):
     @property
     def models(self) -> dict[str, ModelSettings]:
         return {model: getattr(self, model) for model in ALL_MODELS}
+
+    @property
+    def served(self) -> ServedSettings:
+        """How models of the task translate photographs outside of the project."""
+        return ServedSettings(
+            **self.translate.model_dump(), white=self.preparation.white
+        )

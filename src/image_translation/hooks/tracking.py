@@ -99,7 +99,7 @@ class TrackingHooks:
                     "n_pairs": len(pairs),
                 }
             )
-        translation = self._context.params[task].translate.model_dump()
+        translation = self._context.params[task].served.model_dump()
         environment = self._context.env or "local"
         return task, model, self._parent_run_id, given, translation, environment
 

@@ -25,7 +25,7 @@ from image_translation.translation.encoded_images import (
     translate_encoded,
     translate_pixels,
 )
-from image_translation.translation.settings import TranslateSettings
+from image_translation.translation.settings import ServedSettings
 
 logger = logging.getLogger(__name__)
 
@@ -43,12 +43,15 @@ class RefusedInputError(MlflowException, ValueError):
 class ServedModel(PythonModel):
     """A trained replicate as MLflow loads it."""
 
+    _white: float | None = None
+
     def load_context(self, context: Any) -> None:
         folder = Path(context.artifacts["weights"]).parent
         inference = InferenceSettings.model_validate(context.model_config["inference"])
-        how = TranslateSettings.model_validate(context.model_config["translation"])
+        how = ServedSettings.model_validate(context.model_config["translation"])
         trained = TrainedReplicate.read(folder)
         self._translator = Translator.read(trained, inference, how)
+        self._white = how.white
 
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: Any = None
@@ -78,9 +81,9 @@ class ServedModel(PythonModel):
     def _translate(self, image: Any) -> Any:
         if isinstance(image, str):
             data = base64.b64decode(image.rpartition(",")[2])  # also of a data URL
-            return base64.b64encode(translate_encoded(self._translator, data)).decode()
+            return base64.b64encode(self._translate(data)).decode()
         if isinstance(image, bytes):
-            return translate_encoded(self._translator, image)
+            return translate_encoded(self._translator, image, self._white)
         if isinstance(image, list) and image and isinstance(image[0], str | bytes):
             return [self._translate(one) for one in image]
         pixels = _as_bytes(np.asarray(image))

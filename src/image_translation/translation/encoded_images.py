@@ -13,12 +13,15 @@ def translate_photo(translator: Translator, photo: Photo) -> Photo:
     return photo.with_pixels(translate_pixels(translator, photo.pixels))
 
 
-def translate_encoded(translator: Translator, data: bytes) -> bytes:
+def translate_encoded(
+    translator: Translator, data: bytes, white: float | None = None
+) -> bytes:
     """Translate an image file.
 
     Args:
         translator: The translator.
         data: Content of a file of any supported format.
+        white: ``preparation.white``.
 
     Returns:
         The content of a file of the same format, or of PNG if that format cannot store
@@ -27,5 +30,5 @@ def translate_encoded(translator: Translator, data: bytes) -> bytes:
     Raises:
         UnreadableImageError: The content is not an image.
     """
-    photo = translate_photo(translator, read_photo(io.BytesIO(data)))
+    photo = translate_photo(translator, read_photo(io.BytesIO(data), white))
     return encode_photo(photo, translator.settings.quality)

@@ -18,3 +18,13 @@ class TranslateSettings(Settings):
     overlap: float = Field(ge=0, le=0.5)
     scale: float = Field(ge=0.5, le=16)
     quality: int = Field(ge=1, le=100)
+
+
+class ServedSettings(TranslateSettings):
+    """How a model that MLflow has translates photographs, wherever it is loaded.
+
+    Attributes:
+        white: ``preparation.white`` of the task.
+    """
+
+    white: float | None = None

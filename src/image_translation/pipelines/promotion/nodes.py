@@ -4,19 +4,14 @@ from typing import Any
 
 import pandas as pd
 
+from image_translation.config.task_settings import TaskSettings
 from image_translation.datasets.models import Workspace
 from image_translation.pairing.arrays import ScoredPairs
-from image_translation.pairing.settings import SealSettings
 from image_translation.pipelines.comparison.report import by_model
-from image_translation.statistics.settings import PromotionSettings
-from image_translation.translation.settings import TranslateSettings
 
 
 def decide_promotion(
-    task: str,
-    settings: PromotionSettings,
-    translation: TranslateSettings,
-    seal: SealSettings,
+    settings: TaskSettings,
     scored: ScoredPairs,
     split: pd.DataFrame,
     champions: Workspace,
@@ -27,10 +22,7 @@ def decide_promotion(
     """Select the challenger on validation pairs and compare it with the champion.
 
     Args:
-        task: Name of the task.
-        settings: Metric, guard and margin.
-        translation: Parameters of translating photographs.
-        seal: Whether the test set is sealed.
+        settings: All parameters of the task.
         scored: The scored pairs: the test pairs, unless they are sealed.
         split: The subset of every pair.
         champions: Folder of the champions.
@@ -44,16 +36,16 @@ def decide_promotion(
     """
     from image_translation.registry import promotion
 
-    scored.check_seal(seal.sealed)
+    scored.check_seal(settings.test.sealed)
     decided = promotion.decide(
-        task,
-        settings,
+        settings.name,
+        settings.promotion,
         by_model(results, "trained"),
         by_model(results, "scores"),
         scored,
         champions.folder,
         log,
-        translation.model_dump(),
+        settings.served.model_dump(),
         split,
         pair_looks,
         is_sealed=scored.is_sealed,

@@ -23,10 +23,7 @@ def create_pipeline(models: Sequence[str]) -> Pipeline:
             Node(
                 decide_promotion,
                 inputs={
-                    "task": "params:name",
-                    "settings": "params:promotion",
-                    "translation": "params:translate",
-                    "seal": "params:test",
+                    "settings": "params:task",
                     "scored": "scored_pairs",
                     "split": "split",
                     "champions": "champion.workspace",
