@@ -306,6 +306,18 @@ def test_new_champion_is_used_at_once(versions, models, photograph, folder, tmp_
     assert "another training" in made[1].about_scores
 
 
+def test_champion_whose_network_was_removed_is_not_in_use(
+    versions, models, tmp_path, monkeypatch, caplog
+):
+    promote(versions[0])
+    bench = make_bench(models, tmp_path / "champions")
+    assert next(iter(bench.models("colorization"))).startswith("unet (in use, version")
+    monkeypatch.setattr("image_translation.training.trained.NETWORKS", ["autoencoder"])
+    assert next(iter(bench.models("colorization"))).endswith("(best on validation)")
+    assert "Skipping the champion of colorization" in caplog.text
+    assert not (tmp_path / "champions").exists()
+
+
 def make_slow(folder, suffix):
     """A PPM file of comments, which Pillow reads byte by byte."""
     header = b"P6\n" + b"#" * 20_000_000 + b"\n1 1\n255\nabc"

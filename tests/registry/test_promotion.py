@@ -445,7 +445,7 @@ def test_version_with_a_hostile_tag_is_refused_by_name(world, tmp_path, tag, val
     before = sorted(tmp_path.rglob("*"))
     for look_up in (
         lambda: versions.champion(world.task, tmp_path / "cache/champions"),
-        lambda: chosen_models.identify_champion(world.task),
+        lambda: chosen_models.identify_champion(world.task, tmp_path / "cache"),
         lambda: promotion.promote_by_hand(world.task, 1, world.log),
     ):
         with pytest.raises(InputError, match=f"version 1 of .*its tag {tag} is"):

@@ -154,7 +154,7 @@ class Workbench:
         """
         trained = self._trained(task)
         others = {name: name for name in trained}
-        if in_use := _find_champion(task):
+        if in_use := _find_champion(task, self._tasks[task].champions):
             same = trained.get(in_use.model)
             if same is not None and in_use.weights_sha256 in _weights_of(same):
                 del others[in_use.model]
@@ -378,10 +378,10 @@ def write_preview(
     return path
 
 
-def _find_champion(task: str) -> InUse | None:
-    """The champion of a task; None if the store does not respond."""
+def _find_champion(task: str, champions: Path) -> InUse | None:
+    """The champion of a task; None if it cannot be used or the store does not respond."""
     try:
-        return identify_champion(task)
+        return identify_champion(task, champions)
     except InputError as error:
         logger.warning("%s", error)
         return None

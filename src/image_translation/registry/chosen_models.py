@@ -18,6 +18,7 @@ from image_translation.registry.versions import (
     champion,
     check_origin,
     find_version,
+    read_description,
 )
 from image_translation.runs.mlflow_position import read_run_id
 from image_translation.runs.store import client
@@ -99,14 +100,17 @@ def choose_models(
 def _find_usable_champion(task: str, champions: Path) -> Champion | None:
     """The champion; None without one, or if its network was removed from the project."""
     current = _query(champion, task, champions)
-    if current is None:
-        return None
+    return current if current and _has_network(task, current.trained) else None
+
+
+def _has_network(task: str, trained: TrainedReplicate) -> bool:
+    """True if the project has the network of a champion; logged if it was removed."""
     try:
-        current.trained.check_network()
+        trained.check_network()
     except InputError as error:
         logger.warning("Skipping the champion of %s: %s", task, error)
-        return None
-    return current
+        return False
+    return True
 
 
 def _inference(
@@ -128,8 +132,15 @@ class InUse(NamedTuple):
     weights_sha256: str
 
 
-def identify_champion(task: str) -> InUse | None:
-    """The champion of a task, without a download.
+def identify_champion(task: str, champions: Path) -> InUse | None:
+    """The champion of a task, without a download of its weights.
+
+    Args:
+        task: Name of the task.
+        champions: Folder of the champions.
+
+    Returns:
+        The champion; None without one, or if its network was removed from the project.
 
     Raises:
         InputError: The store does not respond, or no run of this project registered the
@@ -139,6 +150,8 @@ def identify_champion(task: str) -> InUse | None:
     if version is None:
         return None
     check_origin(version)
+    if not _has_network(task, _query(read_description, version, champions)):
+        return None
     model, weights = _model_of(version.tags), version.tags[WEIGHTS_TAG]
     return InUse(model, int(version.version), weights)
 

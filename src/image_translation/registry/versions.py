@@ -107,6 +107,25 @@ def champion(
     )
 
 
+def read_description(version: "ModelVersion", folder: Path) -> TrainedReplicate:
+    """The description of a version's weights, without a download of the weights.
+
+    Args:
+        version: The version.
+        folder: Folder of the champions; an earlier download is used.
+
+    Raises:
+        InputError: The version has no readable description.
+    """
+    from mlflow.artifacts import load_dict
+
+    home = folder / folder_name(version) / FILES
+    if (home / CONFIG).is_file():
+        return TrainedReplicate.read(home)
+    address = f"models:/{version.name}/{version.version}"
+    return TrainedReplicate(home, load_dict(f"{address}/{FILES}/{CONFIG}"))
+
+
 def find_version(
     task: str, alias: str, tracking_uri: str | None = None
 ) -> "ModelVersion | None":
