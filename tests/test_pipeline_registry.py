@@ -51,6 +51,9 @@ def test_layers_follow_each_other(catalog, task):
         for dataset in part.inputs():
             follow[dataset].add(f"{task}.{model}")
         follow[f"{task}.{model}"] |= part.all_outputs()
+    for dataset in pipeline.inputs():  # and the task
+        follow[dataset].add(task)
+    follow[task] |= pipeline.outputs()
     datasets = {name for name in pipeline.datasets() if "params:" not in name}
     drawn = {
         name: SimpleNamespace(
@@ -59,7 +62,7 @@ def test_layers_follow_each_other(catalog, task):
         for name in {*follow, *pipeline.datasets()}
     }
     without = {name for name in datasets if not drawn[name].layer}
-    assert without == {
+    assert without == {f"{task}.assignments"} | {
         f"{task}.{model}.{name}"
         for model in ALL_MODELS
         for name in ("remembered_scorings", "predictions.folder")
