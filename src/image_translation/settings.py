@@ -12,7 +12,7 @@ from image_translation.common import foreign_warnings
 from image_translation.common.foreign_internals import skip_absent_ibis
 from image_translation.common.secrets import mask_log_records
 from image_translation.config.parameters import LayeredConfigLoader
-from image_translation.hooks.kedro_viz import DatasetStatisticsHooks
+from image_translation.hooks.kedro_viz import DatasetStatisticsHooks, ProjectContext
 from image_translation.hooks.parent_run import ParentRunHooks
 from image_translation.hooks.progress import ProgressHooks
 from image_translation.hooks.run_events import RunEventHooks
@@ -38,6 +38,8 @@ HOOKS = (
 # kedro-viz would write to .viz/ with every run of every environment; the hooks keep the
 # status of each environment with its data. ParentRunHooks call kedro-mlflow's hooks.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz", "kedro_mlflow")
+
+CONTEXT_CLASS = ProjectContext
 
 CONFIG_LOADER_CLASS = LayeredConfigLoader
 

@@ -1,16 +1,20 @@
 import json
+import sys
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from kedro.framework.context import KedroContext
 from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 from kedro_viz.api.rest.responses.run_events import (
     transform_events_to_structured_format,
 )
+from kedro_viz.integrations.utils import _VizNullPluginManager
 
+from image_translation import settings
 from image_translation.datasets.tables import NumbersCSVDataset
 from image_translation.hooks.kedro_viz import (
     DatasetStatisticsHooks,
@@ -97,8 +101,28 @@ def test_kedro_viz_shows_the_status_of_its_environment(project):
     show_status(make_context(project))
     kept = project / KEPT / "kedro_pipeline_events.json"
     assert shown.read_text() == kept.read_text()
+    run(project, "cartoon")  # while kedro-viz runs
+    assert shown.read_text() == kept.read_text()
     show_status(make_context(project, data="data/smoke"))
     assert not shown.exists()
+
+
+def test_kedro_viz_gets_the_status_without_hooks(project, monkeypatch):
+    run(project, "monet")
+    monkeypatch.setattr(KedroContext, "catalog", property(lambda self: self.env))
+    context = settings.CONTEXT_CLASS(
+        project_path=project,
+        config_loader={"globals": {"data": "data"}},
+        env="smoke",
+        package_name="image_translation",
+        hook_manager=_VizNullPluginManager(),
+    )
+    monkeypatch.delitem(sys.modules, "kedro_viz.server", raising=False)
+    assert context.catalog == "smoke"
+    assert not (project / ".viz").exists()  # as in a run
+    monkeypatch.setitem(sys.modules, "kedro_viz.server", sys)
+    assert context.catalog == "smoke"
+    assert (project / ".viz/kedro_pipeline_events.json").is_file()
 
 
 def test_packaged_run_leaves_nothing_beside_its_data(tmp_path):

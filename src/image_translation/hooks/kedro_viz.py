@@ -2,11 +2,12 @@
 
 kedro-viz keeps one file of each for a project, and overwrites it with every run. Here each
 environment keeps its own, with its data, and a run replaces only the status of its own nodes
-and datasets. When kedro-viz starts, it gets those of the environment that it shows.
+and datasets. When kedro-viz starts, it gets links to those of the environment that it
+shows; it reads the status again whenever its page is loaded.
 """
 
 import json
-import shutil
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from typing import Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro_viz.integrations.kedro.hooks import DatasetStatsHook
 from kedro_viz.integrations.kedro.hooks_utils import (
@@ -109,10 +111,8 @@ class DatasetStatisticsHooks(DatasetStatsHook):
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Find the statistics of this environment, and show them if kedro-viz starts."""
+        """Find the statistics of this environment."""
         self._file = _find_file(context, STATISTICS_FILE)
-        if "kedro_viz.server" in sys.modules:
-            show_status(context)
 
     @hook_impl
     def after_pipeline_run(self) -> None:
@@ -123,15 +123,30 @@ class DatasetStatisticsHooks(DatasetStatsHook):
             write_text(self._file, json.dumps(content, indent=1))
 
 
+class ProjectContext(KedroContext):
+    """Kedro's context; shows the status of its environment if kedro-viz starts.
+
+    kedro-viz calls no hooks, unless it is started with ``--include-hooks``.
+    """
+
+    @property
+    def catalog(self) -> CatalogProtocol:
+        """The catalog of the environment."""
+        if "kedro_viz.server" in sys.modules:
+            show_status(self)
+        return super().catalog
+
+
 def show_status(context: KedroContext) -> None:
-    """Copy status and statistics of an environment to where kedro-viz reads them."""
+    """Link status and statistics of an environment to where kedro-viz reads them."""
     for name in (EVENTS_FILE, STATISTICS_FILE):
+        kept = _find_file(context, name)
+        if kept is None:
+            return
         shown = context.project_path / EVENTS_DIR / name
         shown.unlink(missing_ok=True)
-        kept = _find_file(context, name)
-        if kept is not None and kept.is_file():
-            shown.parent.mkdir(exist_ok=True)
-            shutil.copyfile(kept, shown)
+        shown.parent.mkdir(exist_ok=True)
+        shown.symlink_to(os.path.relpath(kept, shown.parent))
 
 
 def _find_file(context: KedroContext, name: str) -> Path | None:
