@@ -91,37 +91,39 @@ def find_old_runs(
 
 
 def _choose_runs(runs: Sequence["Run"], keep: int, needed: Collection[str]) -> set[str]:
-    """The runs that are kept: the newest with all trainings, and single ones.
+    """The runs that are kept.
+
+    These are the newest runs of pipelines with all their trainings, single trainings that
+    these link to or that are needed, and the run of the pipeline of each, which has the
+    report.
+    """
+    newest = _choose_newest([r for r in runs if PARENT not in r.data.tags], keep)
+    whole = {run.info.run_id for run in newest}
+    links = (run.data.tags.items() for run in newest)
+    linked = {run_id for tags in links for tag, run_id in tags if LINK.fullmatch(tag)}
+    single = whole | linked | set(needed)
+    kept = [
+        run
+        for run in runs
+        if run.info.run_id in single
+        or run.data.tags.get(PARENT) in whole
+        or run.info.status == "RUNNING"
+    ]
+    parents = {run.data.tags[PARENT] for run in kept if PARENT in run.data.tags}
+    return parents | {run.info.run_id for run in kept}
+
+
+def _choose_newest(parents: Sequence["Run"], keep: int) -> list["Run"]:
+    """The newest runs of pipelines, and those that are running.
 
     A run has parameters if it had results. Runs without are counted separately, so that
     nights without news do not displace the run that has the report.
     """
-    parents = [run for run in runs if PARENT not in run.data.tags]
-    parents.sort(key=lambda run: run.info.start_time, reverse=True)
+    parents = sorted(parents, key=lambda run: run.info.start_time, reverse=True)
     with_results = [run for run in parents if run.data.params]
     without = [run for run in parents if not run.data.params]
-    newest = [*with_results[:keep], *without[:keep]]
-    newest += [run for run in parents if run.info.status == "RUNNING"]
-    whole = {run.info.run_id for run in newest}
-    linked = {
-        run_id
-        for run in newest
-        for tag, run_id in run.data.tags.items()
-        if LINK.fullmatch(tag)
-    }
-    single = [
-        run
-        for run in runs
-        if run.info.run_id in {*whole, *linked, *needed}
-        or run.data.tags.get(PARENT) in whole
-        or run.info.status == "RUNNING"
-    ]
-    # also the run of the pipeline, which has the report
-    return {id_ for run in single for id_ in (run.info.run_id, _parent_of(run))}
-
-
-def _parent_of(run: "Run") -> str:
-    return run.data.tags.get(PARENT, run.info.run_id)
+    running = [run for run in parents if run.info.status == "RUNNING"]
+    return [*with_results[:keep], *without[:keep], *running]
 
 
 def _leave_run(run: "Run", models: Sequence["LoggedModel"]) -> Leftover:
