@@ -41,12 +41,12 @@ STYLES: Mapping[str, ModelStyle] = {
     "autoencoder_gan": ModelStyle("#b8431f", "^"),
     "autoencoder": ModelStyle("#cc811f", "D", (5, 2)),
     "residual_unet": ModelStyle("#2a8f6d", "P"),
-    "pretrained_unet": ModelStyle("#8a63c9", "*"),
+    "pretrained_unet": ModelStyle("#c170a6", "*"),
     COPY_INPUT: ModelStyle("#6f7680", "X", (1, 2)),
     MEAN_TARGET: ModelStyle("#9a8d80", "v", (1, 2)),
 }
 
-_OTHER_COLOURS = ("#c25584", "#7d8a2e")
+_OTHER_COLOURS = ("#8a63c9", "#7d8a2e")
 _OTHER_MARKERS = ("p", "h", "<", ">")
 
 
