@@ -46,14 +46,21 @@ def only(*models: str) -> str:
     )
 
 
-def copy_project(folder: Path) -> Path:
-    """The parts of the project that a run needs, without anybody's data."""
+def copy_project(folder: Path, database: Path | None = None) -> Path:
+    """The parts of the project that a run needs, without anybody's data.
+
+    With a database, the smoke environment starts with a copy of it.
+    """
     for name in ("pyproject.toml", ".telemetry"):
         shutil.copy(PROJECT / name, folder / name)
     ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", "local")
     for name in ("conf", "src"):
         shutil.copytree(PROJECT / name, folder / name, ignore=ignored)
     (folder / "conf" / "local").mkdir()
+    if database is not None:
+        store = folder / "data/smoke/mlflow"
+        store.mkdir(parents=True)
+        shutil.copy(database, store)
     return folder
 
 

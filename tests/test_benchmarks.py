@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from image_translation.common.stamps import Stamp
@@ -14,6 +15,7 @@ from tests.conftest import PROJECT
 from tests.training.conftest import make_pairs
 
 
+@pytest.mark.slow
 def test_killed_trainings_end_with_the_same_weights():
     script = PROJECT / "benchmarks/interruption.py"
     result = subprocess.run(
@@ -94,6 +96,7 @@ def save_pairs(folder: Path, pairs: PairArrays) -> None:
     Stamp(folder).write(pairs.fingerprint)
 
 
+@pytest.mark.slow
 def test_ablation_compares_options_with_the_plain_model(tmp_path):
     for side, seed in (("train", 0), ("validation", 1)):
         save_pairs(tmp_path / side, make_pairs(6, seed))

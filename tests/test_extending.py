@@ -89,9 +89,9 @@ def files_of(project: Path) -> set[tuple[Path, bytes]]:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory) -> Path:
+def project(tmp_path_factory, empty_database) -> Path:
     """A project with all four."""
-    project = copy_project(tmp_path_factory.mktemp("extended"))
+    project = copy_project(tmp_path_factory.mktemp("extended"), empty_database)
     for add in (add_loss, add_network, add_metric, add_task):
         before = files_of(project)
         add(project)

@@ -66,10 +66,12 @@ def leaks(folder: Path) -> list[str]:
     ]
 
 
-def test_planted_secrets_occur_in_no_output_and_no_log(tmp_path, kedro, address):
+def test_planted_secrets_occur_in_no_output_and_no_log(
+    tmp_path, kedro, address, empty_database
+):
     project = tmp_path / "project"
     project.mkdir()
-    copy_project(project)
+    copy_project(project, empty_database)
     parameters = project / "conf/smoke/parameters_custom.yml"
     parameters.write_text(PARAMETERS.format(password=PASSWORD, address=address))
     run = ("run", "--env=smoke", "--pipeline=custom")

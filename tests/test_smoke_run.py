@@ -197,8 +197,10 @@ def test_dry_run_lists_what_would_be_made_and_why(smoke_project, kedro, tmp_path
     assert times_of(project / "data") == before
 
 
-def test_same_seed_gives_the_same_scores(smoke_project, kedro, tmp_path):
-    project = copy_project(tmp_path)
+def test_same_seed_gives_the_same_scores(
+    smoke_project, kedro, tmp_path, empty_database
+):
+    project = copy_project(tmp_path, empty_database)
     models = "pix2pix", "residual_unet"
     command = ("run", "--pipeline=colorization", "--env=smoke")
     command += ("--tags=ingestion,splitting,preparation,training,inference,scoring",)

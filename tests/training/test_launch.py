@@ -57,7 +57,9 @@ def take_step(model: str, rank: int = 0, world: int = 1) -> dict[str, torch.Tens
     return {str(i): a - b for i, (a, b) in enumerate(zip(after, before, strict=True))}
 
 
-@pytest.mark.parametrize("model", ["unet", "autoencoder", "compared"])
+@pytest.mark.parametrize(
+    "model", ["unet", "compared", pytest.param("autoencoder", marks=pytest.mark.slow)]
+)
 def test_gradients_of_two_processes_are_those_of_one(tmp_path, model):
     mp.spawn(step_in_process, (2, model, str(tmp_path)), nprocs=2)
     shared = torch.load(tmp_path / "gradients.pt", weights_only=True)
