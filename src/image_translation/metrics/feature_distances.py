@@ -358,7 +358,7 @@ def _encoder_features(
     features = [np.empty((0, 0))]
     with torch.inference_mode():
         for start in range(0, len(images), BATCH):
-            chunk = np.ascontiguousarray(images[start : start + BATCH])
+            chunk = np.array(images[start : start + BATCH])
             pixels = torch.from_numpy(chunk).permute(0, 3, 1, 2).float() / 127.5 - 1
             maps = encoder(enlarge(pixels))[-1]
             features.append(maps.mean((2, 3)).double().numpy())
@@ -371,7 +371,7 @@ def _inception_features(network: Any, images: Images) -> Doubles:
     features = []
     with torch.inference_mode():
         for start in range(0, len(images), BATCH):
-            chunk = np.ascontiguousarray(images[start : start + BATCH])
+            chunk = np.array(images[start : start + BATCH])
             pixels = torch.from_numpy(chunk).permute(0, 3, 1, 2)
             features.append(network(pixels, return_features=True).double().numpy())
     return np.concatenate(features)

@@ -175,7 +175,7 @@ def _score(
     with torch.inference_mode():
         for start in range(0, len(targets), BATCH):
             sides = [
-                torch.from_numpy(np.ascontiguousarray(side[start : start + BATCH]))
+                torch.from_numpy(np.array(side[start : start + BATCH]))
                 for side in (predictions, targets)
             ]
             a, b = (side.permute(0, 3, 1, 2).float() / 255 for side in sides)
