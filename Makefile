@@ -21,7 +21,7 @@ AIRFLOW := AIRFLOW_HOME="$(CURDIR)/.airflow" \
 	AIRFLOW__USAGE_DATA_COLLECTION__ENABLED=False \
 	PATH="$(CURDIR)/.venv-airflow/bin:$$PATH"
 
-.PHONY: run plan app nightly test test-slow test-browser test-airflow lint bench bench-preparation bench-inference \
+.PHONY: run plan app nightly test test-slow test-browser test-airflow lint types imports bench bench-preparation bench-inference \
 	bench-scoring bench-training bench-shared-machine ablation viz mlflow \
 	send rollback docs site dags airflow lock audit clean
 
@@ -61,7 +61,12 @@ test-airflow: $(INSTALLED) $(AIRFLOW_INSTALLED)
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync types imports
+
+types: $(INSTALLED)
 	$(BIN)/mypy
+
+imports: $(INSTALLED)
 	$(BIN)/lint-imports
 
 # Runs all benchmarks, into docs/performance.md; takes most of an hour.
@@ -125,6 +130,7 @@ airflow: dags $(AIRFLOW_INSTALLED)
 $(AIRFLOW_INSTALLED): requirements-airflow.lock $(call recreated,.venv-airflow)
 	$(PYTHON) -m venv $(if $(filter recreate,$^),--clear) .venv-airflow
 	.venv-airflow/bin/python $(PIP) $(FROM_LOCK) requirements-airflow.lock
+	$(call compiled,.venv-airflow)
 	touch $(AIRFLOW_INSTALLED)
 
 # Uploads results that an unavailable MLflow server missed; trains nothing.
@@ -140,7 +146,10 @@ rollback: $(INSTALLED)
 # files lack packages that only other systems need, such as appnope on macOS: pip installs those
 # without checking a hash.
 PIP := -m pip --disable-pip-version-check --quiet
-FROM_LOCK := install --require-hashes --no-deps --requirement
+FROM_LOCK := install --require-hashes --no-deps --no-compile --requirement
+
+# On all cores, while pip compiles on one; a few packages contain templates that do not compile.
+compiled = $(1)/bin/python -m compileall -q -j 0 $(1)/lib > /dev/null 2>&1 || true
 
 $(INSTALLED): requirements.lock requirements-cpu.lock requirements-cuda.lock pyproject.toml \
 	$(call recreated,.venv)
@@ -149,6 +158,7 @@ $(INSTALLED): requirements.lock requirements-cpu.lock requirements-cuda.lock pyp
 	$(BIN)/python $(PIP) $(FROM_LOCK) requirements.lock
 	$(BIN)/python -c "import torch" 2> /dev/null || \
 		$(BIN)/python $(PIP) $(FROM_LOCK) requirements-cuda.lock
+	$(call compiled,.venv)
 	$(BIN)/python $(PIP) install --no-deps --no-build-isolation --editable .
 	$(BIN)/python $(PIP) check > /dev/null || \
 		$(BIN)/python $(PIP) install --editable ".[app,dev,export]"

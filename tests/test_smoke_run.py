@@ -211,6 +211,7 @@ def test_same_seed_gives_the_same_scores(
         assert (project / path).read_bytes() == (smoke_project / path).read_bytes()
 
 
+@pytest.mark.slow
 def test_model_that_is_switched_off_is_shown_as_not_run(smoke_project, kedro, tmp_path):
     project = tmp_path / "project"
     shutil.copytree(smoke_project, project)
