@@ -22,19 +22,12 @@ from training import describe_machine, measure_peak, our_step
 
 from image_translation.common.memory import keep_freed_memory
 from image_translation.common.torch_threads import PERIOD, torch_threads
+from image_translation.pipeline_registry import MODELS
 from image_translation.training.devices import pick_device
 
 SIZES = (64, 128)
 BATCH = 16
 CHANNELS = 32
-MODELS = (
-    "pix2pix",
-    "unet",
-    "autoencoder",
-    "autoencoder_gan",
-    "residual_unet",
-    "pretrained_unet",
-)
 BUSY = (0, 2, 4)
 SECONDS = 6.0
 ROUNDS = 2

@@ -17,6 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from image_translation.pipeline_registry import MODELS
+
 PROJECT = Path(__file__).parents[1]
 FINISHED, LOCKED = 0, 75
 FIRST_TASKS = ("colorization", "cartoon", "hidden_digits")
@@ -38,14 +40,8 @@ def copy_project(folder: Path) -> Path:
 
 def start(project: Path, task: str, parameters: str) -> "subprocess.Popen[str]":
     """Start a run of a task with its baselines and the U-Net."""
-    switched_off = (
-        "pix2pix",
-        "autoencoder",
-        "autoencoder_gan",
-        "residual_unet",
-        "pretrained_unet",
-    )
-    only = ",".join(f"models.{model}.enabled=false" for model in switched_off)
+    others = (model for model in MODELS if model != "unet")
+    only = ",".join(f"models.{model}.enabled=false" for model in others)
     command = [sys.executable, "-m", "kedro", "run", "--env=smoke"]
     return subprocess.Popen(
         [*command, f"--pipeline={task}", f"--params={parameters},{only}"],

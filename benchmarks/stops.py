@@ -26,6 +26,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from image_translation.pipeline_registry import MODELS
+
 PROJECT = Path(__file__).parents[1]
 TASK = "colorization"
 SMOKE = ("--env=smoke",)
@@ -33,14 +35,7 @@ SECONDS = 15
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 ONE_MODEL = "models.{}.enabled=false"
-OTHERS = (
-    "pix2pix",
-    "autoencoder",
-    "autoencoder_gan",
-    "residual_unet",
-    "pretrained_unet",
-)
-UNET = ",".join(ONE_MODEL.format(name) for name in OTHERS)
+UNET = ",".join(ONE_MODEL.format(name) for name in MODELS if name != "unet")
 URL = "<url>"
 """Placeholder for the address of the slow server."""
 

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
+
+from image_translation.common.files import write_text
 
 FILE = Path("__pycache__") / "code_digests.json"
 
@@ -27,7 +28,8 @@ def stored(package: Path, key: str, compute: Callable[[], Any]) -> Any:
     if key not in results:
         results[key] = compute()
         with suppress(OSError):  # such as a read-only installation
-            _write(package / FILE, {"source": source, "results": results})
+            content = {"source": source, "results": results}
+            write_text(package / FILE, json.dumps(content))
     return results[key]
 
 
@@ -51,10 +53,3 @@ def _read(package: Path, source: str) -> dict[str, Any]:
         return {}
     is_current = isinstance(content, dict) and content.get("source") == source
     return content["results"] if is_current else {}
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    path.parent.mkdir(exist_ok=True)
-    with NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
-        json.dump(content, file)
-    os.replace(file.name, path)

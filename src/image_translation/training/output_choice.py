@@ -34,12 +34,17 @@ def choose_output(pairs: PairArrays) -> str:
     count = min(len(pairs), PAIRS)
     if not count:
         return "rgb"
-    chosen = np.arange(count) * len(pairs) // count
-    inputs = pairs.inputs[chosen].astype(float)
-    targets = pairs.targets[chosen].astype(float)
-    luma = (targets @ LUMA_WEIGHTS)[..., None]  # (N, H, W, 1)
-    if np.abs(inputs - luma).mean() <= SAME_LUMA:
+    luma_error = copy_error = squares = 0.0
+    total = np.zeros(pairs.targets.shape[1:])
+    for position in np.arange(count) * len(pairs) // count:
+        image = pairs.inputs[position].astype(float)
+        target = pairs.targets[position].astype(float)
+        luma = (target @ LUMA_WEIGHTS)[..., None]  # (H, W, 1)
+        luma_error += np.abs(image - luma).mean() / count
+        copy_error += np.square(image - target).mean() / count
+        squares += np.square(target).mean() / count
+        total += target
+    if luma_error <= SAME_LUMA:
         return "ycbcr"
-    copied = np.square(inputs - targets).mean()
-    mean = np.square(targets.mean(axis=0) - targets).mean()
-    return "residual" if copied < mean else "rgb"
+    mean_error = squares - np.square(total / count).mean()
+    return "residual" if copy_error < mean_error else "rgb"

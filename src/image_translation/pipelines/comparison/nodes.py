@@ -229,14 +229,15 @@ def write_report(
 def _draw(content: ReportContent) -> tuple[str, bytes, bytes, bytes, bytes]:
     from image_translation.reporting import figures
     from image_translation.reporting.conclusions import headlines_of
-    from image_translation.reporting.figures import to_png
     from image_translation.reporting.page import render_report
 
     items, derived = content.gallery[:SAMPLES], content.data.derived
     return (
         render_report(content),
-        to_png(figures.comparison_chart(content.comparison, headlines_of(content))),
-        to_png(figures.learning_curves(content.histories)),
-        to_png(figures.score_distributions(content.scores, metrics.HEADLINES)),
-        to_png(figures.sample_grid(items, derived)),
+        figures.to_png(
+            figures.comparison_chart(content.comparison, headlines_of(content))
+        ),
+        figures.to_png(figures.learning_curves(content.histories)),
+        figures.to_png(figures.score_distributions(content.scores, metrics.HEADLINES)),
+        figures.to_png(figures.sample_grid(items, derived)),
     )
