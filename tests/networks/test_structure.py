@@ -20,6 +20,8 @@ from image_translation.networks.blocks import (
     SubPixelConv2d,
     up_block,
 )
+from image_translation.networks.gated import GatedBlock
+from image_translation.networks.generators.pretrained_unet import PretrainedUNet
 from image_translation.networks.outputs import OUTPUTS
 
 NETWORKS = [UNet, Autoencoder]
@@ -28,6 +30,7 @@ OPTIONS = [
     *({"upsampling": name} for name in UPSAMPLING),
     *({"normalization": name} for name in NORMALIZATIONS),
     {"attention": True},
+    {"blocks": 2},
     {"dropout": 0.0},
     {"levels": 2},
     {"levels": 5},
@@ -204,3 +207,18 @@ class TestAttention:
         plain, attentive = build(UNet), build(UNet, attention=True)
         assert count_parameters(attentive) > count_parameters(plain)
         assert count_gmac(attentive, 32) > count_gmac(plain, 32)
+
+
+@pytest.mark.parametrize("network", [UNet, Autoencoder, PretrainedUNet])
+def test_blocks_refine_every_level_and_change_nothing_at_first(network):
+    plain, refined = build(network), build(network, blocks=2)
+    found = [m for m in refined.modules() if isinstance(m, GatedBlock)]
+    levels = len(plain.decoder)
+    assert len(found) >= 2 * levels
+    assert len(found) % 2 == 0
+    refined.load_state_dict(plain.state_dict(), strict=False)
+    images = torch.rand(2, 3, 32, 32) * 2 - 1
+    if network is PretrainedUNet:  # its modules keep their names
+        torch.testing.assert_close(
+            refined.eval()(images), plain.eval()(images), rtol=1e-3, atol=1e-4
+        )

@@ -117,3 +117,17 @@ def test_text_without_trainings_is_empty(with_histories):
     content = with_histories({}, {})
     assert convergence(content).sentence == ""
     assert epoch_rows(content) == []
+
+
+def test_early_stops_are_listed_with_the_budget(with_histories):
+    content = with_histories(
+        {"unet": history([18.0, 19.0, 18.0], [150, 100, 120])}, {"unet": "2"}
+    )
+    settings = {"task.unet.training.epochs": 9, "task.unet.training.patience": 1}
+    stopped = convergence(replace(content, settings=settings)).sentence
+    assert (
+        "Stopped early (training.patience): unet replicate 0 after epoch 3 of 9."
+        in (stopped)
+    )
+    without = settings | {"task.unet.training.patience": None}
+    assert "early" not in convergence(replace(content, settings=without)).sentence

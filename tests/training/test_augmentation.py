@@ -5,7 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from image_translation.training.augmentation import augment
+from image_translation.imaging.luma import LUMA_WEIGHTS
+from image_translation.training.augmentation import augment, change_tone
 from image_translation.training.plan import plan_epoch
 
 
@@ -127,3 +128,58 @@ class TestRandomJitter:
     def test_without_jitter_nothing_changes(self):
         a = images(4)
         torch.testing.assert_close(self.zoomed(a, plan(4), 1.0), a, atol=1e-3, rtol=0)
+
+
+class TestTone:
+    WEIGHTS = torch.tensor(LUMA_WEIGHTS).float()[:, None, None]
+    CLOSE = {"rtol": 1e-4, "atol": 1e-3}
+
+    def drawn(self, *tones):
+        return replace(plan(len(tones)), tones=torch.tensor(tones))
+
+    def luma(self, images):
+        return (self.WEIGHTS * images).sum(dim=1, keepdim=True)
+
+    def soft(self):
+        """Colours far inside the gamut, where nothing is clipped."""
+        return 100 + images(2) / 10
+
+    def test_luma_gets_an_exponent_and_chroma_stays(self):
+        a = self.soft()
+        drawn = self.drawn((1.0, 0.0), (-0.5, 0.0))
+        found = change_tone(a, drawn, gamma=1.5, chroma=0)
+        for number, exponent in ((0, 1.5), (1, 1.5**-0.5)):
+            expected = 255 * (self.luma(a)[number] / 255) ** exponent
+            torch.testing.assert_close(self.luma(found)[number], expected, **self.CLOSE)
+        torch.testing.assert_close(
+            found - self.luma(found), a - self.luma(a), **self.CLOSE
+        )
+
+    def test_chroma_gets_a_factor_and_luma_stays(self):
+        a = self.soft()
+        found = change_tone(a, self.drawn((0.0, 1.0), (0.0, -0.5)), gamma=1, chroma=0.4)
+        torch.testing.assert_close(self.luma(found), self.luma(a), **self.CLOSE)
+        factors = torch.tensor([1.4, 0.8])[:, None, None, None]
+        torch.testing.assert_close(
+            found - self.luma(found),
+            factors * (a - self.luma(a)),
+            **self.CLOSE,
+        )
+
+    def test_grey_input_stays_the_luma_of_its_target(self):
+        target = self.soft()
+        grey = self.luma(target).repeat(1, 3, 1, 1)
+        one, other = (
+            change_tone(x, plan(2), gamma=1.5, chroma=0.5) for x in (grey, target)
+        )
+        torch.testing.assert_close(one[:, :1], self.luma(other), **self.CLOSE)
+        assert (one - grey).abs().max() > 1
+
+    def test_values_stay_in_range(self):
+        found = change_tone(images(16), plan(16), gamma=2, chroma=1)
+        assert 0 <= found.min()
+        assert found.max() <= 255
+
+    def test_neither_changes_nothing(self):
+        a = images()
+        assert change_tone(a, plan(3), gamma=1, chroma=0) is a

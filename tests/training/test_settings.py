@@ -85,3 +85,20 @@ def test_parameters_that_do_not_suit_the_size_are_named(changes, image_size, exp
 def test_baseline_suits_any_size():
     settings = make_settings("copy_input", network__levels=9)
     assert not list(settings.find_unsuitable(32))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("colour|cutout", ("colour", "cutout")), ("null", ()), (None, ())],
+)
+def test_changes_of_the_discriminators_view_are_separated_by_bars(text, expected):
+    assert (
+        make_settings(objective__diff_augment=text).objective.diff_augment == expected
+    )
+
+
+def test_unknown_change_is_named_with_the_known_ones():
+    with pytest.raises(
+        ValueError, match="unknown change 'blur'; known are colour, tran"
+    ):
+        make_settings(objective__diff_augment="blur")

@@ -1,4 +1,5 @@
 import copy
+import logging
 from dataclasses import replace
 
 import numpy as np
@@ -128,3 +129,36 @@ def test_samples_of_the_copied_input_are_the_input(train_model, tmp_path):
     train_model(tmp_path, "copy_input", observers=[recorder])
     _, samples = recorder.epochs[0]
     np.testing.assert_array_equal(samples[:, :SIZE], samples[:, SIZE : 2 * SIZE])
+
+
+class TestPatience:
+    FLAT = {
+        "training__learning_rate": 1e-12,
+        "training__epochs": 9,
+        "network__normalization": "none",  # whose statistics move without a step
+    }
+
+    def test_training_stops_so_many_epochs_after_the_best(self, train_model, tmp_path):
+        trained = train_model(tmp_path, training__patience=2, **self.FLAT)
+        assert len(trained.history()) == 3  # the first one is the best of equals
+        assert trained.config["best_epoch"] == 1
+
+    def test_early_stop_is_logged_with_the_budget(self, train_model, tmp_path, caplog):
+        with caplog.at_level(logging.INFO):
+            train_model(tmp_path, training__patience=2, **self.FLAT)
+        (message,) = [m for m in caplog.messages if "stopped early" in m]
+        assert "after epoch 3 of 9: epoch 1 is the best by psnr" in message
+
+    def test_training_that_gets_better_uses_its_budget(self, train_model, tmp_path):
+        trained = train_model(
+            tmp_path,
+            training__patience=2,
+            training__epochs=4,
+            training__batch_size=2,
+            training__learning_rate=0.002,
+        )
+        assert len(trained.history()) == 4
+
+    def test_last_epoch_needs_no_patience(self):
+        with pytest.raises(ValueError, match="patience needs a validation metric"):
+            make_settings(training__patience=2, training__select_by="last")

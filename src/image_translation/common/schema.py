@@ -73,6 +73,35 @@ class OneOf:
         return core_schema.literal_schema(self.names)
 
 
+class SomeOf:
+    """Annotation of a tuple of names, written ``a|b``; null is the empty tuple.
+
+    Args:
+        names: The known names.
+        noun: Of a name, for the error message.
+    """
+
+    def __init__(self, names: Iterable[str], noun: str) -> None:
+        self.names, self.noun = list(names), noun
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        """Return a schema that accepts only these names."""
+        return core_schema.no_info_before_validator_function(
+            self._parse, handler(source)
+        )
+
+    def _parse(self, value: object) -> object:
+        if value in (None, "", "null", "~", "none"):
+            return ()
+        names = value.split("|") if isinstance(value, str) else value
+        for name in names if isinstance(names, list | tuple) else ():
+            if name not in self.names:
+                raise ValueError(
+                    f"unknown {self.noun} {name!r}; known are {', '.join(self.names)}"
+                )
+        return names
+
+
 class Settings(BaseModel):
     """Base class of parameter blocks: typed, complete, without unknown names.
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from image_translation.networks.attention import SelfAttention
+from image_translation.networks.gated import GatedBlock
 from image_translation.networks.outputs import OUTPUTS
 
 LEAKY_SLOPE = 0.2
@@ -57,6 +58,8 @@ class Structure:
             the encoder–decoder has no dropout.
         levels: Number of halvings; None for the default of the network. Fewer are cheaper
             and have a smaller receptive field.
+        blocks: Number of residual blocks at the end of each block down and up, see
+            `GatedBlock`; in ``pretrained_unet`` in the decoder alone.
         encoder: The encoder of ``pretrained_unet``: ``lite0``, ``lite1`` or ``lite2``.
 
     Raises:
@@ -69,6 +72,7 @@ class Structure:
     attention: bool = False
     dropout: float = DROPOUT
     levels: int | None = None
+    blocks: int = 0
     encoder: str = "lite0"
 
     def __post_init__(self) -> None:
@@ -162,6 +166,7 @@ def down_block(
         *norms,
         nn.LeakyReLU(LEAKY_SLOPE),
         *([SelfAttention(channels_out)] if attention else []),
+        *gated_blocks(channels_out, structure),
     )
 
 
@@ -210,7 +215,13 @@ def up_block(
         *norms,
         *([nn.Dropout(dropout)] if dropout else []),
         nn.ReLU(),
+        *gated_blocks(channels_out, structure),
     )
+
+
+def gated_blocks(channels: int, structure: Structure) -> list[GatedBlock]:
+    """The residual blocks at the end of a level."""
+    return [GatedBlock(channels) for _ in range(structure.blocks)]
 
 
 def image_block(channels_in: int, structure: Structure = PUBLISHED) -> nn.Sequential:

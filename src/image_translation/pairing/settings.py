@@ -2,27 +2,22 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from image_translation.common.schema import Nullable, OptionalText, Settings, Whole
+from image_translation.common.schema import (
+    Nullable,
+    OptionalText,
+    Settings,
+    SomeOf,
+    Whole,
+)
 from image_translation.imaging.recipes.cartoon import CartoonSettings
 from image_translation.imaging.recipes.hidden_digits import HiddenDigitsSettings
 from image_translation.imaging.recipes.painterly import PainterlySettings
 from image_translation.pairing.findings import KINDS
 
-
-def _as_kinds(value: object) -> object:
-    """Parse names of findings, written ``a|b``."""
-    if value in (None, "", "null", "~", "none"):
-        return ()
-    names = value.split("|") if isinstance(value, str) else value
-    for name in names if isinstance(names, list | tuple) else ():
-        if name not in KINDS:
-            raise ValueError(f"unknown finding {name!r}; known are {', '.join(KINDS)}")
-    return names
-
-
-KindNames = Annotated[tuple[str, ...], BeforeValidator(_as_kinds)]
+KindNames = Annotated[tuple[str, ...], SomeOf(KINDS, "finding")]
+"""Names of findings."""
 
 
 class PairingSettings(Settings):

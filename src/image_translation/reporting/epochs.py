@@ -1,6 +1,6 @@
 """The selected epochs, the alternatives, and whether training had converged."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -43,10 +43,13 @@ class Convergence:
     Attributes:
         trainings: Total number of trainings.
         by: Criterion → number of trainings whose last epoch is the best by it.
+        early: Model, replicate, last epoch and budget of each training that stopped
+            early.
     """
 
     trainings: int
     by: Mapping[str, int]
+    early: Sequence[str] = ()
 
     @property
     def sentence(self) -> str:
@@ -60,6 +63,8 @@ class Convergence:
             f"Of {formatting.count(self.trainings, 'training')}, the last epoch was the best "
             f"on the validation pairs {counts}."
         )
+        if self.early:
+            counted += f" Stopped early (training.patience): {', '.join(self.early)}."
         if not any(self.by.values()):
             return counted
         return (
@@ -79,6 +84,7 @@ def convergence(content: ReportContent) -> Convergence:
             )
             for name in CRITERIA
         },
+        list(_early_stops(content)),
     )
 
 
@@ -103,6 +109,17 @@ def _trainings(content: ReportContent) -> Iterator[tuple[str, int, pd.DataFrame]
         known = history[history["epoch"] > 0].dropna(subset=wanted)
         for replicate in known["replicate"].unique():
             yield model, int(replicate), known[known["replicate"] == replicate]
+
+
+def _early_stops(content: ReportContent) -> Iterator[str]:
+    for model, replicate, history in _trainings(content):
+        budget, patience = (
+            formatting.setting_values(content.settings, f"{model}.training.{name}")
+            for name in ("epochs", "patience")
+        )
+        last = str(int(history["epoch"].max()))
+        if patience not in ([], ["None"]) and budget and last != budget[0]:
+            yield f"{model} replicate {replicate} after epoch {last} of {budget[0]}"
 
 
 def _best(history: pd.DataFrame, metric: str) -> int:

@@ -68,6 +68,7 @@ PUBLISHED: Mapping[str, Published] = {
     "network.upsampling": Published(("transposed",), "transposed", f"{PAPER}, 6.1"),
     "network.normalization": Published(("batch",), "batch", f"{PAPER}, 6.1"),
     "network.attention": Published((False,), "off"),
+    "network.blocks": Published((0,), "none"),
     "network.levels": Published(
         (None,),
         "down to 1×1 (U-Net), 8×8 (encoder–decoder)",
@@ -84,6 +85,7 @@ PUBLISHED: Mapping[str, Published] = {
     ),
     "objective.scales": Published((1,), "1", f"{PAPER}, 6.1.2", ADVERSARIAL),
     "objective.spectral_norm": Published((False,), "off", models=ADVERSARIAL),
+    "objective.diff_augment": Published(("[]",), "none", models=ADVERSARIAL),
     **{
         f"objective.{name}": Published(
             (0,), "0", models=ADVERSARIAL if loss.needs_discriminator else ALL
@@ -104,6 +106,9 @@ PUBLISHED: Mapping[str, Published] = {
     "training.ema": Published((None,), "none"),
     "training.jitter": Published((286 / 256,), "286 / 256", f"{PAPER}, 6.2"),
     "training.flip": Published((True,), "on", f"{PAPER}, 6.2"),
+    "training.gamma": Published((1,), "none"),
+    "training.chroma": Published((0,), "none"),
+    "training.patience": Published((None,), "none"),
     "training.select_by": Published(("last",), "last", CODE),
     "inference.dropout": Published((True,), "on", f"{PAPER}, 3.3", _UNETS),
     "inference.batch_statistics": Published((True,), "on", f"{PAPER}, 3.3"),

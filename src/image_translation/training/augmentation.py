@@ -1,10 +1,13 @@
-"""Random augmentation of pairs: jitter and flips."""
+"""Random augmentation of pairs: jitter, flips, brightness and chroma."""
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from image_translation.imaging.luma import LUMA_WEIGHTS
 from image_translation.training.plan import EpochPlan
+
+WHITE = 255.0
 
 
 def augment(
@@ -41,6 +44,35 @@ def augment(
         flips = plan.flips.to(images.device)[:, None, None, None]
         images = torch.where(flips, images.flip(-1), images)
     return images
+
+
+def change_tone(
+    images: Tensor, plan: EpochPlan, *, gamma: float, chroma: float
+) -> Tensor:
+    """Change brightness and chroma at random, so that pairs stay true.
+
+    The luma Y becomes Y^g, and all channels move by the same amount, so the chroma stays;
+    then the chroma is multiplied. Luma and colours of an image change independently of
+    each other: a grey photograph remains the luma of its coloured target, up to colours
+    that leave the gamut and are clipped.
+
+    Args:
+        images: N×3×S×S, float in [0, 255].
+        plan: Changes of each of the N images; pass the same plan for inputs and targets.
+        gamma: The largest g; the smallest is its inverse; 1 for none.
+        chroma: The largest change of the chroma's factor, which is 1 for none.
+
+    Returns:
+        N×3×S×S, in [0, 255].
+    """
+    if gamma == 1 and chroma == 0:
+        return images
+    tones = plan.tones.to(images)[:, :, None, None, None]  # (N, 2, 1, 1, 1)
+    weights = images.new_tensor(LUMA_WEIGHTS)[:, None, None]
+    luma = (weights * images).sum(dim=1, keepdim=True).clamp(0, WHITE)
+    changed = WHITE * (luma / WHITE) ** (gamma ** tones[:, 0])
+    factors = 1 + chroma * tones[:, 1]
+    return (changed + factors * (images - luma)).clamp(0, WHITE)
 
 
 def _jitter(images: Tensor, offsets: Tensor, jitter: float) -> Tensor:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from image_translation.pairing.arrays import PairArrays
-from image_translation.training.augmentation import augment
+from image_translation.training.augmentation import augment, change_tone
 from image_translation.training.devices import Device
 from image_translation.training.plan import EpochPlan, choose_pairs, plan_epoch
 from image_translation.training.settings import TrainingSettings
@@ -118,6 +118,9 @@ class Batches:
             jitter=training.jitter,
             flip=training.flip,
             random_jitter=training.random_jitter,
+        )
+        changed = change_tone(
+            changed, plan, gamma=training.gamma, chroma=training.chroma
         )
         return changed.div_(HALF_RANGE).sub_(1)
 

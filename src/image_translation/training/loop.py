@@ -24,6 +24,7 @@ from image_translation.training.losses import (
     discriminator_loss,
 )
 from image_translation.training.processes import (
+    any_process,
     is_first,
     rank_and_world,
     share_buffers,
@@ -39,6 +40,7 @@ from image_translation.training.state import TrainingState, compile_networks
 from image_translation.training.validation import (
     draw_samples,
     is_best,
+    is_out_of_patience,
     prepare_translator,
     score,
 )
@@ -63,6 +65,16 @@ def train_epochs(run: Run) -> str | None:
         TrainingProgress(run.folder.name, total, seen, bar=is_first()) as progress,
     ):
         for epoch in range(state.epoch + 1, training.epochs + 1):
+            if any_process(is_out_of_patience(state, training.patience)):
+                logger.info(
+                    "%s stopped early, after epoch %d of %d: epoch %s is the best by %s",
+                    run.folder.name,
+                    state.epoch,
+                    training.epochs,
+                    state.best_epoch,
+                    training.select_by,
+                )
+                break
             try:
                 figures = _train_epoch(run, epoch, batches, progress)
             except DivergedError as error:
@@ -151,6 +163,7 @@ def train_batch(
             state.discriminator,
             settings.objective.gan_loss,
             device,
+            settings.objective.diff_augment,
         )
         losses: dict[str, Tensor] = {}
         if state.discriminator is not None:
@@ -171,10 +184,9 @@ def discriminator_step(
     """
     assert state.discriminator is not None
     state.discriminator.requires_grad_(True)
-    classify = state.parallel["discriminator"]
-    with translated.device.autocast():
-        real = classify(batch.inputs, batch.targets)
-        generated = classify(batch.inputs, translated.predictions.detach())
+    discriminator = state.parallel["discriminator"]
+    real = translated.classify(discriminator, batch.targets)
+    generated = translated.classify(discriminator, translated.predictions.detach())
     loss = discriminator_loss(real, generated, translated.gan_loss)
     (batch.weight * loss).backward()
     if batch.is_last:

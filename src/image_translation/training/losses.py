@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from image_translation.training.diff_augment import PairChange
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -35,6 +37,7 @@ class Translated:
         discriminator: Maps inputs and images to features; None if there is none.
         gan_loss: A key of ``GAN_LOSSES``.
         device: Device and precision of the discriminator.
+        diff_augment: Random changes of what the discriminator sees, keys of ``CHANGES``.
     """
 
     inputs: Tensor
@@ -43,12 +46,22 @@ class Translated:
     discriminator: nn.Module | None
     gan_loss: str
     device: Device
+    diff_augment: Sequence[str] = ()
+
+    @cached_property
+    def change(self) -> PairChange:
+        """The random change of what the discriminator sees in this batch."""
+        return PairChange.draw(self.diff_augment, len(self.inputs), self.inputs.device)
+
+    def classify(self, discriminator: nn.Module, images: Tensor) -> Features:
+        """Activations of a discriminator for the inputs and images."""
+        with self.device.autocast():
+            return discriminator(*self.change(self.inputs, images))
 
     def features(self, images: Tensor) -> Features:
         """Activations of the discriminator for the inputs and images."""
         assert self.discriminator is not None
-        with self.device.autocast():
-            return self.discriminator(self.inputs, images)
+        return self.classify(self.discriminator, images)
 
     @cached_property
     def generated(self) -> Features:

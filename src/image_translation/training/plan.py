@@ -5,7 +5,7 @@ data in the same order, a training can resume in the middle of an epoch, and sev
 processes agree without communication.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -23,17 +23,19 @@ class EpochPlan:
             relative to the free space.
         flips: Whether the n-th pair is mirrored, (N,) bool.
         zooms: Enlargement of the n-th pair, relative to the largest, (N,) in [0, 1).
+        tones: Change of the brightness and of the chroma of the n-th pair, relative to
+            the largest, (N, 2) in [-1, 1).
     """
 
     order: Tensor
     offsets: Tensor
     flips: Tensor
     zooms: Tensor
+    tones: Tensor
 
     def __getitem__(self, part: slice) -> "EpochPlan":
         """The plan of a part of the pairs."""
-        own = (self.order, self.offsets, self.flips, self.zooms)
-        return EpochPlan(*(values[part] for values in own))
+        return EpochPlan(*(getattr(self, field.name)[part] for field in fields(self)))
 
 
 def choose_pairs(pairs: int, limit: int | None) -> Tensor:
@@ -66,4 +68,5 @@ def plan_epoch(pairs: int, seed: int, epoch: int) -> EpochPlan:
         offsets=torch.rand(pairs, 2, generator=generator),
         flips=torch.rand(pairs, generator=generator) < 0.5,
         zooms=torch.rand(pairs, generator=generator),
+        tones=2 * torch.rand(pairs, 2, generator=generator) - 1,
     )

@@ -61,9 +61,9 @@ def finish(
     """
     settings, weights = folder.settings, folder.path / WEIGHTS
     config = {
-        "network": settings.network.model_dump(),
+        "network": settings.network.model_dump(mode="json"),
         "image_size": folder.train.image_size,
-        "objective": settings.objective.model_dump(),
+        "objective": settings.objective.model_dump(mode="json"),
         "encoder_weights": name_weights(settings.training.encoder_weights),
         "seed": folder.seed,
         "replicate": folder.replicate,

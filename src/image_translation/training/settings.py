@@ -12,8 +12,10 @@ from image_translation.common.schema import (
     OptionalPath,
     OptionalText,
     Settings,
+    SomeOf,
 )
 from image_translation.networks.registry import NETWORKS
+from image_translation.training.diff_augment import CHANGES
 from image_translation.training.losses import GAN_LOSSES, LOSSES, with_discriminator
 
 MAX_SCALES = 4
@@ -34,6 +36,7 @@ class NetworkSettings(Settings):
     attention: bool = False
     dropout: float = Field(default=0.5, ge=0, lt=1)
     levels: Annotated[Annotated[int, Field(ge=2, le=10)] | None, Nullable] = None
+    blocks: int = Field(default=0, ge=0, le=8)
     encoder: Literal["lite0", "lite1", "lite2"] = "lite0"
 
 
@@ -48,6 +51,7 @@ class ObjectiveSettings(_LossWeights):
     discriminator_channels: int = Field(ge=1, le=256)
     scales: int = Field(default=1, ge=1, le=MAX_SCALES)
     spectral_norm: bool = False
+    diff_augment: Annotated[tuple[str, ...], SomeOf(CHANGES, "change")] = ()
 
     @property
     def weights(self) -> dict[str, float]:
@@ -118,8 +122,11 @@ class TrainingSettings(Settings):
     ema: Annotated[Annotated[float, Field(gt=0, lt=1)] | None, Nullable]
     jitter: float = Field(ge=1, le=2)
     random_jitter: bool = False
+    gamma: float = Field(default=1, ge=1, le=4)
+    chroma: float = Field(default=0, ge=0, le=1)
     flip: bool
     select_by: Literal["mse", "psnr", "ssim", "swd", "last"]
+    patience: Annotated[Annotated[int, Field(ge=1)] | None, Nullable] = None
     replicates: int = Field(ge=1, le=100)
     seed: int = Field(ge=0, lt=2**40)
     warm_start: Annotated[
@@ -134,6 +141,15 @@ class TrainingSettings(Settings):
     compile: bool
     checkpoint_minutes: float = Field(gt=0)
     force: bool
+
+    @model_validator(mode="after")
+    def _stops_by_a_metric(self) -> "TrainingSettings":
+        if self.patience is not None and self.select_by == LAST:
+            raise ValueError(
+                "patience needs a validation metric: set select_by to mse, psnr, ssim or "
+                "swd, or patience to null"
+            )
+        return self
 
     @property
     def fixed_threads(self) -> int | None:

@@ -118,3 +118,18 @@ def is_best(row: dict[str, float], state: TrainingState, select_by: str) -> bool
     best = next(r for r in state.history if r["epoch"] == state.best_epoch)
     gain = row[column] - best[column]
     return gain < 0 if select_by in LOWER_IS_BETTER else gain > 0
+
+
+def is_out_of_patience(state: TrainingState, patience: int | None) -> bool:
+    """True if so many epochs have passed since the best one (early stopping).
+
+    Prechelt 1998, "Early stopping - but when?", criterion UP; false in processes that do
+    not validate.
+
+    Args:
+        state: Of the training, with the best epoch so far.
+        patience: ``training.patience``; None never stops.
+    """
+    if patience is None or state.best_epoch is None:
+        return False
+    return state.epoch - state.best_epoch >= patience
