@@ -48,9 +48,14 @@ OPTIONS: Mapping[str, Sequence[Mapping[str, Any]]] = {
         {"network.attention": True},
         {"network.dropout": 0.0},
         {"network.levels": 4},
+        {"network.blocks": 1},
         {"objective.ms_ssim": 1.0},
         {"objective.focal_frequency": 10.0},
         {"training.ema": 0.99},
+        {"training.weight_decay": 0.01},
+        {"training.jitter": 1.5, "training.random_jitter": True},
+        {"training.gamma": 1.5},
+        {"training.chroma": 0.3},
         {"inference.flips": True},
     ],
     "pix2pix": [
@@ -59,6 +64,8 @@ OPTIONS: Mapping[str, Sequence[Mapping[str, Any]]] = {
         {"objective.spectral_norm": True},
         {"objective.scales": 2},
         {"objective.feature_matching": 10.0},
+        {"objective.diff_augment": "translation|cutout"},
+        {"objective.diff_augment": "colour|translation|cutout"},
     ],
 }
 """Options by the plain model that they are compared with."""
