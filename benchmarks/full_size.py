@@ -6,6 +6,9 @@ translated with each strategy, in a separate process. Train a model first, then 
 with
 
     python benchmarks/full_size.py data/06_models/colorization/unet/replicate-0
+
+Other photographs are colorized with ``--photographs <folder>``; the gain over the grey
+photograph then has a 95 % interval over photographs.
 """
 
 import argparse
@@ -17,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from PIL import Image
+from scipy import stats
 
 from image_translation.imaging.decoding import read_image
 from image_translation.imaging.recipes.grayscale import grayscale
@@ -74,6 +78,41 @@ def seam_ratio(image: np.ndarray, tile: int) -> float:
         at = np.isin(np.arange(len(gradient)), list(lines))
         ratios.append(gradient[at].mean() / gradient[~at].mean())
     return float(np.mean(ratios))
+
+
+def measure_gains(
+    model: Path, photographs: list[Path], strategy: str, scale: float
+) -> pd.DataFrame:
+    """Scores of grey photographs and of their colorization, one row per photograph."""
+    translator = make_translator(model, strategy, scale)
+    rows = []
+    for path in photographs:
+        photo = read_image(path)
+        grey = grayscale(photo)
+        row: dict[str, object] = {"photograph": path.stem}
+        for name, made in (("grey", grey), ("", translate_pixels(translator, grey))):
+            for metric in METRICS:
+                value = FUNCTIONS[metric](made[None], photo[None])[0]
+                row[f"{name} {metric}".strip()] = value
+        rows.append(row)
+        print(pd.DataFrame([row]).round(3).to_string(index=False, header=False))
+    return pd.DataFrame(rows)
+
+
+def summarize_gains(table: pd.DataFrame) -> str:
+    """Mean scores and gains over the grey photograph with 95 % intervals (BCa)."""
+    lines = []
+    for metric in METRICS:
+        grey, made = table[f"grey {metric}"], table[metric]
+        gains = (made - grey).to_numpy()
+        interval = stats.bootstrap(
+            (gains,), np.mean, rng=np.random.default_rng(0)
+        ).confidence_interval
+        lines.append(
+            f"{metric}: grey {grey.mean():.4f}, colour {made.mean():.4f}, gain "
+            f"{gains.mean():+.4f} ({interval.low:+.4f} to {interval.high:+.4f})"
+        )
+    return "\n".join(lines)
 
 
 def compare(folder: Path) -> pd.DataFrame:
@@ -136,11 +175,19 @@ def translate_large(
 
 
 def main() -> None:
-    """Print both tables."""
+    """Print both tables, or the gains on other photographs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path, help="folder of a trained replicate")
     parser.add_argument("--large", default="resize,guided,luminance,tiles")
+    parser.add_argument("--photographs", type=Path, help="folder of photographs")
+    parser.add_argument("--strategy", default="luminance")
+    parser.add_argument("--scale", type=float, default=1.0)
     arguments = parser.parse_args()
+    if arguments.photographs is not None:
+        paths = sorted(p for p in arguments.photographs.iterdir() if p.is_file())
+        choice = arguments.strategy, arguments.scale
+        print(summarize_gains(measure_gains(arguments.model, paths, *choice)))
+        return
     print(compare(arguments.model).round(3).to_string(index=False), flush=True)
     context = multiprocessing.get_context("spawn")
     for strategy in filter(None, arguments.large.split(",")):

@@ -8,11 +8,13 @@ import pytest
 from PIL import Image
 
 from image_translation.common.stamps import Stamp
+from image_translation.imaging.recipes.grayscale import grayscale
 from image_translation.metrics import METRICS
 from image_translation.pairing.arrays import PairArrays
 from image_translation.statistics import estimates
+from image_translation.training.fitting import fit
 from tests.conftest import PROJECT
-from tests.training.conftest import make_pairs
+from tests.training.conftest import make_pairs, make_settings
 
 
 @pytest.mark.slow
@@ -171,3 +173,25 @@ def test_set_distances_are_written_into_a_page(tmp_path):
     text = page.read_text()
     assert text.count("| other photographs | 4 | swd | 0.0 |") == 1
     assert text.count("| blurred | 4 |") == 3
+
+
+def test_gains_over_the_grey_photograph_have_intervals(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(PROJECT / "benchmarks"))
+    full_size = importlib.import_module("full_size")
+    pairs = make_pairs(2)
+    fit(make_settings("copy_input"), pairs, pairs, tmp_path / "copy")
+    photo = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    paths = [tmp_path / "photo.png"]
+    table = full_size.measure_gains(tmp_path / "copy", paths, "luminance", 1.0)
+    # A copy of the grey input has no colours to add.
+    assert table["psnr"][0] == pytest.approx(table["grey psnr"][0], abs=0.01)
+    expected = full_size.FUNCTIONS["psnr"](grayscale(photo)[None], photo[None])[0]
+    assert table["grey psnr"][0] == pytest.approx(expected)
+
+    scores = {f"grey {m}": [20.0, 21.0, 22.0] for m in full_size.METRICS}
+    table = full_size.pd.DataFrame(
+        scores | {m: [21.0, 22.5, 22.5] for m in full_size.METRICS}
+    )
+    first = full_size.summarize_gains(table).splitlines()[0]
+    assert first.startswith("psnr: grey 21.0000, colour 22.0000, gain +1.0000 (+0.5")
