@@ -1,22 +1,16 @@
 import pytest
 import torch
 
+from image_translation.training import devices
 from image_translation.training.devices import Device, pick_device
 
 
-@pytest.mark.parametrize(
-    ("capabilities", "precision"),
-    [
-        ({"avx512_bf16": True, "amx_bf16": False}, "fp32"),
-        ({"avx512_bf16": False, "amx_bf16": True}, "bf16"),
-        ({"avx512_bf16": False, "amx_bf16": False}, "fp32"),
-        ({}, "fp32"),
-    ],
-)
-def test_bfloat16_is_used_where_it_is_faster(monkeypatch, capabilities, precision):
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_measured_precision_is_used_on_a_cpu(monkeypatch, precision):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    monkeypatch.setattr(devices, "fastest_precision", lambda: precision)
     assert pick_device() == Device("cpu", precision)
+    assert pick_device(precision="fp32") == Device("cpu", "fp32")
 
 
 @pytest.mark.parametrize(

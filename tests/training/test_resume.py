@@ -7,7 +7,7 @@ import pytest
 
 from image_translation.common.errors import InputError
 from image_translation.common.stamps import Stamp
-from image_translation.training import loop, results, resume
+from image_translation.training import devices, loop, results, resume, trainer
 from image_translation.training.interruption import Stopped, StopRequest
 from image_translation.training.run_folder import CHECKPOINT, PREVIOUS
 from tests.training.conftest import (
@@ -241,6 +241,31 @@ def test_signal_after_the_last_step_stops_the_process(
     )
     assert_same_training(whole, interrupted)
     assert not recorder.epochs
+
+
+@pytest.mark.parametrize("started", ["fp32", "bf16"])
+def test_resumed_training_keeps_its_precision(
+    train_model, tmp_path, monkeypatch, started
+):
+    other = {"fp32": "bf16", "bf16": "fp32"}[started]
+    monkeypatch.setattr(devices, "fastest_precision", lambda: started)
+    whole = train_model(tmp_path / "whole")
+    interrupt_training(train_model, tmp_path / "interrupted")
+    monkeypatch.setattr(devices, "fastest_precision", lambda: other)
+    resumed = train_model(tmp_path / "interrupted")
+    assert_same_training(whole, resumed)
+    assert resumed.cost["precision"] == started
+
+
+@pytest.mark.parametrize(
+    ("own", "is_other_fp32", "expected"),
+    [("bf16", False, "bf16"), ("bf16", True, "fp32"), ("fp32", False, "fp32")],
+)
+def test_processes_use_float32_unless_all_prefer_bfloat16(
+    monkeypatch, own, is_other_fp32, expected
+):
+    monkeypatch.setattr(trainer, "any_process", lambda value: value or is_other_fp32)
+    assert trainer._agree(own) == expected
 
 
 def test_checkpoint_of_other_settings_is_not_used(train_model, tmp_path):

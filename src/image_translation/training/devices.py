@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 
 from image_translation.common.errors import InputError
+from image_translation.training.precision import fastest_precision
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,8 @@ def pick_device(
 ) -> Device:
     """Choose CUDA if available, and bfloat16 if it is faster.
 
+    On a CPU this is measured, see `fastest_precision`.
+
     Args:
         kind: ``auto``, or the device to use.
         precision: ``auto``, or the precision to use.
@@ -59,19 +62,13 @@ def pick_device(
             raise InputError(
                 "training.precision: tf32 needs a GPU; pass auto, bf16 or fp32"
             )
-        return Device("cpu", _cpu_precision() if precision == "auto" else precision)
+        return Device("cpu", fastest_precision() if precision == "auto" else precision)
     # The same seed must give the same bytes; the fastest algorithms do not.
     torch.backends.cudnn.deterministic = True
     chosen = _cuda_precision() if precision == "auto" else precision
     torch.backends.cuda.matmul.allow_tf32 = chosen == "tf32"
     torch.backends.cudnn.allow_tf32 = chosen == "tf32"
     return Device("cuda", chosen)
-
-
-def _cpu_precision() -> Precision:
-    # With AVX-512's dot products alone, bfloat16 trains slower than float32.
-    has_matrix_unit = torch.cpu.get_capabilities().get("amx_bf16", False)
-    return "bf16" if has_matrix_unit else "fp32"
 
 
 def _cuda_precision() -> Precision:

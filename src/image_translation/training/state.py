@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from image_translation.common.foreign_internals import run_uncompiled_on_errors
 from image_translation.networks import MultiScalePatchGAN, build_network
 from image_translation.training.averaging import update_average
+from image_translation.training.devices import Precision
 from image_translation.training.processes import distribute
 from image_translation.training.settings import ModelSettings, TrainingSettings
 from image_translation.training.warm_start import load_encoder
@@ -17,7 +18,15 @@ from image_translation.training.warm_start import load_encoder
 BETA2 = 0.999
 """Adam's second decay rate, Isola et al. 2017, 3.3."""
 
-_PLAIN = ("history", "best_epoch", "batches", "seen", "seconds", "averaged")
+_PLAIN = (
+    "precision",
+    "history",
+    "best_epoch",
+    "batches",
+    "seen",
+    "seconds",
+    "averaged",
+)
 """Attributes that a checkpoint holds as they are."""
 
 
@@ -31,6 +40,7 @@ class TrainingState:
         parallel: The networks that are trained, by name, as all processes share them.
         optimizers: Of the networks that are trained, by name; none for a baseline.
         average: The generator with moving averages of its weights, or None.
+        precision: In which training started, and continues after an interruption.
         history: One row for each finished epoch.
         best_epoch: The epoch whose weights are saved; None before the first.
         batches: Finished batches of the current epoch.
@@ -46,6 +56,7 @@ class TrainingState:
     parallel: dict[str, nn.Module]
     optimizers: dict[str, torch.optim.Optimizer]
     average: nn.Module | None = None
+    precision: Precision = "fp32"
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int | None = None
     batches: int = 0

@@ -1,6 +1,7 @@
 """Training one replicate of a model, from its settings to a folder with weights."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
@@ -8,7 +9,7 @@ from image_translation.common.memory import keep_freed_memory
 from image_translation.common.torch_threads import torch_threads
 from image_translation.networks import MeanTarget
 from image_translation.training.cost import known_cost
-from image_translation.training.devices import pick_device
+from image_translation.training.devices import Precision, pick_device
 from image_translation.training.interruption import Stopped
 from image_translation.training.loop import end_epoch, train_epochs
 from image_translation.training.observer import Observer
@@ -69,14 +70,22 @@ def _start(folder: RunFolder, observers: Sequence[Observer]) -> Run:
         keep_freed_memory()
     image_size = folder.train.image_size
     state = TrainingState.start(folder.settings, image_size, folder.seed, device.kind)
-    run = Run(folder, device, state, Checkpoints(folder), observers)
+    state.precision = _agree(device.precision)
+    checkpoints = Checkpoints(folder)
     if is_first():
         folder.reopen()
-    resume_or_start(run.checkpoints, state)
+    resume_or_start(checkpoints, state)
+    device = replace(device, precision=state.precision)
+    run = Run(folder, device, state, checkpoints, observers)
     rank, _ = rank_and_world()
     if rank:  # dropout differs between processes
         torch.manual_seed(torch.initial_seed() + rank)
     return run
+
+
+def _agree(precision: Precision) -> Precision:
+    """The precision of all processes: float32 unless all have chosen the same."""
+    return "fp32" if any_process(precision == "fp32") else precision
 
 
 def _fit_baseline(run: Run) -> None:

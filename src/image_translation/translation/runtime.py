@@ -38,7 +38,7 @@ def load_network(
     Raises:
         InputError: The weights are missing or incompatible.
     """
-    device = pick_device().kind
+    device = pick_device(precision="fp32").kind
     if device == "cpu" and exported:
         network = _load_exported(exported / ONNX, origin_of(trained, inference))
         if network is not None:
