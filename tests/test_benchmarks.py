@@ -195,3 +195,33 @@ def test_gains_over_the_grey_photograph_have_intervals(monkeypatch, tmp_path):
     )
     first = full_size.summarize_gains(table).splitlines()[0]
     assert first.startswith("psnr: grey 21.0000, colour 22.0000, gain +1.0000 (+0.5")
+
+
+def test_label_maps_and_edges_become_pairs(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    halves = np.zeros((48, 64, 3), dtype=np.uint8)
+    halves[:24], halves[24:] = (90, 150, 230), (40, 90, 20)  # sky above grass
+    for number in range(3):
+        noise = np.random.default_rng(number).integers(0, 9, halves.shape)
+        Image.fromarray((halves + noise).astype(np.uint8)).save(
+            photos / f"{number}.png"
+        )
+    script = PROJECT / "benchmarks/abstract_inputs.py"
+    subprocess.run(
+        [sys.executable, str(script), str(photos), str(tmp_path / "pairs")], check=True
+    )
+    for folder in ("labels", "edges"):
+        for side in ("input", "target"):
+            names = [
+                p.name for p in sorted((tmp_path / "pairs" / folder / side).iterdir())
+            ]
+            assert names == ["0.png", "1.png", "2.png"]
+    labels = np.asarray(Image.open(tmp_path / "pairs/labels/input/0.png"))
+    sky, grass = (
+        {*map(tuple, labels[r].reshape(-1, 3))} for r in (slice(9), slice(39, 48))
+    )
+    assert not sky & grass  # never one class
+    edges = np.asarray(Image.open(tmp_path / "pairs/edges/input/0.png"))
+    assert (edges[22:26] == 0).any(axis=0).mean() > 0.8  # the horizon
+    assert (edges == 255).mean() > 0.9
