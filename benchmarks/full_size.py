@@ -83,12 +83,17 @@ def seam_ratio(image: np.ndarray, tile: int) -> float:
 def measure_gains(
     model: Path, photographs: list[Path], strategy: str, scale: float
 ) -> pd.DataFrame:
-    """Scores of grey photographs and of their colorization, one row per photograph."""
+    """Scores of grey photographs and of their colorization, one row per photograph.
+
+    A photograph without colour is skipped: its grey version is perfect.
+    """
     translator = make_translator(model, strategy, scale)
     rows = []
     for path in photographs:
         photo = read_image(path)
         grey = grayscale(photo)
+        if np.array_equal(grey, photo):
+            continue
         row: dict[str, object] = {"photograph": path.stem}
         for name, made in (("grey", grey), ("", translate_pixels(translator, grey))):
             for metric in METRICS:
