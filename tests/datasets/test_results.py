@@ -1,8 +1,10 @@
+import json
+
 import pandas as pd
 import pytest
 from kedro.io import DatasetError
 
-from image_translation.datasets.results import TaskResultsDataset
+from image_translation.datasets.results import TaskResultsDataset, TypicalImagesDataset
 from image_translation.statistics.comparison import TaskResults
 
 
@@ -33,6 +35,15 @@ def test_missing_folder_has_no_results(tmp_path):
     assert not dataset.exists()
 
 
-def test_saving_is_rejected(tmp_path):
+@pytest.mark.parametrize("kind", [TaskResultsDataset, TypicalImagesDataset])
+def test_saving_is_rejected(tmp_path, kind):
     with pytest.raises(DatasetError, match="read-only"):
-        TaskResultsDataset(filepath=str(tmp_path)).save({})
+        kind(filepath=str(tmp_path)).save({})
+
+
+def test_typical_image_of_every_task_is_read(tmp_path):
+    for task in ("monet", "cartoon"):
+        (tmp_path / task).mkdir()
+    (tmp_path / "monet/typical_image.json").write_text(json.dumps({"name": "é.png"}))
+    images = TypicalImagesDataset(filepath=str(tmp_path)).load()
+    assert images == {"monet": {"name": "é.png"}}

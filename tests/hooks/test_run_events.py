@@ -180,7 +180,7 @@ def test_run_with_a_report_ends_with_the_answer_and_its_path(
     run, folders, caplog, monkeypatch
 ):
     monkeypatch.setattr(RunEventHooks, "_includes_report", lambda self: True)
-    answer = Answer("unet is best.", "By itself, the adversarial loss harms.")
+    answer = Answer("unet is best.", "", "By itself, the adversarial loss harms.")
     where = "image_translation.runs.summary.read_answer"
     monkeypatch.setattr(where, lambda reporting: answer)
     with caplog.at_level("INFO", logger="image_translation.hooks"):

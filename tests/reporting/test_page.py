@@ -10,10 +10,12 @@ import pytest
 
 from image_translation.metrics import HEADLINES, METRICS
 from image_translation.reporting import figures, tables
+from image_translation.reporting.answer import short_answer
 from image_translation.reporting.conclusions import on_front
 from image_translation.reporting.gallery import png_data_uri
 from image_translation.reporting.page import render_report
 from image_translation.reporting.templates import script_hash
+from image_translation.statistics.comparison import TaskResults
 from tests.reporting.examples import TRAINED
 
 VOID = {"meta", "link", "img", "br", "wbr", "hr", "input"}
@@ -120,6 +122,26 @@ def test_same_content_gives_the_same_bytes(content, page):
     assert render_report(content) == page
 
 
+def test_answer_and_the_command_come_before_the_typical_image(page, parsed, content):
+    (answer,) = re.findall('<section id="answer".*?</section>', page, re.DOTALL)
+    text, image = answer.split("<img", 1)
+    results = TaskResults(content.comparison, content.verdicts, content.effects)
+    assert short_answer(results).lead in text
+    assert "--pipeline=translate --params task=colorization," in text
+    assert "translate.model=unet</code>" in text
+    typical = content.gallery[0]
+    assert answer.count("<img") == 2 + len(content.scores) - 1
+    assert png_data_uri(typical.target) in image and typical.why in parsed.text
+
+
+def test_baseline_that_wins_is_the_first_word_of_the_answer(content):
+    table = content.comparison.set_index(["model", "metric"])
+    table.loc[("copy_input", "psnr"), "mean"] = 99.0
+    text = Page(render_report(slim(content, comparison=table.reset_index()))).text
+    lead = text.split("The answer ", 1)[1]
+    assert lead.startswith("No trained model is better than copy_input: unet, the best")
+
+
 def test_conclusions_come_before_any_table(page):
     assert page.index("The answer") < page.index("<table")
     assert page.index("unet has the best mean") < page.index("<table")
@@ -127,7 +149,8 @@ def test_conclusions_come_before_any_table(page):
 
 def test_every_image_has_alternative_text(parsed, content):
     images = parsed.all("img")
-    assert len(images) == len(content.gallery) * (1 + len(content.scores))
+    rows = len(content.gallery) + 1  # the typical image is also at the top
+    assert len(images) == rows * (1 + len(content.scores))
     assert all(len(image["alt"]) > 10 for image in images)
     figures = [a for a in parsed.all("svg") if a.get("role") == "img"]
     assert figures and all(len(figure["aria-label"]) > 10 for figure in figures)
@@ -148,8 +171,9 @@ def test_few_photographs_are_reported_at_the_top(parsed):
 
 
 def test_best_is_marked_in_words(page, content):
+    _, tables_of_scores = page.split('<section id="scores"')
     assert (
-        page.count('<span class="badge">best</span>')
+        tables_of_scores.count('<span class="badge">best</span>')
         == content.comparison["metric"].nunique()
     )
     first = page.split("More on fidelity")[0]
@@ -399,7 +423,7 @@ def test_numbers_of_pairs_add_up(parsed, content):
 
 
 def test_derived_images_are_labelled_everywhere(parsed, content):
-    assert parsed.text.count("Input (derived)") == len(content.gallery)
+    assert parsed.text.count("Input (derived)") == len(content.gallery) + 1
     data = replace(content.data, derived=None, recipe="")
     own = replace(content, data=data, histories={}, gallery=content.gallery[:1])
     assert "derived" not in Page(render_report(own)).text

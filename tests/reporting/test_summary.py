@@ -5,6 +5,7 @@ import pytest
 
 from image_translation.reporting.report_content import ReportContent
 from image_translation.reporting.summary import render_summary
+from image_translation.reporting.typical import typical_image
 from image_translation.statistics.comparison import TaskResults
 
 TASKS = ("colorization", "monet", "cartoon", "custom")
@@ -32,12 +33,30 @@ def summary(content, large):
 
 def test_tasks_are_in_order_with_a_link_to_their_report(summary):
     reports = [link for link in Links(summary).found if link.endswith("report.html")]
-    assert reports == ["colorization/report.html", "monet/report.html"]
+    assert list(dict.fromkeys(reports)) == [
+        "colorization/report.html",
+        "monet/report.html",
+    ]
 
 
 def test_every_task_has_its_answer_and_a_verdict_on_the_hypothesis(summary):
     assert summary.count("stablished: ") == 2
     assert "Hypothesis not decided." in summary
+
+
+def test_typical_image_of_a_task_is_at_its_top(content, large):
+    results = {"monet": results_of(large), "colorization": results_of(content)}
+    image = typical_image(content)
+    page = render_summary(results, TASKS, {"colorization": image})
+    first, second = page.split('<section class="task"')[1:]
+    assert first.count("<img") == len(image["tiles"]) and "<img" not in second
+    assert first.index("<img") < first.index("<table")
+    assert image["why"].split(":")[0] in first.replace("\n", " ")
+
+
+def test_command_that_translates_with_the_best_model_is_shown(summary):
+    assert "task=colorization,input=photos/,output=translated/" in summary
+    assert "translate.model=unet</code>" in summary
 
 
 def test_verdicts_are_corrected_for_the_tasks_together(large):

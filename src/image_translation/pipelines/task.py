@@ -36,7 +36,7 @@ def create_pipeline(task: str, models: Sequence[str]) -> Pipeline:
     return pipeline(
         whole,
         namespace=task,
-        inputs={"task_results"},
+        inputs={"task_results", "typical_images"},
         outputs={"summary"},
         parameters={"params:task": f"params:{task}"},
     )

@@ -31,12 +31,22 @@ class Answer:
     """The short form of a task's result.
 
     Attributes:
-        best: The best model, by how much, and whether this is established.
+        lead: The best model and by how much, one sentence; or the baseline that no
+            trained model exceeds.
+        reserve: Whether this is established, and who leads on other metrics.
         adversarial: Effect of the adversarial loss by itself.
+        model: The best trained model; empty if none is scored.
     """
 
-    best: str
+    lead: str
+    reserve: str
     adversarial: str
+    model: str = ""
+
+    @property
+    def best(self) -> str:
+        """The lead with its reserve."""
+        return f"{self.lead} {self.reserve}".strip()
 
     def __str__(self) -> str:
         return f"{self.best}\n{self.adversarial}"
@@ -44,33 +54,36 @@ class Answer:
 
 def short_answer(results: TaskResults) -> Answer:
     """Answer which model is best, and whether the adversarial loss helps."""
-    hypothesis = judge_hypothesis(results.verdicts, results.effects)
-    return Answer(_describe_best(results), hypothesis.short)
-
-
-def _describe_best(results: TaskResults) -> str:
-    ranked = _rank(results.comparison, RANKED_BY)
+    adversarial = judge_hypothesis(results.verdicts, results.effects).short
+    ranked = rank_models(results.comparison)
     trained = [model for model in ranked.index if model not in BASELINES]
     if not trained:
-        return "No trained model has been scored."
+        return Answer("No trained model has been scored.", "", adversarial)
     best, *others = ranked.index
     if best in BASELINES:
         behind = formatting.value(RANKED_BY, ranked[best] - ranked[trained[0]])
-        return (
+        lead = (
             f"No trained model is better than {best}: {trained[0]}, the best of them, "
             f"is {behind} {formatting.label(RANKED_BY)} behind it."
         )
+        return Answer(lead, "", adversarial, trained[0])
     mean = formatting.value(RANKED_BY, ranked[best])
     lead = f"{best} is best: {formatting.label(RANKED_BY)} {mean}"
     if not others:
-        return f"{lead}; no other model has been scored."
+        lead += "; no other model has been scored."
+        return Answer(lead, "", adversarial, best)
     ahead = formatting.value(RANKED_BY, ranked[best] - ranked[others[0]])
-    parts = [f"{lead}, {ahead} more than {others[0]}, the next best."]
-    parts += [_describe_certainty(results, best, others), _other_leaders(results, best)]
-    return " ".join(filter(None, parts))
+    lead += f", {ahead} more than {others[0]}, the next best."
+    reserve = [
+        _describe_certainty(results, best, others),
+        _other_leaders(results, best),
+    ]
+    return Answer(lead, " ".join(filter(None, reserve)), adversarial, best)
 
 
-def _rank(comparison: pd.DataFrame, metric: str) -> "pd.Series[float]":
+def rank_models(
+    comparison: pd.DataFrame, metric: str = RANKED_BY
+) -> "pd.Series[float]":
     """The known means of a metric by model, the best first."""
     rows = comparison[comparison["metric"] == metric].dropna(subset=["mean"])
     means = rows.set_index("model")["mean"]
@@ -103,7 +116,7 @@ def _name(models: list[str], others: list[str]) -> str:
 def _other_leaders(results: TaskResults, best: str) -> str:
     leaders: dict[str, list[str]] = {}
     for metric in HEADLINES:
-        ranked = _rank(results.comparison, metric)
+        ranked = rank_models(results.comparison, metric)
         if len(ranked) and ranked[best] != ranked.iloc[0]:
             leaders.setdefault(str(ranked.index[0]), []).append(metric)
     parts = [

@@ -83,7 +83,7 @@
     const watcher = new IntersectionObserver((entries) => {
       if (!byId("gallery-errors").checked) return;
       for (const entry of entries.filter((e) => e.isIntersecting)) {
-        paintRow(samples[entry.target.dataset.sample]);
+        paintRow(samples.find(({ article }) => article === entry.target));
       }
     }, { rootMargin: "300px" });
     for (const { article, images, titles } of samples) {
@@ -208,17 +208,22 @@
 
   /* ---- Grid: one tab stop per row, arrow keys within it ---- */
 
+  const addButton = (sample, key, image) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "open";
+    button.setAttribute("aria-label", `Enlarge ${image.alt}`);
+    image.before(button);
+    button.append(image);
+    button.addEventListener("click", () => viewer.open(sample, key, button));
+    return button;
+  };
+
   const addButtons = () => {
     for (const sample of samples) {
       for (const [key, image] of sample.images) {
-        const button = document.createElement("button");
-        button.type = "button";
-        button.className = "open";
+        const button = addButton(sample, key, image);
         button.tabIndex = sample.buttons.length ? -1 : 0;
-        button.setAttribute("aria-label", `Enlarge ${image.alt}`);
-        image.before(button);
-        button.append(image);
-        button.addEventListener("click", () => viewer.open(sample, key, button));
         button.addEventListener("focus", () => {
           for (const other of sample.buttons) other.tabIndex = other === button ? 0 : -1;
         });
@@ -226,6 +231,10 @@
       }
     }
     byId("samples").addEventListener("keydown", moveInGrid);
+    const typical = samples.find(({ article }) => article.dataset.sample === "0");
+    for (const figure of document.querySelectorAll(".typical figure")) {
+      addButton(typical, figure.dataset.key, figure.querySelector("img"));
+    }
   };
 
   const moveInGrid = (event) => {

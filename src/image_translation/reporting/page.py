@@ -12,6 +12,7 @@ from markupsafe import Markup
 from image_translation.common.names import COPY_INPUT, TEST
 from image_translation.metrics import INFINITE_PSNR_IN_MEANS, MEASURES
 from image_translation.reporting import figures, formatting, tables
+from image_translation.reporting.answer import short_answer
 from image_translation.reporting.conclusions import (
     count_tested,
     draw_conclusions,
@@ -37,7 +38,16 @@ from image_translation.reporting.templates import (
     script_json,
 )
 from image_translation.reporting.trust import describe_calibration, plan_rows
-from image_translation.statistics.comparison import MIN_GROUPS, SIGNIFICANCE
+from image_translation.reporting.typical import (
+    describe_typical,
+    rank_tiles,
+    typical_image,
+)
+from image_translation.statistics.comparison import (
+    MIN_GROUPS,
+    SIGNIFICANCE,
+    TaskResults,
+)
 from image_translation.statistics.estimates import DRAWS, MIN_RESAMPLED
 
 if TYPE_CHECKING:
@@ -60,12 +70,18 @@ def render_report(content: ReportContent) -> str:
     scores = tables.score_tables(content)
     headlines = headlines_of(content)
     script = read_resource("gallery.js")
+    typical = typical_image(content)
     encode = tables.gallery_encoder(content)
     shown = tables.gallery_rows(content, encode)
     return read_template("report.html").render(
         script=Markup(script),
         task=formatting.title(content.task),
         content=content,
+        short=short_answer(
+            TaskResults(content.comparison, content.verdicts, content.effects)
+        ),
+        tiles=rank_tiles(typical, content.comparison),
+        about_typical=describe_typical(typical, images, content.subset),
         answer=draw_conclusions(content),
         looks=describe_evaluations(content.looks) if content.subset == TEST else "",
         seal=describe_seal(content.subset, content.looks),

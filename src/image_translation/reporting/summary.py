@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 import pandas as pd
 
@@ -11,6 +13,11 @@ from image_translation.reporting import formatting
 from image_translation.reporting.answer import Answer, short_answer
 from image_translation.reporting.hypothesis import Hypothesis, judge_hypothesis
 from image_translation.reporting.templates import read_template
+from image_translation.reporting.typical import (
+    RankedTile,
+    describe_typical,
+    rank_tiles,
+)
 from image_translation.statistics.comparison import (
     TaskResults,
     correct_for_tasks,
@@ -37,14 +44,21 @@ class _Task:
     answer: Answer
     hypothesis: Hypothesis
     rows: Sequence[_Row]
+    tiles: Sequence[RankedTile]
+    about_typical: str
 
 
-def render_summary(results: Mapping[str, TaskResults], tasks: Sequence[str]) -> str:
+def render_summary(
+    results: Mapping[str, TaskResults],
+    tasks: Sequence[str],
+    typical: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+) -> str:
     """Write the page over all tasks.
 
     Args:
         results: Results by task.
         tasks: All tasks; those without results are listed.
+        typical: Results of `typical_image` by task.
 
     Returns:
         An HTML document that refers only to the reports next to it.
@@ -53,17 +67,23 @@ def render_summary(results: Mapping[str, TaskResults], tasks: Sequence[str]) -> 
     order += [task for task in results if task not in tasks]
     return read_template("summary.html").render(
         metrics=[MEASURES[metric] for metric in HEADLINES],
-        tasks=[_describe_task(task, results[task], len(order)) for task in order],
+        tasks=[
+            _describe_task(task, results[task], typical.get(task, {}), len(order))
+            for task in order
+        ],
         not_run=[task for task in tasks if task not in results],
     )
 
 
-def _describe_task(task: str, results: TaskResults, tasks: int) -> _Task:
+def _describe_task(
+    task: str, results: TaskResults, typical: Mapping[str, Any], tasks: int
+) -> _Task:
     table = results.comparison[results.comparison["metric"].isin(HEADLINES)]
     subset = subset_of(table)
     sealed = "" if subset == TEST else " (the test set is sealed)"
+    images = int(table["n_images"].max())
     tested = (
-        f"{formatting.count(int(table['n_images'].max()), f'{subset} image')} from "
+        f"{formatting.count(images, f'{subset} image')} from "
         f"{formatting.count(int(table['n_groups'].max()), 'independent photograph')}, "
         f"{_trainings(table)} of each model{sealed}"
     )
@@ -79,6 +99,8 @@ def _describe_task(task: str, results: TaskResults, tasks: int) -> _Task:
         short_answer(corrected),
         judge_hypothesis(corrected.verdicts, corrected.effects),
         _rows(table),
+        rank_tiles(typical, results.comparison),
+        describe_typical(typical, images, subset),
     )
 
 

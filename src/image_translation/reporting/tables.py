@@ -60,7 +60,7 @@ FURTHER_TABLES = {
 }
 """Family → title of its table and description of its metrics."""
 
-GALLERY_OPEN = 3
+GALLERY_OPEN = 2
 """Number of images in the gallery that are shown at once."""
 
 _PAIR_ID = re.compile("[0-9a-f]{16}")
@@ -397,19 +397,20 @@ def cost_rows(content: ReportContent) -> list[CostRow]:
 
 
 def gallery_rows(
-    content: ReportContent, encode: Callable[[Image], str]
+    content: ReportContent, encode: Callable[[Image], str], limit: int | None = None
 ) -> list[GalleryRow]:
     """The gallery, as many rows as its budget of bytes allows.
 
     Args:
         content: Content of the report.
         encode: Converts an image to a URI.
+        limit: Maximum number of rows.
     """
     models = scored_models(content)
     trained = set(trained_models(content))
     rows: list[GalleryRow] = []
     weight = 0
-    for item in content.gallery:
+    for item in content.gallery[:limit]:
         row = _gallery_row(content, item, models, trained, encode)
         weight += sum(len(tile.source) for tile in row.tiles)
         if rows and weight > GALLERY_BYTES:

@@ -140,31 +140,39 @@ def draw_score_chart(comparison: pd.DataFrame) -> Stamped[Any]:
 def write_summary(
     task: str,
     others: Mapping[str, TaskResults],
+    images: Mapping[str, Mapping[str, Any]],
     comparison: pd.DataFrame,
     verdicts: pd.DataFrame,
     effects: pd.DataFrame,
+    typical_image: Mapping[str, Any],
 ) -> Stamped[str]:
     """Write the page over all tasks.
 
     Args:
         task: Name of the task that has just been compared.
         others: Results of every task.
+        images: Typical image of every task.
         comparison: The table of models of this task.
         verdicts: Its table of verdicts.
         effects: Its table of effects.
+        typical_image: Its typical image.
 
     Returns:
         The page's HTML.
     """
     results = {**others, task: TaskResults(comparison, verdicts, effects)}
+    typical = {**images, task: typical_image}
 
     def render() -> str:
         from image_translation.reporting.summary import render_summary
 
-        return render_summary(results, all_tasks())
+        return render_summary(results, all_tasks(), typical)
 
     made_from = fingerprint(
-        f"{__name__}.write_summary", tasks=all_tasks(), results=results
+        f"{__name__}.write_summary",
+        tasks=all_tasks(),
+        results=results,
+        typical=typical,
     )
     return make_if_stale(made_from, render)
 
@@ -191,7 +199,8 @@ def write_report(
         **inputs: All else that `collect_content` needs.
 
     Returns:
-        The report's HTML; figures of scores, curves, distributions and samples as PNG.
+        The report's HTML; figures of scores, curves, distributions and samples as PNG;
+        the typical image, for the page over all tasks.
     """
     scored.check_seal(settings.test.sealed)
     study = study if study is not None and set(study["page"]) == {key["page"]} else None
@@ -222,14 +231,17 @@ def write_report(
                 **inputs,
             )
         ),
-        5,
+        6,
     )
 
 
-def _draw(content: ReportContent) -> tuple[str, bytes, bytes, bytes, bytes]:
+def _draw(
+    content: ReportContent,
+) -> tuple[str, bytes, bytes, bytes, bytes, dict[str, Any]]:
     from image_translation.reporting import figures
     from image_translation.reporting.conclusions import headlines_of
     from image_translation.reporting.page import render_report
+    from image_translation.reporting.typical import typical_image
 
     items, derived = content.gallery[:SAMPLES], content.data.derived
     return (
@@ -240,4 +252,5 @@ def _draw(content: ReportContent) -> tuple[str, bytes, bytes, bytes, bytes]:
         figures.to_png(figures.learning_curves(content.histories)),
         figures.to_png(figures.score_distributions(content.scores, metrics.HEADLINES)),
         figures.to_png(figures.sample_grid(items, derived)),
+        typical_image(content),
     )
