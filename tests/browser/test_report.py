@@ -1,5 +1,7 @@
 """The report in a browser, with 200 test images of 256 pixels and six models."""
 
+import csv
+import io
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +10,9 @@ import numpy as np
 import pytest
 
 from image_translation.reporting.page import render_report
+from image_translation.reporting.summary import render_summary
+from image_translation.reporting.typical import typical_image
+from image_translation.statistics.comparison import TaskResults
 from tests.reporting.examples import make_content
 
 pytestmark = pytest.mark.browser
@@ -50,13 +55,28 @@ def small(small_content, tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def summary(small_content, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("summary") / "summary.html"
+    results = TaskResults(
+        small_content.comparison, small_content.verdicts, small_content.effects
+    )
+    tasks = ("colorization", "monet")
+    image = typical_image(small_content)
+    page = render_summary(
+        dict.fromkeys(tasks, results), tasks, dict.fromkeys(tasks, image)
+    )
+    path.write_text(page, "utf-8")
+    return path
+
+
 def shown_order(page) -> list[int]:
     return page.eval_on_selector_all(
         "[data-sample]", "all => all.map(a => Number(a.dataset.sample))"
     )
 
 
-def open_viewer(page, sample=0, key="pix2pix"):
+def open_viewer(page, sample=1, key="pix2pix"):
     page.locator(f"[data-sample='{sample}'] [data-key='{key}'] .open").click()
 
 
@@ -84,8 +104,133 @@ def test_page_is_small_and_paints_fast(name, request, open_page, record_property
     assert paint < FIRST_PAINT_MS
 
 
+SCREENS = [(1280, 800), (390, 844)]
+
+PHONE_HEIGHT = 5600
+"""Limit in CSS pixels; before sections were folded, it was 16,900."""
+
+
+@pytest.mark.parametrize(("width", "height"), SCREENS)
+def test_first_screen_shows_the_answer_and_pictures(
+    small, small_content, open_page, width, height
+):
+    page = open_page(small, viewport={"width": width, "height": height})
+    for shown in (".lead", ".use code", ".typical [data-key='target'] img"):
+        assert bottom(page, shown) <= height, shown
+    assert page.locator(".typical img").count() == 1 + len(small_content.scores)
+    inside = [
+        image
+        for image in page.locator(".typical img").all()
+        if image.bounding_box()["y"] + image.bounding_box()["height"] <= height
+    ]
+    assert len(inside) >= 6
+    sides = {image.bounding_box()["width"] for image in inside}
+    assert min(sides) >= (190 if width > 1000 else 110)
+    if width > 1000:
+        assert page.locator("#gallery").bounding_box()["y"] <= 1600
+
+
+@pytest.mark.parametrize(("width", "height"), SCREENS)
+def test_first_screen_of_the_summary_shows_the_answer_and_pictures(
+    summary, open_page, width, height
+):
+    page = open_page(summary, viewport={"width": width, "height": height})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for shown in (".lead", ".use code", ".typical [data-key='unet'] img"):
+        assert bottom(page, shown) <= height, shown
+
+
+def bottom(page, selector: str) -> float:
+    box = page.locator(selector).first.bounding_box()
+    return box["y"] + box["height"]
+
+
+@pytest.mark.parametrize("name", ["report", "small"])
+def test_page_is_short_on_a_phone(name, request, open_page):
+    path = request.getfixturevalue(name)
+    page = open_page(path, viewport={"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollHeight") <= PHONE_HEIGHT
+
+
+def test_typical_image_can_be_enlarged(small, open_page):
+    page = open_page(small)
+    page.locator(".typical [data-key='unet'] .open").click()
+    assert page.locator("#viewer-right-tag").inner_text() == "unet"
+    page.keyboard.press("Escape")
+    closest = "document.activeElement.closest('.typical figure')?.dataset.key"
+    assert page.evaluate(closest) == "unet"
+
+
+def copied(page, box, kind: str) -> str:
+    """The text that a button of the table after ``box`` puts on the clipboard."""
+    group = page.locator(f"{box} + .copy")
+    group.get_by_role("button", name=kind).click()
+    group.get_by_text(f"Copied as {kind}").wait_for()
+    return page.evaluate("navigator.clipboard.readText()")
+
+
+SCORES = ".scroll[aria-label='Scores of every model']"
+
+
+@pytest.fixture
+def granted(small, open_page):
+    return open_page(small, permissions=["clipboard-read", "clipboard-write"])
+
+
+def test_table_is_copied_as_csv(granted, small_content):
+    head, *rows = csv.reader(io.StringIO(copied(granted, SCORES, "CSV")))
+    assert head[0] == "Model" and head[2] == "PSNR (↑ higher is better)"
+    assert {len(row) for row in rows} == {4}
+    means = small_content.comparison.query("metric == 'psnr'").set_index("model")
+    shown = {row[0].split(" (")[0]: row[2] for row in rows}
+    assert set(shown) == set(means.index)
+    for model, cell in shown.items():
+        assert float(cell.split(" dB")[0]) == pytest.approx(
+            means.loc[model, "mean"], abs=0.006
+        )
+    assert "best" not in shown["unet"]
+
+
+def test_table_is_copied_as_markdown(granted):
+    head, rule, *rows = copied(granted, SCORES, "Markdown").splitlines()
+    assert rule == "| --- | ---: | ---: | ---: |"
+    assert head.startswith("| Model | MSE (↓ lower is better) | PSNR")
+    assert any(row.startswith(r"| autoencoder\_gan (autoencoder · ") for row in rows)
+    unet = next(row for row in rows if row.startswith("| unet "))
+    assert re.search(r"\| \*\*[\d.]+ dB \(.* to .*\)\*\* \|", unet)
+
+
+def test_table_is_copied_as_latex(granted):
+    text = copied(granted, SCORES, "LaTeX")
+    assert text.startswith(
+        "\\begin{tabular}{lrrr}\n\\hline\nModel & MSE ($\\downarrow$"
+    )
+    assert text.endswith("\\hline\n\\end{tabular}\n")
+    assert "autoencoder\\_gan (autoencoder $\\cdot$ adversarial" in text
+    assert "\\textbf{" in text and not re.search(r"(?<!\\)[_%#]", text)
+
+
+def test_cells_are_escaped(small_content, open_page, tmp_path):
+    """In the audit's table, whose file names are those of the user."""
+    name = 'a "b", c|d & 50%_#$x^2~ <i>{y}\\'
+    findings = small_content.data.findings.assign(examples=name)
+    data = replace(small_content.data, findings=findings)
+    path = tmp_path / "report.html"
+    path.write_text(render_report(replace(small_content, data=data)), "utf-8")
+    page = open_page(path, permissions=["clipboard-read", "clipboard-write"])
+    page.locator("#audit summary").click()
+    box = ".scroll[aria-label='Findings']"
+    _, first, *_ = csv.reader(io.StringIO(copied(page, box, "CSV")))
+    assert first[3] == name
+    assert r'a "b", c\|d & 50%\_\#$x^2\~ \<i\>{y}\\ |' in copied(page, box, "Markdown")
+    assert (
+        r"a ''b'', c$|$d \& 50\%\_\#\$x\textasciicircum{}2\textasciitilde{} "
+        r"$<$i$>$\{y\}\textbackslash{} \\"
+    ) in copied(page, box, "LaTeX")
+
+
 def test_page_describes_selection_and_encoding(report, open_page):
-    text = open_page(report).locator("#gallery").inner_text()
+    text = open_page(report).locator("#gallery").text_content()
     assert "48 of 200 test images: the typical one, the 6 best" in text
     assert "JPEG of quality 92" in text
 
@@ -126,7 +271,7 @@ def test_random_order_is_complete_and_reversible(report, open_page):
     shuffled = shown_order(page)
     assert sorted(shuffled) == list(range(48)) != shuffled
     page.select_option("#gallery-order", "chosen")
-    assert shown_order(page) == list(range(48))
+    assert shown_order(page) == [*range(1, 48), 0]  # the typical one is at the top
 
 
 def test_error_map_is_that_of_the_pixels(small, small_content, open_page):
@@ -141,7 +286,7 @@ def test_error_map_is_that_of_the_pixels(small, small_content, open_page):
         "c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
         ".filter((_, i) => i % 4 === 0)"
     )
-    item = small_content.gallery[0]
+    item = small_content.gallery[1]
     error = np.abs(item.predictions["pix2pix"].astype(int) - item.target)
     level = np.minimum(error.mean(axis=2), 64).ravel()
     assert np.corrcoef(level, red)[0, 1] > 0.95
@@ -150,8 +295,8 @@ def test_error_map_is_that_of_the_pixels(small, small_content, open_page):
 
 def test_every_prediction_has_an_error_map_that_can_be_hidden(small, open_page):
     page = open_page(small)
-    maps = page.locator("[data-sample='0'] canvas.error")
-    page.locator("[data-sample='0']").scroll_into_view_if_needed()
+    maps = page.locator("[data-sample='1'] canvas.error")
+    page.locator("[data-sample='1']").scroll_into_view_if_needed()
     assert maps.count() == 6
     maps.nth(5).wait_for(state="visible")
     page.locator("#gallery-errors").uncheck()
@@ -219,14 +364,14 @@ def test_grid_has_keyboard_navigation_with_one_tab_stop_per_row(small, open_page
     page = open_page(small)
     stops = page.locator("#samples .open[tabindex='0']").count()
     assert stops == page.locator("[data-sample]").count()
-    page.locator("[data-sample='0'] .open").first.focus()
+    page.locator("[data-sample='1'] .open").first.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowDown")
     place = page.evaluate(
         "[document.activeElement.closest('article').dataset.sample,"
         " document.activeElement.closest('figure').dataset.key]"
     )
-    assert place == ["1", "target"]
+    assert place == ["2", "target"]
     page.keyboard.press("Enter")
     assert page.locator("#viewer").is_visible()
 
@@ -242,6 +387,8 @@ def test_question_mark_shows_the_keys(small, open_page):
 def test_without_scripts_a_plain_grid_remains(small, open_page):
     page = open_page(small, java_script_enabled=False)
     assert page.locator("#samples img").count() == 6 * 7
+    assert page.locator(".typical img").first.is_visible()
+    assert page.locator(".copy").count() == 0
     assert page.locator("#samples img").first.is_visible()
     assert not page.locator("#gallery-controls").is_visible()
     assert not page.locator("#viewer").is_visible()

@@ -471,13 +471,13 @@ def test_epochs_of_adversarial_models_and_convergence_are_reported(parsed):
 
 def test_epoch_of_the_first_training_is_ringed(content, monkeypatch):
     rings = []
-    draw = figures.learning_curves
+    draw = figures.learning_curve
 
-    def watch(histories, curves, best, **options):
+    def watch(histories, curve, best):
         rings.append(best["unet"])
-        return draw(histories, curves, best, **options)
+        return draw(histories, curve, best)
 
-    monkeypatch.setattr(figures, "learning_curves", watch)
+    monkeypatch.setattr(figures, "learning_curve", watch)
     one = {"unet": content.histories["unet"]}
     models = content.models.assign(best_epoch="3, 9")
     render_report(replace(content, histories=one, models=models, gallery=[]))

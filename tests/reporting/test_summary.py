@@ -107,4 +107,5 @@ def test_names_are_escaped(content):
     comparison = content.comparison.assign(model="<script>alert(1)</script>")
     comparison = comparison.drop_duplicates(["model", "metric"])
     results = results_of(replace(content, comparison=comparison))
-    assert "<script>" not in render_summary({"monet": results}, TASKS)
+    page = render_summary({"monet": results}, TASKS)
+    assert "<script>alert" not in page and "&lt;script&gt;alert" in page

@@ -69,6 +69,10 @@ class Fingerprint(str):
         made.parts = parts or {}
         return made
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Itself: pandas copies the attributes of a frame in every operation."""
+        return self
+
 
 def explain_change(before: str | None, after: str) -> str:
     """Why an output is stale, such as ``training.epochs: 2 → 3``.

@@ -168,12 +168,15 @@ def best_models(
     content: ReportContent, models: Iterable[str], metric: str
 ) -> list[str]:
     """The models with the best mean; empty if no model has one."""
-    means = {model: mean_of(content, model, metric) for model in models}
-    known = [mean for mean in means.values() if not math.isnan(mean)]
+    table = content.comparison
+    rows = table[table["metric"] == metric]
+    means = dict(zip(rows["model"], rows["mean"], strict=True))
+    known = {m: means[m] for m in models if m in means and pd.notna(means[m])}
     if not known:
         return []
-    best = max(known) if MEASURES[metric].higher_is_better else min(known)
-    return [model for model, mean in means.items() if mean == best]
+    choose = max if MEASURES[metric].higher_is_better else min
+    best = choose(known.values())
+    return [model for model, mean in known.items() if mean == best]
 
 
 def on_front(content: ReportContent, metrics: tuple[str, str]) -> list[str]:

@@ -1,12 +1,12 @@
 """Figures of a comparison, as SVG for the page and as PNG for other tools.
 
-Every function returns its own :class:`matplotlib.figure.Figure`, drawn on the Agg
-canvas: no window, no global state, reproducible bytes.
+Every function returns its own :class:`matplotlib.figure.Figure`, laid out once for both
+formats: no window, no global state, reproducible bytes. The background is transparent;
+`to_png` draws it white.
 """
 
 import io
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
 from functools import wraps
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, ParamSpec
@@ -19,18 +19,29 @@ from image_translation.common.names import COPY_INPUT, TEST, VALIDATION
 from image_translation.metrics import HEADLINES, MEASURES
 from image_translation.reporting import formatting
 from image_translation.reporting.gallery import first_replicate
-from image_translation.reporting.palette import INK, MUTED, RULE, style_of
+from image_translation.reporting.palette import INK, MUTED, figure_style, style_of
 from image_translation.reporting.report_content import GalleryItem, Image
 from image_translation.training.losses import loss_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from PIL import Image as Pillow
 
 PANEL_WIDTH = 4.9
 """In inches; on the page one inch is 72 CSS pixels, so a panel fits on a phone."""
 
 DOTS_PER_INCH = 100
+
+LEGEND_COLUMNS = 4
+
+COLUMNS = 3
+"""Maximum number of panels in a row."""
+
+GRID_TILE, GRID_GAP, GRID_SCORES, GRID_MARGIN = 150, 12, 58, 26
+"""Sizes of the grid of samples in pixels: an image, the gap to its right, the scores below
+it, and the margins at the left and at the top.
+"""
 
 MAX_VECTOR_DOTS = 1500
 """Panels with more dots are rasterized, to keep the page small."""
@@ -41,148 +52,168 @@ MAX_GROUP_TICKS = 12
 P = ParamSpec("P")
 
 
-def _style() -> AbstractContextManager[None]:
-    import matplotlib as mpl
-
-    return mpl.rc_context(
-        {
-            "font.family": ["DejaVu Sans"],
-            "font.size": 12,
-            "text.color": INK,
-            "text.parse_math": False,
-            "figure.facecolor": "white",
-            "axes.facecolor": "white",
-            "axes.edgecolor": RULE,
-            "axes.labelcolor": MUTED,
-            "axes.titlesize": 13,
-            "axes.titleweight": "bold",
-            "axes.titlelocation": "left",
-            "axes.titlecolor": INK,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.axisbelow": True,
-            "axes.formatter.useoffset": False,
-            "grid.color": RULE,
-            "grid.linewidth": 0.6,
-            "xtick.color": RULE,
-            "ytick.color": RULE,
-            "xtick.labelcolor": MUTED,
-            "ytick.labelcolor": MUTED,
-            "legend.frameon": False,
-            "svg.image_inline": True,
-        }
-    )
-
-
 def _styled(draw: Callable[P, "Figure"]) -> Callable[P, "Figure"]:
-    """Run a function with this module's style, independent of the process's style."""
+    """Run a function with this module's style, independent of the process's style, and
+    lay out its figure.
+    """
 
     @wraps(draw)
     def styled(*args: P.args, **kwargs: P.kwargs) -> "Figure":
-        with _style():
-            return draw(*args, **kwargs)
+        with figure_style():
+            figure = draw(*args, **kwargs)
+            engine = figure.get_layout_engine()
+            if engine is not None:
+                engine.execute(figure)
+                figure.set_layout_engine("none")
+            return figure
 
     return styled
 
 
-def to_png(figure: "Figure") -> bytes:
-    """A figure as a PNG file."""
+def to_png(figures: Sequence["Figure"], below: "Figure | None" = None) -> bytes:
+    """Figures as one PNG file, on white, in rows.
+
+    Args:
+        figures: The figures; those of a row have the same height.
+        below: A last figure, in a row of its own.
+    """
+    from PIL import Image as Pillow
+
+    drawn = [_pixels(figure) for figure in figures]
+    rows = [drawn[i : i + COLUMNS] for i in range(0, len(drawn), COLUMNS)]
+    rows += [[_pixels(below)]] if below else []
+    rows = rows or [[np.zeros((1, 1, 4), np.uint8)]]
+    height = sum(row[0].shape[0] for row in rows)
+    width = max(sum(image.shape[1] for image in row) for row in rows)
+    sheet = Pillow.new("RGBA", (width, height), "white")
+    top = 0
+    for row in rows:
+        left = 0
+        for image in row:
+            sheet.alpha_composite(Pillow.fromarray(image), (left, top))
+            left += image.shape[1]
+        top += row[0].shape[0]
+    return _encode(sheet)
+
+
+def _encode(sheet: "Pillow.Image") -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
+    sheet.convert("RGB").save(buffer, format="png")
     return buffer.getvalue()
 
 
+def _pixels(figure: "Figure") -> NDArray[np.uint8]:
+    """A figure as H×W×4, with a transparent background."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    with figure_style():
+        canvas.draw()
+    return np.array(canvas.buffer_rgba())
+
+
 @_styled
-def comparison_chart(
-    comparison: pd.DataFrame, metrics: Sequence[str] | None = None
-) -> "Figure":
-    """Every model's mean with its interval, one panel per metric.
+def comparison_chart(comparison: pd.DataFrame, metric: str) -> "Figure":
+    """Every model's mean of a metric, with its interval.
 
     The dotted line is the mean of ``copy_input``: the score of doing nothing.
 
     Args:
         comparison: Rows ``model, metric, mean, ci_low, ci_high``; models without a mean
             are skipped.
-        metrics: The metrics to draw; all by default.
+        metric: The metric to draw.
     """
     scored = comparison[comparison["mean"].notna()]
-    chosen = list(metrics or dict.fromkeys(scored["metric"]))
-    n_models = scored["model"].nunique()
-    figure, axes = _panels(len(chosen), height=1.0 + 0.32 * n_models)
-    for ax, metric in zip(axes, chosen, strict=True):
-        rows = scored[scored["metric"] == metric].reset_index(drop=True)
-        for position, row in rows.iterrows():
-            _dot_with_interval(ax, position, row)
-        copied = rows.loc[rows["model"] == COPY_INPUT, "mean"]
-        if len(copied):
-            ax.axvline(copied.iloc[0], color=MUTED, lw=1, ls=(0, (1, 2)), zorder=1)
-        _models_on_y(ax, list(rows["model"]))
-        _name_metric(ax, metric)
+    figure, (ax,) = _panels(1, height=1.0 + 0.32 * scored["model"].nunique())
+    rows = scored[scored["metric"] == metric].reset_index(drop=True)
+    for position, row in rows.iterrows():
+        _dot_with_interval(ax, position, row)
+    copied = rows.loc[rows["model"] == COPY_INPUT, "mean"]
+    if len(copied):
+        ax.axvline(copied.iloc[0], color=MUTED, lw=1, ls=(0, (1, 2)), zorder=1)
+    _models_on_y(ax, list(rows["model"]))
+    _name_metric(ax, metric)
     return figure
 
 
 @_styled
-def score_distributions(
+def score_distribution(
     scores: Mapping[str, pd.DataFrame],
-    metrics: Sequence[str],
+    metric: str,
     models: Sequence[str] | None = None,
 ) -> "Figure":
-    """Every test image's score, one row per model, one panel per metric.
+    """Every test image's score on a metric, one row per model.
 
     Dots are images (first replicate), spread by their density; ticks are the means of
     groups, if there are few. Infinite values are not drawn.
 
     Args:
         scores: Model → rows ``pair_id, group, replicate``, and one column per metric.
-        metrics: The metrics to draw.
+        metric: The metric to draw.
         models: The models, in order; all by default.
     """
     shown = [model for model in models or scores if len(scores[model])]
-    figure, axes = _panels(len(metrics), height=0.75 + 0.46 * len(shown))
-    for ax, metric in zip(axes, metrics, strict=True):
-        for position, model in enumerate(shown):
-            rows = first_replicate(scores[model])
-            finite = rows[np.isfinite(rows[metric].astype(float))]
-            _swarm(ax, position, finite[metric].to_numpy(float), model, len(shown))
-            _group_ticks(ax, position, finite.groupby("group")[metric].mean())
-        _models_on_y(ax, shown)
-        _name_metric(ax, metric)
+    figure, (ax,) = _panels(1, height=0.75 + 0.46 * len(shown))
+    for position, model in enumerate(shown):
+        rows = first_replicate(scores[model])
+        finite = rows[np.isfinite(rows[metric].astype(float))]
+        _swarm(ax, position, finite[metric].to_numpy(float), model, len(shown))
+        _group_ticks(ax, position, finite.groupby("group")[metric].mean())
+    _models_on_y(ax, shown)
+    _name_metric(ax, metric)
     return figure
 
 
 @_styled
-def learning_curves(
+def learning_curve(
     histories: Mapping[str, pd.DataFrame],
-    curves: Sequence[str] | None = None,
+    curve: str,
     best_epochs: Mapping[str, float] | None = None,
-    *,
-    legend: bool = True,
 ) -> "Figure":
-    """Losses and validation metrics by epoch, one panel per curve, one line per
-    replicate.
+    """A loss or validation metric by epoch, one line per replicate.
 
     Args:
         histories: Model → rows ``replicate, epoch`` and the curves' columns.
-        curves: The columns to draw; all non-empty ones by default.
+        curve: The column to draw.
         best_epochs: Model → selected epoch; ringed on validation curves, on the first
             replicate.
-        legend: Whether to draw a legend; the page has one for all figures.
     """
     from matplotlib.ticker import MaxNLocator
 
-    chosen = list(curves) if curves is not None else curves_of(histories)
-    figure, axes = _panels(len(chosen), height=2.9)
-    for ax, curve in zip(axes, chosen, strict=True):
-        for model, history in histories.items():
-            if curve in history and history[curve].notna().any():
-                best = (best_epochs or {}).get(model)
-                _lines(ax, model, history, curve, best)
-        ax.set_title(curve_title(curve))
-        ax.set_xlabel("epoch")
-        ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
-        ax.grid(axis="y")
-    if legend and histories and chosen:
-        _legend(figure, list(histories))
+    figure, (ax,) = _panels(1, height=2.9)
+    for model, history in histories.items():
+        if curve in history and history[curve].notna().any():
+            _lines(ax, model, history, curve, (best_epochs or {}).get(model))
+    ax.set_title(curve_title(curve))
+    ax.set_xlabel("epoch")
+    ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    ax.grid(axis="y")
+    return figure
+
+
+@_styled
+def legend(models: Collection[str]) -> "Figure":
+    """The line and marker of every model, for several figures."""
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    rows = -(-len(models) // LEGEND_COLUMNS)
+    figure = Figure(
+        figsize=(PANEL_WIDTH * 2, 0.3 + 0.25 * rows),
+        dpi=DOTS_PER_INCH,
+    )
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=style_of(model).colour,
+            marker=style_of(model).marker,
+            ls=(0, style_of(model).dashes) if style_of(model).dashes else "-",
+            label=model,
+        )
+        for model in models
+    ]
+    figure.legend(handles=handles, loc="lower left", ncols=LEGEND_COLUMNS)
     return figure
 
 
@@ -232,35 +263,78 @@ def perception_distortion(
     return figure
 
 
-@_styled
-def sample_grid(items: Sequence[GalleryItem], derived: str | None = None) -> "Figure":
+def sample_grid(items: Sequence[GalleryItem], derived: str | None = None) -> bytes:
     """Test images: input, target and every model, with the study's scores below each.
 
     Args:
         items: The images, one row each.
         derived: ``"input"`` or ``"target"`` if a recipe derived that image.
+
+    Returns:
+        A PNG file.
     """
+    from PIL import Image as Pillow
+
+    columns = _grid_columns(items)
+    labels = Pillow.fromarray(_pixels(grid_labels(items, derived)))
+    sheet = Pillow.new("RGBA", labels.size, "white")
+    for i, item in enumerate(items):
+        for column, image in _grid_images(item).items():
+            tile = Pillow.fromarray(np.ascontiguousarray(image)).resize(
+                (GRID_TILE, GRID_TILE), Pillow.Resampling.BICUBIC
+            )
+            sheet.paste(tile, _grid_corner(i, columns.index(column)))
+    sheet.alpha_composite(labels)
+    return _encode(sheet)
+
+
+@_styled
+def grid_labels(items: Sequence[GalleryItem], derived: str | None = None) -> "Figure":
+    """The texts of `sample_grid`: names of columns and images, and scores."""
     from matplotlib.figure import Figure
 
-    models = list(dict.fromkeys(m for item in items for m in item.predictions))
-    columns = ["input", "target", *models]
-    figure = Figure(
-        figsize=(1.7 * len(columns), 2.25 * max(len(items), 1) + 0.2),
-        dpi=DOTS_PER_INCH,
-        layout="constrained",
-    )
-    if not items:
-        return figure
-    axes = figure.subplots(len(items), len(columns), squeeze=False)
-    for row, item in zip(axes, items, strict=True):
-        images = {"input": item.input, "target": item.target, **item.predictions}
-        for ax, column in zip(row, columns, strict=True):
-            _tile(ax, images.get(column), item.scores.get(column, {}))
-        row[0].set_ylabel(_row_label(item.name), fontsize=8, color=MUTED)
-    for ax, column in zip(axes[0], columns, strict=True):
+    columns = _grid_columns(items)
+    width, height = _grid_corner(max(len(items), 1), len(columns))
+    figure = Figure((width / DOTS_PER_INCH, height / DOTS_PER_INCH), dpi=DOTS_PER_INCH)
+
+    def write(x: float, y: float, text: str, size: int, **style: Any) -> None:
+        place = x / width, 1 - y / height
+        figure.text(*place, text, fontsize=size, ha="center", **style)
+
+    for j, column in enumerate(columns):
+        x, y = _grid_corner(0, j)
         made = " (derived)" if column == derived else ""
-        ax.set_title(column + made, loc="center", fontsize=9)
+        if items:
+            write(x + GRID_TILE / 2, y - 6, column + made, 9)
+    for i, item in enumerate(items):
+        images = _grid_images(item)
+        for j, column in enumerate(columns):
+            x, y = _grid_corner(i, j)
+            if column not in images:
+                write(x + GRID_TILE / 2, y + GRID_TILE / 2, "missing", 8, color=MUTED)
+            scores = _score_lines(item.scores.get(column, {}))
+            below = y + GRID_TILE + 4
+            write(x + GRID_TILE / 2, below, scores, 7, va="top", color=MUTED)
+        side = {"va": "center", "rotation": 90, "color": MUTED}
+        write(GRID_MARGIN / 2, y + GRID_TILE / 2, _row_label(item.name), 8, **side)
     return figure
+
+
+def _grid_images(item: GalleryItem) -> dict[str, Image]:
+    return {"input": item.input, "target": item.target, **item.predictions}
+
+
+def _grid_columns(items: Sequence[GalleryItem]) -> list[str]:
+    models = (model for item in items for model in item.predictions)
+    return ["input", "target", *dict.fromkeys(models)]
+
+
+def _grid_corner(row: int, column: int) -> tuple[int, int]:
+    """The left and upper end of an image in the grid, in pixels."""
+    return (
+        GRID_MARGIN + column * (GRID_TILE + GRID_GAP),
+        GRID_MARGIN + row * (GRID_TILE + GRID_SCORES),
+    )
 
 
 @_styled
@@ -345,7 +419,7 @@ def _panels(number: int, height: float) -> tuple["Figure", list["Axes"]]:
     """A figure with rows of up to three panels."""
     from matplotlib.figure import Figure
 
-    columns = min(3, max(number, 1))
+    columns = min(COLUMNS, max(number, 1))
     rows = -(-number // columns) or 1
     figure = Figure(
         figsize=(PANEL_WIDTH * columns, height * rows),
@@ -446,38 +520,12 @@ def _lines(
             )
 
 
-def _legend(figure: "Figure", models: Collection[str]) -> None:
-    from matplotlib.lines import Line2D
-
-    handles = [
-        Line2D(
-            [],
-            [],
-            color=style_of(model).colour,
-            marker=style_of(model).marker,
-            ls=(0, style_of(model).dashes) if style_of(model).dashes else "-",
-            label=model,
-        )
-        for model in models
-    ]
-    figure.legend(handles=handles, loc="outside lower left", ncols=4)
-
-
-def _tile(ax: "Axes", image: Image | None, scores: Mapping[str, float]) -> None:
-    ax.set_xticks([])
-    ax.set_yticks([])
-    for spine in ax.spines.values():
-        spine.set_visible(False)
-    if image is None:
-        ax.text(0.5, 0.5, "missing", ha="center", color=MUTED)
-        return
-    ax.imshow(image, interpolation="bicubic" if image.shape[0] < 200 else "auto")
-    lines = [
+def _score_lines(scores: Mapping[str, float]) -> str:
+    return "\n".join(
         f"{formatting.label(metric)} {formatting.value(metric, scores[metric])}"
         for metric in HEADLINES
         if metric in scores
-    ]
-    ax.set_xlabel("\n".join(lines), fontsize=7)
+    )
 
 
 def _row_label(path: str, length: int = 18) -> str:

@@ -100,14 +100,18 @@
       watcher.observe(article);
     }
     window.addEventListener("beforeprint", () => samples.forEach(paintRow));
-    byId("gallery-errors").addEventListener("change", (event) => {
-      byId("samples").classList.toggle("plain", !event.target.checked);
-      byId("gallery-ramp").hidden = !event.target.checked;
+    const errors = byId("gallery-errors");
+    const showErrors = () => {
+      byId("samples").classList.toggle("plain", !errors.checked);
+      byId("gallery-ramp").hidden = !errors.checked;
       for (const { article } of samples) {
         watcher.unobserve(article);
         watcher.observe(article);
       }
-    });
+    };
+    errors.checked = !window.matchMedia("(max-width: 40rem)").matches;
+    errors.addEventListener("change", showErrors);
+    showErrors();
     const ramp = byId("gallery-ramp").querySelector("canvas").getContext("2d");
     for (let x = 0; x < 96; x += 1) {
       ramp.fillStyle = `rgb(${colours[Math.round((x / 95) * 255)].join()})`;

@@ -24,6 +24,7 @@ from image_translation.reporting.conclusions import (
     scored_models,
     trained_models,
 )
+from image_translation.reporting.drawings import Drawings, draw_figures
 from image_translation.reporting.epochs import convergence, epoch_rows
 from image_translation.reporting.evaluations import describe_evaluations, describe_seal
 from image_translation.reporting.gallery import describe_choice, describe_encoder
@@ -54,13 +55,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def render_report(content: ReportContent) -> str:
+def render_report(content: ReportContent, drawings: Drawings | None = None) -> str:
     """Write the report of one task.
 
     The page has no external references, and the same content gives the same bytes.
 
     Args:
         content: Content of the report.
+        drawings: Its figures; drawn by default.
 
     Returns:
         An HTML document.
@@ -69,8 +71,9 @@ def render_report(content: ReportContent) -> str:
     images, groups = count_tested(content)
     scores = tables.score_tables(content)
     headlines = headlines_of(content)
-    script = read_resource("gallery.js")
+    script = read_resource("gallery.js") + read_resource("copy_tables.js")
     typical = typical_image(content)
+    drawings = drawings or draw_figures(content)
     encode = tables.gallery_encoder(content)
     shown = tables.gallery_rows(content, encode)
     return read_template("report.html").render(
@@ -106,7 +109,7 @@ def render_report(content: ReportContent) -> str:
             for cell in row.cells
         ),
         measures=MEASURES,
-        comparison=_comparison_figures(content),
+        comparison=_comparison_figures(drawings),
         pairs={
             metric: rows
             for metric in metrics
@@ -134,12 +137,12 @@ def render_report(content: ReportContent) -> str:
         gallery_data=script_json(tables.gallery_data(content, shown)),
         chosen=describe_choice(len(shown), images, content.subset),
         embedded=describe_encoder(encode),
-        curves=_curve_figures(content),
+        curves=_curve_figures(content, drawings),
         convergence=convergence(content).sentence,
         epochs=epoch_rows(content),
         promotion=_promotion(content),
         **_judged(content),
-        distributions=_distribution_figures(content),
+        distributions=_distribution_figures(content, drawings),
         costs=tables.cost_rows(content),
         left_out=_findings(content.data.left_out),
         findings=_findings(content.data.findings),
@@ -189,16 +192,16 @@ def _judged(content: ReportContent) -> dict[str, Any]:
     }
 
 
-def _comparison_figures(content: ReportContent) -> dict[str, Markup]:
+def _comparison_figures(drawings: Drawings) -> dict[str, Markup]:
     """The means on the metrics of the question; kedro-viz has a chart of all metrics."""
     return {
         metric: _svg(
-            figures.comparison_chart(content.comparison, [metric]),
+            figure,
             f"comparison-{metric}",
             f"Mean {formatting.label(metric)} of every model with its 95 % interval; "
             "the numbers are in the table above.",
         )
-        for metric in headlines_of(content)
+        for metric, figure in drawings.comparison.items()
     }
 
 
@@ -220,17 +223,10 @@ def _plane_figure(content: ReportContent) -> Markup | None:
     )
 
 
-def _curve_figures(content: ReportContent) -> list[Markup]:
-    first = content.models["best_epoch"].astype(str).str.partition(", ")[0]
-    epochs = pd.to_numeric(first, errors="coerce")
-    best = dict(zip(content.models["model"], epochs, strict=True))
+def _curve_figures(content: ReportContent, drawings: Drawings) -> list[Markup]:
     return [
-        _svg(
-            figures.learning_curves(content.histories, [curve], best, legend=False),
-            f"curve-{number}",
-            _curve_description(content.histories, curve),
-        )
-        for number, curve in enumerate(figures.curves_of(content.histories))
+        _svg(figure, f"curve-{number}", _curve_description(content.histories, curve))
+        for number, (curve, figure) in enumerate(drawings.curves.items())
     ]
 
 
@@ -244,21 +240,16 @@ def _curve_description(histories: Mapping[str, pd.DataFrame], curve: str) -> str
     return f"{figures.curve_title(curve)} by epoch: {'; '.join(ends)}."
 
 
-def _distribution_figures(content: ReportContent) -> list[Markup]:
+def _distribution_figures(content: ReportContent, drawings: Drawings) -> list[Markup]:
     order = [model for model in scored_models(content) if model in content.scores]
-    measured = [
-        metric
-        for metric in headlines_of(content)
-        if order and all(metric in content.scores[model] for model in order)
-    ]
     return [
         _svg(
-            figures.score_distributions(content.scores, [metric], order),
+            figure,
             f"distribution-{number}",
             f"{formatting.label(metric)} of every {content.subset} image. "
             + _spread_description(content, order, metric),
         )
-        for number, metric in enumerate(measured)
+        for number, (metric, figure) in enumerate(drawings.distributions.items())
     ]
 
 

@@ -8,6 +8,7 @@ has the adversarial loss.
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from image_translation.common.names import COPY_INPUT, MEAN_TARGET
@@ -59,4 +60,38 @@ def style_of(model: str) -> ModelStyle:
         _OTHER_COLOURS[number % len(_OTHER_COLOURS)],
         _OTHER_MARKERS[number // 7 % len(_OTHER_MARKERS)],
         ((), (5, 2), (3, 1, 1, 1))[number // 11 % 3],
+    )
+
+
+def figure_style() -> AbstractContextManager[None]:
+    """The style in which figures are made and drawn: ticks depend on it, too."""
+    import matplotlib as mpl
+
+    return mpl.rc_context(
+        {
+            "font.family": ["DejaVu Sans"],
+            "font.size": 12,
+            "text.color": INK,
+            "text.parse_math": False,
+            "figure.facecolor": "none",
+            "axes.facecolor": "none",
+            "axes.edgecolor": RULE,
+            "axes.labelcolor": MUTED,
+            "axes.titlesize": 13,
+            "axes.titleweight": "bold",
+            "axes.titlelocation": "left",
+            "axes.titlecolor": INK,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.axisbelow": True,
+            "axes.formatter.useoffset": False,
+            "grid.color": RULE,
+            "grid.linewidth": 0.6,
+            "xtick.color": RULE,
+            "ytick.color": RULE,
+            "xtick.labelcolor": MUTED,
+            "ytick.labelcolor": MUTED,
+            "legend.frameon": False,
+            "svg.image_inline": True,
+        }
     )

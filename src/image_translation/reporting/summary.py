@@ -6,13 +6,14 @@ from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
 from image_translation.common.names import BASELINES, TEST
 from image_translation.metrics import HEADLINES, MEASURES
 from image_translation.reporting import formatting
 from image_translation.reporting.answer import Answer, short_answer
 from image_translation.reporting.hypothesis import Hypothesis, judge_hypothesis
-from image_translation.reporting.templates import read_template
+from image_translation.reporting.templates import read_resource, read_template
 from image_translation.reporting.typical import (
     RankedTile,
     describe_typical,
@@ -66,6 +67,7 @@ def render_summary(
     order = [task for task in tasks if task in results]
     order += [task for task in results if task not in tasks]
     return read_template("summary.html").render(
+        script=Markup(read_resource("copy_tables.js")),
         metrics=[MEASURES[metric] for metric in HEADLINES],
         tasks=[
             _describe_task(task, results[task], typical.get(task, {}), len(order))

@@ -6,7 +6,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-from image_translation.reporting.palette import INK, MUTED, RULE, style_of
+from image_translation.reporting.palette import (
+    INK,
+    MUTED,
+    RULE,
+    figure_style,
+    style_of,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,10 +33,14 @@ def inline_svg(figure: "Figure", prefix: str, description: str) -> str:
         description: Alternative text.
     """
     import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-    buffer = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": prefix}):
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    buffer, dpi = io.StringIO(), figure.dpi
+    plain = mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": prefix})
+    with figure_style(), plain:
+        # not savefig, which draws twice
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
+    figure.set_dpi(dpi)
     root = ElementTree.fromstring(buffer.getvalue().encode())
     _clean(root, prefix)
     for size in ("width", "height"):

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -259,6 +260,8 @@ def _model_rows(content: ReportContent, metrics: Sequence[str]) -> list[ModelRow
     missing = dict(missing_models(content))
     order = list(dict.fromkeys([*content.models["model"], *scored_models(content)]))
     badges = {metric: _badges(content, metric) for metric in metrics}
+    rows = content.comparison.to_dict("records")
+    means = {(row["model"], row["metric"]): row for row in rows}
     return [
         ModelRow(model, about.get(model, ""), missing=missing[model])
         if model in missing
@@ -266,7 +269,7 @@ def _model_rows(content: ReportContent, metrics: Sequence[str]) -> list[ModelRow
             model,
             about.get(model, ""),
             [
-                _cell(content, model, metric, badges[metric].get(model, ""))
+                _cell(means, model, metric, badges[metric].get(model, ""))
                 for metric in badges
             ],
         )
@@ -470,12 +473,10 @@ def _about(row: pd.Series) -> str:
     return " · ".join(filter(None, parts))
 
 
-def _cell(content: ReportContent, model: str, metric: str, badge: str) -> Cell:
-    table = content.comparison
-    rows = table[(table["model"] == model) & (table["metric"] == metric)]
-    if not len(rows):
+def _cell(means: Mapping[Any, Any], model: str, metric: str, badge: str) -> Cell:
+    if (model, metric) not in means:
         return Cell(formatting.NOTHING)
-    row = rows.iloc[0]
+    row = means[model, metric]
     return Cell(
         formatting.value(metric, row["mean"]),
         formatting.interval(metric, row["ci_low"], row["ci_high"]),

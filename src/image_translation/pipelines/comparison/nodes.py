@@ -239,18 +239,20 @@ def _draw(
     content: ReportContent,
 ) -> tuple[str, bytes, bytes, bytes, bytes, dict[str, Any]]:
     from image_translation.reporting import figures
-    from image_translation.reporting.conclusions import headlines_of
+    from image_translation.reporting.drawings import draw_figures
     from image_translation.reporting.page import render_report
     from image_translation.reporting.typical import typical_image
 
+    drawings = draw_figures(content)
     items, derived = content.gallery[:SAMPLES], content.data.derived
+    curves = figures.to_png(
+        [*drawings.curves.values()], figures.legend(content.histories)
+    )
     return (
-        render_report(content),
-        figures.to_png(
-            figures.comparison_chart(content.comparison, headlines_of(content))
-        ),
-        figures.to_png(figures.learning_curves(content.histories)),
-        figures.to_png(figures.score_distributions(content.scores, metrics.HEADLINES)),
-        figures.to_png(figures.sample_grid(items, derived)),
+        render_report(content, drawings),
+        figures.to_png([*drawings.comparison.values()]),
+        curves,
+        figures.to_png([*drawings.distributions.values()]),
+        figures.sample_grid(items, derived),
         typical_image(content),
     )

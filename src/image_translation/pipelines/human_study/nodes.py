@@ -100,7 +100,7 @@ def study_votes(
         alpha=agreement.alpha,
         page=key["page"],
     )
-    return table, to_png(human_preferences(table))
+    return table, to_png([human_preferences(table)])
 
 
 def _vote_files(votes: str | None) -> list[Path]:
