@@ -6,11 +6,26 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 # The programs of an environment contain its path, so one that was moved or copied is recreated,
-# as is one whose Python is gone.
-is_usable = $(shell grep -qsF "$(realpath $(1))" $(1)/bin/activate \
+# as is one whose Python is gone, or whose installation was interrupted: pip may fail in it.
+is_usable = $(shell test ! -e $(1)/.installing && grep -qsF "$(realpath $(1))" $(1)/bin/activate \
 	&& $(1)/bin/python -c "" 2> /dev/null && echo yes)
 recreated = $(if $(wildcard $(1)),$(if $(call is_usable,$(1)),,recreate))
 .PHONY: recreate
+
+# From here until pip is done, the environment has the mark .installing with the process of make.
+define begun
+@! kill -0 $$(cat $(1)/.installing 2> /dev/null) 2> /dev/null || { \
+	echo "Process $$(cat $(1)/.installing) is installing into $(1): wait for it, or remove $(1)"; exit 1; }
+@mkdir -p $(1)
+@echo $$PPID > $(1)/.installing
+$(if $(filter recreate,$^),rm -rf $(1)/*)
+$(PYTHON) -m venv $(1)
+endef
+
+define installed
+touch $(1)/.installed
+@rm $(1)/.installing
+endef
 
 # Airflow runs in its own environment, on localhost only, without telemetry.
 AIRFLOW_INSTALLED := .venv-airflow/.installed
@@ -128,10 +143,10 @@ airflow: dags $(AIRFLOW_INSTALLED)
 		airflow api-server --host 127.0.0.1'
 
 $(AIRFLOW_INSTALLED): requirements-airflow.lock $(call recreated,.venv-airflow)
-	$(PYTHON) -m venv $(if $(filter recreate,$^),--clear) .venv-airflow
+	$(call begun,.venv-airflow)
 	.venv-airflow/bin/python $(PIP) $(FROM_LOCK) requirements-airflow.lock
 	$(call compiled,.venv-airflow)
-	touch $(AIRFLOW_INSTALLED)
+	$(call installed,.venv-airflow)
 
 # Uploads results that an unavailable MLflow server missed; trains nothing.
 send: $(INSTALLED)
@@ -153,7 +168,7 @@ compiled = $(1)/bin/python -m compileall -q -j 0 $(1)/lib > /dev/null 2>&1 || tr
 
 $(INSTALLED): requirements.lock requirements-cpu.lock requirements-cuda.lock pyproject.toml \
 	$(call recreated,.venv)
-	$(PYTHON) -m venv $(if $(filter recreate,$^),--clear) .venv
+	$(call begun,.venv)
 	$(BIN)/python $(PIP) $(FROM_LOCK) requirements-cpu.lock 2> /dev/null || true
 	$(BIN)/python $(PIP) $(FROM_LOCK) requirements.lock
 	$(BIN)/python -c "import torch" 2> /dev/null || \
@@ -162,7 +177,7 @@ $(INSTALLED): requirements.lock requirements-cpu.lock requirements-cuda.lock pyp
 	$(BIN)/python $(PIP) install --no-deps --no-build-isolation --editable .
 	$(BIN)/python $(PIP) check > /dev/null || \
 		$(BIN)/python $(PIP) install --editable ".[app,dev,export]"
-	touch $(INSTALLED)
+	$(call installed,.venv)
 
 # Updates all pinned versions, with the hashes of the files for all platforms.
 lock: $(INSTALLED)
