@@ -10,6 +10,8 @@ from image_translation.common.files import (
     atomic_folder,
     atomic_write,
     lock,
+    separate_bytes,
+    share_bytes,
     write_text,
 )
 
@@ -60,6 +62,53 @@ def test_folder_is_replaced_as_a_whole(tmp_path):
         raise OSError("disk full")
     assert [file.name for file in folder.iterdir()] == ["new"]
     assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.fixture
+def twins(tmp_path):
+    """Two equal files in folders of their own."""
+    files = tmp_path / "one" / "file", tmp_path / "other" / "file"
+    for file in files:
+        write_text(file, "same")
+    return files
+
+
+def test_equal_files_share_their_bytes_until_one_is_written(twins):
+    copy, original = twins
+    for _ in range(2):  # sharing again changes nothing
+        share_bytes(copy, original)
+        assert copy.samefile(original)
+        assert list(copy.parent.iterdir()) == [copy]
+    write_text(original, "new")
+    assert (copy.read_text(), original.read_text()) == ("same", "new")
+
+
+def test_different_files_do_not_share_their_bytes(twins):
+    copy, original = twins
+    write_text(copy, "else")
+    share_bytes(copy, original)
+    assert (copy.read_text(), original.read_text()) == ("else", "same")
+
+
+def test_file_system_without_hard_links_keeps_the_copy(twins, monkeypatch):
+    copy, original = twins
+
+    def reject(*_):
+        raise PermissionError("no hard links")
+
+    monkeypatch.setattr("os.link", reject)
+    share_bytes(copy, original)
+    assert copy.read_text() == "same"
+    assert not copy.samefile(original)
+    assert list(copy.parent.iterdir()) == [copy]
+
+
+def test_separated_file_is_spared_by_a_write_in_place(twins):
+    copy, original = twins
+    share_bytes(copy, original)
+    separate_bytes(copy)
+    original.write_text("damaged")
+    assert copy.read_text() == "same"
 
 
 @pytest.fixture

@@ -477,6 +477,23 @@ def test_damaged_champion_is_fetched_again(world, tmp_path):
     again.trained.load_generator()
 
 
+def test_only_the_champion_has_weights_apart_from_its_replicate(world):
+    models = {"a": world.model(1)}, {"a": world.model(2)}
+    world.decide(models[0], {})
+    world.decide(models[1], {"a": (-3.0,)})
+    champion, challenger = (
+        (world.folder / name / "replicate-0" / "weights.safetensors")
+        for name in ("model-1", "model-2")
+    )
+    assert champion.stat().st_nlink == 1
+    assert challenger.stat().st_nlink == 2  # the other one is in MLflow
+    champion.write_bytes(b"damaged in place")
+    shutil.rmtree(world.folder / "champions")
+    versions.champion(world.task, world.folder / "champions").trained.load_generator()
+    promotion.promote_by_hand(world.task, 2, world.log)
+    assert challenger.stat().st_nlink == 1
+
+
 def test_rollback_skips_versions_that_were_rolled_back(world):
     world.decide({"a": world.model(1)}, {})
     world.decide({"a": world.model(2)}, {"a": (3.0,)})

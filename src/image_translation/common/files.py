@@ -1,6 +1,7 @@
 """Atomic writes, regular files and file locks."""
 
 import errno
+import filecmp
 import os
 import shutil
 import socket
@@ -43,6 +44,27 @@ def write_text(path: Path, text: str) -> None:
     """Replace a text file (UTF-8) atomically."""
     with atomic_write(path) as temporary:
         temporary.write_text(text, "utf-8")
+
+
+def share_bytes(path: Path, original: Path) -> None:
+    """Replace a file by a hard link to an equal one, so that both need the space of one.
+
+    An atomic write of either ends this; a write in place would change both. Without equal
+    contents, or on a file system without hard links, the file stays as it is.
+    """
+    with suppress(OSError):
+        if path.samefile(original) or not filecmp.cmp(path, original, shallow=False):
+            return
+        with atomic_write(path) as temporary:
+            temporary.unlink(missing_ok=True)
+            os.link(original, temporary)
+
+
+def separate_bytes(path: Path) -> None:
+    """Replace a hard link by a copy, so that damage to the other file spares this one."""
+    if path.stat().st_nlink > 1:
+        with atomic_write(path) as temporary:
+            shutil.copy2(path, temporary)
 
 
 @contextmanager

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from image_translation.common.errors import InputError
+from image_translation.common.files import separate_bytes
 from image_translation.common.fingerprint import digest, file_digest
-from image_translation.runs.logged_model import FILES
+from image_translation.runs.logged_model import FILES, local_weights
 from image_translation.runs.store import client
 from image_translation.training.trained import CONFIG, WEIGHTS, TrainedReplicate
 
@@ -249,10 +250,17 @@ def last_promoted(task: str) -> "ModelVersion | None":
 
 
 def promote(version: "ModelVersion") -> None:
-    """Make a version the champion; a tag records the version that it replaces."""
+    """Make a version the champion; a tag records the version that it replaces.
+
+    Its weights in a local store get bytes of their own: damage to the replicate, which is
+    retrained then, does not reach what is in use.
+    """
     before = find_version(version.name, CHAMPION)
     if is_same(before, version):
         return
+    location = client().get_model_version_download_uri(version.name, version.version)
+    if weights := local_weights(location):
+        separate_bytes(weights)
     tags = {PROMOTED_TAG: _now()}
     if before is not None:
         tags[REPLACED_TAG] = str(before.version)

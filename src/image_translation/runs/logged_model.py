@@ -14,7 +14,8 @@ import pandas as pd
 from PIL import Image
 
 import image_translation
-from image_translation.runs.store import client
+from image_translation.common.files import share_bytes
+from image_translation.runs.store import client, local_folder
 from image_translation.training.settings import InferenceSettings
 from image_translation.training.trained import (
     CONFIG,
@@ -63,7 +64,8 @@ def log_model(
     """Log a trained replicate as a model of its run.
 
     The model is complete: weights, their description, and the code that reads them. Nothing
-    is pickled, and requirements are listed, not inferred.
+    is pickled, and requirements are listed, not inferred. In a store on the same file system,
+    the weights are a hard link to those of the replicate.
 
     Args:
         run_id: The run that trained it.
@@ -91,9 +93,22 @@ def log_model(
         folder = Path(scratch) / "model"
         _save(folder, trained, inference, translation, model.model_id, run_id)
         client().log_model_artifacts(model.model_id, str(folder))
+    if stored := local_weights(model.artifact_location):
+        share_bytes(stored, trained.folder / WEIGHTS)
     client().finalize_logged_model(model.model_id, "READY")
     client().log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
     return model.model_id
+
+
+def local_weights(location: str) -> Path | None:
+    """The weights of a logged model on this machine, or None.
+
+    Args:
+        location: Where MLflow keeps the model.
+    """
+    folder = local_folder(location)
+    weights = folder and folder / FILES / WEIGHTS
+    return weights if weights and weights.is_file() else None
 
 
 def _save(

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from image_translation.common.foreign_internals import erase_model, erase_run, erases
-from image_translation.runs.store import client
+from image_translation.runs.store import client, local_folder
 
 if TYPE_CHECKING:
     from mlflow.entities import LoggedModel, Run
@@ -171,7 +169,6 @@ def _remove_artifacts(location: str, owner: str) -> None:
 
 def _find_folder(location: str, owner: str) -> Path | None:
     """The folder on this machine with the artifacts of a run or a model."""
-    url = urlsplit(location)
-    folder = Path(url2pathname(url.path))
-    is_own = url.scheme == "file" and folder.parts[-2:] == (owner, "artifacts")
+    folder = local_folder(location)
+    is_own = folder is not None and folder.parts[-2:] == (owner, "artifacts")
     return folder if is_own else None

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from image_translation.common.errors import InputError, causes
 from image_translation.common.files import atomic_write, lock
@@ -176,6 +178,12 @@ def _relocate_artifacts(path: Path) -> None:
                     (here, len(before) + 1, len(before) + 1, f"{before}/"),
                 )
     logger.info("%s was moved here from %s; its locations are updated", path, before)
+
+
+def local_folder(location: str) -> Path | None:
+    """The folder on this machine that a location of artifacts names, or None."""
+    url = urlsplit(location)
+    return Path(url2pathname(url.path)) if url.scheme == "file" else None
 
 
 def describe_mlflow_error(error: BaseException) -> str | None:

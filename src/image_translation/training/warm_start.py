@@ -96,7 +96,7 @@ def find_start(settings: ModelSettings, folder: Path) -> Path | None:
     if named == PREVIOUS:
         return folder / START if (folder / START).is_file() else None
     file = _find_named(named)
-    if (folder / WEIGHTS).exists() and file.samefile(folder / WEIGHTS):
+    if file.resolve() == (folder / WEIGHTS).resolve():  # a hard link is another file
         raise InputError(
             f"training.warm_start: {file} would be replaced by this training; pass "
             f"{PREVIOUS} to start from it"
