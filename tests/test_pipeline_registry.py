@@ -1,70 +1,60 @@
-from collections import defaultdict
-from types import SimpleNamespace
-
 import pytest
 from kedro.io import DataCatalog
-from kedro_viz.services.layers import sort_layers
+from kedro_viz.api.rest.responses import pipelines as rest
+from kedro_viz.data_access.managers import DataAccessManager
 
 from image_translation.common.names import BASELINES
 from image_translation.config.parameters import LayeredConfigLoader
 from image_translation.pipeline_registry import MODELS, TASKS, register_pipelines
 from tests.conftest import PROJECT
 
-LAYERS = [
-    "raw",
-    "intermediate",
-    "primary",
-    "model_input",
-    "models",
-    "model_output",
-    "reporting",
-]
+PREPARED = ["raw", "intermediate", "primary", "model_input"]
+LAYERS = {
+    **dict.fromkeys(TASKS, [*PREPARED, "models", "model_output", "reporting"]),
+    "tuning": [*PREPARED, "models", "reporting"],
+    "calibration": [*PREPARED, "reporting"],
+}
+WITHOUT = {
+    *("assignments", "remembered_assignments", "remembered_split"),
+    *(f"{subset}_pairs.folder" for subset in ("train", "validation", "test")),
+}
+"""What would put a layer both before and after another, so that none is drawn."""
+OF_MODELS = {"champion.workspace"} | {
+    f"{model}.{name}"
+    for model in (*MODELS, *BASELINES)
+    for name in ("workspace", "remembered_scorings", "predictions.folder")
+}
 
 
 @pytest.fixture(scope="module")
-def catalog():
+def kedro_viz():
+    """kedro-viz's server, without the network."""
     loader = LayeredConfigLoader(
         str(PROJECT / "conf"), base_env="base", default_run_env="smoke"
     )
-    return DataCatalog.from_config(loader["catalog"])
+    pipelines, shown = register_pipelines(), DataAccessManager()
+    shown.add_catalog(DataCatalog.from_config(loader["catalog"]), pipelines)
+    shown.add_pipelines(pipelines)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rest, "data_access_manager", shown)
+        yield rest.get_pipeline_response
 
 
-ALL_MODELS = (*MODELS, *BASELINES)
+@pytest.mark.parametrize("name", LAYERS)
+def test_kedro_viz_draws_the_layers_in_order(kedro_viz, name):
+    graph = kedro_viz(name)
+    used = {getattr(node, "layer", None) for node in graph.nodes}
+    assert [layer for layer in graph.layers if layer in used] == LAYERS[name]
 
 
-def layer_of(catalog, dataset):
-    metadata = getattr(catalog.get(dataset), "metadata", None) or {}
-    return metadata.get("kedro-viz", {}).get("layer")
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_dataset_has_a_layer_that_can_have_one(kedro_viz, name):
+    found = {node.name for node in kedro_viz(name).nodes if is_plain(node)}
+    within = OF_MODELS if name in TASKS else {f"{name}.workspace"}
+    tasks = [name] if name in TASKS else TASKS
+    assert found == {f"{task}.{thing}" for task in tasks for thing in WITHOUT | within}
 
 
-@pytest.mark.parametrize("task", TASKS)
-def test_layers_follow_each_other(catalog, task):
-    """kedro-viz shows none at all where one comes both before and after another."""
-    pipeline = register_pipelines()[task]
-    follow = defaultdict(set)
-    for node in pipeline.nodes:
-        for dataset in node.inputs:
-            follow[dataset].add(node.name)
-        follow[node.name] |= set(node.outputs)
-    for model in ALL_MODELS:  # kedro-viz draws each as one node, too
-        part = pipeline.only_nodes_with_namespaces([f"{task}.{model}"])
-        for dataset in part.inputs():
-            follow[dataset].add(f"{task}.{model}")
-        follow[f"{task}.{model}"] |= part.all_outputs()
-    for dataset in pipeline.inputs():  # and the task
-        follow[dataset].add(task)
-    follow[task] |= pipeline.outputs()
-    datasets = {name for name in pipeline.datasets() if "params:" not in name}
-    drawn = {
-        name: SimpleNamespace(
-            layer=layer_of(catalog, name) if name in datasets else None
-        )
-        for name in {*follow, *pipeline.datasets()}
-    }
-    without = {name for name in datasets if not drawn[name].layer}
-    assert without == {f"{task}.assignments"} | {
-        f"{task}.{model}.{name}"
-        for model in ALL_MODELS
-        for name in ("remembered_scorings", "predictions.folder")
-    }
-    assert sort_layers(drawn, follow) == LAYERS
+def is_plain(node) -> bool:
+    """True for data without a layer."""
+    return node.type == "data" and node.layer is None
