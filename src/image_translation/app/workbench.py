@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
@@ -14,6 +15,7 @@ import pandas as pd
 from PIL import Image
 
 from image_translation.app.deadline import Deadline, TimedReader, TooLongError
+from image_translation.app.original import compare_with_original, has_colours
 from image_translation.app.settings import AppSettings
 from image_translation.common.errors import InputError
 from image_translation.common.files import require_regular
@@ -47,7 +49,7 @@ from image_translation.translation.encoded_images import Translator, translate_p
 from image_translation.translation.model_selection import choose_trained
 from image_translation.translation.previews import shrink
 from image_translation.translation.settings import CHAMPION, TranslateSettings
-from image_translation.translation.translator import seen_pixels
+from image_translation.translation.translator import describe_strategy, seen_pixels
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +98,21 @@ class Score:
 
 
 @dataclass(frozen=True)
+class OwnScore:
+    """A score of one picture against its photograph, formatted.
+
+    Attributes:
+        metric: Name of the metric.
+        value: Score of the picture.
+        grey: Score of the photograph in grey, as the network sees it.
+    """
+
+    metric: str
+    value: str
+    grey: str
+
+
+@dataclass(frozen=True)
 class Translation:
     """A model's translation of a photograph.
 
@@ -106,8 +123,11 @@ class Translation:
         after: Preview of the translation.
         size: Width and height, formatted.
         seconds: Duration.
+        strategy: How the picture was made, with the size that the network has seen.
+        own_scores: Scores of the picture against the photograph's colours, if the network
+            has seen it in grey.
         scores: Scores of the model.
-        about_scores: A remark about the scores.
+        about_scores: How the scores were measured, or why there are none.
         run_page: URL of its MLflow run, if known.
     """
 
@@ -117,6 +137,8 @@ class Translation:
     after: Path
     size: str
     seconds: float
+    strategy: str
+    own_scores: Sequence[OwnScore]
     scores: Sequence[Score]
     about_scores: str
     run_page: str | None
@@ -261,7 +283,7 @@ class Workbench:
         ).items()
         start = time.perf_counter()
         translator = self._translator(task, chosen)
-        file, after = work.make(translator, choice, model)
+        translated, file, after = work.make(translator, choice, model)
         seconds = time.perf_counter() - start
         logger.info("%s by %s: %.1f s", work.size, model, seconds)
         settings = results.models.get(model)
@@ -270,7 +292,7 @@ class Workbench:
             results.comparison(),
             chosen,
             trained.get(model) if is_scored_so else None,
-            translator,
+            translator.image_size,
         )
         return Translation(
             label=labels[choice],
@@ -279,6 +301,8 @@ class Workbench:
             after=after,
             size=work.size,
             seconds=seconds,
+            strategy=describe_strategy(translator, *work.shape),
+            own_scores=work.score(translated),
             scores=scores,
             about_scores=about,
             run_page=self._find_run_page(chosen.run_id),
@@ -319,17 +343,18 @@ class _Work:
         translation: TranslateSettings,
     ) -> None:
         self._photo, self._folder, self._deadline = photo, folder, deadline
+        self._translation = translation
         path = PurePosixPath(name)
         suffix = result_suffix(path.suffix, photo.result_format)
         self._name = str(path.with_suffix(suffix))
-        height, width, _ = photo.pixels.shape
+        self.shape = height, width = photo.pixels.shape[:2]
         self.size = f"{width} × {height}"
         self.before = write_preview(photo, folder / "before.jpg", translation)
 
     def make(
         self, translator: Translator, choice: str, model: str
-    ) -> tuple[Path, Path]:
-        """Translate the photograph by a model; returns the file and its preview."""
+    ) -> tuple[Photo, Path, Path]:
+        """Translate the photograph by a model; returns it, its file and its preview."""
         timed = replace(translator, check=self._deadline.check)
         translated = translate_photo(timed, self._photo)
         name = PurePosixPath(self._name)
@@ -337,7 +362,35 @@ class _Work:
         file.parent.mkdir()
         file.write_bytes(encode_photo(translated, translator.settings.quality))
         preview = write_preview(translated, self._folder / f"after-{choice}.jpg")
-        return file, preview
+        return translated, file, preview
+
+    def score(self, translated: Photo) -> list[OwnScore]:
+        """Scores against the photograph's colours, if the network does not see them."""
+        if not self._grey_scores:
+            return []
+        scores = compare_with_original(
+            translated.pixels, self._photo, self._deadline.check
+        )
+        return [
+            OwnScore(
+                formatting.label(metric),
+                formatting.value(metric, score),
+                formatting.value(metric, self._grey_scores[metric]),
+            )
+            for metric, score in scores.items()
+        ]
+
+    @cached_property
+    def _grey_scores(self) -> dict[str, float]:
+        """Scores of the photograph in grey; empty if its own colours are no target."""
+        if not (self._translation.grey_input and has_colours(self._photo)):
+            return {}
+        return compare_with_original(
+            self._photo.pixels,
+            self._photo,
+            self._deadline.check,
+            lambda pixels: seen_pixels(pixels, self._translation),
+        )
 
 
 def _open_photo(
@@ -391,7 +444,7 @@ def _scores(
     comparison: pd.DataFrame | None,
     chosen: Chosen,
     trained: TrainedModel | None,
-    translator: Translator,
+    side: int,
 ) -> tuple[list[Score], str]:
     """A model's scores in the comparison, if they are about the same weights.
 
@@ -399,7 +452,7 @@ def _scores(
         comparison: ``comparison.csv``.
         chosen: The model that made the picture.
         trained: The compared model; None if it was compared with another protocol.
-        translator: How the picture was made.
+        side: Width and height of the test images, in pixels.
     """
     if comparison is None:
         return [], "Not compared yet."
@@ -424,13 +477,12 @@ def _scores(
     if not found:
         return [], "Not compared yet."
     images, groups = (int(rows[name].iloc[0]) for name in ("n_images", "n_groups"))
-    side, strategy = translator.image_size, translator.settings.strategy
     trust = ": too few to be trusted" if groups < MIN_GROUPS else ""
+    subset = subset_of(rows)
     about = (
-        f"Means over {formatting.count(images, f'{subset_of(rows)} image')} of "
-        f"{formatting.count(groups, 'photograph')}, with 95 % intervals{trust}. They "
-        f"are of the network at {side} × {side} pixels; this picture was made at full "
-        f"size by the strategy “{strategy}”, which has no scores."
+        f"{subset.capitalize()} scores of squares of {side} × {side} pixels: means over "
+        f"{formatting.count(images, f'{subset} image')} of "
+        f"{formatting.count(groups, 'photograph')}, with 95 % intervals{trust}"
     )
     return found, about
 

@@ -103,6 +103,15 @@ def translate_pixels(translator: Translator, image: Pixels) -> Pixels:
     return STRATEGIES[translator.settings.strategy](translator, image)
 
 
+def describe_strategy(translator: Translator, height: int, width: int) -> str:
+    """How an image is translated: ``luminance at 171 × 128 pixels``."""
+    strategy, size = translator.settings.strategy, translator.image_size
+    seen = {"tiles": (width, height), "resize": (size, size)}.get(
+        strategy, _seen_size(translator, height, width)
+    )
+    return f"{strategy} at {seen[0]} × {seen[1]} pixels"
+
+
 def _resize(translator: Translator, image: Pixels) -> Pixels:
     """Squeeze to the network's square and stretch the result."""
     square = fit_image(image, translator.image_size, "resize")
@@ -155,14 +164,18 @@ def _shrink(image: Pixels, translator: Translator) -> Pixels:
     """Scale the image so that its short edge matches the network, with the same
     aspect.
     """
-    height, width, _ = image.shape
+    seen = _seen_size(translator, *image.shape[:2])
+    return np.array(Image.fromarray(image).resize(seen, FILTER))
+
+
+def _seen_size(translator: Translator, height: int, width: int) -> tuple[int, int]:
+    """Width and height at the network's scale."""
     size = translator.image_size
     scale = min(
         size * translator.settings.scale / min(height, width),
         size * LONGEST * max(translator.settings.scale, 1) / max(height, width),
     )
-    target = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.array(Image.fromarray(image).resize(target, FILTER))
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def _to_levels(values: NDArray[np.floating]) -> Pixels:
