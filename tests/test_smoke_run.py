@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from image_translation.common.names import BASELINES
 from image_translation.metrics import HEADLINES, METRICS
 from image_translation.pipeline_registry import MODELS
-from tests.conftest import copy_project, move_project, only
+from tests.conftest import copy_project, only
 from tests.test_extending import NETWORK, add_metric, edit
 
 SET_METRICS = ("swd", "swd_32", "swd_16", "spectrum_distance", "histogram_distance")
@@ -132,43 +132,8 @@ def test_description_of_run_and_version_is_the_answer(client):
     assert version.description.endswith(described)
 
 
-def size_of(folder):
-    """Disk space in bytes, without the champion, which the second run downloads."""
-    paths = (path for path in folder.rglob("*") if "champion" not in path.parts)
-    return sum(path.lstat().st_blocks * 512 for path in paths)
-
-
 def times_of(folder):
     return {path: path.lstat().st_mtime_ns for path in folder.rglob("*")}
-
-
-def test_second_run_of_a_moved_project_makes_nothing_again(
-    smoke_project, kedro, tmp_path
-):
-    project = move_project(smoke_project, tmp_path)
-    size, times = size_of(project / "data"), times_of(smoke_project / "data")
-    weights = project / "data/smoke/06_models/colorization/pix2pix/replicate-0"
-    before = (weights / "weights.safetensors").stat().st_mtime_ns
-    result = kedro(project, "run", "--pipeline=colorization", "--env=smoke")
-    assert result.returncode == 0, result.stderr
-    assert "0 nodes had new results" in result.stderr
-    *_, best, adversarial, report = result.stderr.splitlines()
-    assert "is best: PSNR" in best or "No trained model is better" in best
-    assert "the adversarial loss" in adversarial
-    assert report.endswith("Report: data/smoke/08_reporting/colorization/report.html")
-    assert len(result.stderr.splitlines()) <= 12
-    assert (weights / "weights.safetensors").stat().st_mtime_ns == before
-    # ten nights without news need less than 1 MB
-    assert size_of(project / "data") - size < 100_000
-    (weights / "mlflow.json").unlink()
-    sent = kedro(project, "send", "--env=smoke")
-    assert "Sent 1 trainings and runs" in sent.stdout, sent.stderr
-    # a project that was copied and moved writes only to itself
-    assert times_of(smoke_project / "data") == times
-    assert {path.name for path in tmp_path.iterdir()} == {"old place", "new place"}
-    store = MlflowClient(f"sqlite:///{project}/data/smoke/mlflow/mlflow.db")
-    for run in [run for runs in runs_of(store) for run in runs]:
-        assert run.info.artifact_uri.startswith(f"{project.as_uri()}/")
 
 
 def test_dry_run_lists_what_would_be_made_and_why(smoke_project, kedro, tmp_path):

@@ -1,6 +1,5 @@
 import pandas as pd
 import pytest
-from PIL import Image
 
 from image_translation.common.errors import InputError
 from image_translation.datasets.models import TrainedModelsDataset, Workspace
@@ -10,7 +9,7 @@ from image_translation.export import formats
 from image_translation.export.package import ModelExport
 from image_translation.export.settings import ExportSettings
 from image_translation.pipelines.export.nodes import export_models
-from tests.conftest import move_project, task_settings
+from tests.conftest import task_settings
 from tests.training.conftest import make_settings
 
 
@@ -113,34 +112,3 @@ def test_missing_extra_is_an_error(arguments, monkeypatch):
     monkeypatch.setattr(formats, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install -e '.\[export\]'"):
         export_models(**arguments)
-
-
-def test_champion_is_exported_from_the_command_line(smoke_project, kedro, tmp_path):
-    pytest.importorskip("onnxruntime")
-    project = move_project(smoke_project, tmp_path)
-    run = ("run", "--env=smoke", "--pipeline=export", "--params=task=colorization")
-    result = kedro(project, *run)
-    assert result.returncode == 0, result.stderr
-    (folder,) = (project / "data/smoke/06_models/colorization/exported").iterdir()
-    assert {path.name for path in folder.iterdir()} >= {
-        "model.onnx",
-        "model.pt2",
-        "model_int8.onnx",
-        "model_fp16.onnx",
-        "variants.csv",
-        "MODEL_CARD.md",
-        "fingerprint.json",
-    }
-    card = (folder / "MODEL_CARD.md").read_text("utf-8")
-    assert "champion, version 1" in card
-    assert "Compared with copying the input" in card
-    output = result.stdout + result.stderr
-    assert "Using the champion of colorization: version 1" in output
-
-    Image.new("L", (60, 40), 90).save(tmp_path / "grey.png")
-    places = f"input={tmp_path / 'grey.png'},output={tmp_path / 'out'}"
-    run = ("run", "--env=smoke", "--pipeline=translate")
-    result = kedro(project, *run, f"--params=task=colorization,{places}")
-    assert result.returncode == 0, result.stderr
-    assert "Using ONNX Runtime" in result.stdout + result.stderr
-    assert (tmp_path / "out/grey.png").is_file()

@@ -1,5 +1,3 @@
-import csv
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -12,7 +10,7 @@ from image_translation.registry.versions import promote, register
 from image_translation.runs.backlog import send_training
 from image_translation.runs.training_run import describe_training, record_finished
 from image_translation.training import train
-from tests.conftest import move_project, task_settings
+from tests.conftest import task_settings
 from tests.training.conftest import make_pairs, make_settings
 from tests.translation.conftest import make_settings as make_translation
 
@@ -37,26 +35,6 @@ def test_task_parameter_selects_the_translation():
     options = {"pipeline": "translate", "params": {"task": "monet", "input": "i"}}
     chosen = choose_task(options)
     assert chosen["namespaces"] == ["monet"] and chosen["params"] == {"input": "i"}
-
-
-def test_folder_is_translated_from_the_command_line(
-    smoke_project, kedro, photographs, tmp_path
-):
-    project = move_project(smoke_project, tmp_path)
-    parameters = f"task=colorization,input={photographs},output={tmp_path / 'out'}"
-    result = kedro(
-        project, "run", "--env=smoke", "--pipeline=translate", f"--params={parameters}"
-    )
-    assert result.returncode == 7, result.stderr
-    assert "Traceback" not in result.stderr
-    assert (
-        "broken.png was not translated: not an image" in result.stdout + result.stderr
-    )
-    with Image.open(tmp_path / "out" / "grey.jpg") as image:
-        assert (image.size, image.mode) == ((60, 40), "RGB")
-    with (tmp_path / "out" / "results.csv").open(newline="") as file:
-        statuses = [row["status"] for row in csv.DictReader(file)]
-    assert sorted(statuses) == ["failed", "translated"]
 
 
 def test_models_of_a_folder_are_found(smoke_project):
