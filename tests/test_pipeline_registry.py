@@ -6,6 +6,7 @@ from kedro_viz.data_access.managers import DataAccessManager
 from image_translation.common.names import BASELINES
 from image_translation.config.parameters import LayeredConfigLoader
 from image_translation.pipeline_registry import MODELS, TASKS, register_pipelines
+from image_translation.pipelines.task import create_pipeline
 from tests.conftest import PROJECT
 
 PREPARED = ["raw", "intermediate", "primary", "model_input"]
@@ -26,14 +27,18 @@ OF_MODELS = {"champion.workspace"} | {
 }
 
 
-@pytest.fixture(scope="module")
-def kedro_viz():
-    """kedro-viz's server, without the network."""
+def open_catalog():
     loader = LayeredConfigLoader(
         str(PROJECT / "conf"), base_env="base", default_run_env="smoke"
     )
+    return DataCatalog.from_config(loader["catalog"])
+
+
+@pytest.fixture(scope="module")
+def kedro_viz():
+    """kedro-viz's server, without the network."""
     pipelines, shown = register_pipelines(), DataAccessManager()
-    shown.add_catalog(DataCatalog.from_config(loader["catalog"]), pipelines)
+    shown.add_catalog(open_catalog(), pipelines)
     shown.add_pipelines(pipelines)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rest, "data_access_manager", shown)
@@ -53,6 +58,18 @@ def test_every_dataset_has_a_layer_that_can_have_one(kedro_viz, name):
     within = OF_MODELS if name in TASKS else {f"{name}.workspace"}
     tasks = [name] if name in TASKS else TASKS
     assert found == {f"{task}.{thing}" for task in tasks for thing in WITHOUT | within}
+
+
+def test_kedro_viz_draws_an_ensemble(kedro_viz, monkeypatch):
+    models = ("unet", "unet_ensemble", *BASELINES)
+    task = {"colorization": create_pipeline("colorization", models)}
+    shown = DataAccessManager()
+    shown.add_catalog(open_catalog(), task)
+    shown.add_pipelines(task)
+    monkeypatch.setattr(rest, "data_access_manager", shown)
+    graph = kedro_viz("colorization")
+    assert graph.layers == LAYERS["colorization"]
+    assert "colorization.unet_ensemble" in graph.modular_pipelines
 
 
 def is_plain(node) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from kedro.pipeline import Pipeline
 
-from image_translation.common.names import BASELINES
+from image_translation.common.names import BASELINES, ENSEMBLE
 
 TASKS = ("colorization", "monet", "cartoon", "hidden_digits", "custom")
 """Each built-in task has a name here and a block in ``parameters_<task>.yml``."""
@@ -23,6 +23,8 @@ MODELS = (
     "pretrained_unet",
 )
 """Each model has a name here and a block under ``models`` in ``parameters.yml``."""
+
+_ensembled: dict[str, None] = {}
 
 RENAMED_MODELS = {"recommended": "residual_unet"}
 """Former name → name. The next version rejects the former names."""
@@ -46,6 +48,23 @@ def all_tasks() -> tuple[str, ...]:
     return (*TASKS, *_own)
 
 
+def declare_ensembles(models: Iterable[str]) -> None:
+    """Add ensembles of models to the pipelines of this process."""
+    _ensembled.update(dict.fromkeys(models))
+
+
+def all_models() -> tuple[str, ...]:
+    """The models, each followed by its ensemble if one is declared, and the baselines."""
+    ensembles = {name: (f"{name}{ENSEMBLE}",) for name in _ensembled}
+    trained = (each for name in MODELS for each in (name, *ensembles.get(name, ())))
+    return (*trained, *BASELINES)
+
+
+def all_pipelines() -> tuple[str, ...]:
+    """Names of all pipelines."""
+    return (*all_tasks(), *OF_ONE_TASK, "__default__")
+
+
 def register_pipelines() -> dict[str, Pipeline]:
     """Pipelines of all tasks and ``OF_ONE_TASK``; the default is ``colorization``."""
     from image_translation.pipelines import (
@@ -57,9 +76,8 @@ def register_pipelines() -> dict[str, Pipeline]:
     )
     from image_translation.pipelines.task import create_pipeline
 
-    models = (*MODELS, *BASELINES)
     tasks = all_tasks()
-    pipelines = {task: create_pipeline(task, models) for task in tasks}
+    pipelines = {task: create_pipeline(task, all_models()) for task in tasks}
     return {
         **pipelines,
         HUMAN_STUDY: sum(map(human_study.create_pipeline, tasks), Pipeline([])),

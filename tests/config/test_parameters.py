@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from image_translation import pipeline_registry
 from image_translation.common.errors import InputError
 from image_translation.config.parameters import (
     ALL_MODELS,
@@ -12,7 +13,12 @@ from image_translation.config.parameters import (
 )
 from image_translation.config.parameters import resolve_parameters as resolve
 from image_translation.metrics import METRICS
-from image_translation.pipeline_registry import TASKS
+from image_translation.pipeline_registry import (
+    MODELS,
+    TASKS,
+    all_models,
+    register_pipelines,
+)
 from tests.conftest import PROJECT
 
 
@@ -44,6 +50,32 @@ def test_base_is_complete_for_every_task_and_model(conf):
     parameters = load(conf)
     assert set(parameters) == {*TASKS, *COMMON_SECTIONS}
     assert all(set(parameters[task].models) == set(ALL_MODELS) for task in TASKS)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, []),
+        ({"ensemble": "false"}, []),
+        ({"ensemble": "true"}, list(MODELS)),
+        ({"models": {"unet": {"ensemble": "true"}}}, ["unet"]),
+        ({"monet": {"unet": {"ensemble": "on"}, "ensemble": "no"}}, ["unet"]),
+        ({"monet": {"ensemble": "true"}}, list(MODELS)),
+    ],
+)
+def test_pipelines_have_the_ensembles_that_a_layer_switches_on(
+    conf, monkeypatch, given, expected
+):
+    monkeypatch.setattr(pipeline_registry, "_ensembled", {})
+    parameters = load(conf, **given)
+    found = [name for name in all_models() if name.endswith("_ensemble")]
+    assert found == [f"{name}_ensemble" for name in expected]
+    on = parameters["monet"].models.keys() & set(found)
+    assert on == set(found)
+    nodes = register_pipelines()["monet"].nodes
+    assert {n.namespace for n in nodes if "combine" in n.name} == {
+        f"monet.{name}" for name in found
+    }
 
 
 @pytest.mark.parametrize("model", ALL_MODELS)

@@ -13,6 +13,7 @@ from kedro.ipython import _load_node
 from kedro.pipeline.node import Node
 from pydantic import TypeAdapter
 
+from image_translation import pipeline_registry
 from image_translation.config.parameters import LayeredConfigLoader
 from image_translation.pipeline_registry import OF_ONE_TASK
 from tests.conftest import PROJECT
@@ -72,6 +73,16 @@ def test_node_can_be_loaded_into_a_notebook(name):
     code = "\n".join(_load_node(node.name, pipelines))
     assert ast.parse(code)
     assert all(f'catalog.load("{dataset}")' in code for dataset in node.inputs)
+
+
+def test_node_of_an_ensemble_can_be_loaded_into_a_notebook(monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline_registry, "_ensembled", {"unet": None})
+        configure_project(PACKAGE)
+        code = "\n".join(_load_node(f"{TASK}.unet_ensemble.combine", pipelines))
+    configure_project(PACKAGE)
+    assert ast.parse(code)
+    assert f'catalog.load("{TASK}.unet.trained")' in code
 
 
 @pytest.mark.parametrize(

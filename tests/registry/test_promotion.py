@@ -21,6 +21,7 @@ from image_translation.registry import chosen_models, promotion, versions
 from image_translation.runs.store import connection
 from image_translation.statistics.promotion_rule import spend, unspent
 from image_translation.statistics.settings import PromotionSettings
+from image_translation.training.ensemble import combine
 from image_translation.training.fitting import fit
 from image_translation.training.inference import translate
 from image_translation.training.trained import TrainedModel, TrainedReplicate
@@ -492,6 +493,24 @@ def test_only_the_champion_has_weights_apart_from_its_replicate(world):
     versions.champion(world.task, world.folder / "champions").trained.load_generator()
     promotion.promote_by_hand(world.task, 2, world.log)
     assert challenger.stat().st_nlink == 1
+
+
+def test_ensemble_becomes_champion_by_the_same_rule(world):
+    settings = make_settings("unet", training__epochs=1, ensemble=True)
+    members = [world.model(n, noise=0.01).replicates[0] for n in (1, 2)]
+    model = TrainedModel("trained", "", tuple(members), settings)
+    ensemble = combine(
+        "a_ensemble", model, make_pairs(4, 1), world.folder / "a_ensemble"
+    )
+    world.decide({"a": world.model(3, validation=-1.0)}, {})
+    record = world.decide({"a_ensemble": ensemble}, {"a_ensemble": (3.0,)})
+    assert (record["outcome"], record["in_use"]["model"]) == ("promoted", "a_ensemble")
+    champion = versions.champion(world.task, world.folder / "champions")
+    generator = champion.trained.load_generator()
+    images = torch.rand(2, 3, 32, 32) * 2 - 1
+    with torch.inference_mode():
+        expected = sum(member.load_generator()(images) for member in members) / 2
+        assert torch.allclose(generator(images), expected, atol=1e-6)
 
 
 def test_rollback_skips_versions_that_were_rolled_back(world):

@@ -17,6 +17,7 @@ from image_translation.pipeline_registry import (
     OWN,
     RENAMED_MODELS,
     TASKS,
+    all_pipelines,
     all_tasks,
 )
 
@@ -118,7 +119,7 @@ def check_names(options: dict[str, Any]) -> None:
     Raises:
         InputError: One does not exist; the message proposes the nearest name.
     """
-    from kedro.framework.project import pipelines, settings
+    from kedro.framework.project import settings
 
     _declare_tasks()
     env = options.get("env") or os.environ.get("KEDRO_ENV")
@@ -128,7 +129,7 @@ def check_names(options: dict[str, Any]) -> None:
         _check_name("--env", env, {default, *(folder.name for folder in folders)})
     chosen = [options.get("pipeline"), *(options.get("pipelines") or ())]
     for name in filter(None, chosen):
-        _check_name("--pipeline", name, pipelines)
+        _check_name("--pipeline", name, all_pipelines())
 
 
 def _check_name(option: str, name: str, known: Collection[str]) -> None:

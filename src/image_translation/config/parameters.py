@@ -11,7 +11,9 @@ import difflib
 import inspect
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ from image_translation.pipeline_registry import (
     RENAMED_MODELS,
     TASKS,
     all_tasks,
+    declare_ensembles,
 )
 from image_translation.training.settings import ModelSettings
 
@@ -69,18 +72,25 @@ class LayeredConfigLoader(OmegaConfigLoader):
         super().__init__(conf_source, *args, **options)
         source = Path(conf_source)
         declare_data_sets(source.parent if source.is_dir() else Path.cwd())
+        with suppress(Exception):  # raised where the parameters are read
+            declare_ensembles(
+                m for each in self._layers for m in _ensembled(each.values)
+            )
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         """Configuration by key; ``parameters`` are resolved and validated."""
         if key != "parameters" or key in self.data:
             return super().__getitem__(key)
+        self[key] = resolve_parameters(self._layers)
+        return self[key]
+
+    @cached_property
+    def _layers(self) -> list[Layer]:
         environments = dict.fromkeys([self.base_env, self.env or self.default_run_env])
         layers = [
             Layer(f"conf/{name}", self._read_parameters(name)) for name in environments
         ]
-        layers.append(Layer("--params", self.runtime_params or {}))
-        self[key] = resolve_parameters(layers)
-        return self[key]
+        return [*layers, Layer("--params", self.runtime_params or {})]
 
     def _read_parameters(self, environment: str) -> dict[str, Any]:
         merged: dict[str, Any] = {}
@@ -91,6 +101,26 @@ class LayeredConfigLoader(OmegaConfigLoader):
             )
             merged = _merged(merged, config)
         return merged
+
+
+def _ensembled(
+    values: Mapping[str, Any], models: Collection[str] = MODELS
+) -> Iterator[str]:
+    """Models for which any part of a layer switches the ensemble on.
+
+    Pipelines are registered before parameters are resolved; the nodes of an ensemble know
+    whether it is on.
+    """
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _ensembled(value, [name] if name in MODELS else models)
+        elif name == "ensemble" and str(value).lower() not in (
+            "false",
+            "off",
+            "no",
+            "0",
+        ):
+            yield from models
 
 
 def resolve_parameters(layers: Sequence[Layer]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, create_model
 
-from image_translation.common.names import BASELINES
+from image_translation.common.names import BASELINES, ENSEMBLE
 from image_translation.common.schema import OptionalPath, OptionalText, Secret, Settings
 from image_translation.export.settings import ExportSettings
 from image_translation.metrics.settings import LearnedMetricsSettings
@@ -76,7 +76,10 @@ class TaskSettings(_ModelBlocks, TaskSections):
 
     @property
     def models(self) -> dict[str, ModelSettings]:
-        return {model: getattr(self, model) for model in ALL_MODELS}
+        """Settings by model; an ensemble has those of its members."""
+        models = {model: getattr(self, model) for model in ALL_MODELS}
+        ensembles = {f"{m}{ENSEMBLE}": models[m] for m in MODELS if models[m].ensemble}
+        return {**models, **ensembles}
 
     @property
     def served(self) -> ServedSettings:

@@ -123,6 +123,18 @@ def _architecture(facts: ModelFacts) -> str:
     )
     weights = facts.config.get("encoder_weights")
     start = {"encoder": f"{network['encoder']}, from {weights}"} if weights else {}
+    members, seed = facts.config.get("members"), facts.config["seed"]
+    epoch = (
+        {
+            "members": f"{members} trainings with the seeds {seed}, {seed + 1}, …; the result "
+            "is their mean, at the size and the time of all"
+        }
+        if members
+        else {
+            "epoch": f"{facts.config['best_epoch']} of {cost['epochs']}, {chosen}",
+            "seed": str(seed),
+        }
+    )
     rows = {
         "network": f"{network['name']}, {network['base_channels']} channels in its first "
         "block",
@@ -132,8 +144,7 @@ def _architecture(facts: ModelFacts) -> str:
             cost["gmac"], suffix=" × 10⁹ multiply–accumulates"
         ),
         "trained for": objective.describe(),
-        "epoch": f"{facts.config['best_epoch']} of {cost['epochs']}, {chosen}",
-        "seed": str(facts.config["seed"]),
+        **epoch,
         "trained on": f"{cost['device']}, {cost['precision']}",
     }
     return "## Model\n\n" + _table(["", ""], [list(row) for row in rows.items()])

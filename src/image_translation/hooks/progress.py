@@ -18,7 +18,11 @@ class ProgressHooks:
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Count the trainings of each model."""
-        nodes = [node for node in pipeline.nodes if TRAINING in node.tags]
+        nodes = [
+            node
+            for node in pipeline.nodes
+            if TRAINING in node.tags and f"params:{node.namespace}" in node.inputs
+        ]
         self._counts = {node.name: _count(node, catalog) for node in nodes}
 
     @hook_impl

@@ -78,7 +78,8 @@ class TrackingHooks:
             return _observe(inputs, f"{namespace}.tuning.workspace", self._observer)
         if "training" not in node.tags:
             return None
-        if not inputs[f"params:{namespace}"].is_trainable:
+        settings = inputs.get(f"params:{namespace}")  # an ensemble has none of its own
+        if settings is not None and not settings.is_trainable:
             return None
         from image_translation.runs.mlflow_observer import MlflowObserver
 
@@ -90,7 +91,9 @@ class TrackingHooks:
         """The arguments of an observer."""
         given = []
         for subset in (TRAIN, VALIDATION):
-            pairs = inputs[f"{task}.{subset}_pairs"]
+            pairs = inputs.get(f"{task}.{subset}_pairs")
+            if pairs is None:  # an ensemble is not trained
+                continue
             given.append(
                 {
                     "name": f"{task}.{subset}_pairs",

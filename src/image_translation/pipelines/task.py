@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from kedro.pipeline import Pipeline, pipeline
 
+from image_translation.common.names import ENSEMBLE
 from image_translation.pipelines import (
     comparison,
     human_study,
@@ -22,7 +23,7 @@ def create_pipeline(task: str, models: Sequence[str]) -> Pipeline:
 
     Args:
         task: Name of the task.
-        models: Names of all models and baselines, in the order of the tables.
+        models: Names of all models, ensembles and baselines, in the order of the tables.
     """
     whole = (
         ingestion.create_pipeline()
@@ -43,14 +44,25 @@ def create_pipeline(task: str, models: Sequence[str]) -> Pipeline:
 
 
 def _create_model(name: str) -> Pipeline:
+    """The pipeline of a model, or of the ensemble of a model's trainings."""
+    member = name.removesuffix(ENSEMBLE)
+    pairs = {x: x for x in ("train_pairs", "validation_pairs", "scored_pairs")}
+    parameters = {
+        "params:test": "params:test",
+        "params:learned_metrics": "params:learned_metrics",
+        "params:model.inference": f"params:{member}.inference",
+    }
+    if name == member:
+        return pipeline(
+            model.create_pipeline(),
+            namespace=name,
+            inputs=pairs,
+            parameters={**parameters, "params:model": f"params:{name}"},
+        )
+    del pairs["train_pairs"]
     return pipeline(
-        model.create_pipeline(),
+        model.create_ensemble(),
         namespace=name,
-        inputs={"train_pairs", "validation_pairs", "scored_pairs"},
-        parameters={
-            "params:test": "params:test",
-            "params:learned_metrics": "params:learned_metrics",
-            "params:model": f"params:{name}",
-            "params:model.inference": f"params:{name}.inference",
-        },
+        inputs={**pairs, "members": f"{member}.trained"},
+        parameters=parameters,
     )

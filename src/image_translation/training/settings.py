@@ -170,6 +170,7 @@ class ModelSettings(Settings):
     """Settings of a model."""
 
     enabled: bool
+    ensemble: bool = False
     network: NetworkSettings
     objective: ObjectiveSettings
     training: TrainingSettings
@@ -186,6 +187,7 @@ class ModelSettings(Settings):
             exclude_defaults=exclude_defaults,
             exclude={
                 "enabled": True,
+                "ensemble": True,
                 "training": {
                     "checkpoint_minutes",
                     "device",

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -45,7 +46,8 @@ class TrainedReplicate:
         folder: Holds ``weights.safetensors``, ``config.json`` and ``history.csv``.
         config: The content of ``config.json``: ``network``, ``image_size``,
             ``objective``, ``seed``, ``replicate``, ``best_epoch``, ``select_by``,
-            ``failure``, ``fingerprint``, ``weights_sha256``, ``cost``.
+            ``failure``, ``fingerprint``, ``weights_sha256``, ``cost``; also ``members``,
+            their number, for an ensemble.
     """
 
     folder: Path
@@ -78,8 +80,15 @@ class TrainedReplicate:
 
     @property
     def best_epoch(self) -> int | None:
-        """The epoch of its weights; 0 for a baseline, None if no epoch was finished."""
+        """The epoch of its weights; 0 for a baseline or an ensemble, None if no epoch was
+        finished.
+        """
         return self.config["best_epoch"]
+
+    @property
+    def members(self) -> int:
+        """The number of networks in an ensemble; 0 for a single network."""
+        return self.config.get("members", 0)
 
     @property
     def failure(self) -> str | None:
@@ -136,11 +145,8 @@ class TrainedReplicate:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        from image_translation.networks import build_network
-
         self.check_network()
-        path, size = self.folder / WEIGHTS, self.config["image_size"]
-        generator = build_network(image_size=size, **self.config["network"])
+        path, generator = self.folder / WEIGHTS, self._build()
         try:
             weights = load_file(path)
         except (OSError, SafetensorError) as error:
@@ -156,11 +162,26 @@ class TrainedReplicate:
         if not fits(generator, weights):
             raise InputError(
                 f"{path} does not fit the network that this version of the project "
-                f"builds for {self.config['network']['name']} at {size} pixels; train the "
+                f"builds for {self.config['network']['name']} at "
+                f"{self.config['image_size']} pixels; train the "
                 "model again (kedro run, with training.force=true if it is up to date)"
             )
         generator.load_state_dict(weights)
         return generator.eval()
+
+    def _build(self) -> "nn.Module":
+        """The generator with initial weights."""
+        from image_translation.networks import build_network
+        from image_translation.networks.ensemble import Ensemble
+
+        build = partial(
+            build_network,
+            image_size=self.config["image_size"],
+            **self.config["network"],
+        )
+        return (
+            Ensemble(build() for _ in range(self.members)) if self.members else build()
+        )
 
 
 def fits(network: "nn.Module", weights: "Mapping[str, Tensor]") -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from image_translation.common.names import SUBSETS
+from image_translation.common.names import ENSEMBLE, SUBSETS
 from image_translation.common.schema import flatten
 from image_translation.config.task_settings import TaskSettings
 from image_translation.datasets.predictions import Predictions
@@ -102,13 +102,23 @@ def _find_floors(learned: LearnedMetricsSettings, test: PairArrays) -> pd.DataFr
 
 
 def by_model(results: Mapping[str, Any], thing: str) -> dict[str, Any]:
-    """The results of one kind, such as ``scores``, by model."""
+    """The results of one kind, such as ``scores``, by model.
+
+    Ensembles that did not run are left out: most models have none.
+    """
     suffix = f".{thing}"
     return {
-        name.removesuffix(suffix): value
+        model: value
         for name, value in results.items()
         if name.endswith(suffix)
+        and not _is_absent(model := name.removesuffix(suffix), results)
     }
+
+
+def _is_absent(model: str, results: Mapping[str, Any]) -> bool:
+    """True for an ensemble that did not run."""
+    trained = results.get(f"{model}.trained")
+    return model.endswith(ENSEMBLE) and trained is not None and not trained.replicates
 
 
 def _describe_model(
@@ -117,12 +127,14 @@ def _describe_model(
     """One row of the table of models; costs are totals over all replicates."""
     costs = [replicate.cost for replicate in trained.replicates]
     first = costs[0] if costs else {}
+    members = trained.replicates[0].members if trained.replicates else 0
     is_baseline = trained.status == "trained" and not settings.is_trainable
     seconds = sum(cost["seconds"] for cost in costs)
     samples = sum(cost["samples_seen"] for cost in costs)
     return {
         "model": name,
-        "network": _describe_network((trained.settings or settings).network),
+        "network": _describe_network((trained.settings or settings).network)
+        + (f", mean of {members} trainings" if members else ""),
         "objective": settings.objective.describe() if settings.is_trainable else "",
         "status": "baseline" if is_baseline else trained.status,
         "reason": trained.reason,
@@ -130,7 +142,9 @@ def _describe_model(
         "gmac": first.get("gmac"),
         "seconds": seconds,
         "images_per_second": samples / seconds if seconds else None,
-        "best_epoch": ", ".join(str(r.best_epoch) for r in trained.replicates),
+        "best_epoch": ", ".join(
+            str(r.best_epoch) for r in trained.replicates if not members
+        ),
         "replicates": len(trained.replicates),
     }
 

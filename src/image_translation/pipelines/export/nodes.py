@@ -11,6 +11,7 @@ import pandas as pd
 from image_translation.common.errors import InputError
 from image_translation.common.files import atomic_folder
 from image_translation.common.fingerprint import digest, fingerprint
+from image_translation.common.names import BASELINES
 from image_translation.common.stamps import Stamp
 from image_translation.config.task_settings import TaskSettings
 from image_translation.datasets.models import Workspace
@@ -141,7 +142,7 @@ def _prepare(
 def _check_exportable(
     model: str, chosen: "Chosen", trained: Mapping[str, TrainedModel]
 ) -> None:
-    if chosen.trained.best_epoch == 0:
+    if chosen.trained.config["network"]["name"] in BASELINES:
         raise InputError(
             f"export.model: {model} is a baseline without weights; export a trained "
             "model"

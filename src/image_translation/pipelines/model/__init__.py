@@ -1,5 +1,8 @@
 """Template of one model: training, inference and scoring."""
 
-from image_translation.pipelines.model.pipeline import create_pipeline
+from image_translation.pipelines.model.pipeline import (
+    create_ensemble,
+    create_pipeline,
+)
 
-__all__ = ["create_pipeline"]
+__all__ = ["create_ensemble", "create_pipeline"]

@@ -53,6 +53,27 @@ def train_model(
     return trained
 
 
+def combine_trainings(
+    members: TrainedModel, validation: PairArrays, workspace: Workspace
+) -> TrainedModel:
+    """Combine the trainings of a model to an ensemble, unless it is up to date.
+
+    Args:
+        members: The model whose trainings are combined.
+        validation: Pairs that score the ensemble, for the choice of the best model.
+        workspace: Folder and observers of the ensemble.
+    """
+    from image_translation.training.ensemble import combine
+
+    return combine(
+        workspace.folder.name,
+        members,
+        validation,
+        workspace.folder,
+        workspace.observers,
+    )
+
+
 def translate_pairs(
     trained: TrainedModel,
     scored: ScoredPairs,

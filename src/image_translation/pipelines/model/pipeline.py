@@ -3,6 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from image_translation.pipelines.model.nodes import (
+    combine_trainings,
     count_scoring,
     score_prediction_sets,
     score_predictions,
@@ -13,20 +14,32 @@ from image_translation.pipelines.model.nodes import (
 
 def create_pipeline() -> Pipeline:
     """From arrays to the scores of one model."""
+    train = Node(
+        train_model,
+        inputs=["train_pairs", "validation_pairs", "workspace", "params:model"],
+        outputs="trained",
+        name="train",
+        tags="training",
+    )
+    return Pipeline([train]) + _evaluate()
+
+
+def create_ensemble() -> Pipeline:
+    """From the trainings of a model, ``members``, to the scores of their mean."""
+    combine = Node(
+        combine_trainings,
+        inputs=["members", "validation_pairs", "workspace"],
+        outputs="trained",
+        name="combine",
+        tags="training",
+    )
+    return Pipeline([combine]) + _evaluate()
+
+
+def _evaluate() -> Pipeline:
+    """From a trained model to its scores."""
     return Pipeline(
         [
-            Node(
-                train_model,
-                inputs=[
-                    "train_pairs",
-                    "validation_pairs",
-                    "workspace",
-                    "params:model",
-                ],
-                outputs="trained",
-                name="train",
-                tags="training",
-            ),
             Node(
                 translate_pairs,
                 inputs=[
