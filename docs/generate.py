@@ -195,7 +195,8 @@ def datasets_page() -> str:
     ]
     for file in sorted((CONF / "base").glob("catalog_*.yml")):
         entries = yaml.safe_load(file.read_text("utf-8"))
-        layer = entries[next(iter(entries))]["metadata"]["kedro-viz"]["layer"]
+        shown = (e.get("metadata", {}).get("kedro-viz", {}) for e in entries.values())
+        layer = next(each["layer"] for each in shown if "layer" in each)
         meanings = comments_above(file)
         lines = [row("dataset", "description", "file or folder"), "|---" * 3 + "|"]
         for name, entry in entries.items():

@@ -11,13 +11,18 @@ import click
 import pytest
 from click.testing import CliRunner
 from kedro.framework.startup import bootstrap_project
+from kedro.pipeline import Node, Pipeline
 from mlflow.exceptions import MlflowException
 
 from image_translation.cli import scheduled, stopping
 from image_translation.cli.errors import with_readable_errors
 from image_translation.cli.options import choose_task, parse_parameters
 from image_translation.cli.pages import site
-from image_translation.cli.run import run, with_recorded_errors
+from image_translation.cli.run import (
+    run,
+    with_known_namespaces,
+    with_recorded_errors,
+)
 from image_translation.common import foreign_warnings
 from image_translation.common.errors import InputError
 from image_translation.runs.exit_codes import Failure
@@ -53,6 +58,18 @@ def test_malformed_parameter_is_refused(text):
 def test_former_name_of_a_model_is_accepted_in_namespaces():
     options = {"pipeline": "monet", "namespaces": ["monet.recommended", "monet.unet"]}
     assert choose_task(options)["namespaces"] == ["monet.residual_unet", "monet.unet"]
+
+
+def test_unknown_namespace_is_an_error_that_names_the_models():
+    pipeline = Pipeline([Node(abs, "x", "y", namespace="monet.unet")])
+
+    @with_known_namespaces
+    def filter_pipeline(namespaces):
+        pipeline.filter(node_namespaces=namespaces)
+
+    filter_pipeline(namespaces=["monet.unet"])
+    with pytest.raises(InputError, match=r"monet\.unett: .* unet, .*ensemble=true"):
+        filter_pipeline(namespaces=["monet.unett"])
 
 
 def test_input_error_anywhere_in_the_chain_is_shown_without_traceback():

@@ -86,6 +86,11 @@ def test_given_model_can_be_a_baseline(trained):
     ]
 
 
+def test_error_says_how_to_make_an_ensemble(trained):
+    with pytest.raises(InputError, match=r"--params models\.unet\.ensemble=true"):
+        choose_trained("monet", "unet_ensemble", trained, "psnr")
+
+
 @pytest.mark.parametrize("wanted", ["pix2pix", "nonsense"])
 def test_untrained_model_is_an_error(trained, wanted):
     with pytest.raises(InputError, match=f"no trained {wanted} for monet, only unet"):

@@ -15,8 +15,10 @@ from kedro.utils import find_kedro_project
 from image_translation.cli.errors import with_readable_errors
 from image_translation.cli.options import choose_task, parse_parameters
 from image_translation.cli.project import find_folders
+from image_translation.common.errors import InputError
+from image_translation.common.names import ENSEMBLE
 from image_translation.hooks.stop import reported_stops
-from image_translation.pipeline_registry import TASKS, all_tasks
+from image_translation.pipeline_registry import TASKS, all_models, all_tasks
 from image_translation.runs.events import guarded
 from image_translation.runs.exit_codes import ExitCode
 from image_translation.runs.pipeline_run import find_run
@@ -35,6 +37,25 @@ def with_recorded_errors(function: Callable[..., Any]) -> Callable[..., Any]:
             if run_id is not None:
                 _record_error(error, run_id, options)
             raise
+
+    return wrapper
+
+
+def with_known_namespaces(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Name the models in the error about a namespace that does not exist."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **options: Any) -> Any:
+        try:
+            return function(*args, **options)
+        except ValueError as error:
+            if "following namespaces" not in str(error):
+                raise
+            raise InputError(
+                f"--namespaces: {', '.join(options['namespaces'])}: not in this pipeline, "
+                f"which has the models {', '.join(all_models())}. An ensemble, "
+                f"<model>{ENSEMBLE}, also needs --params ensemble=true"
+            ) from error
 
     return wrapper
 
@@ -69,7 +90,8 @@ def _project_run() -> click.Command:
     command = copy.copy(kedro_run)
     callback: Any = kedro_run.callback
     readable_choice = with_readable_errors(choose_task)
-    recorded = with_readable_errors(with_recorded_errors(reported_stops()(callback)))
+    known = with_known_namespaces(callback)
+    recorded = with_readable_errors(with_recorded_errors(reported_stops()(known)))
 
     @functools.wraps(callback)
     def run_pipeline(*args: Any, **options: Any) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from image_translation.common.errors import InputError
+from image_translation.common.names import ENSEMBLE
 from image_translation.statistics.promotion_rule import (
     Candidate,
     choose_best,
@@ -74,7 +75,7 @@ def choose_trained(
             raise InputError(
                 f"{parameter}: there is no trained {wanted} for {task}, only "
                 f"{', '.join(found) or 'none at all'}; pass one of these, or train it: "
-                f"kedro run --pipeline={task} --namespaces={task}.{wanted}"
+                f"kedro run --pipeline={task} {_training_options(task, wanted)}"
             )
         return {wanted: found[wanted]}
     learnt = {name: best for name, best in found.items() if trained[name].is_trainable}
@@ -95,3 +96,11 @@ def _best_replicate(name: str, model: TrainedModel, metric: str) -> TrainedRepli
     best = best_on_validation({name: model}, metric)
     numbers = [replicate.replicate for replicate in model.replicates]
     return model.replicates[numbers.index(best.replicate) if best else 0]
+
+
+def _training_options(task: str, model: str) -> str:
+    """Options of ``kedro run`` that train a model."""
+    member = model.removesuffix(ENSEMBLE)
+    if member == model:
+        return f"--namespaces={task}.{model}"
+    return f"--params models.{member}.ensemble=true,training.replicates=3"
