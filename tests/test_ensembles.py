@@ -96,5 +96,9 @@ def test_single_training_has_no_ensemble_and_no_row(succeed):
     """Last in this file: it replaces the results."""
     output = succeed(*RUN, f"--params={PARAMETERS},training.replicates=1")
     assert ENSEMBLE not in set(table(succeed, "comparison")["model"])
-    assert ENSEMBLE not in read_report(succeed)
-    assert ENSEMBLE not in output
+    verdicts = table(succeed, "verdicts")
+    assert ENSEMBLE not in {*verdicts["model_a"], *verdicts["model_b"]}
+    report = " ".join(read_report(succeed).split())
+    assert f"{ENSEMBLE} not run" not in report
+    assert "mean of 2 trainings" not in report
+    assert f"{ENSEMBLE} has no scores" not in output
