@@ -5,6 +5,8 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from image_translation.common.names import ENSEMBLE
+
 TRAINING = "training"
 """Tag of the nodes that train a model."""
 
@@ -21,7 +23,7 @@ class ProgressHooks:
         nodes = [
             node
             for node in pipeline.nodes
-            if TRAINING in node.tags and f"params:{node.namespace}" in node.inputs
+            if TRAINING in node.tags and not (node.namespace or "").endswith(ENSEMBLE)
         ]
         self._counts = {node.name: _count(node, catalog) for node in nodes}
 
