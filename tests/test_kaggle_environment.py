@@ -63,7 +63,7 @@ def test_mnist_is_split_as_it_came(parameters, tmp_path):
 
 @pytest.mark.parametrize("task", LAYOUTS)
 @pytest.mark.parametrize(
-    "model", sorted(set(MODELS) - {"residual_unet", "pretrained_unet"})
+    "model", sorted(set(MODELS) - {"residual_unet", "pretrained_unet", "vivid_unet"})
 )
 def test_the_settings_are_those_published(task, model, parameters):
     block = parameters[task]

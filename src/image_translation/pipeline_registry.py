@@ -21,6 +21,7 @@ MODELS = (
     "autoencoder_gan",
     "residual_unet",
     "pretrained_unet",
+    "vivid_unet",
 )
 """Each model has a name here and a block under ``models`` in ``parameters.yml``."""
 

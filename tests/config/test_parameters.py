@@ -186,7 +186,7 @@ def test_one_model_of_one_task_alone_is_reached(conf):
         ),
         (
             {"network": {"output": "hsv"}},
-            "network.output: .*'rgb', 'residual', 'lab', 'ycbcr' or 'auto'",
+            "network.output: .*'rgb', 'residual', 'lab', 'ycbcr', 'classes' or 'auto'",
         ),
         (
             {"models": {"unet": {"objective": {"feature_matching": "10"}}}},

@@ -47,6 +47,7 @@ def test_onnx_runtime_agrees_with_torch(case, shape):
     "structure",
     [
         {"output": "lab", "upsampling": "shuffle", "attention": True},
+        {"output": "classes", "levels": 4},
         pytest.param(
             {"output": "ycbcr", "levels": 4, "dropout": 0}, marks=pytest.mark.slow
         ),

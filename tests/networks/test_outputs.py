@@ -11,7 +11,8 @@ EXTREMES = torch.tensor([-1.0, 1.0])
 
 
 def values_for(output, scale=1.0):
-    return scale * (torch.rand(2, OUTPUTS[output].channels, 8, 8) * 2 - 1)
+    layer, size = OUTPUTS[output], 8 >> OUTPUTS[output].halvings
+    return scale * (torch.rand(2, layer.channels, size, size) * 2 - 1)
 
 
 def luma(images):
@@ -27,7 +28,7 @@ def last(images):
 def test_output_is_an_image_in_range_for_any_values(output):
     for inputs in (INPUTS, EXTREMES[:, None, None, None].expand(2, 3, 8, 8)):
         for values in (values_for(output), values_for(output).sign()):
-            image = OUTPUTS[output]()(inputs, values)
+            image = OUTPUTS[output]().eval()(inputs, values)
             assert image.shape == inputs.shape
             assert image.abs().max() <= 1
 
@@ -44,7 +45,7 @@ def test_gradient_is_finite_for_black_and_white(output):
     for level in (-1.0, 0.0, 1.0):
         values = (0.3 * values_for(output)).requires_grad_()
         inputs = torch.full((2, 3, 8, 8), level)
-        OUTPUTS[output]()(inputs, values).square().mean().backward()
+        OUTPUTS[output]().eval()(inputs, values).square().mean().backward()
         assert values.grad.isfinite().all()
 
 
@@ -68,9 +69,13 @@ def test_residual_reaches_any_image_from_any_other():
     torch.testing.assert_close(OUTPUTS["residual"]()(-ones, ones), ones)
 
 
-def test_luma_of_the_input_is_kept_exactly():
-    for scale in (0.2, 1.0):  # colours that can be shown, and many that cannot
-        image = OUTPUTS["ycbcr"]()(INPUTS, values_for("ycbcr", scale))
+@pytest.mark.parametrize(
+    ("output", "scales"),
+    [("ycbcr", (0.2, 1.0)), ("classes", (1.0, 50.0))],
+)
+def test_luma_of_the_input_is_kept_exactly(output, scales):
+    for scale in scales:  # colours that can be shown, and many that cannot
+        image = OUTPUTS[output]().eval()(INPUTS, values_for(output, scale))
         torch.testing.assert_close(luma(image), luma(INPUTS), atol=1e-6, rtol=0)
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -378,6 +379,17 @@ def test_same_weights_with_another_protocol_are_a_new_version(world):
     assert record["outcome"] == "promoted"
     champion = versions.champion(world.task, world.folder / "champions")
     assert (champion.version, champion.inference["flips"]) == (2, True)
+
+
+def test_scores_by_another_temperature_prevent_decisions(world):
+    classes = {"network__output": "classes", "objective__colour_classes": 1}
+    model = world.model(1, settings=make_settings("unet", **classes))
+    assert world.decide({"a": model}, {})["outcome"] == "promoted"
+    vivid = make_settings("unet", inference__temperature=0.2, **classes)
+    record = world.decide({"a": replace(model, settings=vivid)}, {"a": (3.0,)})
+    assert record["outcome"] == "not decided"
+    assert "set it back, or train with training.force=true" in record["reason"]
+    assert in_use(world) == 1
 
 
 def test_missing_champion_files_prevent_decisions(world, tmp_path):

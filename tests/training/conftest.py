@@ -70,7 +70,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "structured": {  # every option that a model can have, at once
         "network.name": "unet",
         "network.base_channels": 8,
-        "network.output": "ycbcr",
+        "network.output": "classes",
         "network.upsampling": "shuffle",
         "network.normalization": "group",
         "network.attention": True,
@@ -83,6 +83,7 @@ MODELS: dict[str, dict[str, Any]] = {
         "objective.focal_frequency": 1,
         "objective.l2": 1,
         "objective.feature_matching": 1,
+        "objective.colour_classes": 1,
         "objective.gan_loss": "hinge",
         "objective.spectral_norm": True,
         "objective.diff_augment": "colour|translation|cutout",

@@ -71,6 +71,8 @@ def test_only_auto_is_replaced(colours):
     assert resolve_output(auto, pairs).network.output == "ycbcr"
     lab = make_settings(network__output="lab")
     assert resolve_output(lab, pairs) == lab
+    classes = make_settings(network__output="classes", objective__colour_classes=1)
+    assert resolve_output(classes, pairs) == classes
 
 
 def test_trained_model_has_the_chosen_output(train_model, tmp_path):

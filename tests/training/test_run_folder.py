@@ -81,6 +81,7 @@ def test_second_run_trains_nothing(train_model, tmp_path, caplog):
         {"enabled": False},
         {"training__checkpoint_minutes": 1},
         {"training__device": "cpu"},
+        {"inference__temperature": 0.1},
     ],
 )
 def test_irrelevant_changes_do_not_train_again(train_model, tmp_path, changes):

@@ -42,7 +42,7 @@ class Structure:
 
     Attributes:
         output: The output layer, a key of ``outputs.OUTPUTS``: ``rgb``, ``residual``,
-            ``lab`` or ``ycbcr``.
+            ``lab``, ``ycbcr`` or ``classes``.
         upsampling: Layer that doubles the size, a key of ``UPSAMPLING``. ``transposed``: a
             transposed convolution, as published. ``resize``: nearest neighbour, then a
             convolution (Odena, Dumoulin & Olah 2016, "Deconvolution and checkerboard
@@ -225,10 +225,18 @@ def gated_blocks(channels: int, structure: Structure) -> list[GatedBlock]:
 
 
 def image_block(channels_in: int, structure: Structure = PUBLISHED) -> nn.Sequential:
-    """The last block: upsampling convolution to the output's channels, and tanh."""
-    channels_out = OUTPUTS[structure.output].channels
+    """The last block: convolution to the channels and size of the output layer's values.
+
+    Its inputs have half the size of the image.
+    """
+    layer = OUTPUTS[structure.output]
+    if layer.halvings:
+        stride = 2 ** (layer.halvings - 1)
+        smaller = nn.Conv2d(channels_in, layer.channels, 3, stride, padding=1)
+        return nn.Sequential(smaller, layer.activation())
+    upsample = UPSAMPLING[structure.upsampling]
     return nn.Sequential(
-        *UPSAMPLING[structure.upsampling](channels_in, channels_out, True), nn.Tanh()
+        *upsample(channels_in, layer.channels, True), layer.activation()
     )
 
 

@@ -34,7 +34,7 @@ from image_translation.statistics.promotion_rule import (
     unspent,
 )
 from image_translation.statistics.settings import PromotionSettings
-from image_translation.training.settings import InferenceSettings
+from image_translation.training.settings import CLASSES, InferenceSettings
 from image_translation.training.trained import TrainedModel, TrainedReplicate
 from image_translation.translation.model_selection import best_on_validation
 
@@ -44,6 +44,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _CHANGED = "the champion changed during this decision; the next run decides"
+_ANOTHER_TEMPERATURE = (
+    "inference.temperature was changed after the training, whose version keeps the former "
+    "one; set it back, or train with training.force=true"
+)
 SEALED = "the test set is sealed"
 
 Outcome = Literal["promoted", "kept", "unchanged", "not decided", "rolled back"]
@@ -361,6 +365,14 @@ def _register_and_decide(
     (trained,) = (r for r in model.replicates if r.replicate == chosen.replicate)
     case.champion = versions.find_version(case.task, versions.CHAMPION)
     case.challenger = _register(case, chosen, model, trained)
+    if _is_scored_differently(model, trained):
+        return case.end("not decided", _ANOTHER_TEMPERATURE, chosen)
+    return _decide(case, chosen, scores)
+
+
+def _decide(case: _Case, chosen: Candidate, scores: pd.DataFrame) -> Promotion:
+    """Promote the challenger if there is no champion, or if it is better."""
+    assert case.challenger is not None
     if versions.is_same(case.champion, case.challenger):
         return _confirm(case, chosen)
     if case.champion is None and (last := versions.last_promoted(case.task)):
@@ -521,6 +533,15 @@ def _register(
         versions.log_training_files(sent.run_id, _training_files(case.split))
     versions.set_challenger(version)
     return version
+
+
+def _is_scored_differently(model: TrainedModel, trained: TrainedReplicate) -> bool:
+    """Whether the scores are by another temperature than that of the registered model."""
+    training, settings = read_training(trained.folder), model.settings
+    if training is None or settings is None or settings.network.output != CLASSES:
+        return False
+    registered = InferenceSettings.model_validate(training["inference"])
+    return registered.temperature != settings.inference.temperature
 
 
 def _training_files(split: pd.DataFrame) -> set[str]:

@@ -43,6 +43,7 @@ STYLES: Mapping[str, ModelStyle] = {
     "autoencoder": ModelStyle("#cc811f", "D", (5, 2)),
     "residual_unet": ModelStyle("#2a8f6d", "P"),
     "pretrained_unet": ModelStyle("#c170a6", "*"),
+    "vivid_unet": ModelStyle("#d84155", "H"),
     COPY_INPUT: ModelStyle("#6f7680", "X", (1, 2)),
     MEAN_TARGET: ModelStyle("#9a8d80", "v", (1, 2)),
 }

@@ -71,6 +71,7 @@ def prepare(generator: nn.Module, settings: InferenceSettings) -> nn.Module:
     tensors = chain(generator.parameters(), generator.buffers())
     network = copy.deepcopy(generator, {id(tensor): tensor for tensor in tensors})
     network.eval()
+    set_temperature(network, settings)
     if settings.batch_statistics:
         for module in network.modules():
             if isinstance(module, nn.BatchNorm2d):  # uses those of the batch
@@ -82,6 +83,13 @@ def prepare(generator: nn.Module, settings: InferenceSettings) -> nn.Module:
         if isinstance(module, nn.Dropout):
             module.train(settings.dropout)
     return MeanOfFlips(network) if settings.flips else network
+
+
+def set_temperature(network: nn.Module, settings: InferenceSettings) -> None:
+    """Set the temperature of colour classes, in a network that has them."""
+    for module in network.modules():
+        if hasattr(module, "temperature"):
+            module.temperature = settings.temperature  # type: ignore[assignment]
 
 
 class MeanOfFlips(nn.Module):

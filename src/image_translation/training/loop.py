@@ -58,7 +58,7 @@ def train_epochs(run: Run) -> str | None:
     )
     total, seen = training.epochs * pairs, state.epoch * pairs + state.seen
     if seen == 0 and run.observers:
-        network = prepare(state.translator, run.settings.inference)
+        network = prepare(state.translator, run.settings.inference.validated)
         run.report_epoch({"epoch": 0}, draw_samples(network, *run.validated))
     with (
         run.stop,
@@ -155,7 +155,9 @@ def train_batch(
     alone = nullcontext() if batch.is_last else without_sync(state.parallel.values())
     with alone:
         with device.autocast():
-            predictions = state.parallel["generator"](batch.inputs)  # (N, 3, S, S)
+            predicted = state.parallel["generator"](batch.inputs)  # (N, 3, S, S)
+        # Colour classes are trained by their logits, which come with the images.
+        predictions, logits = predicted if state.classes else (predicted, None)
         translated = Translated(
             batch.inputs,
             batch.targets,
@@ -164,6 +166,8 @@ def train_batch(
             settings.objective.gan_loss,
             device,
             settings.objective.diff_augment,
+            logits,
+            state.classes,
         )
         losses: dict[str, Tensor] = {}
         if state.discriminator is not None:

@@ -17,6 +17,7 @@ from image_translation.training.diff_augment import PairChange
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from image_translation.networks.outputs import ColourClasses
     from image_translation.training.devices import Device
 
 Features = Sequence[Sequence["Tensor"]]
@@ -38,6 +39,8 @@ class Translated:
         gan_loss: A key of ``GAN_LOSSES``.
         device: Device and precision of the discriminator.
         diff_augment: Random changes of what the discriminator sees, keys of ``CHANGES``.
+        logits: Of colour classes, N×K×S/4×S/4; None for other outputs.
+        classes: The generator's output layer, if it has colour classes.
     """
 
     inputs: Tensor
@@ -47,6 +50,8 @@ class Translated:
     gan_loss: str
     device: Device
     diff_augment: Sequence[str] = ()
+    logits: Tensor | None = None
+    classes: ColourClasses | None = None
 
     @cached_property
     def change(self) -> PairChange:
@@ -85,12 +90,14 @@ class Loss:
         label: Name in figures and reports.
         function: Computes the mean over a batch, a scalar.
         needs_discriminator: Whether it uses `Translated.generated` or `Translated.real`.
+        needs_output: The value of ``network.output`` that it is for; None for all.
         is_always_logged: Whether it is also logged for models that give it no weight.
     """
 
     label: str
     function: Callable[[Translated], Tensor]
     needs_discriminator: bool = False
+    needs_output: str | None = None
     is_always_logged: bool = False
 
 
@@ -112,6 +119,11 @@ LOSSES: Mapping[str, Loss] = {
     "ms_ssim": Loss("MS-SSIM", lambda t: ms_ssim_loss(t.predictions, t.targets)),
     "focal_frequency": Loss(
         "focal frequency", lambda t: focal_frequency_loss(t.predictions, t.targets)
+    ),
+    "colour_classes": Loss(
+        "colour classes",
+        lambda t: colour_class_loss(t.logits, t.targets, t.classes),
+        needs_output="classes",
     ),
 }
 
@@ -266,6 +278,28 @@ def focal_frequency_loss(predictions: Tensor, targets: Tensor) -> Tensor:
     weights = squares.detach().sqrt()
     largest = weights.amax(dim=(2, 3), keepdim=True)
     return (weights / largest.clamp(min=1e-12) * squares).mean()
+
+
+def colour_class_loss(
+    logits: Tensor | None, targets: Tensor, classes: ColourClasses | None
+) -> Tensor:
+    """Cross-entropy of predicted and soft colour classes, weighted by rarity.
+
+    Zhang, Isola & Efros (2016), "Colorful image colorization", equation 2, as a mean over
+    pixels: each counts with the weight of the bin that is nearest to its colour.
+
+    Args:
+        logits: N×K×H/4×W/4.
+        targets: N×3×H×W in [-1, 1].
+        classes: The output layer with the bins and their weights.
+    """
+    assert (
+        logits is not None and classes is not None
+    )  # settings have checked the output
+    shares, nearest = classes.classify(targets)  # (N, 5, H/4, W/4)
+    likelihoods = logits.float().log_softmax(1).gather(1, nearest)
+    entropies = -(shares * likelihoods).sum(1)
+    return (classes.weights[nearest[:, 0]] * entropies).mean()
 
 
 def _sum(terms: Sequence[Tensor]) -> Tensor:

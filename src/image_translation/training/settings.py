@@ -30,7 +30,7 @@ class NetworkSettings(Settings):
 
     name: Annotated[str, OneOf(NETWORKS)]
     base_channels: int = Field(ge=1, le=256)
-    output: Literal["rgb", "residual", "lab", "ycbcr", "auto"] = "rgb"
+    output: Literal["rgb", "residual", "lab", "ycbcr", "classes", "auto"] = "rgb"
     upsampling: Literal["transposed", "resize", "shuffle"] = "transposed"
     normalization: Literal["batch", "instance", "group", "none"] = "batch"
     attention: bool = False
@@ -47,6 +47,7 @@ _LossWeights = create_model("_LossWeights", __base__=Settings, **_WEIGHTS)
 class ObjectiveSettings(_LossWeights):
     """A weight for each loss of ``LOSSES``, and the discriminator; unused by baselines."""
 
+    rebalancing: float = Field(default=0.5, ge=0, lt=1)
     gan_loss: Annotated[str, OneOf(GAN_LOSSES)] = "cross_entropy"
     discriminator_channels: int = Field(ge=1, le=256)
     scales: int = Field(default=1, ge=1, le=MAX_SCALES)
@@ -95,6 +96,9 @@ class ObjectiveSettings(_LossWeights):
 
 AUTO: Literal["auto"] = "auto"
 """``network.output``: chosen from the training pairs, see ``output_choice``."""
+
+CLASSES: Literal["classes"] = "classes"
+"""``network.output``: colour classes, which a loss of their own trains."""
 
 LAST: Literal["last"] = "last"
 """``training.select_by``: the last epoch."""
@@ -164,6 +168,16 @@ class InferenceSettings(Settings):
     dropout: bool
     batch_statistics: bool
     flips: bool = False
+    temperature: float = Field(default=0.38, ge=0.01, le=1)
+
+    @property
+    def validated(self) -> "InferenceSettings":
+        """The protocol of validation: the default temperature.
+
+        The temperature can thus be changed without another choice of the epoch.
+        """
+        default = type(self).model_fields["temperature"].default
+        return self.model_copy(update={"temperature": default})
 
 
 class ModelSettings(Settings):
@@ -200,7 +214,7 @@ class ModelSettings(Settings):
                     "threads",
                     "warm_start",
                 },
-                "inference": {"batch_size"},
+                "inference": {"batch_size", "temperature"},
             },
         )
 
@@ -230,5 +244,25 @@ class ModelSettings(Settings):
             raise ValueError(
                 f"objective: network {self.network.name} needs a loss; set "
                 "objective.l1 or objective.adversarial above 0"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _losses_suit_output(self) -> "ModelSettings":
+        if not self.is_trainable:
+            return self
+        output, weights = self.network.output, self.objective.weights
+        for name in weights:
+            needed = LOSSES[name].needs_output
+            if needed not in (None, output):
+                raise ValueError(
+                    f"objective.{name} needs network.output={needed}, but it is "
+                    f"{output}; set both, for this model alone, or objective.{name}=0"
+                )
+        trains = [name for name, loss in LOSSES.items() if loss.needs_output == output]
+        if trains and not set(trains) & weights.keys():
+            raise ValueError(
+                f"network.output={output} needs objective.{trains[0]} above 0; set both, "
+                "for this model alone, or choose another output"
             )
         return self

@@ -2,7 +2,7 @@
 
 import copy
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +12,15 @@ from image_translation.networks import MultiScalePatchGAN, build_network
 from image_translation.training.averaging import update_average
 from image_translation.training.devices import Precision
 from image_translation.training.processes import distribute
-from image_translation.training.settings import ModelSettings, TrainingSettings
+from image_translation.training.settings import (
+    CLASSES,
+    ModelSettings,
+    TrainingSettings,
+)
 from image_translation.training.warm_start import load_encoder
+
+if TYPE_CHECKING:
+    from image_translation.networks.outputs import ColourClasses
 
 BETA2 = 0.999
 """Adam's second decay rate, Isola et al. 2017, 3.3."""
@@ -41,6 +48,7 @@ class TrainingState:
         optimizers: Of the networks that are trained, by name; none for a baseline.
         average: The generator with moving averages of its weights, or None.
         precision: In which training started, and continues after an interruption.
+        classes: The generator's output layer, if it has colour classes.
         history: One row for each finished epoch.
         best_epoch: The epoch whose weights are saved; None before the first.
         batches: Finished batches of the current epoch.
@@ -57,6 +65,7 @@ class TrainingState:
     optimizers: dict[str, torch.optim.Optimizer]
     average: nn.Module | None = None
     precision: Precision = "fp32"
+    classes: "ColourClasses | None" = None
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int | None = None
     batches: int = 0
@@ -98,6 +107,7 @@ class TrainingState:
             {name: distribute(module) for name, module in trained.items()},
             {n: _optimizer(m, settings.training) for n, m in trained.items()},
             average=copy.deepcopy(generator) if is_averaged else None,
+            classes=_find_classes(generator, settings),
             sums=torch.zeros(len(settings.objective.logged_losses), device=device),
         )
 
@@ -191,6 +201,13 @@ def _build_discriminator(settings: ModelSettings, image_size: int) -> nn.Module 
         image_size,
         spectral_norm=objective.spectral_norm,
     )
+
+
+def _find_classes(
+    generator: nn.Module, settings: ModelSettings
+) -> "ColourClasses | None":
+    has_classes = settings.is_trainable and settings.network.output == CLASSES
+    return cast("ColourClasses", generator.output) if has_classes else None
 
 
 def _optimizer(network: nn.Module, training: TrainingSettings) -> torch.optim.Optimizer:

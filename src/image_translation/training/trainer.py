@@ -13,6 +13,7 @@ from image_translation.training.devices import Precision, pick_device
 from image_translation.training.interruption import Stopped
 from image_translation.training.loop import end_epoch, train_epochs
 from image_translation.training.observer import Observer
+from image_translation.training.plan import choose_pairs
 from image_translation.training.processes import any_process, is_first, rank_and_world
 from image_translation.training.results import finish
 from image_translation.training.resume import Checkpoints, resume_or_start
@@ -20,6 +21,9 @@ from image_translation.training.run import Run
 from image_translation.training.run_folder import RunFolder
 from image_translation.training.state import TrainingState
 from image_translation.training.trained import TrainedReplicate
+
+WEIGHED_PAIRS = 1000
+"""Training pairs whose colours weigh the classes, evenly spread, or all if there are fewer."""
 
 
 def train_replicate(
@@ -77,6 +81,7 @@ def _start(folder: RunFolder, observers: Sequence[Observer]) -> Run:
     resume_or_start(checkpoints, state)
     device = replace(device, precision=state.precision)
     run = Run(folder, device, state, checkpoints, observers)
+    _weigh_classes(run)
     rank, _ = rank_and_world()
     if rank:  # dropout differs between processes
         torch.manual_seed(torch.initial_seed() + rank)
@@ -86,6 +91,15 @@ def _start(folder: RunFolder, observers: Sequence[Observer]) -> Run:
 def _agree(precision: Precision) -> Precision:
     """The precision of all processes: float32 unless all have chosen the same."""
     return "fp32" if any_process(precision == "fp32") else precision
+
+
+def _weigh_classes(run: Run) -> None:
+    """Weigh colour classes by the training targets."""
+    if run.state.classes is not None:
+        targets = run.folder.train.targets
+        chosen = choose_pairs(len(targets), WEIGHED_PAIRS)
+        rebalancing = run.settings.objective.rebalancing
+        run.state.classes.weigh(targets[chosen.numpy()], rebalancing)
 
 
 def _fit_baseline(run: Run) -> None:

@@ -39,7 +39,7 @@ def prepare_translator(
         _, world = rank_and_world()
         batch_size = math.ceil(settings.training.batch_size / world)
         recompute_statistics(state.average, train.inputs, batch_size, device)
-    return prepare(state.translator, settings.inference)
+    return prepare(state.translator, settings.inference.validated)
 
 
 def score(

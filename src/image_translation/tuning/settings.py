@@ -31,6 +31,7 @@ _SAME_FOR_ALL = {
     "training.epochs": "it is the trials' budget; set tuning.epochs",
     "training.pairs": "it is the trials' budget; set tuning.pairs",
     "training.select_by": "it defines the trials' score",
+    "inference.temperature": "validation always has the default",
     "training.seed": "a lucky seed is not a better parameter",
     **dict.fromkeys(
         (

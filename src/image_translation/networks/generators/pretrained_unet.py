@@ -62,7 +62,7 @@ class PretrainedUNet(nn.Module):
     EfficientNet-Lite is EfficientNet (Tan & Le 2019) with ReLU6 and without squeeze and
     excitation. Every level of the decoder doubles the size, concatenates the encoder's
     maps (at full size the image), and convolves (Ronneberger, Fischer & Brox 2015,
-    "U-Net", with one convolution).
+    "U-Net", with one convolution). It ends at the size of the output layer's values.
 
     Args:
         image_size: Height and width in pixels, a power of two from 32 to 1024.
@@ -84,15 +84,16 @@ class PretrainedUNet(nn.Module):
         check_image_size(image_size)
         self.encoder = Encoder(structure.encoder)
         self.dropout = nn.Dropout2d(structure.dropout)
+        layer = OUTPUTS[structure.output]
         *outer, channels = self.encoder.channels
+        levels = list(zip(WIDTHS, [*reversed(outer), 3], strict=True))
         self.decoder = nn.ModuleList()
-        for width, skip in zip(WIDTHS, [*reversed(outer), 3], strict=True):
+        for width, skip in levels[: len(levels) - layer.halvings]:
             out = width * base_channels
             self.decoder.append(_convolve(channels + skip, out, structure))
             channels = out
-        layer = OUTPUTS[structure.output]
         self.head = nn.Sequential(
-            nn.Conv2d(channels, layer.channels, 3, padding=1), nn.Tanh()
+            nn.Conv2d(channels, layer.channels, 3, padding=1), layer.activation()
         )
         self.output = layer()
 

@@ -130,9 +130,10 @@ def _prepare(
 ) -> "ModelExport":
     from image_translation.export.formats import origin_of
     from image_translation.export.package import ModelExport
-    from image_translation.training.inference import MeanOfFlips
+    from image_translation.training.inference import MeanOfFlips, set_temperature
 
     generator = chosen.trained.load_generator()
+    set_temperature(generator, chosen.inference)
     if chosen.inference.flips:
         generator = MeanOfFlips(generator).eval()
     origin = origin_of(chosen.trained, chosen.inference)
