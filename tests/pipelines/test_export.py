@@ -108,6 +108,27 @@ def test_model_that_cannot_be_exported_is_an_error(arguments, sections, message)
         export_models(**{**arguments, "settings": settings})
 
 
+def test_exported_network_has_the_temperature_of_the_parameters(arguments, monkeypatch):
+    found = []
+    monkeypatch.setattr(
+        ModelExport, "write", lambda e, folder: found.append(e.generator)
+    )
+    for temperature in (0.2, 0.9):
+        changes = {
+            "export": exporting("vivid_unet"),
+            "vivid_unet": make_settings("classes", inference__temperature=temperature),
+        }
+        settings = arguments["settings"].model_copy(update=changes)
+        export_models(**{**arguments, "settings": settings})
+    temperatures = [
+        module.temperature
+        for network in found
+        for module in network.modules()
+        if hasattr(module, "temperature")
+    ]
+    assert temperatures == [0.2, 0.9]
+
+
 def test_missing_extra_is_an_error(arguments, monkeypatch):
     monkeypatch.setattr(formats, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install -e '.\[export\]'"):

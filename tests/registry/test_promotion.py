@@ -382,10 +382,9 @@ def test_same_weights_with_another_protocol_are_a_new_version(world):
 
 
 def test_scores_by_another_temperature_prevent_decisions(world):
-    classes = {"network__output": "classes", "objective__colour_classes": 1}
-    model = world.model(1, settings=make_settings("unet", **classes))
+    model = world.model(1, settings=make_settings("classes"))
     assert world.decide({"a": model}, {})["outcome"] == "promoted"
-    vivid = make_settings("unet", inference__temperature=0.2, **classes)
+    vivid = make_settings("classes", inference__temperature=0.2)
     record = world.decide({"a": replace(model, settings=vivid)}, {"a": (3.0,)})
     assert record["outcome"] == "not decided"
     assert "set it back, or train with training.force=true" in record["reason"]

@@ -67,6 +67,12 @@ MODELS: dict[str, dict[str, Any]] = {
         "objective.focal_frequency": 1,
         "objective.l2": 1,
     },
+    "classes": {
+        "network.name": "unet",
+        "network.output": "classes",
+        "objective.l1": 0,
+        "objective.colour_classes": 1,
+    },
     "structured": {  # every option that a model can have, at once
         "network.name": "unet",
         "network.base_channels": 8,

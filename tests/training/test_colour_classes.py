@@ -7,7 +7,7 @@ import torch
 from pydantic import ValidationError
 
 from image_translation.networks import build_network
-from image_translation.networks.outputs import OUTPUTS
+from image_translation.networks.outputs import OUTPUTS, TEMPERATURE
 from image_translation.pairing.arrays import PairArrays
 from image_translation.training.fitting import fit
 from image_translation.training.inference import set_temperature, translate
@@ -17,16 +17,10 @@ from image_translation.training.tensors import to_tensor
 from tests.training.conftest import SIZE, Recorder, make_settings
 
 LUMA = np.array([0.299, 0.587, 0.114])
-CLASSES = {
-    "network__output": "classes",
-    "network__base_channels": 8,
-    "objective__l1": 0,
-    "objective__colour_classes": 1,
-}
 
 
 def settings_of(**changes):
-    return make_settings("unet", **{**CLASSES, **changes})
+    return make_settings("classes", **{"network__base_channels": 8, **changes})
 
 
 def make_coloured(count, seed=0):
@@ -153,6 +147,10 @@ def test_rare_colours_count_more():
     assert common < 1 < rare
     classes.weigh(targets, 0)
     torch.testing.assert_close(classes.weights, torch.ones(classes.channels))
+
+
+def test_default_temperature_is_that_of_the_layer():
+    assert InferenceSettings.model_fields["temperature"].default == TEMPERATURE
 
 
 def test_temperature_is_set_where_there_is_one():

@@ -45,6 +45,8 @@ def take_step(model: str, rank: int = 0, world: int = 1) -> dict[str, torch.Tens
             network.eval()  # no batch statistics, no dropout
             rate = torch.optim.SGD(network.parameters(), lr=1.0)
             state.optimizers[name] = rate
+    if state.classes is not None:
+        state.classes.train()  # its loss needs the logits
     before = [
         p.detach().clone() for n in networks.values() if n for p in n.parameters()
     ]
@@ -58,7 +60,13 @@ def take_step(model: str, rank: int = 0, world: int = 1) -> dict[str, torch.Tens
 
 
 @pytest.mark.parametrize(
-    "model", ["unet", "compared", pytest.param("autoencoder", marks=pytest.mark.slow)]
+    "model",
+    [
+        "unet",
+        "compared",
+        "classes",
+        pytest.param("autoencoder", marks=pytest.mark.slow),
+    ],
 )
 def test_gradients_of_two_processes_are_those_of_one(tmp_path, model):
     mp.spawn(step_in_process, (2, model, str(tmp_path)), nprocs=2)

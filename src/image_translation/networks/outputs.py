@@ -4,7 +4,7 @@ Each maps the input image, N×3×H×W in [-1, 1], and the output of the last blo
 N×3×H×W in [-1, 1]. All are differentiable and have no weights.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -155,8 +155,8 @@ class ColourClasses(OutputLayer):
         return to_soft_classes(chroma, self.bins)
 
     @torch.no_grad()
-    def weigh(self, targets: NDArray[np.uint8], rebalancing: float) -> None:
-        """Set the weights of the bins by the colours of targets, N×H×W×3; see `weigh_bins`."""
+    def weigh(self, targets: Iterable[NDArray[np.uint8]], rebalancing: float) -> None:
+        """Set the weights of the bins by the colours of targets, H×W×3; see `weigh_bins`."""
         counts = torch.zeros(self.channels, device=self.bins.device)
         for target in targets:
             image = torch.from_numpy(np.array(target)).to(self.bins.device)

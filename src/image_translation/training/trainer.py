@@ -99,7 +99,7 @@ def _weigh_classes(run: Run) -> None:
         targets = run.folder.train.targets
         chosen = choose_pairs(len(targets), WEIGHED_PAIRS)
         rebalancing = run.settings.objective.rebalancing
-        run.state.classes.weigh(targets[chosen.numpy()], rebalancing)
+        run.state.classes.weigh((targets[n] for n in chosen.tolist()), rebalancing)
 
 
 def _fit_baseline(run: Run) -> None:
