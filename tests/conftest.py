@@ -11,7 +11,7 @@ from filelock import FileLock
 
 from image_translation.config.parameters import LayeredConfigLoader
 from image_translation.config.task_settings import TaskSettings
-from image_translation.pipeline_registry import MODELS
+from image_translation.pipeline_registry import MODELS, OPTIONAL_MODELS
 from image_translation.runs.store import check_store, connection
 from tests.commands import run_command
 
@@ -37,6 +37,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     With two processes the first then makes it while the other has work of its own.
     """
     items.sort(key=lambda item: "smoke_project" not in item.fixturenames)
+
+
+ON_BY_DEFAULT = tuple(model for model in MODELS if model not in OPTIONAL_MODELS)
+"""The models that a run trains without further parameters."""
 
 
 def only(*models: str) -> str:

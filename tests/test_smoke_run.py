@@ -11,12 +11,11 @@ from mlflow import MlflowClient
 
 from image_translation.common.names import BASELINES
 from image_translation.metrics import HEADLINES, METRICS
-from image_translation.pipeline_registry import MODELS
-from tests.conftest import copy_project, only
+from tests.conftest import ON_BY_DEFAULT, copy_project, only
 from tests.test_extending import NETWORK, add_metric, edit
 
 SET_METRICS = ("swd", "swd_32", "swd_16", "spectrum_distance", "histogram_distance")
-ALL_MODELS = (*MODELS, *BASELINES)
+ALL_MODELS = (*ON_BY_DEFAULT, *BASELINES)
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +85,8 @@ def test_nothing_outside_the_smoke_folder_is_touched(smoke_project, tmp_path):
 def test_mlflow_has_one_parent_and_one_child_a_trained_model(client):
     parents, children = runs_of(client)
     (parent,) = parents
-    assert {run.data.tags["model"] for run in children} == set(MODELS)
-    assert len(children) == len(MODELS)
+    assert {run.data.tags["model"] for run in children} == set(ON_BY_DEFAULT)
+    assert len(children) == len(ON_BY_DEFAULT)
     for child in children:
         assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
         assert child.info.status == "FINISHED"
@@ -107,7 +106,7 @@ def test_every_training_parameter_is_a_parameter_of_its_own(client):
     names = ("epochs", "batch_size", "learning_rate", "seed", "select_by")
     for child in children:
         assert {f"training.{name}" for name in names} <= set(child.data.params)
-    for model in MODELS:
+    for model in ON_BY_DEFAULT:
         expected = {f"colorization.{model}.training.{name}" for name in names}
         assert expected <= set(parents[0].data.params)
 

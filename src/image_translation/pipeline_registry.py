@@ -25,6 +25,11 @@ MODELS = (
 )
 """Each model has a name here and a block under ``models`` in ``parameters.yml``."""
 
+OPTIONAL_MODELS = ("vivid_unet",)
+"""Models that are off by default, and in the pipelines only if parameters switch them on."""
+
+_optional: dict[str, None] = {}
+
 _ensembled: dict[str, None] = {}
 
 RENAMED_MODELS = {"recommended": "residual_unet"}
@@ -49,15 +54,24 @@ def all_tasks() -> tuple[str, ...]:
     return (*TASKS, *_own)
 
 
+def declare_optional(models: Iterable[str]) -> None:
+    """Add optional models to the pipelines of this process."""
+    _optional.update(dict.fromkeys(name for name in models if name in OPTIONAL_MODELS))
+
+
 def declare_ensembles(models: Iterable[str]) -> None:
     """Add ensembles of models to the pipelines of this process."""
     _ensembled.update(dict.fromkeys(models))
 
 
 def all_models() -> tuple[str, ...]:
-    """The models, each followed by its ensemble if one is declared, and the baselines."""
+    """The models, each followed by its ensemble if one is declared, and the baselines.
+
+    Optional models only if they are declared.
+    """
+    models = [n for n in MODELS if n not in OPTIONAL_MODELS or n in _optional]
     ensembles = {name: (f"{name}{ENSEMBLE}",) for name in _ensembled}
-    trained = (each for name in MODELS for each in (name, *ensembles.get(name, ())))
+    trained = (each for name in models for each in (name, *ensembles.get(name, ())))
     return (*trained, *BASELINES)
 
 

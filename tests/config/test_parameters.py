@@ -14,12 +14,11 @@ from image_translation.config.parameters import (
 from image_translation.config.parameters import resolve_parameters as resolve
 from image_translation.metrics import METRICS
 from image_translation.pipeline_registry import (
-    MODELS,
     TASKS,
     all_models,
     register_pipelines,
 )
-from tests.conftest import PROJECT
+from tests.conftest import ON_BY_DEFAULT, PROJECT
 
 
 @pytest.fixture
@@ -57,10 +56,10 @@ def test_base_is_complete_for_every_task_and_model(conf):
     [
         ({}, []),
         ({"ensemble": "false"}, []),
-        ({"ensemble": "true"}, list(MODELS)),
+        ({"ensemble": "true"}, list(ON_BY_DEFAULT)),
         ({"models": {"unet": {"ensemble": "true"}}}, ["unet"]),
         ({"monet": {"unet": {"ensemble": "on"}, "ensemble": "no"}}, ["unet"]),
-        ({"monet": {"ensemble": "true"}}, list(MODELS)),
+        ({"monet": {"ensemble": "true"}}, list(ON_BY_DEFAULT)),
     ],
 )
 def test_pipelines_have_the_ensembles_that_a_layer_switches_on(
@@ -76,6 +75,25 @@ def test_pipelines_have_the_ensembles_that_a_layer_switches_on(
     assert {n.namespace for n in nodes if "combine" in n.name} == {
         f"monet.{name}" for name in found
     }
+
+
+@pytest.mark.parametrize(
+    ("given", "is_there"),
+    [
+        ({}, False),
+        ({"models": {"unet": {"enabled": "true"}}}, False),
+        ({"models": {"vivid_unet": {"enabled": "off"}}}, False),
+        ({"models": {"vivid_unet": {"enabled": "true"}}}, True),
+        ({"colorization": {"vivid_unet": {"enabled": "true"}}}, True),
+    ],
+)
+def test_pipelines_have_an_optional_model_that_a_layer_switches_on(
+    conf, monkeypatch, given, is_there
+):
+    monkeypatch.setattr(pipeline_registry, "_optional", {})
+    load(conf, **given)
+    assert ("vivid_unet" in all_models()) == is_there
+    assert {*ON_BY_DEFAULT} <= {*all_models()}
 
 
 @pytest.mark.parametrize("model", ALL_MODELS)

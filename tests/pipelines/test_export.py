@@ -9,6 +9,7 @@ from image_translation.export import formats
 from image_translation.export.package import ModelExport
 from image_translation.export.settings import ExportSettings
 from image_translation.pipelines.export.nodes import export_models
+from image_translation.training import train
 from tests.conftest import task_settings
 from tests.training.conftest import make_settings
 
@@ -108,18 +109,25 @@ def test_model_that_cannot_be_exported_is_an_error(arguments, sections, message)
         export_models(**{**arguments, "settings": settings})
 
 
-def test_exported_network_has_the_temperature_of_the_parameters(arguments, monkeypatch):
+def test_exported_network_has_the_temperature_of_the_parameters(
+    arguments, monkeypatch, tmp_path
+):
     found = []
     monkeypatch.setattr(
         ModelExport, "write", lambda e, folder: found.append(e.generator)
     )
+    pairs = arguments["train"], arguments["validation"]
+    settings = make_settings("classes", training__epochs=1)
+    trained = train("vivid_unet", settings, *pairs, tmp_path / "vivid_unet")
     for temperature in (0.2, 0.9):
         changes = {
             "export": exporting("vivid_unet"),
             "vivid_unet": make_settings("classes", inference__temperature=temperature),
         }
-        settings = arguments["settings"].model_copy(update=changes)
-        export_models(**{**arguments, "settings": settings})
+        changed = arguments["settings"].model_copy(update=changes)
+        export_models(
+            **{**arguments, "settings": changed, "trained": {"vivid_unet": trained}}
+        )
     temperatures = [
         module.temperature
         for network in found

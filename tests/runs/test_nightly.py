@@ -11,13 +11,12 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from image_translation.pipeline_registry import MODELS
 from image_translation.runs.exit_codes import ExitCode
 from image_translation.runs.mlflow_position import is_pending
 from image_translation.runs.pipeline_run import begin_run, list_runs
 from image_translation.runs.task_state import TaskFolders
 from tests.commands import run_command
-from tests.conftest import ENVIRONMENT, move_project
+from tests.conftest import ENVIRONMENT, ON_BY_DEFAULT, move_project
 from tests.pairing.helpers import write
 
 TASK = ("--task=colorization", "--env=smoke")
@@ -63,7 +62,7 @@ def test_night_without_new_data_trains_nothing(project, kedro):
     assert summary.startswith("# colorization: finished\n")
     assert "no changes" in summary
     assert "[Report](report.html)" in summary
-    assert summary.count(": up to date") >= len(MODELS)
+    assert summary.count(": up to date") >= len(ON_BY_DEFAULT)
     assert "trained (" not in summary
 
 

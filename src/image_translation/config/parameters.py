@@ -33,11 +33,13 @@ from image_translation.config.task_settings import (
 )
 from image_translation.pipeline_registry import (
     MODELS,
+    OPTIONAL_MODELS,
     OWN,
     RENAMED_MODELS,
     TASKS,
     all_tasks,
     declare_ensembles,
+    declare_optional,
 )
 from image_translation.training.settings import ModelSettings
 
@@ -50,6 +52,9 @@ COMMON_SECTIONS: Mapping[str, Any] = {"app": AppSettings}
 MODEL_SECTIONS: Mapping[str, Any] = {
     name: field.annotation for name, field in ModelSettings.model_fields.items()
 }
+OFF = ("false", "off", "no", "0")
+"""Values of a switch that is off."""
+
 SHARED_MODEL_SECTIONS = [name for name in MODEL_SECTIONS if name != "enabled"]
 
 
@@ -73,9 +78,9 @@ class LayeredConfigLoader(OmegaConfigLoader):
         source = Path(conf_source)
         declare_data_sets(source.parent if source.is_dir() else Path.cwd())
         with suppress(Exception):  # raised where the parameters are read
-            declare_ensembles(
-                m for each in self._layers for m in _ensembled(each.values)
-            )
+            for layer in self._layers:
+                declare_ensembles(_switched_on("ensemble", layer.values, MODELS))
+                declare_optional(_switched_on("enabled", layer.values, OPTIONAL_MODELS))
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         """Configuration by key; ``parameters`` are resolved and validated."""
@@ -103,23 +108,24 @@ class LayeredConfigLoader(OmegaConfigLoader):
         return merged
 
 
-def _ensembled(
-    values: Mapping[str, Any], models: Collection[str] = MODELS
+def _switched_on(
+    switch: str, values: Mapping[str, Any], models: Collection[str]
 ) -> Iterator[str]:
-    """Models for which any part of a layer switches the ensemble on.
+    """Models for which any part of a layer turns a switch on.
 
-    Pipelines are registered before parameters are resolved; the nodes of an ensemble know
+    Pipelines are registered before parameters are resolved; the nodes of a model know
     whether it is on.
+
+    Args:
+        switch: Name of the parameter.
+        values: Of the layer, or of a part of it.
+        models: The models that the values apply to.
     """
     for name, value in values.items():
         if isinstance(value, Mapping):
-            yield from _ensembled(value, [name] if name in MODELS else models)
-        elif name == "ensemble" and str(value).lower() not in (
-            "false",
-            "off",
-            "no",
-            "0",
-        ):
+            own = [name] if name in ALL_MODELS else models
+            yield from _switched_on(switch, value, own)
+        elif name == switch and str(value).lower() not in OFF:
             yield from models
 
 
