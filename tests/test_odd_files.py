@@ -183,7 +183,7 @@ def test_app_translates_every_healthy_file_and_names_every_broken_one(
         if is_healthy:
             photo = _open_photo(path, path.name, deadline, WHITE)
             work = _Work(photo, path.name, session, deadline, translator.settings)
-            file, _ = work.make(translator, "m", "unet")
+            _, file, _ = work.make(translator, "m", "unet")
             assert file.stat().st_size
         else:
             with pytest.raises(InputError) as caught:

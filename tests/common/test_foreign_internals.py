@@ -126,12 +126,12 @@ def test_previews_are_named_as_those_of_kedro_datasets(name):
     assert getattr(previews, name).__name__ == known.__name__
 
 
-def test_torch_can_suppress_errors_of_compilation(monkeypatch):
-    import torch
-
-    monkeypatch.setattr(torch._dynamo.config, "suppress_errors", False)
-    foreign_internals.run_uncompiled_on_errors()
-    assert torch._dynamo.config.suppress_errors is True
+def test_torch_can_suppress_errors_of_compilation():
+    torch = import_module("torch")
+    import_module("torch._dynamo")
+    with torch._dynamo.config.patch(suppress_errors=False):
+        foreign_internals.run_uncompiled_on_errors()
+        assert torch._dynamo.config.suppress_errors is True
 
 
 def test_import_of_ibis_fails_at_once(monkeypatch):

@@ -85,6 +85,6 @@ def test_torch_is_the_fallback(trained, exported, tmp_path, monkeypatch, caplog)
 
 def test_torch_is_used_on_a_gpu(trained, exported, monkeypatch):
     """With a device that torch supports everywhere."""
-    monkeypatch.setattr(runtime, "pick_device", lambda: Device("meta", "fp32"))
+    monkeypatch.setattr(runtime, "pick_device", lambda **_: Device("meta", "fp32"))
     network = load_network(trained, INFERENCE, exported)
     assert {parameter.device.type for parameter in network.parameters()} == {"meta"}
