@@ -58,3 +58,9 @@ class TestFatal:
 
 def test_every_kind_has_an_explanation():
     assert all(kind.explanation.endswith(".") for kind in KINDS.values())
+
+
+def test_example_is_the_file_that_a_finding_is_about():
+    seen = [[Observation("truncated", "input", "in/a.jpg")], [Observation("swapped")]]
+    table = tabulate(["out/a.png", "out/b.png"], seen, [True, False])
+    assert table["examples"].tolist() == ["in/a.jpg", "out/b.png"]

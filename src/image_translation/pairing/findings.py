@@ -214,10 +214,12 @@ class Observation:
     Attributes:
         kind: Name of its kind.
         detail: Details, such as the sizes that differ; may be empty.
+        file: Path of the one file that it is about; empty if it is about the pair.
     """
 
     kind: str
     detail: str = ""
+    file: str = ""
 
     @property
     def text(self) -> str:
@@ -242,15 +244,11 @@ def tabulate(
     """
     rows = []
     for kind in _KINDS:
-        found = [
-            number
-            for number, seen in enumerate(observations)
-            if any(observation.kind == kind.name for observation in seen)
-        ]
+        of_kind = [[o for o in seen if o.kind == kind.name] for seen in observations]
+        found = [number for number, seen in enumerate(of_kind) if seen]
         if found:
-            examples = sorted(names[number] for number in found)[:_EXAMPLES]
-            details = [o.detail for o in observations[found[0]] if o.kind == kind.name]
-            text = "; ".join(details)
+            examples = sorted(of_kind[n][0].file or names[n] for n in found)[:_EXAMPLES]
+            text = "; ".join(o.detail for o in of_kind[found[0]])
             shared = f"{text[:1].upper()}{text[1:]}. " if kind.is_shared else ""
             rows.append(
                 {

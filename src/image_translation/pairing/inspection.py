@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -99,7 +99,8 @@ def _inspect(
 ) -> InspectedPair:
     seen = []
     if candidate.reason:
-        seen.append(Observation("no_partner", candidate.reason))
+        reason = candidate.reason.removeprefix("no partner: ")
+        seen.append(Observation("no_partner", reason))
     if settings.layout == "two_folders":
         return _inspect_two_files(root, white, candidate, seen)
     return _inspect_one_file(root, settings, white, candidate, seen)
@@ -113,7 +114,8 @@ def _inspect_two_files(
         if file is None:
             facts.append(ImageFacts())
             continue
-        sha256, decoded = _open(root / file, role, white, seen)
+        sha256, decoded, found = _open(root / file, role, white)
+        seen += [replace(each, file=file) for each in found]
         facts.append(_describe(sha256, decoded))
         images += [decoded.image] if decoded else []
     correlation = correlate_edges(*images) if len(images) == 2 else None
@@ -131,7 +133,8 @@ def _inspect_one_file(
     candidate: Candidate,
     seen: list[Observation],
 ) -> InspectedPair:
-    sha256, decoded = _open(root / (candidate.target or ""), "file", white, seen)
+    sha256, decoded, found = _open(root / (candidate.target or ""), "file", white)
+    seen += found
     if decoded is None or settings.layout == "single":
         facts = _describe(sha256, decoded)
         return InspectedPair(candidate, facts, facts, None, tuple(seen))
@@ -171,24 +174,21 @@ def _describe(
 
 
 def _open(
-    path: Path, role: str, white: float | None, seen: list[Observation]
-) -> tuple[str, Decoded | None]:
-    """The digest and the image of a file; appends observations to ``seen``."""
+    path: Path, role: str, white: float | None
+) -> tuple[str, Decoded | None, list[Observation]]:
+    """The digest and the image of a file, and observations about it."""
     try:
         sha256 = file_digest(path)
     except OSError as error:
         text = f"{role} (cannot be opened: {error.strerror})"
-        seen.append(Observation("unreadable", text))
-        return "", None
+        return "", None, [Observation("unreadable", text)]
     try:
         decoded = open_image(path, white)
     except UnreadableImageError as error:
         known = error.reason == error.kind
         text = role if known else f"{role} ({error.reason})"
-        seen.append(Observation(error.kind, text))
-        return sha256, None
-    seen += _find_oddities(path, role, decoded)
-    return sha256, decoded
+        return sha256, None, [Observation(error.kind, text)]
+    return sha256, decoded, list(_find_oddities(path, role, decoded))
 
 
 def _find_oddities(path: Path, role: str, decoded: Decoded) -> Iterator[Observation]:

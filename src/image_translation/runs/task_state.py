@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,8 @@ class TaskState(BaseModel):
     """Pairs and models of a task on disk.
 
     Attributes:
-        pairs: The verdict of each pair of the manifest, by id.
+        pairs: The verdict of each row of the manifest, by the pair's id and the number of
+            the row among those with this id.
         models: The models that were trained, or tried.
     """
 
@@ -73,8 +75,13 @@ class TaskState(BaseModel):
 def _read_pairs(manifest: Path) -> dict[str, str]:
     try:
         with manifest.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        return {row["pair_id"]: row["verdict"] for row in rows if row["verdict"]}
+            rows = [row for row in csv.DictReader(file) if row["verdict"]]
+        pairs: dict[str, str] = {}
+        copies: Counter[str] = Counter()  # a pair's copies have its id
+        for row in rows:
+            copies[row["pair_id"]] += 1
+            pairs[f"{row['pair_id']} {copies[row['pair_id']]}"] = row["verdict"]
+        return pairs
     except (OSError, ValueError, KeyError, csv.Error):
         return {}
 

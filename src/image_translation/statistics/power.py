@@ -34,7 +34,7 @@ def detectable(error: ArrayLike, df: ArrayLike, critical: ArrayLike) -> Floats:
     # P(χ²/df < (difference / critical)²).
     solvable = np.minimum(critical, LARGEST_SOLVED)
     solved = scipy.special.nctdtrinc(df, 1 - POWER, solvable)
-    limit = critical * np.sqrt(2 * scipy.special.gammaincinv(df / 2, POWER) / df)
-    found = np.where(critical > LARGEST_SOLVED, limit, solved)
-    with np.errstate(invalid="ignore"):  # infinity times an error of 0
+    with np.errstate(invalid="ignore"):  # infinity times an error or a quantile of 0
+        limit = critical * np.sqrt(2 * scipy.special.gammaincinv(df / 2, POWER) / df)
+        found = np.where(critical > LARGEST_SOLVED, limit, solved)
         return np.where(np.isfinite(critical), found * np.asarray(error), critical)
