@@ -5,9 +5,9 @@ from kedro_viz.data_access.managers import DataAccessManager
 
 from image_translation.common.names import BASELINES
 from image_translation.config.parameters import LayeredConfigLoader
-from image_translation.pipeline_registry import MODELS, TASKS, register_pipelines
+from image_translation.pipeline_registry import TASKS, register_pipelines
 from image_translation.pipelines.task import create_pipeline
-from tests.conftest import PROJECT
+from tests.conftest import ON_BY_DEFAULT, PROJECT
 
 PREPARED = ["raw", "intermediate", "primary", "model_input"]
 LAYERS = {
@@ -22,7 +22,7 @@ WITHOUT = {
 """What would put a layer both before and after another, so that none is drawn."""
 OF_MODELS = {"champion.workspace"} | {
     f"{model}.{name}"
-    for model in (*MODELS, *BASELINES)
+    for model in (*ON_BY_DEFAULT, *BASELINES)
     for name in ("workspace", "remembered_scorings", "predictions.folder")
 }
 

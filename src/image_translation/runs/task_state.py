@@ -52,8 +52,8 @@ class TaskState(BaseModel):
     """Pairs and models of a task on disk.
 
     Attributes:
-        pairs: The verdict of each row of the manifest, by the pair's id and the number of
-            the row among those with this id.
+        pairs: The verdict of each row of the manifest, by the pair's id, which a number
+            follows in copies.
         models: The models that were trained, or tried.
     """
 
@@ -79,8 +79,10 @@ def _read_pairs(manifest: Path) -> dict[str, str]:
         pairs: dict[str, str] = {}
         copies: Counter[str] = Counter()  # a pair's copies have its id
         for row in rows:
-            copies[row["pair_id"]] += 1
-            pairs[f"{row['pair_id']} {copies[row['pair_id']]}"] = row["verdict"]
+            pair = row["pair_id"]
+            copies[pair] += 1
+            name = pair if copies[pair] == 1 else f"{pair} {copies[pair]}"
+            pairs[name] = row["verdict"]
         return pairs
     except (OSError, ValueError, KeyError, csv.Error):
         return {}
