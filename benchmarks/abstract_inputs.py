@@ -80,12 +80,13 @@ def main() -> None:
     classes, _ = kmeans2(
         np.concatenate([*features.values()]), CLASSES, minit="++", rng=0
     )
+    colours = palette()
     for folder in (LABELS, EDGES):
         for side in ("input", "target"):
             (arguments.output / folder / side).mkdir(parents=True, exist_ok=True)
     for path, photo in photos.items():
         found, _ = vq(features[path], classes)
-        inputs = {LABELS: palette()[found[maps[path]]], EDGES: edge_map(photo)}
+        inputs = {LABELS: colours[found[maps[path]]], EDGES: edge_map(photo)}
         for folder, image in inputs.items():
             target = arguments.output / folder / "target" / path.name
             target.write_bytes(path.read_bytes())

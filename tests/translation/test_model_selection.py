@@ -101,3 +101,8 @@ def test_untrained_model_is_an_error(trained, wanted):
 def test_no_trained_model_is_an_error(wanted):
     with pytest.raises(InputError, match="kedro run --pipeline=monet"):
         choose_trained("monet", wanted, {}, "psnr")
+
+
+def test_error_says_how_to_switch_an_optional_model_on(trained):
+    with pytest.raises(InputError, match=r"--params monet\.vivid_unet\.enabled=true"):
+        choose_trained("monet", "vivid_unet", trained, "psnr")

@@ -18,7 +18,12 @@ from image_translation.cli.project import find_folders
 from image_translation.common.errors import InputError
 from image_translation.common.names import ENSEMBLE
 from image_translation.hooks.stop import reported_stops
-from image_translation.pipeline_registry import TASKS, all_models, all_tasks
+from image_translation.pipeline_registry import (
+    OPTIONAL_MODELS,
+    TASKS,
+    all_models,
+    all_tasks,
+)
 from image_translation.runs.events import guarded
 from image_translation.runs.exit_codes import ExitCode
 from image_translation.runs.pipeline_run import find_run
@@ -54,7 +59,8 @@ def with_known_namespaces(function: Callable[..., Any]) -> Callable[..., Any]:
             raise InputError(
                 f"--namespaces: {', '.join(options['namespaces'])}: not in this pipeline, "
                 f"which has the models {', '.join(all_models())}. An ensemble, "
-                f"<model>{ENSEMBLE}, also needs --params ensemble=true"
+                f"<model>{ENSEMBLE}, also needs --params ensemble=true, and "
+                f"{', '.join(OPTIONAL_MODELS)} --params <task>.<model>.enabled=true"
             ) from error
 
     return wrapper

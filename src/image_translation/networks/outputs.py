@@ -1,7 +1,7 @@
 """Output layers: from the values that a generator predicts to an image.
 
 Each maps the input image, N×3×H×W in [-1, 1], and the output of the last block to an image,
-N×3×H×W in [-1, 1]. All are differentiable and have no weights.
+N×3×H×W in [-1, 1]. All are differentiable and have no trained weights.
 """
 
 from collections.abc import Iterable, Mapping

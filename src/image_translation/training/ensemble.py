@@ -1,6 +1,5 @@
 """The ensemble of a model: the mean of its trainings, as a model with one training."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -76,9 +75,12 @@ def _combine(
 ) -> None:
     # Torch is imported only if there is work.
     from image_translation.networks.ensemble import Ensemble
-    from image_translation.training.checkpoint import write_whole
     from image_translation.training.inference import prepare
-    from image_translation.training.results import save_history, save_weights
+    from image_translation.training.results import (
+        save_config,
+        save_history,
+        save_weights,
+    )
     from image_translation.training.validation import draw_samples, score
 
     settings = model.settings
@@ -86,9 +88,8 @@ def _combine(
     network = Ensemble(member.load_generator() for member in model.replicates).eval()
     home.mkdir(parents=True, exist_ok=True)
     Stamp(home).clear()
-    (home / HISTORY).unlink(
-        missing_ok=True
-    )  # a new ensemble does not resume an old one
+    # A new ensemble does not resume an old one.
+    (home / HISTORY).unlink(missing_ok=True)
     cost = _cost(model, network)
     for observer in observers:
         observer.on_start(0, home, settings, cost)
@@ -109,8 +110,7 @@ def _combine(
         "weights_sha256": file_digest(home / WEIGHTS),
         "cost": cost,
     }
-    text = json.dumps(config, indent=2) + "\n"
-    write_whole(home / CONFIG, lambda path: path.write_text(text, "utf-8"))
+    save_config(config, home)
     Stamp(home).write(made_from, [home / file for file in (WEIGHTS, HISTORY, CONFIG)])
     for observer in observers:
         observer.on_end(TrainedReplicate(home, config))

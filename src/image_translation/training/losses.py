@@ -293,9 +293,8 @@ def colour_class_loss(
         targets: N×3×H×W in [-1, 1].
         classes: The output layer with the bins and their weights.
     """
-    assert (
-        logits is not None and classes is not None
-    )  # settings have checked the output
+    # The settings have checked the output.
+    assert logits is not None and classes is not None
     shares, nearest = classes.classify(targets)  # (N, 5, H/4, W/4)
     likelihoods = logits.float().log_softmax(1).gather(1, nearest)
     entropies = -(shares * likelihoods).sum(1)

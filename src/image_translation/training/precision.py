@@ -39,8 +39,8 @@ def fastest_precision() -> Literal["bf16", "fp32"]:
     share = stored(package, key, measure_share)
     chosen: Literal["bf16", "fp32"] = "bf16" if share <= GAIN else "fp32"
     logger.info(
-        "Training in %s: a convolution with its gradients takes %.2f times as long in "
-        "bfloat16 as in float32",
+        "Precision for training: %s; a convolution with its gradients takes %.2f times as "
+        "long in bfloat16 as in float32",
         chosen,
         share,
     )

@@ -76,8 +76,7 @@ def finish(
     }
     if is_first():
         save_history(state.history, folder.path)
-        text = json.dumps(config, indent=2) + "\n"
-        write_whole(folder.path / CONFIG, lambda path: path.write_text(text, "utf-8"))
+        save_config(config, folder.path)
         written = (folder.path / name for name in (WEIGHTS, HISTORY, CONFIG))
         Stamp(folder.path).write(folder.fingerprint, filter(Path.is_file, written))
         folder.forget_progress()
@@ -97,3 +96,9 @@ def save_history(history: list[dict[str, float]], folder: Path) -> None:
     """Write ``history.csv``."""
     table = pd.DataFrame(history, columns=list(COLUMNS))
     write_whole(folder / HISTORY, lambda path: table.to_csv(path, index=False))
+
+
+def save_config(config: dict[str, Any], folder: Path) -> None:
+    """Write the configuration of a training as a whole."""
+    text = json.dumps(config, indent=2) + "\n"
+    write_whole(folder / CONFIG, lambda path: path.write_text(text, "utf-8"))

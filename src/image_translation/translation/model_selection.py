@@ -7,6 +7,7 @@ import pandas as pd
 
 from image_translation.common.errors import InputError
 from image_translation.common.names import ENSEMBLE
+from image_translation.pipeline_registry import OPTIONAL_MODELS
 from image_translation.statistics.promotion_rule import (
     Candidate,
     choose_best,
@@ -101,6 +102,8 @@ def _best_replicate(name: str, model: TrainedModel, metric: str) -> TrainedRepli
 def _training_options(task: str, model: str) -> str:
     """Options of ``kedro run`` that train a model."""
     member = model.removesuffix(ENSEMBLE)
+    if model in OPTIONAL_MODELS:
+        return f"--params {task}.{model}.enabled=true"
     if member == model:
         return f"--namespaces={task}.{model}"
     return f"--params models.{member}.ensemble=true,training.replicates=3"
