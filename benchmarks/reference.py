@@ -12,20 +12,26 @@ from torch.nn import functional as F
 
 from image_translation.config.parameters import LayeredConfigLoader
 from image_translation.networks import PatchGAN, build_network
-from image_translation.training.settings import ModelSettings
+from image_translation.training.settings import AUTO, ModelSettings
 
 Step = Callable[[Tensor, Tensor], object]
 """Function of inputs and targets, N×3×S×S in [-1, 1]."""
 
 
 def read_settings(model: str, channels: int) -> ModelSettings:
-    """Default settings of a model, with ``channels`` in the first block."""
+    """Default settings of a model, with ``channels`` in the first block.
+
+    Benchmarks train on noise, from which no output can be chosen: ``auto`` is that of
+    colorization.
+    """
     conf = Path(__file__).parents[1] / "conf"
     loader = LayeredConfigLoader(str(conf), base_env="base", default_run_env="base")
     settings = loader["parameters"]["custom"].models[model]
+    output = "ycbcr" if settings.network.output == AUTO else settings.network.output
+    network = {"base_channels": channels, "output": output}
     return settings.model_copy(
         update={
-            "network": settings.network.model_copy(update={"base_channels": channels}),
+            "network": settings.network.model_copy(update=network),
             "objective": settings.objective.model_copy(
                 update={"discriminator_channels": channels}
             ),

@@ -107,7 +107,7 @@ def test_misspelt_name_is_one_line_with_the_nearest(options, message, monkeypatc
 
 @pytest.mark.parametrize(
     ("counts", "said"),
-    [([0, 0], "Nothing to send"), ([1, 2], "Sent 3 trainings and runs")],
+    [([0, 0], "Nothing to send"), ([1, 2], "Sent to MLflow: 3 trainings and runs")],
 )
 def test_send_reports_what_was_sent(counts, said, tmp_path, monkeypatch):
     context = SimpleNamespace(

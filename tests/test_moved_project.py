@@ -113,7 +113,7 @@ def run_again(moved: Moved) -> None:
 
 def send(moved: Moved) -> None:
     (moved.project / WEIGHTS / "mlflow.json").unlink()
-    assert "Sent 1 trainings and runs" in moved.succeed("send")
+    assert "Sent to MLflow: 1 training or run" in moved.succeed("send")
 
 
 def ask_app(moved: Moved, photo: Path, temporary: Path) -> None:

@@ -65,6 +65,8 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 warnings.filterwarnings("ignore", message="register_new_resolver")
 # Dataset names contain dots: <task>.<model>.<name>.
 warnings.filterwarnings("ignore", message="One or more dataset names contain")
+# Names of files may contain letters that no installed font has.
+warnings.filterwarnings("ignore", message="Glyph .* missing from font")
 foreign_warnings.ignore()
 skip_absent_ibis()
 

@@ -29,7 +29,7 @@ def test_table_names_files_by_path_of_input_or_target(tmp_path):
 
 def test_table_names_files_by_name_or_stem(tmp_path, caplog):
     assert labels(tmp_path, "n,person\n2.jpg,x\n") == ["", "x", ""]
-    assert "2 pairs do not match" in caplog.text
+    assert "does not match 2 pairs" in caplog.text
     assert labels(tmp_path, "n,person\n001,z\n1,x\n") == ["x", "", "x"]
 
 

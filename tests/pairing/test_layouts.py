@@ -289,7 +289,7 @@ def test_pattern_is_proposed_from_the_names(kind):
 def test_pattern_is_proposed_for_a_part_of_the_files(caplog):
     same = [f"{folder}/{name}.png" for folder in ("in", "out") for name in "abc"]
     form_pairs(source_of(*same, "in/D.png", "out/d.png"), pairing())
-    assert "2 files have no clear partner; pairing.pattern=(?i)(.*)" in caplog.text
+    assert "Without a clear partner: 2 files; pairing.pattern=(?i)(.*)" in caplog.text
 
 
 def test_no_pattern_is_proposed_without_need(caplog):

@@ -99,7 +99,7 @@ def test_three_groups_are_enough(sizes):
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_fewer_groups_than_subsets_are_an_error(count):
     with pytest.raises(
-        InputError, match=rf"{count} usable pairs in {count} groups.*add"
+        InputError, match=rf"{count} usable pairs? in {count} groups?, .*add"
     ):
         run(table(*singles(count)))
 
@@ -108,7 +108,7 @@ def test_error_gives_number_and_reason_of_excluded_pairs():
     manifest = table(*singles(4))
     manifest.loc[:2, "verdict"] = "left_out"
     manifest.loc[:2, "reason"] = "no partner: no target named 'x'"
-    with pytest.raises(InputError, match="3 pairs were excluded, such as for: no part"):
+    with pytest.raises(InputError, match="excluded: 3 pairs, such as for: no part"):
         run(manifest)
 
 
@@ -242,7 +242,7 @@ class TestPattern:
     def test_pairs_without_a_match_are_groups_of_their_own(self, caplog):
         split, _ = run(table(*self.pairs, *singles(2)), groups=r"in/(\w)_")
         assert split["group"].nunique() == 8
-        assert "2 pairs do not match" in caplog.text
+        assert "does not match 2 pairs" in caplog.text
 
     @pytest.mark.parametrize(
         ("pattern", "message"),

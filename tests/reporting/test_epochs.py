@@ -6,7 +6,11 @@ import pandas as pd
 import pytest
 
 from image_translation.reporting import formatting
-from image_translation.reporting.epochs import convergence, epoch_rows
+from image_translation.reporting.epochs import (
+    convergence,
+    describe_improving,
+    epoch_rows,
+)
 
 
 def history(psnr, swd, replicate=0, adversarial=True):
@@ -131,3 +135,20 @@ def test_early_stops_are_listed_with_the_budget(with_histories):
     )
     without = settings | {"task.unet.training.patience": None}
     assert "early" not in convergence(replace(content, settings=without)).sentence
+
+
+@pytest.mark.parametrize(
+    ("psnr", "is_named"),
+    [
+        ([18.0], True),
+        ([18.0, 18.4], True),
+        ([18.0, 18.2], False),
+        ([15.0, 18.0, 19.0, 19.1, 19.2, 19.3], False),
+        ([15.0, 18.0, 19.0, 19.1, 19.2, 19.6], True),
+        ([15.0, 18.0, 19.0, 19.1, 18.0, 18.6], False),
+    ],
+)
+def test_model_that_improves_until_its_end_is_named(with_histories, psnr, is_named):
+    histories = {"unet": history(psnr, [100] * len(psnr))}
+    said = describe_improving(with_histories(histories, {}))
+    assert said.startswith("unet was still improving") == is_named

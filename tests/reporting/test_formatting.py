@@ -2,6 +2,7 @@ import math
 
 import pytest
 
+from image_translation.common import wording
 from image_translation.reporting import formatting
 
 
@@ -24,7 +25,7 @@ def test_duration(seconds, text):
     [(["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")],
 )
 def test_list(names, text):
-    assert formatting.join_words(names) == text
+    assert wording.join_words(names) == text
 
 
 @pytest.mark.parametrize(

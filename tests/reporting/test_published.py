@@ -46,7 +46,7 @@ def test_every_published_setting_exists():
 
 def test_defaults_differ_in_size_width_and_training():
     rows = found(settings_of(), "pix2pix")
-    assert rows["preparation.image_size"] == ("64", "256")
+    assert rows["preparation.image_size"] == ("128", "256")
     assert rows["network.base_channels"] == ("32", "64")
     assert rows["objective.discriminator_channels"] == ("32", "64")
     assert rows["training.batch_size"] == ("16", "1, or 4 for large data sets")

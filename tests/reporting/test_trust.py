@@ -1,7 +1,12 @@
 import numpy as np
 import pandas as pd
+import pytest
 
-from image_translation.reporting.trust import describe_calibration, plan_rows
+from image_translation.reporting.trust import (
+    describe_calibration,
+    judge_trust,
+    plan_rows,
+)
 from image_translation.statistics.calibration import CALIBRATION_COLUMNS
 from image_translation.statistics.planning import PLAN_COLUMNS
 
@@ -42,3 +47,31 @@ def test_plan_has_one_row_per_metric():
     assert replicates == [3, 5]
     assert list(psnr.groups) == ["over 100,000", "1,234"]
     assert (ssim.metric, list(ssim.groups)) == ("SSIM", ["80", "70"])
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "expected"),
+    [
+        (["better", "equal"], "Yes: every comparison with the best model is decided"),
+        (
+            ["better", "open", "worse"],
+            "Partly: 1 of 3 comparisons with the best model is decided",
+        ),
+        (["better", "differ"], "Partly: the results are of single trainings"),
+        (["differ"], "Partly: the results are of single trainings"),
+        (["open", "failed"], "No: no difference from the best model is established"),
+        ([], "No: no difference from the best model is established"),
+        (
+            ["few", "few"],
+            "No: there are too few independent photographs for a verdict",
+        ),
+    ],
+)
+def test_trust_follows_from_the_comparisons_with_the_best_model(outcomes, expected):
+    trust = judge_trust(outcomes)
+    assert f"{trust.word}: {trust.reason}" == expected
+
+
+def test_sealed_test_set_limits_trust_and_seen_test_images_end_it():
+    assert judge_trust(["better"], is_sealed=True).word == "Partly"
+    assert judge_trust(["better"], is_leaky=True).word == "No"

@@ -63,7 +63,7 @@ def test_name_that_is_not_utf8_is_left_out(tmp_path, caplog):
         pass
     source = list_folder(tmp_path)
     assert (source.files, source.unnamable) == (("a.png",), (r"\xff.png",))
-    assert r"ignoring 1 images, because their names are not valid UTF-8" in caplog.text
+    assert r"ignoring 1 image with a name that is not valid UTF-8" in caplog.text
     assert Source.from_json(source.to_json()) == source
 
 
@@ -113,7 +113,7 @@ def test_special_files_are_skipped_and_named_in_one_line(tmp_path, caplog):
     make_special(tmp_path)
     assert list_folder(tmp_path).files == ("1.png",)
     (line,) = [r for r in caplog.records if "not regular" in r.message]
-    assert "ignoring 4 files" in line.message
+    assert "ignoring 4 entries" in line.message
     assert "'fifo.png', 'linked.png', 'socket.png', 'zero.png'" in line.message
 
 

@@ -270,7 +270,7 @@ def test_special_files_of_a_local_url_are_skipped(tmp_path, caplog):
     os.mkfifo(tmp_path / "a/4.png")
     source = open_source(f"file://{tmp_path}/a", tmp_path / "raw")
     assert source.files == ("1.png", "2.png")
-    assert "ignoring 2 files that are not regular" in caplog.text
+    assert "ignoring 2 entries, not regular files" in caplog.text
 
 
 @pytest.mark.parametrize(

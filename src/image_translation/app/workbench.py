@@ -17,6 +17,7 @@ from PIL import Image
 from image_translation.app.deadline import Deadline, TimedReader, TooLongError
 from image_translation.app.original import compare_with_original, has_colours
 from image_translation.app.settings import AppSettings
+from image_translation.common import wording
 from image_translation.common.errors import InputError
 from image_translation.common.files import require_regular
 from image_translation.imaging.decoding import (
@@ -481,8 +482,8 @@ def _scores(
     subset = subset_of(rows)
     about = (
         f"{subset.capitalize()} scores of squares of {side} × {side} pixels: means over "
-        f"{formatting.count(images, f'{subset} image')} of "
-        f"{formatting.count(groups, 'photograph')}, with 95 % intervals{trust}"
+        f"{wording.count(images, f'{subset} image')} of "
+        f"{wording.count(groups, 'photograph')}, with 95 % intervals{trust}"
     )
     return found, about
 

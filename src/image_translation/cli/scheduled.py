@@ -17,6 +17,7 @@ from kedro.framework.startup import ProjectMetadata
 from image_translation.cli.errors import report_unsent, with_readable_errors
 from image_translation.cli.options import params_option, task_option
 from image_translation.cli.project import find_folders, open_context
+from image_translation.common import wording
 from image_translation.common.errors import InputError, first_line
 from image_translation.common.files import LockedError
 from image_translation.common.secrets import mask_address
@@ -229,6 +230,8 @@ def send(metadata: ProjectMetadata, env: str | None) -> None:
                     err=True,
                 )
     if count:
-        click.echo(f"Sent {count} trainings and runs to MLflow")
+        click.echo(
+            f"Sent to MLflow: {wording.count(count, 'training or run', 'trainings and runs')}"
+        )
     elif is_complete and not connection.is_lost:
         click.echo("Nothing to send: MLflow has all results")

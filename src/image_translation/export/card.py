@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from image_translation.common import wording
 from image_translation.common.fingerprint import digest
 from image_translation.common.names import COPY_INPUT, MEAN_TARGET, TRAIN
 from image_translation.metrics import HEADLINES, MEASURES
@@ -199,9 +200,9 @@ def _scores(facts: ModelFacts) -> str:
     ]
     first = own.iloc[0]
     counts = (
-        f"{formatting.count(int(first['n_images']), f'{subset_of(own)} image')} of "
-        f"{formatting.count(int(first['n_groups']), 'independent group')}, "
-        f"{formatting.count(int(first['n_replicates']), 'training')}"
+        f"{wording.count(int(first['n_images']), f'{subset_of(own)} image')} of "
+        f"{wording.count(int(first['n_groups']), 'independent group')}, "
+        f"{wording.count(int(first['n_replicates']), 'training')}"
     )
     head = ["metric", "mean", "95 % interval", "better is"]
     sentences = "\n".join(
@@ -233,7 +234,7 @@ def _compare(facts: ModelFacts, baseline: str, whom: str) -> str:
             if relation.outcome == outcome and leads in (None, relation.leads)
         ]
         if on:
-            parts.append(f"{phrase} {formatting.join_words(on)}")
+            parts.append(f"{phrase} {wording.join_words(on)}")
     return f"Compared with {whom}: {'; '.join(parts)}." if parts else ""
 
 
@@ -251,8 +252,8 @@ def _limits(facts: ModelFacts) -> str:
     train = facts.splits[facts.splits["split"] == TRAIN].iloc[0]
     pairs, groups = int(train["n_pairs"]), int(train["n_groups"])
     limits = [
-        f"It was trained on {formatting.count(pairs, 'pair')} of "
-        f"{formatting.count(groups, 'independent group')}"
+        f"It was trained on {wording.count(pairs, 'pair')} of "
+        f"{wording.count(groups, 'independent group')}"
         + (
             ", a small data set: expect worse results on other kinds of photographs."
             if pairs < FEW_PAIRS

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from image_translation.common import wording
 from image_translation.common.errors import InputError
 from image_translation.export.formats import Floats, Run
 from image_translation.imaging.contact_sheet import evenly_spaced
@@ -75,7 +76,7 @@ def check_agreement(
     if not agreement >= MIN_AGREEMENT:  # also true for NaN
         count, _, height, width = images.shape
         raise InputError(
-            f"the outputs of {variant.file.name} differ from torch's: on {count} images of "
+            f"the outputs of {variant.file.name} differ from torch's: on {wording.count(count, 'image')} of "
             f"{height}×{width} px they agree to {agreement:.1f} dB (PSNR), but "
             f"{MIN_AGREEMENT:.0f} dB are required. Nothing was exported; try another "
             "version of torch or onnxruntime"

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from image_translation.common import wording
 from image_translation.common.errors import InputError
 from image_translation.common.files import require_regular
 from image_translation.pairing.settings import SplittingSettings
@@ -50,7 +51,9 @@ def find_labels(
             f"such as {pairs['input'].iloc[0]!r}"
         )
     if missed:
-        logger.warning("%d pairs do not match splitting.groups", missed)
+        logger.warning(
+            "splitting.groups does not match %s", wording.count(missed, "pair")
+        )
     return labels
 
 

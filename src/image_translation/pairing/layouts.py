@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from image_translation.common import wording
 from image_translation.common.errors import InputError
 from image_translation.common.schema import Settings
 from image_translation.imaging.recipes import RECIPES, Recipe
@@ -66,7 +67,9 @@ def form_pairs(source: Source, settings: PairingSettings) -> list[Candidate]:
     candidates = form(source, settings)
     outside = len(source.files) - len({f for c in candidates for f in _files(c)})
     if outside:
-        logger.info("%d images are outside the given sub-folders", outside)
+        logger.info(
+            "Ignoring %s outside the given sub-folders", wording.count(outside, "image")
+        )
     if _is_reversed(settings):
         return [Candidate(c.target, c.input, c.reason) for c in candidates]
     return candidates
@@ -183,35 +186,58 @@ def _take_both_halves(source: Source, settings: PairingSettings) -> list[Candida
     return [Candidate(file, file) for file in source.files]
 
 
+def check_folders(source: Source, settings: PairingSettings) -> None:
+    """Check that the sub-folders of ``pairing.input`` and ``pairing.target`` exist.
+
+    Raises:
+        InputError: A sub-folder is not in the source, or is ambiguous.
+    """
+    if settings.layout == "two_folders":
+        _paired_folders(source, settings)
+    elif settings.layout == "single":
+        _single_folders(source, settings)
+
+
 def _take_single_files(source: Source, settings: PairingSettings) -> list[Candidate]:
-    recipe = find_recipe(settings)
-    names = settings.target if recipe.derived_role == "input" else settings.input
-    if names is None:
-        return [Candidate(file, file) for file in source.files]
-    kept = "target" if recipe.derived_role == "input" else "input"
-    folders = [_find_folder(source, n, f"pairing.{kept}") for n in names.split("|")]
+    folders = _single_folders(source, settings)
     return [
         Candidate(file, file)
         for file in source.files
-        if any(file.startswith(f"{folder}/") for folder in folders)
+        if not folders or any(file.startswith(f"{folder}/") for folder in folders)
     ]
 
 
+def _single_folders(source: Source, settings: PairingSettings) -> list[str]:
+    """The sub-folders of the images that are not derived; empty for all."""
+    is_input_derived = find_recipe(settings).derived_role == "input"
+    kept = "target" if is_input_derived else "input"
+    names = settings.target if is_input_derived else settings.input
+    if names is None:
+        return []
+    return [_find_folder(source, n, f"pairing.{kept}") for n in names.split("|")]
+
+
 def _match_two_folders(source: Source, settings: PairingSettings) -> list[Candidate]:
-    inputs = _named_folders(source, settings.input, "pairing.input")
-    targets = _named_folders(source, settings.target, "pairing.target")
-    if len(inputs) != len(targets):
-        raise InputError(
-            f"pairing.input names {len(inputs)} sub-folders and pairing.target "
-            f"{len(targets)}; pass the same number for both: input=a|b,target=c|d"
-        )
-    _refuse_overlap(inputs + targets)
     candidates = []
-    for input_folder, target_folder in zip(inputs, targets, strict=True):
+    for input_folder, target_folder in _paired_folders(source, settings):
         candidates += _match_folders(
             source, input_folder, target_folder, settings.pattern
         )
     return candidates
+
+
+def _paired_folders(source: Source, settings: PairingSettings) -> list[tuple[str, str]]:
+    """The sub-folders of inputs, each with that of its targets."""
+    inputs = _named_folders(source, settings.input, "pairing.input")
+    targets = _named_folders(source, settings.target, "pairing.target")
+    if len(inputs) != len(targets):
+        raise InputError(
+            f"pairing.input names {wording.count(len(inputs), 'sub-folder')} and "
+            f"pairing.target {len(targets)}; pass the same number for both: "
+            "input=a|b,target=c|d"
+        )
+    _refuse_overlap(inputs + targets)
+    return list(zip(inputs, targets, strict=True))
 
 
 def _refuse_overlap(folders: list[str]) -> None:
@@ -256,7 +282,9 @@ def _match_folders(
             )
         )
     if proposal:
-        logger.warning("%d files have no clear partner; %s", alone, proposal)
+        logger.warning(
+            "Without a clear partner: %s; %s", wording.count(alone, "file"), proposal
+        )
     return candidates
 
 

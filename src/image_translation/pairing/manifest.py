@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 
+from image_translation.common import wording
 from image_translation.pairing.findings import (
     ALWAYS_LEFT_OUT,
     KINDS,
@@ -213,14 +214,15 @@ def log_findings(manifest: pd.DataFrame, findings: pd.DataFrame) -> None:
     """Log the number of pairs and the findings."""
     used = int((manifest["verdict"] == USED).sum())
     logger.info(
-        "%d pairs found: %d used, %d excluded",
-        len(manifest),
+        "%s found: %d used, %d excluded",
+        wording.count(len(manifest), "pair"),
         used,
         len(manifest) - used,
     )
     for row in findings.to_dict("records"):
         level = logging.INFO if row["severity"] == "info" else logging.WARNING
         name = KINDS[row["finding"]].label
-        logger.log(level, "%d pairs: %s (%s)", row["count"], name, row["action"])
+        pairs = wording.count(row["count"], "pair")
+        logger.log(level, "%s: %s (%s)", pairs, name, row["action"])
         if KINDS[row["finding"]].is_shared:
             logger.warning("%s", row["explanation"])

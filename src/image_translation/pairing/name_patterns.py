@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from os.path import commonprefix
 
+from image_translation.common import wording
 from image_translation.common.errors import InputError
 
 Key = Callable[[str], str | None]
@@ -33,7 +34,8 @@ class Proposal:
     is_repeated: bool
 
     def __str__(self) -> str:
-        text = f"pairing.pattern={self.pattern} finds partners for {self.matched} files"
+        files = wording.count(self.matched, "file")
+        text = f"pairing.pattern={self.pattern} finds partners for {files}"
         if not self.is_repeated:
             return text
         return (

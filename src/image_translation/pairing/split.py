@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from image_translation.common import wording
 from image_translation.common.errors import InputError
 from image_translation.common.names import SUBSETS, TEST, TRAIN
 from image_translation.pairing.folders import declare_subsets, named_subsets
@@ -74,7 +75,7 @@ def split_pairs(
     for reason, count in (
         left_out["reason"].str.split(":").str[0].value_counts().items()
     ):
-        logger.warning("%d pairs are excluded: %s", count, reason)
+        logger.warning("Excluding %s: %s", wording.count(count, "pair"), reason)
     columns = list(COLUMNS)
     return split[[*columns, "split"]].reset_index(drop=True), left_out[columns]
 
@@ -276,7 +277,8 @@ def _refuse_empty_sides(split: pd.DataFrame, manifest: pd.DataFrame) -> None:
         "to create a new split"
     )
     raise InputError(
-        f"splitting: no pairs for {' and '.join(missing)}: {len(split)} usable pairs in "
-        f"{count} groups, and each of {', '.join(SUBSETS)} needs at least one group; "
-        f"{len(left_out)} pairs were excluded{example}; {remedy}"
+        f"splitting: no pairs for {' and '.join(missing)}: "
+        f"{wording.count(len(split), 'usable pair')} in {wording.count(count, 'group')}, "
+        f"and each of {', '.join(SUBSETS)} needs at least one group; excluded: "
+        f"{wording.count(len(left_out), 'pair')}{example}; {remedy}"
     )

@@ -1,10 +1,11 @@
 """The answer of a task in two sentences, the same wherever it is shown."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 import pandas as pd
 
+from image_translation.common import wording
 from image_translation.common.names import BASELINES
 from image_translation.metrics import HEADLINES, MEASURES
 from image_translation.reporting import formatting
@@ -36,12 +37,15 @@ class Answer:
         reserve: Whether this is established, and who leads on other metrics.
         adversarial: Effect of the adversarial loss by itself.
         model: The best trained model; empty if none is scored.
+        outcomes: For each other model the comparison of the model with the best mean,
+            trained or not, with it.
     """
 
     lead: str
     reserve: str
     adversarial: str
     model: str = ""
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
 
     @property
     def best(self) -> str:
@@ -60,13 +64,14 @@ def short_answer(results: TaskResults) -> Answer:
     if not trained:
         return Answer("No trained model has been scored.", "", adversarial)
     best, *others = ranked.index
+    outcomes = _compare_with_best(results, best, others)
     if best in BASELINES:
         behind = formatting.value(RANKED_BY, ranked[best] - ranked[trained[0]])
         lead = (
             f"No trained model is better than {best}: {trained[0]}, the best of them, "
             f"is {behind} {formatting.label(RANKED_BY)} behind it."
         )
-        return Answer(lead, "", adversarial, trained[0])
+        return Answer(lead, "", adversarial, trained[0], outcomes)
     mean = formatting.value(RANKED_BY, ranked[best])
     lead = f"{best} is best: {formatting.label(RANKED_BY)} {mean}"
     if not others:
@@ -75,10 +80,10 @@ def short_answer(results: TaskResults) -> Answer:
     ahead = formatting.value(RANKED_BY, ranked[best] - ranked[others[0]])
     lead += f", {ahead} more than {others[0]}, the next best."
     reserve = [
-        _describe_certainty(results, best, others),
+        _describe_certainty(results, outcomes),
         _other_leaders(results, best),
     ]
-    return Answer(lead, " ".join(filter(None, reserve)), adversarial, best)
+    return Answer(lead, " ".join(filter(None, reserve)), adversarial, best, outcomes)
 
 
 def rank_models(
@@ -91,26 +96,36 @@ def rank_models(
     return means.sort_values(ascending=ascending, kind="stable")
 
 
-def _describe_certainty(results: TaskResults, best: str, others: list[str]) -> str:
+def _compare_with_best(
+    results: TaskResults, best: str, others: list[str]
+) -> dict[str, Outcome]:
+    relations = {
+        other: relate(results.verdicts, best, other, RANKED_BY) for other in others
+    }
+    return {
+        other: relation.outcome if relation else "open"
+        for other, relation in relations.items()
+    }
+
+
+def _describe_certainty(results: TaskResults, outcomes: Mapping[str, Outcome]) -> str:
     open_models: dict[Outcome, list[str]] = {}
-    for other in others:
-        relation = relate(results.verdicts, best, other, RANKED_BY)
-        outcome: Outcome = relation.outcome if relation else "open"
+    for other, outcome in outcomes.items():
         if outcome != "better":
             open_models.setdefault(outcome, []).append(other)
     if not open_models:
         return "Established: better than every other model."
     groups = int(results.comparison["n_groups"].max())
     reserves = [
-        _RESERVES[outcome].format(models=_name(models, others), groups=groups)
+        _RESERVES[outcome].format(models=_name(models, outcomes), groups=groups)
         for outcome, models in open_models.items()
     ]
     return f"Not established: {'; '.join(reserves)}."
 
 
-def _name(models: list[str], others: list[str]) -> str:
+def _name(models: Collection[str], others: Collection[str]) -> str:
     is_all = len(models) == len(others) > 1
-    return "every other model" if is_all else formatting.join_words(models)
+    return "every other model" if is_all else wording.join_words(models)
 
 
 def _other_leaders(results: TaskResults, best: str) -> str:

@@ -20,6 +20,7 @@ import pandas as pd
 from markupsafe import Markup
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from image_translation.common import wording
 from image_translation.common.errors import InputError
 from image_translation.common.files import require_regular
 from image_translation.common.names import BASELINES
@@ -403,5 +404,5 @@ def _read_file(path: Path, key: Mapping[str, Any]) -> _VoteFile:
     twice = [question for question, number in Counter(asked).items() if number > 1]
     if unknown or twice:
         problem = "are not in the key" if unknown else "are answered twice"
-        raise InputError(f"{path}: {formatting.join_words(unknown or twice)} {problem}")
+        raise InputError(f"{path}: {wording.join_words(unknown or twice)} {problem}")
     return votes

@@ -7,9 +7,11 @@ from typing import Literal
 
 import pandas as pd
 
+from image_translation.common import wording
 from image_translation.common.names import COPY_INPUT, TEST
 from image_translation.metrics import HEADLINES, MEASURES
 from image_translation.reporting import formatting
+from image_translation.reporting.epochs import describe_improving
 from image_translation.reporting.report_content import ReportContent
 from image_translation.statistics.comparison import (
     EQUAL,
@@ -284,7 +286,9 @@ def _lead(
 
 def _wins(best: Sequence[str], metrics: Sequence[str]) -> str:
     verb = "has" if len(best) == 1 else "share"
-    return f"{formatting.join_words(best)} {verb} the best mean {formatting.labels(metrics)}"
+    return (
+        f"{wording.join_words(best)} {verb} the best mean {formatting.labels(metrics)}"
+    )
 
 
 def _support(
@@ -336,7 +340,7 @@ _SUPPORT = {
 def _whom(models: Sequence[str], others: Sequence[str]) -> str:
     if len(models) == len(others) > 1:
         return "every other trained model"
-    return formatting.join_words(models)
+    return wording.join_words(models)
 
 
 def _copying(
@@ -419,7 +423,7 @@ def _behind(
             if models:
                 said.setdefault((verb, models), []).append(metric)
     return " ".join(
-        f"On {formatting.labels(on)}, {formatting.join_words(models)} "
+        f"On {formatting.labels(on)}, {wording.join_words(models)} "
         f"{verb if len(models) == 1 else _PLURALS[verb]} than a copy of the input."
         for (verb, models), on in said.items()
     )
@@ -464,7 +468,7 @@ def _phrase(phrase: str, relations: Sequence[Relation], outcome: Outcome) -> str
         for r in relations
         if r.outcome == outcome
     ]
-    return f"{phrase} {formatting.join_words(on)}" if on else ""
+    return f"{phrase} {wording.join_words(on)}" if on else ""
 
 
 def _measured(relations: Sequence[Relation]) -> str:
@@ -482,7 +486,7 @@ def _measured(relations: Sequence[Relation]) -> str:
         ]
         if on:
             first = phrase if parts else phrase.replace(" it ", " a copy ")
-            parts.append(f"{first} {formatting.join_words(on)}")
+            parts.append(f"{first} {wording.join_words(on)}")
     if not parts:
         return ""
     where = "this training is " if relations[0].outcome == "differ" else ""
@@ -507,8 +511,8 @@ def _few(content: ReportContent) -> str:
         else ""
     )
     return (
-        f"The {formatting.count(images, f'{content.subset} image')} come from "
-        f"{formatting.count(groups, 'independent photograph')}. {crops}"
+        f"The {wording.count(images, f'{content.subset} image')} come from "
+        f"{wording.count(groups, 'independent photograph')}. {crops}"
         f"With fewer than {MIN_GROUPS} photographs, even a large difference gets no "
         "verdict: the numbers describe these photographs, and say little about others."
     )
@@ -520,29 +524,31 @@ def _cautions(content: ReportContent, trained: Sequence[str]) -> list[str]:
     leaks = content.data.leaks
     if leaks and content.subset == TEST:
         cautions.append(
-            f"{formatting.count(len(leaks), 'test pair')} of the {count_tested(content)[0]} "
+            f"{wording.count(len(leaks), 'test pair')} of the {count_tested(content)[0]} "
             "have an image that is also among the training or validation pairs, such as "
             f"{leaks[0]}: the models have seen it, and its scores say nothing about new "
             "images. Run the splitting again, without the edited split.csv."
         )
     once = [m for m in trained if m in set(table[table["n_replicates"] == 1]["model"])]
     if once:
-        whom = "Each model" if once == list(trained) else formatting.join_words(once)
+        whom = "Each model" if once == list(trained) else wording.join_words(once)
         cautions.append(
             f"{whom} was trained once. Another seed gives other numbers, and the "
             "intervals do not include this variation: the conclusions are about these "
             "trainings, not about models. training.replicates=3 compares models."
         )
     cautions += [
-        f"{model} {reason}. Its scores are from {formatting.count(n, 'training')}; those of "
+        f"{model} {reason}. Its scores are from {wording.count(n, 'training')}; those of "
         "a failed training are from the best epoch before. This favours the model, so "
         "it gets no verdict."
         for model, reason, n in failed_models(content)
     ]
+    if improving := describe_improving(content):
+        cautions.append(improving)
     perfect = [model for model in infinite_psnr(content) if model in trained]
     if perfect:
         cautions.append(
-            f"Some predictions of {formatting.join_words(perfect)} equal their target "
+            f"Some predictions of {wording.join_words(perfect)} equal their target "
             "exactly (infinite PSNR). That is unusual for a trained model: check that "
             "it has not seen the targets."
         )

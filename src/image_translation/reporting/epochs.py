@@ -1,13 +1,18 @@
 """The selected epochs, the alternatives, and whether training had converged."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
+from image_translation.common import wording
 from image_translation.metrics import MEASURES
 from image_translation.reporting import formatting
 from image_translation.reporting.report_content import ReportContent
+
+LATE = 1 / 3
+"""Share of the epochs in which a training that has converged improves no more."""
 
 CRITERIA = ("psnr", "swd")
 """Fidelity and realism, as named in the history of every epoch."""
@@ -60,7 +65,7 @@ class Convergence:
             f"in {self.by[name]} by {formatting.label(name)}" for name in CRITERIA
         )
         counted = (
-            f"Of {formatting.count(self.trainings, 'training')}, the last epoch was the best "
+            f"Of {wording.count(self.trainings, 'training')}, the last epoch was the best "
             f"on the validation pairs {counts}."
         )
         if self.early:
@@ -86,6 +91,30 @@ def convergence(content: ReportContent) -> Convergence:
         },
         list(_early_stops(content)),
     )
+
+
+def describe_improving(content: ReportContent) -> str:
+    """Name the models whose trainings had not converged; empty without one."""
+    improving = [
+        model for model, _, history in _trainings(content) if _is_improving(history)
+    ]
+    if not improving:
+        return ""
+    margin = formatting.value("psnr", MEASURES["psnr"].margin or 0)
+    verb = "was" if len(set(improving)) == 1 else "were"
+    return (
+        f"{wording.join_words(dict.fromkeys(improving))} {verb} still improving: by more "
+        f"than {margin} on the validation pairs in the last third of the epochs, or "
+        "trained for one epoch only. Longer training (training.epochs) may change the "
+        "values and the order of the models."
+    )
+
+
+def _is_improving(history: pd.DataFrame) -> bool:
+    values = history["validation/psnr"].to_numpy()
+    early = len(values) - max(1, round(LATE * len(values)))
+    gain = values.max() - values[:early].max() if early else math.inf
+    return bool(gain > (MEASURES["psnr"].margin or 0))
 
 
 def epoch_rows(content: ReportContent) -> list[EpochRow]:

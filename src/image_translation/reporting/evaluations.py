@@ -1,7 +1,7 @@
 """Describe evaluations on the test set and its seal."""
 
+from image_translation.common import wording
 from image_translation.common.names import TEST
-from image_translation.reporting import formatting
 from image_translation.statistics.looks import Looks
 
 
@@ -25,7 +25,7 @@ def describe_evaluations(looks: Looks | None) -> str:
     if looks.others:
         sentences.append(
             "Other test sets of this task, which may share pairs with this one, have "
-            f"been scored {formatting.count(looks.others, 'time')}."
+            f"been scored {wording.count(looks.others, 'time')}."
         )
     return " ".join(sentences)
 
@@ -41,7 +41,7 @@ def describe_seal(subset: str, looks: Looks | None) -> str:
         return ""
     before = looks.count if looks is not None else 0
     history = (
-        f"It had been scored {formatting.count(before, 'time')} before it was sealed."
+        f"It had been scored {wording.count(before, 'time')} before it was sealed."
         if before
         else "Run again with test.sealed=false for the first evaluation on it."
     )

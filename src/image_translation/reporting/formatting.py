@@ -6,32 +6,16 @@ from typing import Any
 
 import pandas as pd
 
+from image_translation.common import wording
 from image_translation.metrics import MEASURES, format_value
 
 NOTHING = "–"
 """Placeholder of a missing value."""
 
 
-def join_words(words: Iterable[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    *first, last = words
-    return f"{', '.join(first)} and {last}" if first else last
-
-
 def title(name: str) -> str:
     """A task's name as a title: ``Hidden digits``."""
     return name.replace("_", " ").capitalize()
-
-
-def count(number: int, one: str, many: str | None = None) -> str:
-    """A number with its noun: ``1 image``, ``1,200 images``."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
-def count_between(low: int, high: int, one: str) -> str:
-    """A range of numbers with its noun: ``3 images``, ``2 to 3 images``."""
-    counted = count(high, one)
-    return counted if low == high else f"{low:,} to {counted}"
 
 
 def label(metric: str) -> str:
@@ -41,7 +25,7 @@ def label(metric: str) -> str:
 
 def labels(metrics: Iterable[str]) -> str:
     """Names of several metrics in text."""
-    return join_words(label(metric) for metric in metrics)
+    return wording.join_words(label(metric) for metric in metrics)
 
 
 def value(metric: str, number: float) -> str:

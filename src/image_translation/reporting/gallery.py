@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from image_translation.common import wording
 from image_translation.common.names import BASELINES, TEST
 from image_translation.metrics import for_means
-from image_translation.reporting import formatting
 from image_translation.reporting.report_content import Image
 
 """Baselines, which do not affect the selection of images."""
@@ -59,11 +59,11 @@ def count_extremes(n: int) -> int:
 def describe_choice(shown: int, tested: int, subset: str = TEST) -> str:
     """Describe the selection of a gallery's images, in a sentence."""
     if shown >= tested:
-        return f"All {formatting.count(tested, f'{subset} image')}."
+        return f"All {wording.count(tested, f'{subset} image')}."
     extremes = count_extremes(shown)
     number = f"{extremes} " if extremes > 1 else ""
     return (
-        f"{shown:,} of {formatting.count(tested, f'{subset} image')}: the typical one, the "
+        f"{shown:,} of {wording.count(tested, f'{subset} image')}: the typical one, the "
         f"{number}best, the {number}worst and the {number}most disputed by PSNR, and "
         "others drawn at random."
     )
@@ -78,7 +78,7 @@ def _remarkable(table: pd.DataFrame, n: int) -> list[tuple[str, str]]:
         (
             typical,
             f"Typical: its mean PSNR over the trained models, {mean[typical]:.1f} dB, "
-            f"is the closest to the median of {formatting.count(len(table), 'image')}.",
+            f"is the closest to the median of {wording.count(len(table), 'image')}.",
         ),
     ]
     rankings = [

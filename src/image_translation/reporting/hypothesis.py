@@ -6,6 +6,7 @@ from typing import Literal
 
 import pandas as pd
 
+from image_translation.common import wording
 from image_translation.metrics import HEADLINES, MEASURES
 from image_translation.reporting import formatting
 from image_translation.reporting.conclusions import (
@@ -116,7 +117,7 @@ def _describe_effect(
     for outcome, row in _outcomes(effects, effect):
         numbers = _numbers(row, with_intervals)
         said.setdefault(_read(outcome, row), []).append(numbers)
-    parts = [f"{reading} {formatting.join_words(on)}" for reading, on in said.items()]
+    parts = [f"{reading} {wording.join_words(on)}" for reading, on in said.items()]
     return f"By itself, {CAUSES[effect]} {'; it '.join(parts)}."
 
 
@@ -148,7 +149,7 @@ def _describe_study(verdicts: pd.DataFrame, effects: pd.DataFrame) -> list[str]:
         on = f"{formatting.label(relation.metric)} ({relation.numbers})"
         said.setdefault(key, []).append(on)
     parts = [
-        f"{phrase} {formatting.join_words(on)}{cause}"
+        f"{phrase} {wording.join_words(on)}{cause}"
         for (phrase, cause), on in said.items()
     ]
     return [f"The study's comparison: {GAN} is {'; '.join(parts)}."]
@@ -195,4 +196,4 @@ def _cause(relation: Relation, effects: pd.DataFrame) -> str:
             for outcome, row in _outcomes(effects, effect)
         )
     ]
-    return f", because of {formatting.join_words(causes)}" if causes else ""
+    return f", because of {wording.join_words(causes)}" if causes else ""

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from image_translation.common import wording
 from image_translation.common.names import COPY_INPUT, TEST
 from image_translation.metrics import INFINITE_PSNR_IN_MEANS, MEASURES
 from image_translation.reporting import figures, formatting, tables
@@ -38,7 +39,11 @@ from image_translation.reporting.templates import (
     read_template,
     script_json,
 )
-from image_translation.reporting.trust import describe_calibration, plan_rows
+from image_translation.reporting.trust import (
+    describe_calibration,
+    judge_trust,
+    plan_rows,
+)
 from image_translation.reporting.typical import (
     describe_typical,
     rank_tiles,
@@ -76,12 +81,18 @@ def render_report(content: ReportContent, drawings: Drawings | None = None) -> s
     drawings = drawings or draw_figures(content)
     encode = tables.gallery_encoder(content)
     shown = tables.gallery_rows(content, encode)
+    short = short_answer(
+        TaskResults(content.comparison, content.verdicts, content.effects)
+    )
     return read_template("report.html").render(
         script=Markup(script),
         task=formatting.title(content.task),
         content=content,
-        short=short_answer(
-            TaskResults(content.comparison, content.verdicts, content.effects)
+        short=short,
+        trust=judge_trust(
+            short.outcomes.values(),
+            is_sealed=content.subset != TEST,
+            is_leaky=bool(content.data.leaks) and content.subset == TEST,
         ),
         tiles=rank_tiles(typical, content.comparison),
         about_typical=describe_typical(typical, images, content.subset),
@@ -177,9 +188,9 @@ def _judged(content: ReportContent) -> dict[str, Any]:
     agreement, alpha = first["agreement"], first["alpha"]
     return {
         "judged": {k: tables.judged_rows(study, k) for k in ("preference", "reality")},
-        "judges": formatting.count(int(study["n_judges"].max()), "judge"),
+        "judges": wording.count(int(study["n_judges"].max()), "judge"),
         "one_judge": study["n_judges"].max() == 1,
-        "votes": formatting.count(
+        "votes": wording.count(
             int(study["n"].sum() + study["undecided"].sum()), "vote"
         ),
         "agreement": formatting.percent(agreement) if pd.notna(agreement) else "",
@@ -276,8 +287,8 @@ def _trainings(content: ReportContent) -> str:
     ]
     column = table["n_replicates"]
     if not len(column):
-        return formatting.count(0, "training")
-    return formatting.count_between(int(column.min()), int(column.max()), "training")
+        return wording.count(0, "training")
+    return wording.count_between(int(column.min()), int(column.max()), "training")
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -337,7 +348,7 @@ def _protocol(content: ReportContent) -> list[str]:
     for name, sentence in write:
         values = formatting.setting_values(content.settings, name)
         if values:
-            sentences.append(sentence(formatting.join_words(values)))
+            sentences.append(sentence(wording.join_words(values)))
     return sentences
 
 

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 
 from image_translation.common.names import COPY_INPUT, MEAN_TARGET
 
@@ -64,13 +65,42 @@ def style_of(model: str) -> ModelStyle:
     )
 
 
+_FALLBACK_FONTS = (
+    "Noto Sans CJK JP",
+    "Noto Sans CJK KR",
+    "Noto Sans CJK SC",
+    "Noto Sans KR",
+    "Noto Sans JP",
+    "Noto Sans SC",
+    "NanumGothic",
+    "Malgun Gothic",
+    "Apple SD Gothic Neo",
+    "Hiragino Sans",
+    "Microsoft YaHei",
+    "WenQuanYi Zen Hei",
+    "Arial Unicode MS",
+)
+"""Fonts of common systems with Chinese, Japanese and Korean letters."""
+
+
+@cache
+def fallback_fonts() -> tuple[str, ...]:
+    """The installed fonts for letters that DejaVu Sans lacks; matplotlib names absent
+    fonts in its log.
+    """
+    from matplotlib.font_manager import fontManager
+
+    installed = set(fontManager.get_font_names())
+    return tuple(font for font in _FALLBACK_FONTS if font in installed)
+
+
 def figure_style() -> AbstractContextManager[None]:
     """The style in which figures are made and drawn: ticks depend on it, too."""
     import matplotlib as mpl
 
     return mpl.rc_context(
         {
-            "font.family": ["DejaVu Sans"],
+            "font.family": ["DejaVu Sans", *fallback_fonts()],
             "font.size": 12,
             "text.color": INK,
             "text.parse_math": False,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from image_translation.common import wording
 from image_translation.reporting import formatting
 from image_translation.statistics.promotion_rule import ERROR, format_probability
 
@@ -73,7 +74,7 @@ def _spent(record: Mapping[str, Any]) -> str:
     if not test or not test.get("looks") or "alpha_left" not in test:
         return ""
     left = format_probability(test["alpha_left"])
-    times = formatting.count(test["looks"], "time")
+    times = wording.count(test["looks"], "time")
     return (
         f"Challengers were compared with champions on these test images {times}. All "
         f"comparisons share an error rate of {ERROR:g}; {left} of it remains for later "

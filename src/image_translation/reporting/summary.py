@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from image_translation.common import wording
 from image_translation.common.names import BASELINES, TEST
 from image_translation.metrics import HEADLINES, MEASURES
 from image_translation.reporting import formatting
@@ -85,8 +86,8 @@ def _describe_task(
     sealed = "" if subset == TEST else " (the test set is sealed)"
     images = int(table["n_images"].max())
     tested = (
-        f"{formatting.count(images, f'{subset} image')} from "
-        f"{formatting.count(int(table['n_groups'].max()), 'independent photograph')}, "
+        f"{wording.count(images, f'{subset} image')} from "
+        f"{wording.count(int(table['n_groups'].max()), 'independent photograph')}, "
         f"{_trainings(table)} of each model{sealed}"
     )
     corrected = TaskResults(
@@ -110,8 +111,8 @@ def _trainings(table: pd.DataFrame) -> str:
     trained = ~table["model"].isin(BASELINES) & (table["n_images"] > 0)
     counts = table.loc[trained, "n_replicates"]
     if not len(counts):
-        return formatting.count(0, "training")
-    return formatting.count_between(int(counts.min()), int(counts.max()), "training")
+        return wording.count(0, "training")
+    return wording.count_between(int(counts.min()), int(counts.max()), "training")
 
 
 def _rows(table: pd.DataFrame) -> list[_Row]:

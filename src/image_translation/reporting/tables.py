@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from image_translation.common import wording
 from image_translation.common.names import COPY_INPUT
 from image_translation.metrics import HEADLINES, MEASURES, METRICS, for_means
 from image_translation.reporting import formatting
@@ -256,7 +257,7 @@ def _model_rows(content: ReportContent, metrics: Sequence[str]) -> list[ModelRow
     """Every model of the task; those without scores with their reason."""
     about = {row["model"]: _about(row) for _, row in content.models.iterrows()}
     for model, reason, trainings in failed_models(content):
-        about[model] += f" · {reason}; {formatting.count(trainings, 'training')} scored"
+        about[model] += f" · {reason}; {wording.count(trainings, 'training')} scored"
     missing = dict(missing_models(content))
     order = list(dict.fromkeys([*content.models["model"], *scored_models(content)]))
     badges = {metric: _badges(content, metric) for metric in metrics}
@@ -313,7 +314,7 @@ _OUTCOMES: Mapping[Outcome, str] = {
 def summarize_pairs(rows: Sequence[PairRow]) -> str:
     """Count the outcomes of comparisons: ``21 comparisons: 8 decided, 13 undecided``."""
     counts = Counter(_OUTCOMES[row.outcome] for row in rows)
-    total = formatting.count(len(rows), "comparison")
+    total = wording.count(len(rows), "comparison")
     return f"{total}: " + ", ".join(f"{n} {said}" for said, n in counts.items())
 
 

@@ -9,6 +9,7 @@ from importlib import resources
 import jinja2
 from markupsafe import Markup
 
+from image_translation.common import wording
 from image_translation.reporting import formatting
 from image_translation.reporting.svg import swatch
 
@@ -26,9 +27,9 @@ def read_template(name: str) -> jinja2.Template:
     environment.globals.update(
         swatch=lambda model, line=False: Markup(swatch(model, line=line)),
         breakable=lambda name: Markup("_<wbr>").join(name.split("_")),
-        count=formatting.count,
+        count=wording.count,
         value_range=formatting.value_range,
-        join_words=formatting.join_words,
+        join_words=wording.join_words,
         text=formatting.text,
         zip=zip,
         resource=lambda name: Markup(read_resource(name)),

@@ -1,13 +1,58 @@
 """Reliability of verdicts, and the data needed for more of them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
+from image_translation.common import wording
 from image_translation.reporting import formatting
+from image_translation.reporting.conclusions import Outcome
 from image_translation.statistics.calibration import summarise_calibration
 from image_translation.statistics.planning import MOST_GROUPS
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Whether the answer can be trusted.
+
+    Attributes:
+        word: ``Yes``, ``Partly`` or ``No``.
+        reason: The reason, without a full stop.
+    """
+
+    word: str
+    reason: str
+
+
+def judge_trust(
+    outcomes: Collection[Outcome], *, is_sealed: bool = False, is_leaky: bool = False
+) -> Trust:
+    """Judge how far verdicts support the ranking.
+
+    Args:
+        outcomes: Comparisons of the model with the best mean with each other model.
+        is_sealed: Whether scores are of the validation pairs.
+        is_leaky: Whether test images are also among the training pairs.
+    """
+    decided = sum(outcome in ("better", "equal") for outcome in outcomes)
+    single = "differ" in outcomes
+    refusals = {
+        "the models have seen test images": is_leaky,
+        "there are too few independent photographs for a verdict": "few" in outcomes,
+        "no difference from the best model is established": not (decided or single),
+    }
+    limits = {
+        "the results are of single trainings": single,
+        "the validation pairs also selected the epochs": is_sealed,
+        f"{decided} of {wording.count(len(outcomes), 'comparison')} with the best model "
+        f"{'is' if decided == 1 else 'are'} decided": decided < len(outcomes),
+    }
+    for word, reasons in (("No", refusals), ("Partly", limits)):
+        reason = next((reason for reason, holds in reasons.items() if holds), None)
+        if reason:
+            return Trust(word, reason)
+    return Trust("Yes", "every comparison with the best model is decided")
 
 
 @dataclass(frozen=True)
@@ -29,7 +74,7 @@ def describe_calibration(table: pd.DataFrame | None) -> str:
     return (
         f"{found.trainings} trainings of {found.model}, which differ only in their seed, "
         f"were assigned {found.deals:,} times to pseudo-models of "
-        f"{formatting.count(found.replicates, 'training')}: of {found.comparisons:,} comparisons "
+        f"{wording.count(found.replicates, 'training')}: of {found.comparisons:,} comparisons "
         f"of the model with itself {claims} called different, in "
         f"{found.deals_with_claim:,} of {found.deals:,} assignments. The nominal rate is "
         "at most 5 % of assignments."

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from image_translation.common import wording
 from image_translation.common.names import BASELINES
 from image_translation.reporting import formatting, tables
 from image_translation.reporting.answer import RANKED_BY, rank_models
@@ -88,7 +89,7 @@ def describe_typical(typical: Mapping[str, Any], images: int, subset: str) -> st
         images: Number of scored images.
         subset: Their subset.
     """
-    counted = formatting.count(images, f"{subset} image")
+    counted = wording.count(images, f"{subset} image")
     return (
         f"{typical.get('why', '')} Below each model: its mean "
         f"{formatting.label(RANKED_BY)} over {counted}."

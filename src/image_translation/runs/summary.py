@@ -8,7 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from image_translation.common import wording
 from image_translation.common.files import write_text
+from image_translation.common.names import BASELINES
 from image_translation.reporting import formatting
 from image_translation.reporting.answer import Answer, short_answer
 from image_translation.runs.exit_codes import ExitCode, exit_code
@@ -58,7 +60,7 @@ def write_summary(
         _pairs(record.before, after),
         "## Models",
         _listed(
-            f"{name}: {_model(model, record.before.models.get(name))}"
+            f"{name}: {_model(name, model, record.before.models.get(name))}"
             for name, model in after.models.items()
         )
         or "No model has been trained yet.",
@@ -81,7 +83,7 @@ def _listed(items: Iterable[str]) -> str:
 
 
 def _cut_off(cut_off: CutOff) -> str:
-    where = f" in {formatting.join_words(cut_off.nodes)}" if cut_off.nodes else ""
+    where = f" in {wording.join_words(cut_off.nodes)}" if cut_off.nodes else ""
     began = _format(cut_off.began)
     return f"The previous run, started {began}, was interrupted{where}."
 
@@ -92,13 +94,11 @@ def _failures(record: RunRecord, missing: Sequence[str]) -> str:
         for node, failure in record.failures.items()
     ]
     if record.unfinished:
-        count = formatting.count(len(record.unfinished), "node was", "nodes were")
-        errors.append(
-            f"{count} interrupted: {formatting.join_words(record.unfinished)}."
-        )
+        count = wording.count(len(record.unfinished), "node was", "nodes were")
+        errors.append(f"{count} interrupted: {wording.join_words(record.unfinished)}.")
     if missing:
-        count = formatting.count(len(missing), "node")
-        errors.append(f"{count} did not run: {formatting.join_words(missing)}.")
+        count = wording.count(len(missing), "node")
+        errors.append(f"{count} did not run: {wording.join_words(missing)}.")
     return "\n\n".join(["## Errors", *errors]) if errors else ""
 
 
@@ -118,18 +118,20 @@ def _pairs(before: TaskState, after: TaskState) -> str:
     }
     changes = [f"{count:,} {name}" for name, count in counts.items() if count]
     return (
-        f"{formatting.count(used, 'pair')} used, {len(after.pairs) - used:,} left out "
+        f"{wording.count(used, 'pair')} used, {len(after.pairs) - used:,} left out "
         "(`manifest.csv` has the reasons). Since the previous run: "
-        f"{formatting.join_words(changes) if changes else 'no changes'}."
+        f"{wording.join_words(changes) if changes else 'no changes'}."
     )
 
 
-def _model(model: ModelState, before: ModelState | None) -> str:
+def _model(name: str, model: ModelState, before: ModelState | None) -> str:
     known = before.replicates if before else {}
-    trained = [name for name, end in model.replicates.items() if known.get(name) != end]
+    trained = [r for r, end in model.replicates.items() if known.get(r) != end]
     if model.status != "trained":
         return f"{model.status} ({model.reason})"
-    return f"trained ({', '.join(trained)})" if trained else "up to date"
+    if not trained:
+        return "up to date"
+    return "computed" if name in BASELINES else f"trained ({', '.join(trained)})"
 
 
 def _read_promotion(file: Path, began: float) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+from image_translation.common import wording
 from image_translation.common.errors import InputError
 from image_translation.common.files import is_special
 from image_translation.imaging.decoding import IMAGE_SUFFIXES
@@ -46,18 +47,17 @@ def list_folder(path: Path, parameter: str = "source") -> Source:
     walked = sorted(_walk(folder, unreadable))
     if unreadable:
         logger.warning(
-            "%s: ignoring %d sub-folders that cannot be read; allow reading and "
-            "entering them: %s",
+            "%s: ignoring %s that cannot be read; allow reading and entering: %s",
             folder,
-            len(unreadable),
+            wording.count(len(unreadable), "sub-folder"),
             _name_some(unreadable),
         )
     special = [file for file in walked if is_special(folder / file)]
     if special:
         logger.warning(
-            "%s: ignoring %d files that are not regular files: %s",
+            "%s: ignoring %s, not regular files: %s",
             folder,
-            len(special),
+            wording.count(len(special), "entry", "entries"),
             _name_some(special),
         )
     found = sorted(set(walked) - set(special))
@@ -67,10 +67,9 @@ def list_folder(path: Path, parameter: str = "source") -> Source:
     unnamable = [file for file in images if not _is_utf8(file)]
     if unnamable:
         logger.warning(
-            "%s: ignoring %d images, because their names are not valid UTF-8; rename "
-            "them: %s",
+            "%s: ignoring %s with a name that is not valid UTF-8; rename: %s",
             folder,
-            len(unnamable),
+            wording.count(len(unnamable), "image"),
             _name_some(unnamable),
         )
     if not files and not unnamable:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from fsspec.callbacks import Callback
 
+from image_translation.common import wording
 from image_translation.common.errors import InputError
 from image_translation.common.files import write_text
 from image_translation.common.fingerprint import digest
@@ -336,9 +337,9 @@ def _list_folder(system: Any, remote: str) -> dict[str, dict[str, Any]]:
     special = {path for path, info in found.items() if not _is_file(system, info)}
     if special:
         logger.warning(
-            "%s: ignoring %d files that are not regular files: %s%s",
+            "%s: ignoring %s, not regular files: %s%s",
             mask_address(root),
-            len(special),
+            wording.count(len(special), "entry", "entries"),
             ", ".join(sorted(special)[:5]),
             " and others" if len(special) > 5 else "",
         )

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path, PurePosixPath
 
+from image_translation.common import wording
 from image_translation.common.errors import InputError
 from image_translation.common.files import atomic_write, write_text
 from image_translation.common.fingerprint import code_digest, digest, file_digest
@@ -288,7 +289,7 @@ def _log(outcome: Outcome) -> None:
     )
     made = {r.input: r.reason for r in outcome.results if r.status == "translated"}
     for remarks, count in Counter(filter(None, made.values())).items():
-        logger.warning("%d photographs: %s", count, remarks)
+        logger.warning("%s: %s", wording.count(count, "photograph"), remarks)
     for failure in outcome.failures[:_NAMED]:
         logger.error("%s was not translated: %s", failure.input, failure.reason)
     if len(outcome.failures) > _NAMED:

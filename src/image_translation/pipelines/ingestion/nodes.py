@@ -6,7 +6,8 @@ from typing import Any
 
 from image_translation.common.fingerprint import fingerprint
 from image_translation.common.stamps import Stamped, make_all_if_stale
-from image_translation.pairing.manifest import build_manifest
+from image_translation.pairing.layouts import check_folders
+from image_translation.pairing.manifest import build_manifest, log_findings
 from image_translation.pairing.settings import (
     AuditSettings,
     PairingSettings,
@@ -28,12 +29,17 @@ def form_pairs(
 ) -> tuple[Stamped[Any], ...]:
     """Form pairs from a source's files, and audit them.
 
-    Files with unchanged name, size and time are not opened again.
+    Files with unchanged name, size and time are not opened again. Findings are logged
+    when they are new.
 
     Returns:
         The manifest, and the audit's findings.
+
+    Raises:
+        InputError: A sub-folder of ``pairing`` is missing, or there are no pairs.
     """
-    return make_all_if_stale(
+    check_folders(source, pairing)
+    manifest, findings = make_all_if_stale(
         fingerprint(
             "image_translation.pairing.manifest.build_manifest",
             files=source,
@@ -44,3 +50,6 @@ def form_pairs(
         partial(build_manifest, source, pairing, audit, preparation.white),
         count=2,
     )
+    if manifest.value is not None and findings.value is not None:
+        log_findings(manifest.value, findings.value)
+    return manifest, findings

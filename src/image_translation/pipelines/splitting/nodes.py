@@ -3,7 +3,6 @@
 import pandas as pd
 
 from image_translation.pairing.findings import raise_on_fatal
-from image_translation.pairing.manifest import log_findings
 from image_translation.pairing.settings import AuditSettings, SplittingSettings
 from image_translation.pairing.split import join_assignments, split_pairs
 from image_translation.sources import Source
@@ -36,7 +35,6 @@ def assign_subsets(
     Raises:
         InputError: There are findings of ``audit.fatal``.
     """
-    log_findings(manifest, findings)
     raise_on_fatal(findings, audit.fatal)
     known = join_assignments(assignments, previous)
     split, tied = split_pairs(manifest, known, splitting, source)

@@ -36,7 +36,7 @@ def translate_photographs(
     output = _path("output", settings.output)
     photos = list_photos(_path("input", settings.input), output)
     translators = _translators(settings, trained, champions.folder, exports)
-    title = f"{settings.name.replace('_', ' ').capitalize()} of {photos.name}"
+    title = f"Translations of {photos.name} ({settings.name})"
     white = settings.preparation.white
     return translate_folder(photos, output, translators, title, white)
 
