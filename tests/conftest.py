@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 from filelock import FileLock
 
@@ -21,6 +22,18 @@ PROJECT = Path(__file__).parents[1]
 # processes of tests that run side by side leave each other a core.
 os.environ["OMP_NUM_THREADS"] = "1"
 ENVIRONMENT = {**os.environ, "COLUMNS": "200"}
+
+
+MEMORY = Path("/dev/shm")
+ROOM = 8 << 30  # bytes; a run of all tests needs less than half of it
+
+
+def pytest_configure() -> None:
+    """Keep temporary files in memory where there is room, and wait for no disk."""
+    if MEMORY.is_dir():
+        free = shutil.disk_usage(MEMORY).free
+        if min(free, psutil.virtual_memory().available) > ROOM:
+            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 @pytest.fixture(autouse=True)
