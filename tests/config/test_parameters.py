@@ -196,11 +196,11 @@ def test_one_model_of_one_task_alone_is_reached(conf):
         ),
         (
             {"models": {"unet": {"network": {"levels": "7"}}}},
-            r"models.unet.network.levels: .* most 6 for images of 64 .*set in --params",
+            r"models.unet.network.levels: .* most 7 for images of 128 .*set in --params",
         ),
         (
             {"network": {"levels": "7"}},
-            r"network.levels: must be at most 6 for images of 64 pixels",
+            r"network.levels: must be at most 7 for images of 128 pixels",
         ),
         (
             {"network": {"output": "hsv"}},

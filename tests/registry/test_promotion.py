@@ -122,6 +122,20 @@ def in_use(world):
     return version and int(version.version)
 
 
+@pytest.mark.parametrize(
+    ("validation", "outcome"), [(20.9, "kept"), (21.0, "kept"), (21.1, "promoted")]
+)
+def test_first_champion_is_better_than_the_baselines(world, validation, outcome):
+    copy = world.model(1, validation=21.0, settings=make_settings("copy_input"))
+    models = {"copy_input": copy, "unet": world.model(2, validation=validation)}
+    record = world.decide(models, {})
+    assert record["outcome"] == outcome
+    assert (in_use(world) is not None) == (outcome == "promoted")
+    if outcome == "kept":
+        assert record["reason"].startswith("nothing is worth using yet")
+        assert "copy_input is as good as or better than unet" in record["reason"]
+
+
 def test_first_challenger_becomes_champion_without_a_comparison(world):
     assert in_use(world) is None
     assert versions.champion(world.task, world.folder / "champions") is None

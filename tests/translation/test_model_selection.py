@@ -48,6 +48,17 @@ def test_best_on_validation_is_used_without_a_champion(trained, caplog):
     assert "monet has no champion yet: using unet" in caplog.text
 
 
+def test_baseline_that_is_ahead_is_a_warning(trained, caplog):
+    write_values(trained, unet=(18, 18), autoencoder=(5,))
+    write_curves(trained["copy_input"].replicates[0], psnr=[18], mse=[0.2])
+    choose_trained("monet", "champion", trained, "psnr")
+    assert "copy_input is as good as or better than unet" in caplog.text
+    caplog.clear()
+    write_curves(trained["copy_input"].replicates[0], psnr=[17.9], mse=[0.2])
+    choose_trained("monet", "champion", trained, "psnr")
+    assert "Nothing is worth using yet" not in caplog.text
+
+
 def test_best_model_is_the_best_on_average(trained):
     write_values(trained, unet=(5, 13), autoencoder=(10,))
     assert list(choose_trained("monet", "champion", trained, "psnr")) == ["autoencoder"]

@@ -36,7 +36,10 @@ from image_translation.statistics.promotion_rule import (
 from image_translation.statistics.settings import PromotionSettings
 from image_translation.training.settings import CLASSES, InferenceSettings
 from image_translation.training.trained import TrainedModel, TrainedReplicate
-from image_translation.translation.model_selection import best_on_validation
+from image_translation.translation.model_selection import (
+    baseline_ahead,
+    best_on_validation,
+)
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -168,6 +171,8 @@ def decide(
         if chosen is None:
             case.champion = versions.find_version(task, versions.CHAMPION)
             return case.end("kept", "no model was trained")
+        if settings.beat_baselines:
+            case.baseline = baseline_ahead(trained, chosen, settings.metric)
         return _register_and_decide(
             case, chosen, trained[chosen.model], scores[chosen.model]
         )
@@ -260,6 +265,7 @@ class _Case:
     challenger: "ModelVersion | None" = None
     champion: "ModelVersion | None" = None
     decision: Decision | None = None
+    baseline: str | None = None
 
     @property
     def looks(self) -> int:
@@ -288,7 +294,7 @@ class _Case:
             **_columns("challenger", self.challenger),
             **_columns("champion", self.champion),
             "test": self.test.fingerprint,
-            **self.settings.model_dump(),
+            **self.settings.rule,
         }
         same = self.log["look"].notna() & (self.log["outcome"] != "not decided")
         for column, value in wanted.items():
@@ -346,7 +352,7 @@ class _Case:
             "reason": reason,
             **_columns("challenger", self.challenger),
             **_columns("champion", self.champion),
-            **self.settings.model_dump(),
+            **self.settings.rule,
             "test": self.test.fingerprint,
         }
         if decision is not None:
@@ -371,7 +377,10 @@ def _register_and_decide(
 
 
 def _decide(case: _Case, chosen: Candidate, scores: pd.DataFrame) -> Promotion:
-    """Promote the challenger if there is no champion, or if it is better."""
+    """Promote the challenger if it is better than the champion.
+
+    Without a champion, it must be better than the baselines on validation.
+    """
     assert case.challenger is not None
     if versions.is_same(case.champion, case.challenger):
         return _confirm(case, chosen)
@@ -386,14 +395,25 @@ def _decide(case: _Case, chosen: Candidate, scores: pd.DataFrame) -> Promotion:
         reason = f"version {case.challenger.version} was rolled back on {rolled_back}"
         return case.end("kept", reason, chosen)
     if case.champion is None:
-        versions.promote(case.challenger)
-        return case.end("promoted", "the first champion", chosen, is_new=True)
+        return _crown(case, chosen, case.challenger)
     earlier = case.earlier()
     if earlier is not None:
         reason = f"already decided on {earlier['date']}: {earlier['reason']}"
         return case.end("kept", reason, chosen)
     own_scores = scores[scores["replicate"] == chosen.replicate]
     return _compare(case, chosen, case.challenger, own_scores)
+
+
+def _crown(case: _Case, chosen: Candidate, challenger: "ModelVersion") -> Promotion:
+    """Make the challenger the first champion, unless a baseline is as good."""
+    if case.baseline:
+        reason = (
+            f"nothing is worth using yet: on validation, {case.baseline} is as good as "
+            f"or better than {chosen.model}, the best model (promotion.beat_baselines)"
+        )
+        return case.end("kept", reason, chosen)
+    versions.promote(challenger)
+    return case.end("promoted", "the first champion", chosen, is_new=True)
 
 
 def _confirm(case: _Case, chosen: Candidate) -> Promotion:

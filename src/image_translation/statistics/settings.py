@@ -61,6 +61,12 @@ class PromotionSettings(Settings):
     metric: Literal["mse", "psnr", "ssim"]
     guard: Annotated[str, AfterValidator(_as_metric)]
     margin: float = Field(ge=0)
+    beat_baselines: bool = True
+
+    @property
+    def rule(self) -> dict[str, str | float]:
+        """Metric, guard and margin, as logged with each decision."""
+        return {"metric": self.metric, "guard": self.guard, "margin": self.margin}
 
     @model_validator(mode="after")
     def _guard_is_another_metric(self) -> "PromotionSettings":

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from image_translation.common.errors import InputError
-from image_translation.common.names import ENSEMBLE
+from image_translation.common.names import BASELINES, ENSEMBLE
 from image_translation.pipeline_registry import OPTIONAL_MODELS
 from image_translation.statistics.promotion_rule import (
     Candidate,
@@ -34,16 +34,42 @@ def best_on_validation(
     Returns:
         The replicate of `choose_best`; None if no model is trained.
     """
+    learnt = {n: m for n, m in trained.items() if _is_learnt(m)}
+    return choose_best(_validation_values(learnt, metric), metric)
+
+
+def baseline_ahead(
+    trained: Mapping[str, TrainedModel], chosen: Candidate, metric: str
+) -> str | None:
+    """The baseline that is at least as good as a trained model on validation.
+
+    Args:
+        trained: The models on disk, by name.
+        chosen: The trained model; its replicates count by their mean.
+        metric: ``promotion.metric``.
+
+    Returns:
+        The best of these baselines; None if the model is better than all.
+    """
+    baselines = {name: trained[name] for name in BASELINES if name in trained}
+    compared = {**baselines, chosen.model: trained[chosen.model]}
+    best = choose_best(_validation_values(compared, metric), metric)
+    return best.model if best and best.model in BASELINES else None
+
+
+def _is_learnt(model: TrainedModel) -> bool:
+    return model.status == "trained" and model.is_trainable
+
+
+def _validation_values(models: Mapping[str, TrainedModel], metric: str) -> pd.DataFrame:
+    """The argument of `choose_best`: one row per replicate."""
     rows = [
         (name, replicate.replicate, late_mean(history[f"validation/{metric}"]))
-        for name, model in trained.items()
-        if model.status == "trained" and model.is_trainable
+        for name, model in models.items()
         for replicate in model.replicates
         for history in [replicate.history().sort_values("epoch")]
     ]
-    return choose_best(
-        pd.DataFrame(rows, columns=["model", "replicate", "value"]), metric
-    )
+    return pd.DataFrame(rows, columns=["model", "replicate", "value"])
 
 
 def choose_trained(
@@ -90,6 +116,13 @@ def choose_trained(
     best = best_on_validation(trained, metric)
     first = best.model if best else next(iter(learnt))
     logger.info("%s has no champion yet: using %s, the best on validation", task, first)
+    if best and (baseline := baseline_ahead(trained, best, metric)):
+        logger.warning(
+            "Nothing is worth using yet: on validation, %s is as good as or better than "
+            "%s. Train longer, or on more pairs",
+            baseline,
+            first,
+        )
     return {first: learnt[first]}
 
 
