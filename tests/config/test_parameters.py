@@ -195,11 +195,11 @@ def test_one_model_of_one_task_alone_is_reached(conf):
             r"custom.unet.network.name: .*'autoencoder'.*\(set in --params\)",
         ),
         (
-            {"models": {"unet": {"network": {"levels": "7"}}}},
+            {"models": {"unet": {"network": {"levels": "8"}}}},
             r"models.unet.network.levels: .* most 7 for images of 128 .*set in --params",
         ),
         (
-            {"network": {"levels": "7"}},
+            {"network": {"levels": "8"}},
             r"network.levels: must be at most 7 for images of 128 pixels",
         ),
         (
