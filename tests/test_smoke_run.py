@@ -120,7 +120,17 @@ def test_parent_run_holds_the_report_and_its_figures(client):
     assert {"report.html", "comparison.csv", "verdicts.csv"} <= names
     assert not any(name.startswith(".") for name in names)
     assert {"comparison.png", "learning_curves.png", "sample_grid.png"} <= names
-    assert parents[0].data.metrics["copy_input/test/psnr"] > 0
+    best = parents[0].data
+    assert best.metrics["test/psnr_low"] < best.metrics["test/psnr"]
+    assert best.tags["best_model"] in ON_BY_DEFAULT
+
+
+def test_table_of_runs_has_the_columns_that_people_compare(client):
+    parents, children = runs_of(client)
+    metrics = {name for run in parents + children for name in run.data.metrics}
+    columns = {name for name in metrics if not name.startswith("system/")}
+    assert {"test/psnr", "test/psnr_low", "test/ssim_high", "test/swd"} <= columns
+    assert len(columns) <= 25, sorted(columns)
 
 
 def test_description_of_run_and_version_is_the_answer(client):

@@ -8,8 +8,22 @@ from mlflow import MlflowClient
 from image_translation.hooks.logged_datasets import is_logged, log_dataset
 from image_translation.pipeline_registry import TASKS, register_pipelines
 
-FINDINGS = pd.DataFrame({"finding": ["too_small"], "count": [3]})
-COMPARISON = pd.DataFrame({"model": ["unet"], "metric": ["psnr"], "mean": [20.5]})
+FINDINGS = pd.DataFrame(
+    {
+        "finding": ["too_small", "odd_size"],
+        "count": [3, 4],
+        "severity": ["warning", "info"],
+    }
+)
+COMPARISON = pd.DataFrame(
+    [
+        ("copy_input", "psnr", 30.0, 29.0, 31.0),
+        ("pix2pix", "psnr", 18.5, 17.5, 19.5),
+        ("unet", "psnr", 20.5, 19.5, 21.5),
+        ("unet", "gmsd", 0.1, 0.05, 0.15),
+    ],
+    columns=["model", "metric", "mean", "ci_low", "ci_high"],
+)
 PROMOTION = {
     "task": "monet",
     "challenger": None,
@@ -64,12 +78,16 @@ def catalog(tmp_path):
 @pytest.mark.parametrize(
     ("dataset", "metrics", "artifact"),
     [
-        ("monet.findings", {"audit/too_small": 3}, "audit/findings.csv"),
+        ("monet.findings", {"audit/warnings": 3}, "audit/findings.csv"),
         ("monet.promotion", {}, "promotion.json"),
-        ("monet.sample_grid", {"unet/test/psnr": 20.5}, "report/report.html"),
+        (
+            "monet.sample_grid",
+            {"test/psnr": 20.5, "test/psnr_low": 19.5, "test/psnr_high": 21.5},
+            "report/report.html",
+        ),
         (
             "monet.human_agreement",
-            {"human/unet_vs_pix2pix": 0.75, "human/agreement": 0.5},
+            {"human/agreement": 0.5},
             "report/human_study.csv",
         ),
         ("monet.tuning.overlay", {"unet/tuning/mse": 0.25}, "tuning/overlay"),
@@ -96,8 +114,7 @@ def test_look_of_a_decision_and_what_it_spent_are_logged(store, catalog):
     log_dataset(catalog, run_id, "monet.promotion")
     data = MlflowClient().get_run(run_id).data
     assert data.tags["promotion.look"] == "2 (alpha 0.0068, 0.024 left)"
-    assert data.metrics["promotion/looks"] == 2
-    assert data.metrics["promotion/alpha_left"] == 0.0241
+    assert data.metrics == {"promotion/difference": 0.5}
 
 
 def test_comparison_of_validation_pairs_is_not_called_one_of_test_pairs(store, catalog):
@@ -105,7 +122,8 @@ def test_comparison_of_validation_pairs_is_not_called_one_of_test_pairs(store, c
     catalog.save("monet.comparison", COMPARISON.assign(subset="validation"))
     log_dataset(catalog, run_id, "monet.sample_grid")
     metrics = MlflowClient().get_run(run_id).data.metrics
-    assert metrics == {"unet/validation/psnr": 20.5}
+    assert metrics["sealed/psnr"] == 20.5
+    assert not any(name.startswith("test/") for name in metrics)
 
 
 def test_file_that_was_removed_costs_no_other(store, catalog, tmp_path):

@@ -160,7 +160,8 @@ def test_server_killed_in_a_training_gets_the_backlog(
     assert "report/report.html" in [file.path for file in reports]
     assert parent.data.tags["promotion"] == "not decided"
     assert parent.data.tags["unet.replicate-0"] == child.info.run_id
-    assert "unet/test/psnr" in parent.data.metrics
+    assert "test/psnr" in parent.data.metrics
+    assert parent.data.tags["best_model"] == "unet"
 
     again = kedro(project, *command, "--tags", "training,promotion")
     assert again.returncode == 0, again.stderr

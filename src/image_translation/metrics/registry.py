@@ -40,6 +40,7 @@ class Measure:
         margin: Difference up to which two models are practically equal; None if no
             margin can be justified.
         margin_reason: Justification of the margin.
+        is_tracked: Whether MLflow's table of runs has a column for it.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Measure:
     source: str
     margin: float | None = None
     margin_reason: str = ""
+    is_tracked: bool = True
 
     @property
     def title(self) -> str:
@@ -141,6 +143,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             ),
             Metric(
                 name="mae",
+                is_tracked=False,
                 family="fidelity",
                 label="MAE",
                 function=fidelity.mae,
@@ -160,6 +163,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             ),
             Metric(
                 name="ms_ssim",
+                is_tracked=False,
                 family="fidelity",
                 label="MS-SSIM",
                 function=fidelity.ms_ssim,
@@ -180,6 +184,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             ),
             Metric(
                 name="gmsd",
+                is_tracked=False,
                 family="fidelity",
                 label="GMSD",
                 function=fidelity.gmsd,
@@ -215,6 +220,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             ),
             Metric(
                 name="chroma_error",
+                is_tracked=False,
                 family="colour",
                 label="Chroma error",
                 function=colour.chroma_error,
@@ -231,6 +237,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             ),
             Metric(
                 name="colourfulness_difference",
+                is_tracked=False,
                 family="colour",
                 label="Colourfulness difference",
                 function=colour.colourfulness_difference,
@@ -253,6 +260,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             ),
             Metric(
                 name="saturation_bias",
+                is_tracked=False,
                 family="colour",
                 label="Saturation bias",
                 function=colour.saturation_bias,
@@ -285,6 +293,7 @@ _UNBIASED = (
 def _swd(name: str, level: str) -> Measure:
     return Measure(
         name=name,
+        is_tracked=not level,
         family="realism",
         label=f"SWD {level}".rstrip(),
         higher_is_better=False,
@@ -340,6 +349,7 @@ LEARNED_METRICS: Mapping[str, Measure] = MappingProxyType(
             ),
             Measure(
                 name="encoder_distance",
+                is_tracked=False,
                 family="learned",
                 label="Encoder distance",
                 higher_is_better=False,
@@ -371,6 +381,7 @@ SET_METRICS: Mapping[str, Measure] = MappingProxyType(
             ),
             Measure(
                 name="spectrum_distance",
+                is_tracked=False,
                 family="realism",
                 label="Spectrum distance",
                 higher_is_better=False,
@@ -385,6 +396,7 @@ SET_METRICS: Mapping[str, Measure] = MappingProxyType(
             ),
             Measure(
                 name="histogram_distance",
+                is_tracked=False,
                 family="realism",
                 label="Colour histogram distance",
                 higher_is_better=False,
@@ -432,6 +444,7 @@ SET_METRICS: Mapping[str, Measure] = MappingProxyType(
             ),
             Measure(
                 name="encoder_frechet",
+                is_tracked=False,
                 family="learned",
                 label="Encoder Fréchet distance",
                 higher_is_better=False,
@@ -448,6 +461,7 @@ SET_METRICS: Mapping[str, Measure] = MappingProxyType(
             ),
             Measure(
                 name="encoder_kernel",
+                is_tracked=False,
                 family="learned",
                 label="Encoder kernel distance",
                 higher_is_better=False,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from image_translation.common.names import TEST
+from image_translation.common.names import BASELINES, TEST
 from image_translation.common.spreadsheets import to_csv
 from image_translation.runs.mlflow_position import read_run_id
 from image_translation.runs.store import client
@@ -84,29 +84,49 @@ def log_scores(trained: TrainedModel, scores: pd.DataFrame) -> None:
 
     Their names are ``test/<metric>``, or ``sealed/<metric>`` for validation pairs that
     replace a sealed test set; ``validation/<metric>`` are the curves of the training.
+    Metrics of the study's question also have the ends of their 95 % intervals.
 
     Args:
         trained: The model.
         scores: Its ``scores.csv``.
     """
-    from image_translation.metrics import MEASURES, for_means
-    from image_translation.statistics.looks import subset_of
+    from image_translation.metrics import MEASURES
+    from image_translation.statistics.comparison import compare_models
 
-    name_of = TEST if subset_of(scores) == TEST else "sealed"
-
+    untracked = [name for name, measure in MEASURES.items() if not measure.is_tracked]
+    scores = scores.drop(columns=untracked, errors="ignore")
     for replicate in trained.replicates:
         run_id = read_run_id(replicate.folder)
         rows = scores[scores["replicate"] == replicate.replicate]
         if run_id is None or rows.empty:
             continue
-        means = {
-            f"{name_of}/{name}": float(np.mean(for_means(name, rows[name].to_numpy())))
-            for name in MEASURES
-            if name in rows
-        }
+        means = _name_means(compare_models({"": rows}), scores)
         if client().get_run(run_id).data.metrics.items() >= means.items():
             continue
         log_metrics(run_id, means)
+
+
+def _name_means(means: pd.DataFrame, scored: pd.DataFrame) -> dict[str, float]:
+    """The metrics that people compare, by their names in MLflow.
+
+    Args:
+        means: Rows of ``comparison.csv`` of one model.
+        scored: A table with the column ``subset``.
+    """
+    from image_translation.metrics import HEADLINES, MEASURES
+    from image_translation.statistics.looks import subset_of
+
+    place = TEST if subset_of(scored) == TEST else "sealed"
+    named = {}
+    for row in means.to_dict("records"):
+        metric = row["metric"]
+        if not MEASURES[metric].is_tracked:
+            continue
+        named[f"{place}/{metric}"] = row["mean"]
+        if metric in HEADLINES:
+            named[f"{place}/{metric}_low"] = row["ci_low"]
+            named[f"{place}/{metric}_high"] = row["ci_high"]
+    return {name: value for name, value in named.items() if np.isfinite(value)}
 
 
 def link_replicates(parent: str, name: str, trained: TrainedModel) -> None:
@@ -118,28 +138,32 @@ def link_replicates(parent: str, name: str, trained: TrainedModel) -> None:
 
 
 def log_findings(run_id: str, findings: pd.DataFrame) -> None:
-    """Log the findings of the audit to a parent run: counts and table."""
-    if not findings.empty:
-        names = "audit/" + findings["finding"]
-        log_metrics(run_id, dict(zip(names, findings["count"], strict=True)))
+    """Log the findings of the audit to a parent run: their number and the table."""
+    warned = findings.loc[findings["severity"] != "info", "count"].sum()
+    log_metrics(run_id, {"audit/warnings": warned})
     client().log_text(run_id, to_csv(findings) or "", "audit/findings.csv")
 
 
 def log_comparison(run_id: str, comparison: pd.DataFrame, folder: Path) -> None:
-    """Log the table of models and every file of the report to a parent run.
+    """Log the best model and every file of the report to a parent run.
 
-    The summary is excluded, because it is written when the run ends.
+    The tag ``best_model`` names the trained model with the best mean PSNR; the metrics
+    are those of a child run, over its trainings. The summary is excluded, because it is
+    written when the run ends.
 
     Args:
         run_id: The parent run.
         comparison: ``comparison.csv``.
         folder: The task's reporting folder.
     """
-    from image_translation.statistics.looks import subset_of
+    from image_translation.reporting.answer import rank_models
 
-    known = comparison.dropna(subset=["mean"])
-    names = known["model"] + f"/{subset_of(known)}/" + known["metric"]
-    log_metrics(run_id, dict(zip(names, known["mean"], strict=True)))
+    ranked = rank_models(comparison[~comparison["model"].isin(BASELINES)])
+    if len(ranked):
+        best = str(ranked.index[0])
+        means = comparison[comparison["model"] == best]
+        log_tags(run_id, {"best_model": best})
+        log_metrics(run_id, _name_means(means, comparison))
     for file in sorted(folder.glob("[!.]*.*")):
         if file.name != "run_summary.md":
             client().log_artifact(run_id, str(file), "report")
@@ -164,21 +188,19 @@ def describe_runs(run_id: str, answer: str, promotion: Mapping[str, Any]) -> Non
 
 
 def log_study(run_id: str, study: pd.DataFrame) -> None:
-    """Log preferences and agreement of the judges to a parent run.
+    """Log the agreement of the judges and their preferences to a parent run.
 
     Args:
         run_id: The parent run.
         study: ``human_study.csv``.
     """
-    known = study.dropna(subset=["rate"])
-    names = "human/" + known["model_a"] + "_vs_" + known["model_b"]
     agreement = study[["agreement", "alpha"]].iloc[0].dropna().add_prefix("human/")
-    log_metrics(run_id, {**dict(zip(names, known["rate"], strict=True)), **agreement})
+    log_metrics(run_id, {str(name): value for name, value in agreement.items()})
     client().log_text(run_id, to_csv(study) or "", "report/human_study.csv")
 
 
 def log_promotion(run_id: str, promotion: Mapping[str, Any]) -> None:
-    """Log a decision on the champion to a parent run, as tags and metrics.
+    """Log a decision on the champion to a parent run, as tags, metric and record.
 
     Args:
         run_id: The parent run.
@@ -198,11 +220,7 @@ def log_promotion(run_id: str, promotion: Mapping[str, Any]) -> None:
     }
     metric, test = promotion["metric"], promotion.get("test") or {}
     if metric is not None:
-        names = ("challenger", "champion", "difference")
-        known = {f"promotion/{name}": metric[name] for name in names}
-        names = ("looks", "alpha", "alpha_left")  # older decisions have no alpha
-        spent = {f"promotion/{name}": test[name] for name in names if name in test}
-        log_metrics(run_id, {**known, **spent})
+        log_metrics(run_id, {"promotion/difference": metric["difference"]})
     if metric is not None and "alpha" in test:
         alpha, left = map(format_probability, (test["alpha"], test["alpha_left"]))
         tags["promotion.look"] = f"{test['looks']} (alpha {alpha}, {left} left)"

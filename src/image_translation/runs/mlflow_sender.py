@@ -174,10 +174,7 @@ class Sender:
                 {n: training["tags"][n] for n in ("task", "model", "replicate")},
             )
             self._keep(model_id=model_id)
-        metrics = {
-            "cost/seconds": trained.cost["seconds"],
-            "cost/images_per_second": trained.cost["images_per_second"],
-        }
+        metrics = {"cost/seconds": trained.cost["seconds"]}
         if "trial" in training["tags"] and trained.validation_score is not None:
             metrics["tuning/score"] = trained.validation_score  # to sort the runs by
         log_metrics(run_id, metrics)
@@ -231,11 +228,14 @@ def end_run(run_id: str, status: str) -> None:
 
 
 def name_curves(metrics: Mapping[Any, float]) -> dict[str, float]:
-    """The metrics of an epoch by their names in MLflow, without infinite values and NaN."""
+    """The metrics of an epoch by their names in MLflow, without values that are not finite.
+
+    ``cost/seconds`` has the total of the seconds.
+    """
     return {
         name if "/" in name else f"train/{name}": value
         for name, value in metrics.items()
-        if name != "epoch" and np.isfinite(value)
+        if name not in ("epoch", "seconds") and np.isfinite(value)
     }
 
 
