@@ -116,7 +116,7 @@ viz: $(INSTALLED)
 
 # PORT=5001 selects another port.
 mlflow: $(INSTALLED)
-	@echo "MLflow serves http://127.0.0.1:$(or $(PORT),5000): choose Model training at the top left, once"
+	@echo "MLflow serves http://127.0.0.1:$(or $(PORT),5000)/#/experiments?workflowType=machine_learning"
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/kedro mlflow ui $(if $(PORT),--port=$(PORT))
 
 docs: $(INSTALLED)
