@@ -50,8 +50,33 @@ def test_baseline_that_wins_leaves_no_best_model(content):
     table = content.comparison.set_index(["model", "metric"])
     table.loc[("copy_input", "psnr"), "mean"] = 99.0
     results = TaskResults(table.reset_index(), content.verdicts, content.effects)
-    said = short_answer(results).best
-    assert said.startswith("No trained model is better than copy_input: ")
+    answer = short_answer(results)
+    assert answer.best.startswith("No trained model is better than copy_input: ")
+    trained = table.drop(index=["copy_input", "mean_target"], level="model")
+    means = trained["mean"].xs("psnr", level="metric")
+    assert answer.model == means.idxmax()
+    assert f"is {99 - means.max():.2f}\u00a0dB PSNR behind it." in answer.best
+
+
+def answer_with_open(content, *models):
+    """The answer if unet, the best, is undecided against some models."""
+    pairs = content.verdicts[["model_a", "model_b"]]
+    is_open = pairs.isin(models).any(axis=1) & pairs.isin(["unet"]).any(axis=1)
+    verdicts = content.verdicts.assign(verdict="unet is better")
+    verdicts.loc[is_open, "verdict"] = "undecided"
+    return short_answer(TaskResults(content.comparison, verdicts, content.effects))
+
+
+def test_open_models_are_named(content):
+    others = set(content.comparison["model"]) - {"unet"}
+    assert (
+        "undecided against every other model."
+        in answer_with_open(content, *others).best
+    )
+    answer = answer_with_open(content, "pix2pix", "autoencoder")
+    assert "Not established: undecided against pix2pix and autoencoder." in answer.best
+    assert answer.outcomes["pix2pix"] == "open"
+    assert answer.outcomes["copy_input"] == "better"
 
 
 def test_no_trained_model_is_no_answer():

@@ -2,7 +2,6 @@ import math
 
 import pytest
 
-from image_translation.common import wording
 from image_translation.reporting import formatting
 
 
@@ -18,14 +17,6 @@ from image_translation.reporting import formatting
 )
 def test_duration(seconds, text):
     assert formatting.duration(seconds) == text
-
-
-@pytest.mark.parametrize(
-    ("names", "text"),
-    [(["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")],
-)
-def test_list(names, text):
-    assert wording.join_words(names) == text
 
 
 @pytest.mark.parametrize(
