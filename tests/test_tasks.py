@@ -248,7 +248,7 @@ def test_findings_reach_the_report_and_mlflow_and_stop_the_run_where_fatal(
     client = MlflowClient(f"sqlite:///{project}/data/smoke/mlflow/mlflow.db")
     experiment = client.get_experiment_by_name("custom")
     newest = client.search_runs(
-        [experiment.experiment_id], "metrics.`audit/unreadable` = 1", max_results=1
+        [experiment.experiment_id], "metrics.`audit/warnings` = 1", max_results=1
     )[0]
     assert "audit" in {file.path for file in client.list_artifacts(newest.info.run_id)}
 
