@@ -32,6 +32,8 @@ _optional: dict[str, None] = {}
 
 _ensembled: dict[str, None] = {}
 
+_external: dict[str, None] = {}
+
 RENAMED_MODELS = {"recommended": "residual_unet"}
 """Former name → name. The next version rejects the former names."""
 
@@ -64,15 +66,25 @@ def declare_ensembles(models: Iterable[str]) -> None:
     _ensembled.update(dict.fromkeys(models))
 
 
+def declare_external(models: Iterable[str]) -> None:
+    """Add models whose predictions were made elsewhere to the pipelines of this process."""
+    _external.update(dict.fromkeys(models))
+
+
+def external_models() -> tuple[str, ...]:
+    """The declared models whose predictions were made elsewhere."""
+    return tuple(_external)
+
+
 def all_models() -> tuple[str, ...]:
     """The models, each followed by its ensemble if one is declared, and the baselines.
 
-    Optional models only if they are declared.
+    Optional models and those made elsewhere only if they are declared.
     """
     models = [n for n in MODELS if n not in OPTIONAL_MODELS or n in _optional]
     ensembles = {name: (f"{name}{ENSEMBLE}",) for name in _ensembled}
     trained = (each for name in models for each in (name, *ensembles.get(name, ())))
-    return (*trained, *BASELINES)
+    return (*trained, *_external, *BASELINES)
 
 
 def all_pipelines() -> tuple[str, ...]:

@@ -177,6 +177,14 @@ def test_one_model_of_one_task_alone_is_reached(conf):
         ({"colorization": {"pix2pi": {}}}, "colorization.pix2pi: no such"),
         ({"models": {"pix3pix": {}}}, "models.pix3pix: .*models.pix2pix"),
         (
+            {"models": {"unet": {"predictions": "folder"}}},
+            "models.unet.predictions: no such .*name that of the predictions anew",
+        ),
+        (
+            {"models": {"my-model": {"predictions": "folder"}}},
+            "models.my-model: no such .*letters, digits and _",
+        ),
+        (
             {"training": {"epochs": "0"}},
             "training.epochs: .*greater than or equal to 1",
         ),
@@ -296,3 +304,27 @@ def test_former_name_of_a_model_is_accepted_with_a_hint(conf, caplog):
     assert parameters["cartoon"].translate.model == "residual_unet"
     assert parameters["cartoon"].tuning.model == "unet|residual_unet"
     assert "recommended is now called residual_unet" in caplog.text
+
+
+def test_predictions_made_elsewhere_are_a_model(conf, monkeypatch):
+    monkeypatch.setattr(pipeline_registry, "_external", {})
+    runtime = {
+        "models": {"peer": {"predictions": "/a|/b"}},
+        "monet": {"models": {"peer": {"resize": "true"}, "own": {"predictions": "/c"}}},
+    }
+    parameters = load(conf, "smoke", **runtime)
+    assert pipeline_registry.external_models() == ("peer", "own")
+    *_, peer, own, copy_input, mean_target = pipeline_registry.all_models()
+    assert (peer, own) == ("peer", "own")
+    assert parameters["monet"].external["peer"].folders == ["/a", "/b"]
+    assert parameters["monet"].external["peer"].resize
+    assert not parameters["cartoon"].external["peer"].resize
+    assert parameters["cartoon"].external["own"].folders == []
+    assert "peer" not in parameters["monet"].models
+
+
+def test_wrong_value_of_a_model_made_elsewhere_is_named(conf, monkeypatch):
+    monkeypatch.setattr(pipeline_registry, "_external", {})
+    block = {"predictions": "/a", "resize": "perhaps"}
+    with pytest.raises(InputError, match=r"models\.peer\.resize: .*set in --params"):
+        load(conf, "smoke", models={"peer": block})

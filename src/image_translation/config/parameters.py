@@ -31,6 +31,7 @@ from image_translation.config.task_settings import (
     TaskSections,
     TaskSettings,
 )
+from image_translation.pairing.settings import ExternalSettings
 from image_translation.pipeline_registry import (
     MODELS,
     OPTIONAL_MODELS,
@@ -39,7 +40,9 @@ from image_translation.pipeline_registry import (
     TASKS,
     all_tasks,
     declare_ensembles,
+    declare_external,
     declare_optional,
+    external_models,
 )
 from image_translation.training.settings import ModelSettings
 
@@ -81,6 +84,7 @@ class LayeredConfigLoader(OmegaConfigLoader):
             for layer in self._layers:
                 declare_ensembles(_switched_on("ensemble", layer.values, MODELS))
                 declare_optional(_switched_on("enabled", layer.values, OPTIONAL_MODELS))
+                declare_external(_find_external(layer.values))
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         """Configuration by key; ``parameters`` are resolved and validated."""
@@ -127,6 +131,20 @@ def _switched_on(
             yield from _switched_on(switch, value, own)
         elif name == switch and str(value).lower() not in OFF:
             yield from models
+
+
+def _find_external(values: Mapping[str, Any]) -> Iterator[str]:
+    """Names of models whose predictions were made elsewhere, in a layer or a block."""
+    for name, value in values.items():
+        if not isinstance(value, Mapping):
+            continue
+        if name != "models":
+            yield from _find_external(value)
+            continue
+        for model, block in value.items():
+            is_new = model not in ALL_MODELS and str(model).isidentifier()
+            if is_new and isinstance(block, Mapping) and "predictions" in block:
+                yield model
 
 
 def resolve_parameters(layers: Sequence[Layer]) -> dict[str, Any]:
@@ -225,7 +243,23 @@ def _resolve_task(
         settings = _gather(layers, scopes)
         block[model] = _typed(ModelSettings, settings, (task, model), layers, problems)
         problems += _unsuitable(task, model, block, layers)
+    block["external"] = {
+        model: _resolve_external(task, model, layers, problems)
+        for model in external_models()
+    }
     return TaskSettings.model_construct(name=task, **block)
+
+
+def _resolve_external(
+    task: str, model: str, layers: Sequence[Layer], problems: list[str]
+) -> ExternalSettings | None:
+    """Settings of a model whose predictions were made elsewhere."""
+    scopes = [f"models.{model}"]
+    scopes += [f"{name}.models.{model}" for name in _blocks_of(task)]
+    names = list(ExternalSettings.model_fields)
+    settings = _gather(layers, [(scope, names) for scope in scopes])
+    location = (task, f"models.{model}")
+    return _typed(ExternalSettings, settings, location, layers, problems)
 
 
 def _blocks_of(task: str) -> list[str]:
@@ -314,10 +348,11 @@ def _where_set(task: str, path: str, layers: Sequence[Layer]) -> tuple[str, str]
 def _known_names() -> dict[str, Any]:
     """Tree of all parameter names, with None as leaves."""
     models = {model: _names_of(ModelSettings) for model in ALL_MODELS}
+    external = {model: _names_of(ExternalSettings) for model in external_models()}
     shared = {name: _names_of(TASK_SECTIONS[name]) for name in TASK_SECTIONS}
     for name in SHARED_MODEL_SECTIONS:
         shared[name] = _names_of(MODEL_SECTIONS[name])
-    shared["models"] = models
+    shared["models"] = models | external
     common = {name: _names_of(schema) for name, schema in COMMON_SECTIONS.items()}
     tasks = {task: {**shared, **models} for task in all_tasks()}
     return {**shared, **common, **tasks}
@@ -342,6 +377,10 @@ def _unknown_names(
             continue
         close = difflib.get_close_matches(str(name), known, n=1)
         hint = f" Did you mean {prefix}{close[0]}?" if close else ""
+        if name == "predictions":
+            hint = " The project trains this model; name that of the predictions anew."
+        elif isinstance(value, Mapping) and "predictions" in value:
+            hint = " The name of a model consists of letters, digits and _."
         yield (
             f"{prefix}{name}: no such parameter (set in {origin}).{hint}"
             f" Known here: {', '.join(known)}"

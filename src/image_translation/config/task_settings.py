@@ -12,6 +12,7 @@ from image_translation.export.settings import ExportSettings
 from image_translation.metrics.settings import LearnedMetricsSettings
 from image_translation.pairing.settings import (
     AuditSettings,
+    ExternalSettings,
     PairingSettings,
     PreparationSettings,
     SealSettings,
@@ -70,9 +71,11 @@ class TaskSettings(_ModelBlocks, TaskSections):
 
     Attributes:
         name: Name of the task; not a parameter, and not in ``model_dump``.
+        external: Settings of models whose predictions were made elsewhere, by name.
     """
 
     name: str = Field(exclude=True)
+    external: dict[str, ExternalSettings] = Field(default_factory=dict)
 
     @property
     def models(self) -> dict[str, ModelSettings]:

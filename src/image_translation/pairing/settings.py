@@ -1,8 +1,9 @@
 """Parameters of pairing, splitting and preparation."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from image_translation.common.schema import (
     Nullable,
@@ -81,9 +82,32 @@ class SplittingSettings(Settings):
     table: OptionalText
 
 
+def _as_absolute_paths(paths: str) -> str:
+    parts = filter(None, paths.split("|"))
+    return "|".join(str(Path(path).expanduser().absolute()) for path in parts)
+
+
 class PreparationSettings(Settings):
     """How images are converted to arrays."""
 
     image_size: Annotated[Literal[32, 64, 128, 256, 512], Whole]
     fit: Literal["resize", "pad", "crop"]
     white: Annotated[Annotated[float, Field(gt=0)] | None, Nullable]
+
+
+class ExternalSettings(Settings):
+    """Predictions of a model that was trained elsewhere.
+
+    Attributes:
+        predictions: Folders of images, one for each training: ``a|b``; empty for a task
+            without predictions of this model.
+        resize: Whether images of another size are resized like the pairs.
+    """
+
+    predictions: Annotated[str, AfterValidator(_as_absolute_paths)] = ""
+    resize: bool = False
+
+    @property
+    def folders(self) -> list[str]:
+        """The folders, one for each replicate."""
+        return self.predictions.split("|") if self.predictions else []

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from kedro.pipeline import Pipeline, pipeline
 
 from image_translation.common.names import ENSEMBLE
+from image_translation.pipeline_registry import external_models
 from image_translation.pipelines import (
     comparison,
     human_study,
@@ -52,6 +53,18 @@ def _create_model(name: str) -> Pipeline:
         "params:learned_metrics": "params:learned_metrics",
         "params:model.inference": f"params:{member}.inference",
     }
+    if name in external_models():
+        return pipeline(
+            model.create_external(),
+            namespace=name,
+            inputs={"scored_pairs", "split"},
+            parameters={
+                "params:test": "params:test",
+                "params:learned_metrics": "params:learned_metrics",
+                "params:preparation": "params:preparation",
+                "params:external": f"params:external.{name}",
+            },
+        )
     if name == member:
         return pipeline(
             model.create_pipeline(),

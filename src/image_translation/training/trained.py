@@ -197,13 +197,14 @@ class TrainedModel:
     """A model with all its replicates, or the reason why there are none.
 
     Attributes:
-        status: ``failed`` if the training of a replicate diverged.
+        status: ``failed`` if the training of a replicate diverged; ``elsewhere`` if only
+            predictions of the model are known.
         reason: Empty for a trained model.
         replicates: The replicates on disk, in order; of a failed one the best epoch.
         settings: The settings of training.
     """
 
-    status: Literal["trained", "not run", "failed"]
+    status: Literal["trained", "not run", "failed", "elsewhere"]
     reason: str
     replicates: tuple[TrainedReplicate, ...]
     settings: ModelSettings | None

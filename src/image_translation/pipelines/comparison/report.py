@@ -72,7 +72,7 @@ def collect_content(
         histories={name: model.history() for name, model in trained.items()},
         models=pd.DataFrame(
             [
-                _describe_model(name, model, settings.models[name])
+                _describe_model(name, model, settings.models.get(name))
                 for name, model in trained.items()
             ]
         ),
@@ -122,9 +122,15 @@ def _is_absent(model: str, results: Mapping[str, Any]) -> bool:
 
 
 def _describe_model(
-    name: str, trained: TrainedModel, settings: ModelSettings
+    name: str, trained: TrainedModel, settings: ModelSettings | None
 ) -> dict[str, Any]:
-    """One row of the table of models; costs are totals over all replicates."""
+    """One row of the table of models; costs are totals over all replicates.
+
+    Without settings, only predictions of the model are known.
+    """
+    if settings is None:
+        known = {"model": name, "network": trained.reason, "objective": ""}
+        return {**known, "status": trained.status, "reason": "", "replicates": 0}
     costs = [replicate.cost for replicate in trained.replicates]
     first = costs[0] if costs else {}
     members = trained.replicates[0].members if trained.replicates else 0

@@ -2,7 +2,8 @@
 
 from image_translation.pipelines.model.pipeline import (
     create_ensemble,
+    create_external,
     create_pipeline,
 )
 
-__all__ = ["create_ensemble", "create_pipeline"]
+__all__ = ["create_ensemble", "create_external", "create_pipeline"]

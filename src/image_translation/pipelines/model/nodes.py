@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -21,7 +22,12 @@ from image_translation.metrics.learned import load_learned_metrics
 from image_translation.metrics.settings import LearnedMetricsSettings
 from image_translation.networks.registry import code_of
 from image_translation.pairing.arrays import PairArrays, ScoredPairs, check_unchanged
-from image_translation.pairing.settings import SealSettings
+from image_translation.pairing.external import find_predictions
+from image_translation.pairing.settings import (
+    ExternalSettings,
+    PreparationSettings,
+    SealSettings,
+)
 from image_translation.pipelines.clock import timestamp
 from image_translation.statistics import looks
 from image_translation.training.settings import InferenceSettings, ModelSettings
@@ -105,6 +111,56 @@ def translate_pairs(
         lambda: write_predictions(folder, _translate(trained, scored, inference)),
     )
     return read_predictions(folder)
+
+
+def take_predictions(
+    external: ExternalSettings,
+    scored: ScoredPairs,
+    split: pd.DataFrame,
+    folder: Path,
+    preparation: PreparationSettings,
+    seal: SealSettings,
+) -> tuple[TrainedModel, Predictions]:
+    """Take the predictions of a model that was trained elsewhere.
+
+    Args:
+        external: Where its predictions are.
+        scored: The pairs that are scored.
+        split: The files of every pair.
+        folder: Folder of the predictions; kept if it is up to date.
+        preparation: Size of the pairs.
+        seal: Whether the test set is sealed.
+
+    Returns:
+        The model, without trainings, and its predictions.
+
+    Raises:
+        InputError: A pair has no prediction or several, or an image is unusable.
+    """
+    scored.check_seal(seal.sealed)
+    rows = split.set_index("pair_id").loc[scored.index["pair_id"]].reset_index()
+    found = find_predictions(folder.parent.name, external, rows, preparation)
+    made_from = fingerprint(
+        "image_translation.pairing.external",
+        files=found.digests(),
+        scored_pairs=scored,
+        fit=found.fit,
+    )
+    ids = scored.index["pair_id"].tolist()
+    Stamp(folder).update(
+        made_from,
+        lambda: write_predictions(
+            folder,
+            (
+                PredictionBatch(replicate, ids[start : start + len(images)], images)
+                for replicate, start, images in found.read()
+            ),
+        ),
+    )
+    names = ", ".join(Path(path).name for path in external.folders)
+    reason = f"predictions in {names}" if names else "no predictions for this task"
+    status: Literal["elsewhere", "not run"] = "elsewhere" if names else "not run"
+    return TrainedModel(status, reason, (), None), read_predictions(folder)
 
 
 def _translate(

@@ -7,6 +7,7 @@ from image_translation.pipelines.model.nodes import (
     count_scoring,
     score_prediction_sets,
     score_predictions,
+    take_predictions,
     train_model,
     translate_pairs,
 )
@@ -36,23 +37,47 @@ def create_ensemble() -> Pipeline:
     return Pipeline([combine]) + _evaluate()
 
 
+def create_external() -> Pipeline:
+    """From predictions that another program made to their scores."""
+    take = Node(
+        take_predictions,
+        inputs=[
+            "params:external",
+            "scored_pairs",
+            "split",
+            "predictions.folder",
+            "params:preparation",
+            "params:test",
+        ],
+        outputs=["trained", "predictions"],
+        name="take",
+        tags="inference",
+    )
+    return Pipeline([take]) + _score()
+
+
 def _evaluate() -> Pipeline:
     """From a trained model to its scores."""
+    translate = Node(
+        translate_pairs,
+        inputs=[
+            "trained",
+            "scored_pairs",
+            "predictions.folder",
+            "params:model.inference",
+            "params:test",
+        ],
+        outputs="predictions",
+        name="translate",
+        tags="inference",
+    )
+    return Pipeline([translate]) + _score()
+
+
+def _score() -> Pipeline:
+    """From predictions to their scores."""
     return Pipeline(
         [
-            Node(
-                translate_pairs,
-                inputs=[
-                    "trained",
-                    "scored_pairs",
-                    "predictions.folder",
-                    "params:model.inference",
-                    "params:test",
-                ],
-                outputs="predictions",
-                name="translate",
-                tags="inference",
-            ),
             Node(
                 score_predictions,
                 inputs=[
