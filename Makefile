@@ -36,7 +36,8 @@ AIRFLOW := AIRFLOW_HOME="$(CURDIR)/.airflow" \
 	AIRFLOW__USAGE_DATA_COLLECTION__ENABLED=False \
 	PATH="$(CURDIR)/.venv-airflow/bin:$$PATH"
 
-.PHONY: run plan app nightly test test-slow test-browser test-airflow lint types imports bench bench-preparation bench-inference \
+.PHONY: run plan app nightly test test-slow test-browser test-airflow pytest lint style types imports bench \
+	bench-preparation bench-inference \
 	bench-scoring bench-training bench-shared-machine ablation viz mlflow \
 	send rollback docs site dags airflow lock audit clean
 
@@ -58,7 +59,11 @@ app: $(INSTALLED)
 nightly: $(INSTALLED)
 	@$(BIN)/kedro nightly --task=$(TASK)
 
-test: $(INSTALLED) lint
+# Checks types and imports while the tests run: both wait for the disk at times.
+test: $(INSTALLED) style
+	@$(MAKE) --no-print-directory --jobs=3 types imports pytest
+
+pytest: $(INSTALLED)
 	$(BIN)/pytest --numprocesses auto --dist worksteal
 
 # Further cases of tests that take long.
@@ -73,10 +78,12 @@ test-browser: $(INSTALLED)
 test-airflow: $(INSTALLED) $(AIRFLOW_INSTALLED)
 	$(BIN)/pytest -m airflow tests/runs
 
-lint: $(INSTALLED)
+lint: $(INSTALLED) style
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync types imports
+
+style: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync types imports
 
 types: $(INSTALLED)
 	$(BIN)/mypy
