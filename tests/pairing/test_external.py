@@ -41,6 +41,13 @@ def test_files_are_matched_by_names_of_pair_input_or_target(files):
     assert match(*files) == dict(zip(("id0", "id1", "id2"), files, strict=True))
 
 
+def test_names_of_other_systems_are_equal():
+    composed, decomposed = "\ud55c.png", "\u1112\u1161\u11ab.png"  # a Korean syllable
+    pairs = pd.DataFrame([("id", composed, "")], columns=PAIRS.columns)
+    source = Source("s", Path("s"), (decomposed,))
+    assert match_files(source, pairs, "p") == {"id": decomposed}
+
+
 def test_files_of_other_pairs_are_ignored(caplog):
     caplog.set_level("INFO")
     match("id0.png", "id1.png", "id2.png", "id7.png")

@@ -17,6 +17,7 @@ from image_translation.common.errors import InputError
 from image_translation.common.fingerprint import file_digest
 from image_translation.imaging.decoding import UnreadableImageError, read_image
 from image_translation.imaging.resizing import fit_image
+from image_translation.pairing.layouts import normalize_name
 from image_translation.pairing.settings import ExternalSettings, PreparationSettings
 from image_translation.sources import Source
 from image_translation.sources.folder import list_folder
@@ -132,7 +133,7 @@ def match_files(source: Source, pairs: pd.DataFrame, parameter: str) -> dict[str
     matched: dict[str, list[str]] = {pair: [] for pair in pairs["pair_id"]}
     others = 0
     for file in source.files:
-        pair = pair_of.get(_stem(file)) or pair_of.get(PurePosixPath(file).stem)
+        pair = pair_of.get(_stem(file)) or pair_of.get(_last(file))
         if pair is None:
             others += 1
         else:
@@ -169,7 +170,7 @@ def _names_of(pairs: pd.DataFrame) -> Mapping[str, str]:
     paths = (pairs["input"], pairs["target"])
     kinds = [pairs["pair_id"]]
     kinds += [files.map(_stem) for files in paths]
-    kinds += [files.map(lambda file: PurePosixPath(file).stem) for files in paths]
+    kinds += [files.map(_last) for files in paths]
     for names in kinds:
         counts = Counter(names)
         unique = {n: pair for n, pair in zip(names, ids, strict=True) if counts[n] == 1}
@@ -178,7 +179,12 @@ def _names_of(pairs: pd.DataFrame) -> Mapping[str, str]:
 
 
 def _stem(file: str) -> str:
-    return PurePosixPath(file).with_suffix("").as_posix() if file else ""
+    stem = PurePosixPath(file).with_suffix("").as_posix() if file else ""
+    return normalize_name(stem)
+
+
+def _last(file: str) -> str:
+    return PurePosixPath(_stem(file)).name
 
 
 def _list_some(names: Sequence[str]) -> str:

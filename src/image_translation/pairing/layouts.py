@@ -337,7 +337,7 @@ def _stems(source: Source, folder: str) -> list[str]:
 
 def _stem_below(file: str, folder: str) -> str:
     below = PurePosixPath(file).relative_to(folder).with_suffix("")
-    return _normal(below.as_posix())
+    return normalize_name(below.as_posix())
 
 
 def _named_folders(source: Source, names: str | None, parameter: str) -> list[str]:
@@ -355,9 +355,11 @@ def _find_folder(source: Source, name: str, parameter: str) -> str:
     Archives often have an extra top-level folder.
     """
     folders = _folders(source)
-    wanted = _normal(name.strip("/"))
-    exact = [folder for folder in folders if _normal(folder) == wanted]
-    ending = [folder for folder in folders if _normal(folder).endswith(f"/{wanted}")]
+    wanted = normalize_name(name.strip("/"))
+    exact = [folder for folder in folders if normalize_name(folder) == wanted]
+    ending = [
+        folder for folder in folders if normalize_name(folder).endswith(f"/{wanted}")
+    ]
     matches = exact or ending
     if len(matches) == 1:
         return matches[0]
@@ -399,6 +401,6 @@ def _last(folder: str) -> str:
     return PurePosixPath(folder).name
 
 
-def _normal(text: str) -> str:
-    # macOS writes é as two code points, other systems as one
+def normalize_name(text: str) -> str:
+    """A name in one form: macOS writes é as two code points, other systems as one."""
     return unicodedata.normalize("NFC", text)
